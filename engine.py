@@ -1,0 +1,196 @@
+"""The Spark side of Matinee: ratings in, Factors out, and the lists of many users at once.
+
+`Engine` keeps one warm Spark session, because a cold JVM costs more than the fits on a small set.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.ml.recommendation import ALS
+from pyspark.sql import SparkSession
+
+from runtime.spark import alive, close_session, open_session
+from scoring.biases import damped_biases
+from scoring.factors import Factors
+from scoring.lists import Histories, ranked_batch
+from scoring.neighbours import NeighbourFit, Weights, by_source
+from scoring.popularity import recent_popularity
+from scoring.prior import moments, recency
+from scoring.ratings import Floats, Ints, Ratings
+from settings import ModelSettings, Settings
+
+log = logging.getLogger(__name__)
+
+USER_OFFSET = 1_000_000  # our users' ids inside the engine start here, above every MovieLens user
+TASKS_A_CORE = 4  # of Python work: progress shows, and one slow task does not hold up the rest
+
+Progress = Callable[[str, float], None]
+"""Called with the phase of a training and how much of that phase is done, 0 to 1."""
+
+
+class EngineError(RuntimeError):
+    """Spark could not do what was asked."""
+
+
+class Engine:
+    """One Spark session and the work it does, for one caller at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._spark: SparkSession | None = None
+        self._starting = threading.Lock()
+
+    def start(self) -> SparkSession:
+        """The warm session; a new one if there is none or the last one has died."""
+        with self._starting:
+            if self._spark is not None and not alive(self._spark):
+                close_session(self._spark)
+                self._spark = None
+            if self._spark is None:
+                self._spark = open_session(self.settings)
+            return self._spark
+
+    def stop(self) -> None:
+        """End the session and its JVM; a training that is under way fails."""
+        spark, self._spark = self._spark, None
+        if spark is not None:
+            close_session(spark)
+
+    def train(self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress) -> Factors:
+        """Fit ranker, rater and neighbours to ratings of the films of a catalogue.
+
+        Args:
+            ratings: of MovieLens users and, with USER_OFFSET added to their ids, of ours; in a settled order, for
+                the fits depend on it in the last digits.
+            films: the whole catalogue, ascending ids; every rated film is one of it.
+            progress: told of the phases "ranker", "rater" and "neighbours".
+
+        Raises:
+            EngineError: nothing to learn from, or a fit gave a number that is not finite.
+        """
+        if not (ratings.rating >= model.like_threshold).any():
+            raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
+        rows = np.searchsorted(films, ratings.film)
+        V, m, C = self._ranker(ratings, films, model, progress)
+        mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
+        W = self._neighbours(NeighbourFit(ratings, rows, len(films), model), progress)
+        likes = np.flatnonzero(ratings.rating >= model.like_threshold)
+        count = np.bincount(rows, minlength=len(films))
+        total = np.bincount(rows, ratings.rating, minlength=len(films))
+        w_start, w_film, w = by_source(W, len(films))
+        return Factors(
+            films=films, V=V, m=m, C=C, Q=Q, C_r=C_r, mu=mu, film_bias=film_bias,
+            rating_count=count.astype(np.int32),
+            rating_mean=(total / np.maximum(count, 1)).astype(np.float32),
+            recent=recent_popularity(ratings.take(likes), rows[likes], len(films), model.half_life_days),
+            w_start=w_start, w_film=w_film, w=w, model=model,
+        )  # fmt: skip
+
+    def lists(self, factors: Factors, histories: Histories, n: int) -> tuple[Ints, Ints, Floats]:
+        """The n best films for every user of `histories`, computed where Spark's executors are.
+
+        Returns:
+            user ids, film ids and expected ratings in columns; the films of a user stand together, best first.
+        """
+        spark = self.start()
+        shared = spark.sparkContext.broadcast(factors)
+
+        def rank(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                yield ranked_batch(shared.value, batch, n)
+
+        frame = spark.createDataFrame(_history_table(histories))
+        frame = frame.repartition(self._tasks(spark))
+        try:
+            table = frame.mapInArrow(rank, "user int, film int, expected float").toArrow()
+        finally:
+            shared.unpersist()
+        return tuple(table[name].to_numpy() for name in ("user", "film", "expected"))
+
+    def _ranker(
+        self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
+    ) -> tuple[Floats, Floats, Floats]:
+        """Implicit ALS on likes: V [f, k], and mean and covariance of its users' vectors."""
+        likes = ratings.take(np.flatnonzero(ratings.rating >= model.like_threshold))
+        als = ALS(
+            rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
+            alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
+        )  # fmt: skip
+        progress("ranker", 0.0)
+        users, vectors, rated, factors = self._fit(als, likes, np.ones(len(likes), np.float32))
+        progress("ranker", 1.0)
+        m, C = moments(vectors, recency(users, ratings, model.half_life_days))
+        return _placed(factors, rated, films), m, C
+
+    def _rater(
+        self, ratings: Ratings, rows: Any, films: Ints, model: ModelSettings, progress: Progress
+    ) -> tuple[float, Floats, Floats, Floats]:
+        """Explicit ALS on what biases leave: mu, b_i [f], Q [f, h] and the covariance of its users' vectors."""
+        users, user = np.unique(ratings.user, return_inverse=True)
+        mu, b_u, b_i = damped_biases(user, rows, ratings.rating, len(users), len(films))
+        residual = (ratings.rating - mu - b_u[user] - b_i[rows]).astype(np.float32)
+        als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
+        progress("rater", 0.0)
+        known, vectors, rated, factors = self._fit(als, ratings, residual)
+        progress("rater", 1.0)
+        _, C_r = moments(vectors, recency(known, ratings, model.half_life_days))
+        return mu, b_i.astype(np.float32), _placed(factors, rated, films), C_r
+
+    def _fit(self, als: ALS, ratings: Ratings, value: Floats) -> tuple[Ints, Floats, Ints, Floats]:
+        """Run ALS: (user ids, their vectors, film ids, their factors), ids ascending."""
+        spark = self.start()
+        blocks = spark.sparkContext.defaultParallelism
+        table = pa.table({"user": ratings.user, "film": ratings.film, "value": value})
+        als = als.setUserCol("user").setItemCol("film").setRatingCol("value").setNumBlocks(blocks)
+        fitted = als.fit(spark.createDataFrame(table))
+        users, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
+        films, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
+        if not (np.isfinite(vectors).all() and np.isfinite(factors).all()):
+            raise EngineError("the fit gave numbers that are not finite; a larger regularization may help")
+        return users, vectors, films, factors
+
+    def _neighbours(self, fit: NeighbourFit, progress: Progress) -> Weights:
+        """The neighbour weights of every film, fitted film by film on Spark's executors."""
+        targets = fit.targets
+        if fit.model.neighbours == 0 or len(targets) == 0:
+            return fit.fit(targets[:0])
+        spark = self.start()
+        shared = spark.sparkContext.broadcast(fit)
+        parts = np.array_split(targets, min(len(targets), self._tasks(spark)))
+        progress("neighbours", 0.0)
+        try:
+            found = spark.sparkContext.parallelize(parts, len(parts)).map(lambda part: shared.value.fit(part))
+            weights = found.collect()
+        finally:
+            shared.unpersist()
+        progress("neighbours", 1.0)
+        return Weights(*(np.concatenate([getattr(w, name) for w in weights]) for name in ("target", "source", "value")))
+
+    def _tasks(self, spark: SparkSession) -> int:
+        return int(spark.sparkContext.defaultParallelism) * TASKS_A_CORE
+
+
+def _columns(table: pa.Table, rank: int) -> tuple[Ints, Floats]:
+    """Spark's (id, features) rows as ids ascending [n] and float32 [n, rank]."""
+    ids = table["id"].to_numpy()
+    vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(len(ids), rank)
+    order = np.argsort(ids)
+    return ids[order], vectors[order]
+
+
+def _placed(factors: Floats, rated: Ints, films: Ints) -> Floats:
+    """Factors of the rated films, put in the rows of the whole catalogue; zeros for the rest."""
+    placed = np.zeros((len(films), factors.shape[1]), np.float32)
+    placed[np.searchsorted(films, rated)] = factors
+    return placed
+
+
+def _history_table(histories: Histories) -> pa.Table:
+    def lists(values: Any) -> pa.ListArray:
+        return pa.LargeListArray.from_arrays(histories.start, pa.array(values))
+
+    return pa.table({"user": histories.user, "films": lists(histories.films), "rating": lists(histories.rating)})

@@ -1,0 +1,36 @@
+"""How far a long piece of work has come: a bar for a person at a terminal, a line now and then for a log."""
+
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 5.0
+LINE = "{desc}: {percentage:.0f} % of {total_fmt}, {rate_fmt}, {remaining} left"
+
+
+class _LogLines(io.TextIOBase):
+    """Takes what tqdm would draw on a terminal and logs it."""
+
+    def write(self, text: str) -> int:
+        if line := text.strip():
+            log.info(line)
+        return len(text)
+
+
+@contextmanager
+def progress(total: int | None, what: str, *, unit: str, initial: int = 0) -> Iterator[Callable[[int], object]]:
+    """Yield `advance(n)`, to be called after each n units; `initial` were done before. Quick work stays unseen in logs."""
+    if sys.stderr.isatty():
+        bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True, initial=initial)
+    else:
+        pace = SECONDS_BETWEEN_LINES
+        lines = {"file": _LogLines(), "bar_format": LINE, "mininterval": pace, "delay": pace, "miniters": 1}
+        bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True, initial=initial, **lines)
+    with bar:
+        yield bar.update

@@ -1,0 +1,95 @@
+"""A Spark session on a machine that was not prepared for one, and its end."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+from runtime.java import java_home
+from settings import ROOT, Settings
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 4.0
+SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
+
+
+def open_session(settings: Settings) -> SparkSession:
+    """Start a JVM, unless spark-submit brought one, and a session with the project's own modules on its executors."""
+    began = time.monotonic()
+    os.environ["PYSPARK_PYTHON"] = os.environ.get("PYSPARK_PYTHON", sys.executable)
+    if SUBMITTED not in os.environ:
+        os.environ["JAVA_HOME"] = str(java_home(settings.state_dir, os.environ))
+    work = settings.state_dir / "spark" / str(os.getpid())
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    spark = _builder(settings, work).getOrCreate()
+    context = spark.sparkContext
+    context.setLogLevel("ERROR")
+    context.setCheckpointDir(str(work / "checkpoints"))
+    context.addPyFile(_own_modules(work))
+    log.info("Spark %s on %s is ready after %.1f s", spark.version, context.master, time.monotonic() - began)
+    return spark
+
+
+def alive(spark: SparkSession) -> bool:
+    """Whether the session still has its JVM."""
+    try:
+        return not spark.sparkContext._jsc.sc().isStopped()
+    except Exception:  # noqa: BLE001 - a JVM that is gone answers in many ways, all of which mean no
+        return False
+
+
+def close_session(spark: SparkSession) -> None:
+    """Stop the session and end its JVM, dead or alive, so that a new one can be opened."""
+    process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
+    try:
+        if alive(spark):
+            spark.stop()
+    except Exception as error:  # noqa: BLE001 - the JVM may go while it is asked to
+        log.warning("Spark did not stop in order: %s", error)
+    if process is not None:
+        _end(process)
+        # pyspark holds on to the first JVM for ever; without this the next session would talk to a dead one
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+        SparkSession._instantiatedSession = None
+
+
+def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
+    builder = (
+        SparkSession.builder.appName("matinee")
+        .config("spark.driver.memory", settings.spark_driver_memory)
+        .config("spark.local.dir", str(work / "local"))
+        .config("spark.sql.warehouse.dir", str(work / "warehouse"))
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")
+    )
+    if SUBMITTED not in os.environ:
+        builder = builder.master(settings.spark_master)
+        if settings.spark_master.startswith("local"):
+            builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    return builder
+
+
+def _own_modules(work: Path) -> str:
+    """A zip of what runs on executors; they import it as `scoring` and `settings`."""
+    modules = work / "modules"
+    shutil.copytree(ROOT / "scoring", modules / "scoring", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "settings.py", modules)
+    return shutil.make_archive(str(work / "matinee"), "zip", modules)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,135 @@
+"""What a training yields: everything needed to serve anyone, known or new, and nothing about a single person."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.ratings import Floats, Ints
+from settings import ModelSettings
+
+FORMAT = 1
+MOST_LEFT_OUT = 0.9  # of a catalogue, by the floor on the number of ratings
+FEWEST_KEPT = 50
+
+
+class FactorsError(ValueError):
+    """Bytes or arrays that are not the factors of a finished training."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The item side of a model of f films; row i of every array is film `films[i]`.
+
+    Attributes:
+        films: MovieLens ids, ascending, int32 [f].
+        V: the ranker's item factors, float32 [f, k]; zero for a film without likes.
+        m, C: mean [k] and covariance [k, k] of the ranker's user vectors over the trained users.
+        Q: the rater's item factors on residuals, float32 [f, h].
+        C_r: covariance of the rater's user vectors [h, h].
+        mu: mean rating; film_bias: b_i, float32 [f].
+        rating_count, rating_mean: of the ratings trained on, int32 and float32 [f].
+        recent: recent popularity RP, decayed likes, float32 [f].
+        w_start, w_film, w: neighbour weights W as CSR, row = film of the history, int64 [f + 1], int32, float32.
+        model: the settings it was trained with.
+        facts: what it was trained on (numbers of ratings and users, times), plain JSON.
+    """
+
+    films: Ints
+    V: Floats
+    m: Floats
+    C: Floats
+    Q: Floats
+    C_r: Floats
+    mu: float
+    film_bias: Floats
+    rating_count: Ints
+    rating_mean: Floats
+    recent: Floats
+    w_start: npt.NDArray[np.int64]
+    w_film: Ints
+    w: Floats
+    model: ModelSettings = field(default_factory=ModelSettings)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def VtV(self) -> Floats:
+        """V'V [k, k], the part of the plain fold-in that is the same for everybody."""
+        product: Floats = self.V.T @ self.V
+        return product
+
+    @cached_property
+    def C_inverse(self) -> Floats:
+        """The inverse of C [k, k], for histories longer than k."""
+        return np.linalg.inv(self.C.astype(np.float64)).astype(np.float32)
+
+    @cached_property
+    def well_known(self) -> npt.NDArray[np.bool_]:
+        """Which films have ratings enough to be recommended first, bool [f].
+
+        The floor comes down in a small catalogue: a tenth of the films, and at least 50, always pass.
+        """
+        passing = max(FEWEST_KEPT, round((1 - MOST_LEFT_OUT) * len(self.films)))
+        ranked = np.sort(self.rating_count)[::-1]
+        reachable = int(ranked[passing - 1]) if passing <= len(ranked) else 0
+        known: npt.NDArray[np.bool_] = self.rating_count >= min(self.model.min_ratings, reachable)
+        return known
+
+    def rows(self, films: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Row numbers of those films that are known, and which of `films` these are."""
+        at = np.minimum(np.searchsorted(self.films, films), len(self.films) - 1)
+        known = self.films[at] == films
+        return at[known], known
+
+    def check(self) -> None:
+        """Raise `FactorsError` if shapes do not fit together or a number is not finite."""
+        f, k, h = len(self.films), self.V.shape[1], self.Q.shape[1]
+        shapes = {"V": (f, k), "m": (k,), "C": (k, k), "Q": (f, h), "C_r": (h, h), "film_bias": (f,)}
+        shapes |= dict.fromkeys(("rating_count", "rating_mean", "recent"), (f,)) | {"w_start": (f + 1,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise FactorsError(f"{name} has the shape {getattr(self, name).shape} instead of {shape}")
+        for name in ("V", "m", "C", "Q", "C_r", "mu", "film_bias", "rating_mean", "recent", "w"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise FactorsError(f"{name} holds a number that is not finite")
+        if f == 0 or (np.diff(self.films) <= 0).any():
+            raise FactorsError("films are missing or not in ascending order")
+        if self.w_start[-1] != len(self.w) or len(self.w) != len(self.w_film):
+            raise FactorsError("the neighbour weights are cut short")
+
+    def to_bytes(self) -> bytes:
+        """The factors as one block of bytes: a numpy archive without pickle."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("model", "facts")}
+        header = {"format": FORMAT, "model": asdict(self.model), "facts": dict(self.facts)}
+        out = io.BytesIO()
+        np.savez(out, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Factors":
+        """Read what `to_bytes` wrote. Raises `FactorsError` if it is anything else."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            header = json.loads(arrays.pop("header").tobytes())
+            if header["format"] != FORMAT:
+                raise FactorsError(f"the factors have format {header['format']}; this version reads format {FORMAT}")
+            arrays["mu"] = float(arrays["mu"])
+            factors = cls(**arrays, model=ModelSettings(**header["model"]), facts=header["facts"])
+        except FactorsError:
+            raise
+        except Exception as error:
+            raise FactorsError(f"not the factors of a training: {error}") from error
+        factors.check()
+        return factors
+
+
+def checksum(data: bytes) -> str:
+    """SHA-256 of stored factors, in hex."""
+    return hashlib.sha256(data).hexdigest()

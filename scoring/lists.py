@@ -1,0 +1,53 @@
+"""From one user's ratings to the list that is shown: score, best n, expected ratings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from scoring.factors import Factors
+from scoring.ratings import Floats, Ints
+from scoring.score import expected_rating, history, score
+from scoring.top_n import top_n
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Films best first, int32 [n], with the rating their user may be expected to give, float32 [n]."""
+
+    films: Ints
+    expected: Floats
+
+
+def ranked(factors: Factors, films: Ints, rating: Floats, n: int) -> Ranked:
+    """The n films to recommend to someone who rated `films` [s] with `rating` [s]; none of these is among them."""
+    known = history(factors, films, rating)
+    best = top_n(score(factors, known), n, known.rows, factors.well_known)
+    return Ranked(factors.films[best], expected_rating(factors, known, best))
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The ratings of u users, one user's after another's: those of user i are [start[i], start[i + 1])."""
+
+    user: Ints
+    start: npt.NDArray[np.int64]
+    films: Ints
+    rating: Floats
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+def ranked_batch(factors: Factors, batch: pa.RecordBatch, n: int) -> pa.RecordBatch:
+    """`ranked` for each row (user, films, rating) of an Arrow batch: rows (user, film, expected), best first."""
+    columns = (batch.column(name) for name in ("films", "rating"))
+    lists = [ranked(factors, f.values.to_numpy(), r.values.to_numpy(), n) for f, r in zip(*columns, strict=True)]
+    return pa.RecordBatch.from_pydict(
+        {
+            "user": pa.array(np.repeat(batch.column("user").to_numpy(), [len(x.films) for x in lists]), pa.int32()),
+            "film": pa.array(np.concatenate([x.films for x in lists] or [[]]), pa.int32()),
+            "expected": pa.array(np.concatenate([x.expected for x in lists] or [[]]), pa.float32()),
+        }
+    )

@@ -1,0 +1,39 @@
+"""Ratings as four parallel columns, the form in which every part of Matinee hands them on."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """n ratings, at most one of a user for a film.
+
+    Attributes:
+        user: user ids, int32 [n]; the service's own users have 1,000,000 added.
+        film: MovieLens film ids, int32 [n].
+        rating: 0.5 to 5 in steps of 0.5, float32 [n].
+        at: when it was given, unix seconds, int64 [n].
+    """
+
+    user: Ints
+    film: Ints
+    rating: Floats
+    at: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: npt.NDArray[Any]) -> "Ratings":
+        """The ratings at these rows (indices or a mask), in that order."""
+        return Ratings(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def concatenate(*parts: Ratings) -> Ratings:
+    """All ratings of the parts, one part after the other."""
+    return Ratings(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Ratings)))

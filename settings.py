@@ -1,0 +1,146 @@
+"""Every setting of Matinee: its name, default, parser and one sentence of help.
+
+This is the only module that reads the environment and ``.env``. A name set in the environment wins over
+the same name in ``.env``; a bad value raises `SettingsError`, which names the setting and says what it takes.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parent
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used."""
+
+
+def setting(name: str, default: T, parse: Callable[[str], T], help: str) -> T:
+    """Declare one row of the table of settings as a dataclass field."""
+    declared: T = field(default=default, metadata={"name": name, "parse": parse, "help": help})
+    return declared
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.strip().isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def folder(text: str) -> Path:
+    """A path; a relative one is taken from the project's folder, so that it means the same from anywhere."""
+    return (ROOT / Path(text).expanduser()).resolve()
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How the model is trained and how its parts are mixed; every generation stores the values it was made with."""
+
+    like_threshold: float = setting("MATINEE_LIKE_THRESHOLD", 3.5, number(0.5, 5), "A rating from here on is a like.")
+    ranker_rank: int = setting("MATINEE_RANKER_RANK", 64, whole(1, 512), "Dimensions of the ranker's factors.")
+    ranker_reg: float = setting("MATINEE_RANKER_REG", 0.06, number(0, 100), "Regularization of the ranker.")
+    ranker_alpha: float = setting("MATINEE_RANKER_ALPHA", 0.2, number(0, 1000), "Confidence of one like.")
+    ranker_iterations: int = setting("MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker.")
+    rater_rank: int = setting("MATINEE_RATER_RANK", 32, whole(1, 512), "Dimensions of the rater's factors.")
+    rater_reg: float = setting("MATINEE_RATER_REG", 0.15, number(0, 100), "Regularization of the rater.")
+    rater_iterations: int = setting("MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater.")
+    neighbours: int = setting(
+        "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a film; 0 leaves that part out."
+    )
+    neighbour_reg: float = setting("MATINEE_NEIGHBOUR_REG", 200.0, number(1e-6, 1e6), "Ridge of the neighbour fit.")
+    noise: float = setting("MATINEE_NOISE", 0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in.")
+    plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Most the plain fold-in may weigh.")
+    neighbour_weight: float = setting("MATINEE_NEIGHBOUR_WEIGHT", 0.75, number(0, 10), "Most the neighbours may weigh.")
+    min_ratings: int = setting("MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Films with fewer ratings come last.")
+    half_life_days: float = setting("MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of popularity.")
+    seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the process needs to know before it starts."""
+
+    host: str = setting("MATINEE_HOST", "127.0.0.1", str, "The address to listen on.")
+    port: int = setting("MATINEE_PORT", 5430, whole(1, 65535), "The port to listen on.")
+    threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads that answer requests.")
+    state_dir: Path = setting(
+        "MATINEE_STATE_DIR", ROOT / "var", folder, "Where the embedded database, datasets and Spark keep their files."
+    )
+    database_url: str = setting("DATABASE_URL", "", str, "A PostgreSQL to use; unset: the embedded server.")
+    dataset: str = setting(
+        "MATINEE_DATASET", "ml-latest-small", str, "A MovieLens set by name, or a folder that holds one."
+    )
+    retrain_minutes: float = setting(
+        "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between retrains; 0: never by itself."
+    )
+    spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", str, "The Spark master that trains.")
+    spark_driver_memory: str = setting("MATINEE_SPARK_DRIVER_MEMORY", "2g", str, "Heap of the Spark driver.")
+    keep_generations: int = setting("MATINEE_KEEP_GENERATIONS", 5, whole(1, 1000), "Generations kept for going back.")
+    log_level: str = setting(
+        "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."
+    )
+    model: ModelSettings = field(default_factory=ModelSettings)
+
+
+def rows() -> list[tuple[str, Any, str]]:
+    """The table of settings as (name, default, help), in the order of the declarations."""
+    declared = [f for f in (*fields(Settings), *fields(ModelSettings)) if f.metadata]
+    return [(f.metadata["name"], f.default, f.metadata["help"]) for f in declared]
+
+
+def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env") -> Settings:
+    """Read the settings once. Raises `SettingsError` that names every bad value."""
+    from dotenv import dotenv_values  # here, so that Spark's executors can read a ModelSettings without this package
+
+    given = {k: v for k, v in dotenv_values(dotenv, encoding="utf-8").items() if v is not None} | dict(environ)
+    problems: list[str] = []
+    model = ModelSettings(**_parsed(ModelSettings, given, problems))
+    settings = Settings(model=model, **_parsed(Settings, given, problems))
+    problems += [f"{name} is not a setting of Matinee" for name in sorted(given) if _unknown(name)]
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return settings
+
+
+def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    values = {}
+    for f in fields(table):
+        text = given.get(f.metadata.get("name", ""), "")
+        if text.strip():
+            try:
+                values[f.name] = f.metadata["parse"](text.strip())
+            except ValueError as error:
+                problems.append(f"{f.metadata['name']}={text!r}: give {error}")
+    return values
+
+
+def _unknown(name: str) -> bool:
+    return name.startswith("MATINEE_") and name not in {row[0] for row in rows()}

@@ -74,6 +74,7 @@ class Engine:
         """
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
+        self.start()
         rows = np.searchsorted(films, ratings.film)
         V, m, C = self._ranker(ratings, films, model, progress)
         mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
@@ -100,8 +101,7 @@ class Engine:
         shared = spark.sparkContext.broadcast(factors)
 
         def rank(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield ranked_batch(shared.value, batch, n)
+            yield from (ranked_batch(shared.value, batch, n) for batch in batches if batch.num_rows)
 
         frame = spark.createDataFrame(_history_table(histories))
         frame = frame.repartition(self._tasks(spark))

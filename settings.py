@@ -96,7 +96,7 @@ class Settings:
     )
     database_url: str = setting("DATABASE_URL", "", str, "A PostgreSQL to use; unset: the embedded server.")
     dataset: str = setting(
-        "MATINEE_DATASET", "ml-latest-small", str, "A MovieLens set by name, or a folder that holds one."
+        "MATINEE_DATASET", "", str, "A MovieLens set by name, or a folder that holds one; unset: ml-latest-small."
     )
     retrain_minutes: float = setting(
         "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between retrains; 0: never by itself."

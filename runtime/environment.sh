@@ -46,12 +46,17 @@ build_environment() {
         make_venv
     fi
     say "installing $1 into .venv (the first time a few minutes, about 700 MB)"
-    # A half-installed package passes for an installed one, so an interrupted pip means a new .venv.
+    # Where pip is interrupted, a half-installed package passes for an installed one: only a new .venv is sure then.
     : >"$VENV/unfinished"
-    "$VENV_PYTHON" -m pip install --disable-pip-version-check --no-input -r "$MATINEE_ROOT/$1" >&2 ||
+    trap 'fail "interrupted; the next start makes .venv anew"' INT TERM
+    if "$VENV_PYTHON" -m pip install --disable-pip-version-check --no-input -r "$MATINEE_ROOT/$1" >&2; then
+        checksum_of "$1" >"$(stamp_of "$1")"
+        rm "$VENV/unfinished"
+    else
+        rm "$VENV/unfinished" # pip cleans up after an error of its own
         fail "pip could not install $1 (see above). Is a package index reachable? Then start this again."
-    checksum_of "$1" >"$(stamp_of "$1")"
-    rm -f "$VENV/unfinished"
+    fi
+    trap - INT TERM
 }
 
 make_venv() {

@@ -1,20 +1,24 @@
 """The four shapes in which MovieLens sets come, told apart by the names of their files."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.report import DatasetError, Malformed
+from runtime.report import DatasetError, LineError
 from runtime.titles import title_and_year
 
 NO_GENRES = "(no genres listed)"
+INT32 = 2**31 - 1
+NOT_AN_ID = "an id that is not a whole number"
+ID_RANGE = f"an id that is not from 1 to {INT32}"
 BOM = b"\xef\xbb\xbf"
 # The order of the flags in u.item, for a set that lost its u.genre.
 FLAGS = (
-    "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror"
-    "|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
-).split("|")
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,16 @@ class Table:
         return self.encodings[0]
 
     def fields(self, line: bytes, width: int, encoding: str = "utf-8") -> list[str]:
-        """The fields of one line. Raises `Malformed` if it is not text or has not `width` of them."""
+        """The fields of one line. Raises `LineError` if it is not text or has not `width` of them."""
         try:
             text = line.rstrip(b"\r\n").decode(encoding)
         except UnicodeDecodeError:
-            raise Malformed(f"not {encoding.upper()} text") from None
+            raise LineError(f"not {encoding.upper()} text") from None
         if "\0" in text:
-            raise Malformed("not text: it has a zero byte")
+            raise LineError("not text: it has a zero byte")
         row = self._unquoted(text) if self.quoted else text.split(self.separator)
         if len(row) != width:
-            raise Malformed(f"not {width} fields")
+            raise LineError(f"not {width} fields")
         return row
 
     def _unquoted(self, text: str) -> list[str]:
@@ -80,7 +84,16 @@ class Table:
         try:
             return next(csv.reader([text], delimiter=self.separator, strict=True), [])
         except csv.Error:
-            raise Malformed("quotes that do not match") from None
+            raise LineError("quotes that do not match") from None
+
+
+def identity(text: str) -> int:
+    """The id a field holds. Raises `LineError` for anything but a whole number from 1 to 2147483647."""
+    if not re.fullmatch(r"[+-]?[0-9]+", text.strip()):
+        raise LineError(NOT_AN_ID)
+    if len(text) > 20 or not 1 <= int(text) <= INT32:
+        raise LineError(ID_RANGE)
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -154,13 +167,16 @@ def flagged_format(genres: Sequence[str] = FLAGS) -> Format:
     )
 
 
+SHAPES = (CSV, DAT, flagged_format(), RECBOLE)
+FILES = frozenset(table.file for shape in SHAPES for table in (shape.films, shape.ratings))
+
+
 def detect(folder: Path) -> Format:
     """The format of the MovieLens set in this folder. Raises `DatasetError` if it holds none."""
-    formats = (CSV, DAT, flagged_format(), RECBOLE)
-    for format in formats:
-        if (folder / format.films.file).is_file() and (folder / format.ratings.file).is_file():
-            return format if format.films.file != "u.item" else flagged_format(tuple(_genres(folder)) or FLAGS)
-    pairs = [(format.films.file, format.ratings.file) for format in formats]
+    for shape in SHAPES:
+        if (folder / shape.films.file).is_file() and (folder / shape.ratings.file).is_file():
+            return shape if shape.films.file != "u.item" else flagged_format(tuple(_genres(folder)) or FLAGS)
+    pairs = [(shape.films.file, shape.ratings.file) for shape in SHAPES]
     there = [name for pair in pairs for name in pair if (folder / name).is_file()]
     raise DatasetError(
         f"{folder} holds no whole MovieLens set: expected {', or '.join(' and '.join(pair) for pair in pairs)}; "

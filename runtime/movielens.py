@@ -1,17 +1,14 @@
 """Any MovieLens set, read from a folder: its films and its ratings, checked line by line."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.formats import Format, detect
+from runtime.formats import Format, detect, identity
 from runtime.ratings_file import read_ratings
-from runtime.report import DatasetError, Malformed, Report
+from runtime.report import DatasetError, LineError, Report
 
 __all__ = ["DatasetError", "Movie", "Report", "fingerprint", "read_movies", "read_ratings"]
-
-WHOLE = re.compile(r"\s*\+?[0-9]+\s*")
 
 
 @dataclass(frozen=True)
@@ -29,24 +26,42 @@ def read_movies(folder: Path) -> tuple[list[Movie], Report]:
 
     Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines and for no films.
     """
-    format = detect(folder)
-    report = Report(format.films.file)
+    shape = detect(folder)
+    report = Report(shape.films.file)
     movies: dict[int, Movie] = {}
-    content = (folder / format.films.file).read_bytes()
-    names, encoding = format.films.names(content.partition(b"\n")[0]), format.films.encoding(content)
+    content = (folder / shape.films.file).read_bytes()
+    names, encoding = shape.films.names(content.partition(b"\n")[0]), shape.films.encoding(content)
     for number, line in enumerate(content.split(b"\n"), start=1):
-        if number < format.films.first_line or not line.strip():
+        if number < shape.films.first_line or not line.strip():
             continue
         report.read += 1
         try:
-            movie = _movie(format, dict(zip(names, format.films.fields(line, len(names), encoding), strict=True)))
+            movie = _movie(shape, dict(zip(names, shape.films.fields(line, len(names), encoding), strict=True)))
             if movie.movie_id in movies:
-                raise Malformed("a film with this id came before")
+                raise LineError("a film with this id came before")
             movies[movie.movie_id] = movie
-        except Malformed as fault:
+        except LineError as fault:
             report.reject(str(fault), [number])
     report.kept = len(movies)
     report.refuse_if_malformed()
     if not movies:
-        raise DatasetError(f"{folder / format.films.file} holds no films. Is it a whole file of a MovieLens set?")
+        raise DatasetError(f"{folder / shape.films.file} holds no films. Is it a whole file of a MovieLens set?")
     return list(movies.values()), report
+
+
+def _movie(shape: Format, row: dict[str, str]) -> Movie:
+    movie_id = identity(row[shape.films.columns[0]])
+    described = shape.describe(row)
+    if not described.title:
+        raise LineError("the title is empty")
+    return Movie(movie_id, described.title, described.genres, described.year)
+
+
+def fingerprint(folder: Path) -> str:
+    """Sixteen hex digits that change when the set's files of films and ratings change, by name or content."""
+    shape = detect(folder)
+    digest = hashlib.sha256()
+    for name in (shape.films.file, shape.ratings.file):
+        with (folder / name).open("rb") as file:
+            digest.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
+    return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Processes as the operating system sees them: whose child one is, and what runs under a number."""
+"""Processes as the operating system sees them: whose child one is, and where one works."""
 
 import ctypes
 import os
@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_ON_LINUX: bool = sys.platform == "linux"
 # Looked up here, not in the child: between fork and exec loading a library could wait for a lock for ever.
-_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_prctl = ctypes.CDLL(None).prctl if _ON_LINUX else None
 
 
 def die_with_parent(with_signal: signal.Signals, parent: int | None = None) -> None:
@@ -25,12 +26,14 @@ def die_with_parent(with_signal: signal.Signals, parent: int | None = None) -> N
         os._exit(1)
 
 
-def command_of(pid: int) -> str:
-    """The command line of a living process; empty for one that has ended, waited for or not."""
-    if Path("/proc/self/cmdline").exists():
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether a living process has this number and `folder` as its working folder."""
+    if _ON_LINUX:
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return ""
-    shown = subprocess.run(["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)  # noqa: S603
-    return shown.stdout.strip()
+            return Path(f"/proc/{pid}/cwd").readlink() == folder
+        except OSError:  # it has ended, or is another user's
+            return False
+    shown = subprocess.run(  # noqa: S603 - no /proc here; what was started for the folder names it
+        ["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+    )
+    return str(folder) in shown.stdout

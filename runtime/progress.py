@@ -25,7 +25,10 @@ class _LogLines(io.TextIOBase):
 
 @contextmanager
 def progress(total: int | None, what: str, *, unit: str, initial: int = 0) -> Iterator[Callable[[int], object]]:
-    """Yield `advance(n)`, to be called after each n units; `initial` were done before. Quick work stays unseen in logs."""
+    """Yield `advance(n)`, to be called after every n units; `initial` of them were done before.
+
+    Work that is over within seconds leaves nothing in a log.
+    """
     if sys.stderr.isatty():
         bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True, initial=initial)
     else:

@@ -14,7 +14,7 @@ class DatasetError(Exception):
     """A dataset cannot be had or cannot be used; the message says why and what to do."""
 
 
-class Malformed(ValueError):
+class LineError(ValueError):
     """One line cannot be used; the message is the reason, the same words for every such line."""
 
 

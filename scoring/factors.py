@@ -81,6 +81,10 @@ class Factors:
         known: npt.NDArray[np.bool_] = self.rating_count >= min(self.model.min_ratings, reachable)
         return known
 
+    def warm_up(self) -> None:
+        """Compute now what the first request would otherwise wait for."""
+        _ = self.VtV, self.C_inverse, self.well_known
+
     def rows(self, films: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         """Row numbers of those films that are known, and which of `films` these are."""
         at = np.minimum(np.searchsorted(self.films, films), len(self.films) - 1)

@@ -45,6 +45,9 @@ def posterior(V_s: Floats, y: Floats, m: Floats, C: Floats, C_inverse: Floats, n
     if n <= k:
         # x = m + C V_s' (V_s C V_s' + s2 I)^-1 (y - V_s m): an n x n system
         VC = V_s @ C
-        return m + VC.T @ np.linalg.solve(VC @ V_s.T + noise * np.eye(n, dtype=np.float32), residual)
+        K: Floats = VC @ V_s.T
+        K[np.diag_indices(n)] += noise
+        return m + VC.T @ np.linalg.solve(K, residual)
     # the same by Woodbury's identity, a k x k system: x = m + (C^-1 + V_s'V_s / s2)^-1 V_s' (y - V_s m) / s2
-    return m + np.linalg.solve(C_inverse + V_s.T @ V_s / noise, V_s.T @ residual / noise)
+    precision = np.float32(1 / noise)
+    return m + np.linalg.solve(C_inverse + precision * (V_s.T @ V_s), precision * (V_s.T @ residual))

@@ -47,7 +47,7 @@ def ranked_batch(factors: Factors, batch: pa.RecordBatch, n: int) -> pa.RecordBa
     return pa.RecordBatch.from_pydict(
         {
             "user": pa.array(np.repeat(batch.column("user").to_numpy(), [len(x.films) for x in lists]), pa.int32()),
-            "film": pa.array(np.concatenate([x.films for x in lists] or [[]]), pa.int32()),
-            "expected": pa.array(np.concatenate([x.expected for x in lists] or [[]]), pa.float32()),
+            "film": pa.array(np.concatenate([x.films for x in lists]), pa.int32()),
+            "expected": pa.array(np.concatenate([x.expected for x in lists]), pa.float32()),
         }
     )

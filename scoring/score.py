@@ -77,12 +77,13 @@ def score(factors: Factors, h: History) -> Floats:
         model.neighbour_weight * grown,
         POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT),
     )
-    return (
+    total: Floats = (
         (1 - w) * standardized(factors.V @ x_m, h.rows)
         + w * standardized(factors.V @ x_p, h.rows)
         + b * standardized(neighbour_score(factors, h), h.rows)
         + c * popularity
     )
+    return total
 
 
 def expected_rating(factors: Factors, h: History, rows: npt.NDArray[np.intp]) -> Floats:
@@ -93,12 +94,13 @@ def expected_rating(factors: Factors, h: History, rows: npt.NDArray[np.intp]) ->
     """
     base = factors.mu + factors.film_bias[rows]
     if len(h) == 0:
-        return np.clip(base, LOWEST, HIGHEST)
+        return np.asarray(np.clip(base, LOWEST, HIGHEST), np.float32)
     residual = h.rating - factors.mu - factors.film_bias[h.rows]
     user_bias = residual.sum() / (len(h) + USER_DAMPING)
     Q_s = factors.Q[h.rows]
     p = rater_vector(Q_s, residual - user_bias, factors.C_r)
-    return np.clip(base + user_bias + factors.Q[rows] @ p, LOWEST, HIGHEST).astype(np.float32)
+    expected: Floats = np.clip(base + user_bias + factors.Q[rows] @ p, LOWEST, HIGHEST).astype(np.float32)
+    return expected
 
 
 def rater_vector(Q_s: Floats, residual: Floats, C_r: Floats) -> Floats:

@@ -1,0 +1,46 @@
+"""How each part of the process is: what jobs and server report, and operators and load balancers ask."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+State = Literal["ready", "starting", "missing", "running", "failed", "off"]
+PARTS = ("database", "catalogue", "generation", "trainer")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The state of one part, since when, and why it is not ready."""
+
+    state: State
+    reason: str | None = None
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Health:
+    """The parts as last reported; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parts = {name: Part("starting", "the process has just started") for name in PARTS}
+
+    def report(self, name: str, state: State, reason: str | None = None) -> None:
+        """Note the state of a part; `since` moves only when the state changes."""
+        with self._lock:
+            known = self._parts[name]
+            since = known.since if known.state == state else datetime.now(UTC)
+            self._parts[name] = Part(state, reason, since)
+
+    def __getitem__(self, name: str) -> Part:
+        with self._lock:
+            return self._parts[name]
+
+    @property
+    def ready(self) -> bool:
+        """Whether recommendations can be answered: popular films do until there is a generation."""
+        return (
+            self["database"].state == "ready"
+            and self["catalogue"].state == "ready"
+            and self["generation"].state in ("ready", "missing")
+        )

@@ -1,0 +1,170 @@
+"""The tables: columns, keys and constraints that make bad states impossible. No queries."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import BYTEA, DOUBLE_PRECISION, JSONB, REAL, TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+LAST_USER_ID = 2**31 - 1 - 1_000_000  # a user's id plus the engine's offset must still be an int32
+
+
+def on_scale(column: str) -> str:
+    return f"{column} BETWEEN 0.5 AND 5"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map: ClassVar = {
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+        float: REAL,
+        bytes: BYTEA,
+    }
+
+
+class Movie(Base):
+    """A film, and what the ratings of the dataset say of it; filled once, from the dataset."""
+
+    __tablename__ = "movies"
+    __table_args__ = (
+        CheckConstraint("id > 0", "id"),
+        CheckConstraint("title <> ''", "title"),
+        CheckConstraint("year BETWEEN 1000 AND 9999", "year"),
+        CheckConstraint("like_count BETWEEN 0 AND rating_count", "counts"),
+        CheckConstraint(on_scale("expected_rating"), "expected_rating"),
+        Index("ix_movies_popular", text("like_count DESC"), "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    genres: Mapped[str]
+    year: Mapped[int | None] = mapped_column(SmallInteger)
+    rating_count: Mapped[int]
+    rating_sum: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    like_count: Mapped[int]  # ratings of 4 and more: what popularity counts before the first training
+    expected_rating: Mapped[float]  # a damped mean: what is shown before the first training
+
+
+class User(Base):
+    """Someone who rates films here. The engine knows them by their id plus 1,000,000."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint(f"id BETWEEN 1 AND {LAST_USER_ID}", "id"),
+        CheckConstraint("history_version >= 0", "history_version"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # grows with every change of this user's views, in the same transaction; a list made from an older one is stale
+    history_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class View(Base):
+    """What a user thought of a film; a later rating of the same film takes the row's place."""
+
+    __tablename__ = "views"
+    __table_args__ = (CheckConstraint(f"{on_scale('rating')} AND rating * 2 = floor(rating * 2)", "rating"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
+    rating: Mapped[float]
+    rated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    # the history_version this change made: orders one user's views exactly, where clocks may tie or step back
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class Run(Base):
+    """One run of a job. A row without an outcome is under way, or its process died."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("kind IN ('ingest', 'train')", "kind"),
+        CheckConstraint("outcome IN ('done', 'published', 'rejected', 'failed')", "outcome"),
+        CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", "finished"),
+        CheckConstraint("(outcome IS NOT DISTINCT FROM 'failed') = (error IS NOT NULL)", "error"),
+        CheckConstraint("progress BETWEEN 0 AND 1", "progress"),
+        Index("uq_runs_under_way", "kind", unique=True, postgresql_where=text("outcome IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    kind: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    finished_at: Mapped[datetime | None]
+    phase: Mapped[str]
+    progress: Mapped[float] = mapped_column(server_default=text("0"))
+    outcome: Mapped[str | None]
+    error: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class Generation(Base):
+    """What one training yielded. The factors of old ones are dropped, their record stays."""
+
+    __tablename__ = "generations"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('accepted', 'rejected')", "verdict"),
+        CheckConstraint("(factors IS NULL) = (checksum IS NULL)", "checksum"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    verdict: Mapped[str]
+    reason: Mapped[str]
+    fingerprint: Mapped[str]  # of the data and settings it was trained with: equal ones need no new training
+    details: Mapped[dict[str, Any]]
+    checksum: Mapped[str | None]
+    factors: Mapped[bytes | None]
+
+
+class LiveGeneration(Base):
+    """The one generation that is served: a single row, absent before the first."""
+
+    __tablename__ = "live_generation"
+    __table_args__ = (CheckConstraint("single", "single"),)
+
+    single: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"))
+    since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Recommendation(Base):
+    """One place of one user's list, with the generation and the history it was made from.
+
+    The history's version is part of the key, so a newer list is inserted beside the older one and never mixes with it.
+    """
+
+    __tablename__ = "recommendations"
+    __table_args__ = (
+        UniqueConstraint("user_id", "generation_id", "history_version", "movie_id"),
+        CheckConstraint("rank >= 1", "rank"),
+        CheckConstraint(on_scale("expected_rating"), "expected_rating"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), primary_key=True)
+    history_version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    rank: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"))
+    expected_rating: Mapped[float]

@@ -1,0 +1,81 @@
+"""Ways to divide ratings into what a model may see and what it is judged on; each the same for the same seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.ratings import Ints, Ratings
+
+OURS_FROM = 1_000_000  # ids from here on are the service's own users, who are never held out
+HELD_OUT_SHARE = 0.1
+MOST_HELD_OUT = 10_000
+FEWEST_USERS = 100
+Mask = npt.NDArray[np.bool_]
+
+
+def in_order(ratings: Ratings) -> Ratings:
+    """The ratings user by user, each user's earliest first; of one moment, the lower film id first."""
+    return ratings.take(np.lexsort((ratings.film, ratings.at, ratings.user)))
+
+
+def places(ordered: Ratings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which of its user's ratings each is, from 0, and how many that user has; of ratings that are `in_order`."""
+    _, start, user, count = np.unique(ordered.user, return_index=True, return_inverse=True, return_counts=True)
+    return np.arange(len(ordered)) - start[user], count[user]
+
+
+def latest(ordered: Ratings, share: float) -> Mask:
+    """Each user's last ratings, this share of them rounded to the nearest; of ratings that are `in_order`."""
+    place, count = places(ordered)
+    test: Mask = place >= count - np.round(share * count)
+    return test
+
+
+@dataclass(frozen=True)
+class RandomSplit:
+    """Three masks over the ratings, which together cover each once."""
+
+    train: Mask
+    validation: Mask
+    test: Mask
+
+
+def at_random(n: int, seed: int) -> RandomSplit:
+    """80 % of n ratings to train on, 10 % to choose by, 10 % to be judged on."""
+    order = np.random.default_rng(seed).permutation(n)
+    part = np.zeros(n, np.int8)
+    part[order[round(0.8 * n) :]] = 1
+    part[order[round(0.9 * n) :]] = 2
+    return RandomSplit(part == 0, part == 1, part == 2)
+
+
+def folds(users: Ints, count: int, seed: int) -> list[Ints]:
+    """These user ids in `count` groups of equal size, each group ascending."""
+    shuffled = np.random.default_rng(seed).permutation(users)
+    return [np.sort(part) for part in np.array_split(shuffled, count)]
+
+
+def held_out(users: Ints) -> Mask:
+    """Which of these distinct users no training may see: a tenth of MovieLens's, at most 10,000, chosen by their ids.
+
+    Somebody held out stays held out when others come, up to the limit. Nobody is where there are too few users for
+    a tenth of them to say anything.
+    """
+    theirs = users < OURS_FROM
+    if theirs.sum() < FEWEST_USERS:
+        return np.zeros(len(users), bool)
+    lot = np.where(theirs, _lot(users), np.inf)
+    below = HELD_OUT_SHARE
+    if (lot < below).sum() > MOST_HELD_OUT:
+        below = float(np.partition(lot, MOST_HELD_OUT)[MOST_HELD_OUT])
+    chosen: Mask = lot < below
+    return chosen
+
+
+def _lot(users: Ints) -> npt.NDArray[np.float64]:
+    """A number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
+    x = users.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) / 2.0**64

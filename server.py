@@ -1,0 +1,165 @@
+"""The process: builds every part once, grafts the app on CherryPy, and owns start and stop.
+
+Run it with `./start_server.sh`, `python server.py` or `spark-submit server.py`.
+"""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+
+import cherrypy
+from paste.translogger import TransLogger
+
+import settings as settings_module
+from app import LARGEST_BODY, create_app
+from engine import Engine
+from health import Health
+from jobs.ingest import init_movie_table
+from jobs.retrain import Trainer
+from jobs.scheduler import Scheduler, refresh
+from recommender import Recommender
+from runtime.postgres import EmbeddedPostgres, PostgresError
+from runtime.process import die_with_parent
+from runtime.report import DatasetError
+from settings import Settings, SettingsError
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError
+
+log = logging.getLogger("matinee")
+
+RETRY_SECONDS = 1.0
+
+
+class Server:
+    """Every part of one process, in the order in which they start; they stop in the opposite one."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.database = Database(database_url, settings.threads)
+        self.recommender = Recommender(self.database)
+        self.engine = Engine(settings)
+        trainer = Trainer(settings, self.database, self.engine, self.recommender)
+        self.scheduler = Scheduler(trainer, self.health)
+        self.failure: str | None = None
+        self._stopping = threading.Event()
+
+    def serve(self) -> None:
+        """Answer requests until the process is told to stop."""
+        app = TransLogger(create_app(self.recommender, self.health), setup_console_handler=False)
+        cherrypy.tree.graft(app, "/")
+        cherrypy.config.update(_cherrypy_settings(self.settings))
+        cherrypy.engine.signals.subscribe()
+        cherrypy.engine.subscribe("stop", self.stop, priority=80)  # after the HTTP server has finished its requests
+        cherrypy.engine.start()
+        log.info("listening on http://%s:%d", self.settings.host, self.settings.port)
+        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
+        cherrypy.engine.block()
+
+    def stop(self) -> None:
+        """End scheduler, Spark and the pool of connections."""
+        self._stopping.set()
+        log.info("stopping")
+        self.scheduler.stop()
+        self.engine.stop()
+        self.database.close()
+
+    def _prepare(self) -> None:
+        """Make and fill the tables, load the live generation, start the jobs; wait for the database if it is away."""
+        try:
+            while not self._prepared():
+                self._stopping.wait(RETRY_SECONDS)
+        except DatasetError as error:
+            self._give_up(str(error))
+        except Exception as error:
+            log.exception("the service could not be prepared")
+            self._give_up(f"{type(error).__name__}: {error}")
+
+    def _prepared(self) -> bool:
+        if self._stopping.is_set():
+            return True
+        try:
+            self.database.migrate()
+            self.health.report("database", "ready")
+            self.health.report("catalogue", "starting", "the catalogue of films is being filled from the dataset")
+            init_movie_table(self.database, self.settings)
+            refresh(self.recommender, self.health)
+            self.health.report("catalogue", "ready")
+            self.scheduler.start()
+        except DatabaseUnavailableError as error:
+            log.warning("waiting for the database: %s", error)
+            self.health.report("database", "failed", str(error))
+            self.health.report("catalogue", "starting", "the database is away")
+            return False
+        log.info("ready to recommend")
+        return True
+
+    def _give_up(self, reason: str) -> None:
+        log.critical("%s", reason)
+        self.failure = reason
+        cherrypy.engine.exit()
+
+
+def main() -> int:
+    """Run the process; the exit status is 0 after an orderly stop, 1 when it could not serve, 2 for bad settings."""
+    try:
+        settings = settings_module.load()
+    except SettingsError as error:
+        print(f"matinee: {error}", file=sys.stderr)
+        return 2
+    _log_to_stderr(settings.log_level)
+    die_with_parent(signal.SIGTERM)
+    try:
+        _refuse_busy_port(settings)
+        with ExitStack() as stack:
+            url = settings.database_url or stack.enter_context(EmbeddedPostgres(settings.state_dir))
+            server = Server(settings, url)
+            server.serve()
+            return 1 if server.failure else 0
+    except (PostgresError, PortBusyError) as error:
+        log.critical("%s", error)
+        return 1
+
+
+class PortBusyError(RuntimeError):
+    """Another program listens where this one should."""
+
+
+def _refuse_busy_port(settings: Settings) -> None:
+    """Find out before anything is started or downloaded."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise PortBusyError(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Stop what listens there or set MATINEE_PORT to another port."
+            ) from error
+
+
+def _cherrypy_settings(settings: Settings) -> dict[str, object]:
+    return {
+        "environment": "production",
+        "engine.autoreload.on": False,
+        "log.screen": False,
+        "server.socket_host": settings.host,
+        "server.socket_port": settings.port,
+        "server.thread_pool": settings.threads,
+        "server.socket_queue_size": 128,
+        "server.max_request_body_size": 2 * LARGEST_BODY,  # up to here the app refuses, with the usual body
+        "server.shutdown_timeout": 3,
+    }
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+    for chatty in ("py4j", "apscheduler", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Starts Matinee: makes .venv on the first run, then runs server.py; under spark-submit where SPARK_HOME is set.
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/runtime/environment.sh"
+
+# A name from the environment, else from .env; empty where neither has it.
+given() {
+    if [ -n "${!1-}" ]; then
+        printf '%s\n' "${!1}"
+    elif grep -qs "$1" .env; then
+        "$VENV_PYTHON" -m dotenv -f .env get "$1" 2>/dev/null || true
+    fi
+}
+
+start_under_spark_submit() {
+    local submit="$1/bin/spark-submit" options
+    [ -x "$submit" ] || fail "SPARK_HOME=$1, but $submit cannot be run." \
+        "Set SPARK_HOME to an unpacked Spark 4, or unset it to use the one in .venv."
+    JAVA_HOME=$(given JAVA_HOME)
+    JAVA_HOME=$(JAVA_HOME=$JAVA_HOME "$VENV_PYTHON" -m runtime.java)
+    # The heap is set here, since server.py starts inside a JVM that has its size already.
+    options=$("$VENV_PYTHON" -c 'import settings; s = settings.load(); print(s.spark_master, s.spark_driver_memory)')
+    export SPARK_HOME="$1" JAVA_HOME PYSPARK_PYTHON="$VENV_PYTHON" PYSPARK_DRIVER_PYTHON="$VENV_PYTHON"
+    say "starting server.py under $submit"
+    exec "$submit" --master "${options% *}" --driver-memory "${options#* }" server.py "${@:2}"
+}
+
+cd -- "$MATINEE_ROOT"
+ensure_environment requirements.txt
+spark_home=$(given SPARK_HOME)
+[ -z "$spark_home" ] || start_under_spark_submit "$spark_home" "$@"
+say "starting server.py"
+exec "$VENV_PYTHON" server.py "$@"

@@ -1,0 +1,22 @@
+"""PostgreSQL's COPY, the fast way for many rows: in four times as fast as executemany, out ten times as fetching."""
+
+from typing import IO, Any, cast
+
+from psycopg2 import extensions
+from sqlalchemy import Connection
+
+
+def copy_in(db: Connection, target: str, file: IO[Any]) -> None:
+    """Append the CSV lines of `file`, from its position on, to a table; `target` is "table (columns)"."""
+    with _cursor(db) as cursor:
+        cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT csv)", file)
+
+
+def copy_out(db: Connection, query: str, file: IO[Any]) -> None:
+    """Write the rows of `query` to `file` as CSV lines without a header."""
+    with _cursor(db) as cursor:
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", file)
+
+
+def _cursor(db: Connection) -> extensions.cursor:
+    return cast(extensions.cursor, db.connection.cursor())

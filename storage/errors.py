@@ -1,0 +1,26 @@
+"""What can be wrong with a request that only the database knows."""
+
+
+class DatabaseUnavailableError(RuntimeError):
+    """PostgreSQL cannot be reached or does not answer in time; the statement that failed changed nothing."""
+
+
+class UnknownUserError(LookupError):
+    """There is no user with this id."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(f"There is no user {user_id}. POST /users/create makes one.")
+
+
+class UnknownMovieError(LookupError):
+    """There is no film with this id in the catalogue."""
+
+    def __init__(self, movie_id: int) -> None:
+        super().__init__(f"There is no film {movie_id}. Ids are those of MovieLens.")
+
+
+class UnknownGenerationError(LookupError):
+    """There is no such generation, or its factors are no longer kept."""
+
+    def __init__(self, generation_id: int) -> None:
+        super().__init__(f"Generation {generation_id} does not exist or its factors are no longer kept.")

@@ -1,0 +1,104 @@
+"""Generations: what trainings yielded, which one is live, and going back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from scoring.factors import Factors, FactorsError, checksum
+from storage.errors import UnknownGenerationError
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is written down about a training beside its factors."""
+
+    run_id: int | None
+    verdict: str
+    reason: str
+    fingerprint: str
+    details: dict[str, Any]
+
+
+def add(db: Connection, factors: Factors, record: Record) -> int:
+    """Store a generation, live or not, and return its id."""
+    data = factors.to_bytes()
+    values = {"factors": data, "checksum": checksum(data)} | vars(record) | {"details": json.dumps(record.details)}
+    statement = text("""
+        INSERT INTO generations (run_id, verdict, reason, fingerprint, details, checksum, factors)
+        VALUES (:run_id, :verdict, :reason, :fingerprint, :details, :checksum, :factors) RETURNING id
+    """)
+    return int(db.execute(statement, values).scalar_one())
+
+
+def flip(db: Connection, generation_id: int) -> None:
+    """Make a stored generation the live one. Raises `UnknownGenerationError` if its factors are gone."""
+    found = db.execute(
+        text("""
+            INSERT INTO live_generation (generation_id)
+            SELECT id FROM generations WHERE id = :id AND factors IS NOT NULL FOR SHARE
+            ON CONFLICT (single) DO UPDATE SET generation_id = excluded.generation_id, since = clock_timestamp()
+        """),
+        {"id": generation_id},
+    )
+    if found.rowcount == 0:
+        raise UnknownGenerationError(generation_id)
+
+
+def live_id(db: Connection) -> int | None:
+    """The id of the generation that is served; None before the first."""
+    found: int | None = db.execute(text("SELECT generation_id FROM live_generation")).scalar_one_or_none()
+    return found
+
+
+def load(db: Connection, generation_id: int) -> Factors:
+    """The factors of a generation.
+
+    Raises:
+        UnknownGenerationError: they are not kept.
+        FactorsError: the bytes are not those that were written.
+    """
+    row = db.execute(
+        text("SELECT factors, checksum FROM generations WHERE id = :id AND factors IS NOT NULL"), {"id": generation_id}
+    ).one_or_none()
+    if row is None:
+        raise UnknownGenerationError(generation_id)
+    data = bytes(row.factors)
+    if checksum(data) != row.checksum:
+        raise FactorsError(f"the stored factors of generation {generation_id} do not match their checksum")
+    return Factors.from_bytes(data)
+
+
+def newest_fingerprint(db: Connection) -> str | None:
+    """The data and settings of the last finished training, whatever its verdict."""
+    found: str | None = db.execute(
+        text("SELECT fingerprint FROM generations ORDER BY id DESC LIMIT 1")
+    ).scalar_one_or_none()
+    return found
+
+
+def recent(db: Connection, limit: int) -> Sequence[Row[Any]]:
+    """The newest generations, newest first, without their factors."""
+    return db.execute(
+        text("""
+            SELECT id, created_at, verdict, reason, details, factors IS NOT NULL AS kept,
+                id = (SELECT generation_id FROM live_generation) AS live
+            FROM generations ORDER BY id DESC LIMIT :limit
+        """),
+        {"limit": limit},
+    ).all()
+
+
+def prune(db: Connection, keep: int) -> None:
+    """Drop the factors of all but the newest `keep` accepted generations; the live one stays, and every record."""
+    db.execute(
+        text("""
+            UPDATE generations SET factors = NULL, checksum = NULL
+            WHERE factors IS NOT NULL AND id <> (SELECT generation_id FROM live_generation) AND id NOT IN (
+                SELECT id FROM generations WHERE factors IS NOT NULL AND verdict = 'accepted'
+                ORDER BY id DESC LIMIT :keep)
+        """),
+        {"keep": keep},
+    )

@@ -1,0 +1,54 @@
+"""Runs: the record of every job, while it goes on and afterwards."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+
+def begin(db: Connection, kind: str) -> int:
+    """Open a run. The caller holds the job's lock, so a run still open is that of a process that died."""
+    db.execute(
+        text("""
+            UPDATE runs SET outcome = 'failed', error = 'the process ended', finished_at = clock_timestamp()
+            WHERE kind = :kind AND outcome IS NULL
+        """),
+        {"kind": kind},
+    )
+    statement = text("INSERT INTO runs (kind, phase) VALUES (:kind, 'starting') RETURNING id")
+    return int(db.execute(statement, {"kind": kind}).scalar_one())
+
+
+def advance(db: Connection, run_id: int, phase: str, progress: float) -> None:
+    """Say how far a run has come: its phase, and how much of the whole is done, 0 to 1."""
+    statement = text("UPDATE runs SET phase = :phase, progress = :progress WHERE id = :id")
+    db.execute(statement, {"id": run_id, "phase": phase, "progress": progress})
+
+
+def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], error: str | None = None) -> bool:
+    """Close a run with its outcome, and with the error if it failed; False if it was closed before."""
+    closed = db.execute(
+        text("""
+            UPDATE runs SET outcome = :outcome, error = :error, details = :details, finished_at = clock_timestamp(),
+                progress = CASE WHEN CAST(:error AS text) IS NULL THEN 1 ELSE progress END
+            WHERE id = :id AND outcome IS NULL
+        """),
+        {"id": run_id, "outcome": outcome, "error": error, "details": json.dumps(details)},
+    )
+    return closed.rowcount > 0
+
+
+def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
+    """The newest runs of a kind, newest first."""
+    return db.execute(
+        text("SELECT * FROM runs WHERE kind = :kind ORDER BY id DESC LIMIT :limit"), {"kind": kind, "limit": limit}
+    ).all()
+
+
+def ingested(db: Connection) -> dict[str, Any] | None:
+    """What the catalogue was filled from: the details of the ingest that did it."""
+    found: dict[str, Any] | None = db.execute(
+        text("SELECT details FROM runs WHERE kind = 'ingest' AND outcome = 'done' ORDER BY id DESC LIMIT 1")
+    ).scalar_one_or_none()
+    return found

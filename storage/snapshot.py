@@ -1,0 +1,72 @@
+"""One consistent look at all views, for training and for making everybody's list."""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+from sqlalchemy import Connection
+
+from scoring.lists import Histories
+from scoring.ratings import Ints, Ratings
+from storage.copying import copy_out
+
+_USERS = "SELECT id, history_version FROM users ORDER BY id"
+_VIEWS = """
+    SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint
+    FROM views ORDER BY user_id, movie_id
+"""
+_USER_TYPES = {"id": pa.int32(), "version": pa.int64()}
+_VIEW_TYPES = {"user": pa.int32(), "film": pa.int32(), "rating": pa.float32(), "at": pa.int64()}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Every user, ascending, int32 [u], the version of each history, int64 [u], and all views by user and film."""
+
+    users: Ints
+    versions: npt.NDArray[np.int64]
+    views: Ratings
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every view that was added, changed or taken back, and with every user who had views and left.
+
+        Exact where a count or the newest time would not be: ids are never reused and a version never goes back.
+        """
+        active = self.versions > 0
+        return hashlib.sha256(self.users[active].tobytes() + self.versions[active].tobytes()).hexdigest()
+
+    @property
+    def histories(self) -> Histories:
+        """The views arranged by user, those without views included."""
+        start = np.searchsorted(self.views.user, np.append(self.users, np.iinfo(np.int32).max))
+        return Histories(self.users, start.astype(np.int64), self.views.film, self.views.rating)
+
+
+def take(db: Connection) -> Snapshot:
+    """Read users and views as of one moment; `db` must be a `Database.snapshot`."""
+    users = _copied(db, _USERS, _USER_TYPES)
+    views = _copied(db, _VIEWS, _VIEW_TYPES)
+    return Snapshot(
+        users["id"].to_numpy(),
+        users["version"].to_numpy(),
+        Ratings(*(views[name].to_numpy() for name in ("user", "film", "rating", "at"))),
+    )
+
+
+def _copied(db: Connection, query: str, types: dict[str, pa.DataType]) -> pa.Table:
+    """The rows of a query as an Arrow table of these types."""
+    with tempfile.TemporaryFile() as file:
+        copy_out(db, query, file)
+        if file.tell() == 0:
+            return pa.schema(types.items()).empty_table()
+        file.seek(0)
+        return pa.csv.read_csv(
+            file,
+            pa.csv.ReadOptions(column_names=list(types)),
+            convert_options=pa.csv.ConvertOptions(column_types=types),
+        )

@@ -1,0 +1,80 @@
+"""Every error as one JSON body, `application/problem+json` (RFC 9457), on every route and method."""
+
+import json
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from storage.errors import DatabaseUnavailableError, UnknownMovieError, UnknownUserError
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1
+
+
+class InvalidInputError(ValueError):
+    """A request that cannot be understood: where it is wrong, and what is expected there."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class NotReadyError(RuntimeError):
+    """The service cannot answer yet; the message says what is missing."""
+
+
+def problem(status: int, detail: str, **members: object) -> Response:
+    """The body of an error; `members` are added to it."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Response(json.dumps(body | {"success": False} | members), status, content_type="application/problem+json")
+
+
+def handle_errors(app: Flask) -> None:
+    """Turn every exception that a request can end with into a `problem`."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(InvalidInputError, _invalid)
+    app.register_error_handler(UnknownUserError, _unknown)
+    app.register_error_handler(UnknownMovieError, _unknown)
+    app.register_error_handler(DatabaseUnavailableError, _database_away)
+    app.register_error_handler(NotReadyError, _not_ready)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _http(error: HTTPException) -> Response:
+    response = problem(error.code or 500, error.description or "")
+    response.headers.extend(
+        [(k, v) for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")]
+    )
+    return response
+
+
+def _invalid(error: InvalidInputError) -> Response:
+    detail = f"{error.where}: {error}"
+    return problem(400, detail, errors=[{"where": error.where, "message": str(error)}])
+
+
+def _unknown(error: LookupError) -> Response:
+    return problem(404, str(error.args[0]))
+
+
+def _database_away(error: DatabaseUnavailableError) -> Response:
+    log.warning("the database is away: %s", error)
+    return _later("The database cannot be reached at the moment; nothing was changed. Try again.")
+
+
+def _not_ready(error: NotReadyError) -> Response:
+    return _later(str(error))
+
+
+def _later(detail: str) -> Response:
+    response = problem(503, detail)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _unforeseen(error: Exception) -> Response:
+    log.exception("a request failed", exc_info=error)
+    return problem(500, "Something went wrong here. It has been written to the log.")

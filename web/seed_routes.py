@@ -1,0 +1,70 @@
+"""The routes that existed from the start; their shapes may not change."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+from sqlalchemy import Row
+from werkzeug.exceptions import MethodNotAllowed
+
+from recommender import Recommended, Recommender
+from storage import users, views
+from web.parsing import parse_id, parse_rating
+
+seed_routes = Blueprint("seed", __name__)
+
+Pairs = list[list[Any]]
+
+
+@seed_routes.route("/users/create", methods=["GET", "POST"])
+def create_user() -> Response:
+    if request.method == "HEAD":  # asking what a GET would answer must not make a user
+        raise MethodNotAllowed(valid_methods=["GET", "POST"])
+    with _recommender().database.statement() as db:
+        user_id = users.create(db)
+    response = _json({"success": True, "user_id": user_id})
+    response.headers["Cache-Control"] = "no-store"  # a GET with an effect
+    return response
+
+
+@seed_routes.get("/users/<user_id>/views")
+def list_views(user_id: str) -> Response:
+    with _recommender().database.statement() as db:
+        rows = views.of_user(db, parse_id("user_id", user_id))
+    return _json([_view_pairs(row) for row in rows])
+
+
+@seed_routes.post("/users/<user_id>/views/<movie_id>")
+def put_view(user_id: str, movie_id: str) -> Response:
+    user, movie, rating = parse_id("user_id", user_id), parse_id("movie_id", movie_id), parse_rating(request)
+    with _recommender().database.statement() as db:
+        created = views.put(db, user, movie, rating)
+    return _json({"success": True}, 201 if created else 200)
+
+
+@seed_routes.get("/users/<user_id>/recommendations")
+def list_recommendations(user_id: str) -> Response:
+    found = _recommender().recommend(parse_id("user_id", user_id))
+    return _json([_recommendation_pairs(item) for item in found])
+
+
+def _view_pairs(row: Row[Any]) -> Pairs:
+    return [["movie_id", row.movie_id], *_film_pairs(row), ["rating", row.rating]]
+
+
+def _recommendation_pairs(item: Recommended) -> Pairs:
+    movie_id = ["movie_id", item.movie.movie_id]
+    return [movie_id, ["expected_rating", round(item.expected_rating, 2)], movie_id, *_film_pairs(item.movie)]
+
+
+def _film_pairs(row: Row[Any]) -> Pairs:
+    return [["title", row.title], ["description", row.genres], ["year", row.year]]
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(json.dumps(body), status, content_type="application/json")
+
+
+def _recommender() -> Recommender:
+    recommender: Recommender = current_app.extensions["recommender"]
+    return recommender

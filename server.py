@@ -14,7 +14,7 @@ import cherrypy
 from paste.translogger import TransLogger
 
 import settings as settings_module
-from app import LARGEST_BODY, create_app
+from app import create_app
 from engine import Engine
 from health import Health
 from jobs.ingest import init_movie_table
@@ -150,7 +150,7 @@ def _cherrypy_settings(settings: Settings) -> dict[str, object]:
         "server.socket_port": settings.port,
         "server.thread_pool": settings.threads,
         "server.socket_queue_size": 128,
-        "server.max_request_body_size": 2 * LARGEST_BODY,  # up to here the app refuses, with the usual body
+        "server.max_request_body_size": 0,  # the app has the limit, and refuses with the usual body
         "server.shutdown_timeout": 3,
     }
 

@@ -15,8 +15,12 @@ Mask = npt.NDArray[np.bool_]
 
 
 def in_order(ratings: Ratings) -> Ratings:
-    """The ratings user by user, each user's earliest first; of one moment, the lower film id first."""
-    return ratings.take(np.lexsort((ratings.film, ratings.at, ratings.user)))
+    """The ratings user by user, each user's earliest first; those of one moment in an order that means nothing.
+
+    MovieLens shows a page of films at once, so ties are common. By film id they would come oldest and best known
+    first, and the next films would be foretold by their ids.
+    """
+    return ratings.take(np.lexsort((_lot(ratings.film), ratings.at, ratings.user)))
 
 
 def places(ordered: Ratings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -73,9 +77,9 @@ def held_out(users: Ints) -> Mask:
     return chosen
 
 
-def _lot(users: Ints) -> npt.NDArray[np.float64]:
+def _lot(ids: Ints) -> npt.NDArray[np.float64]:
     """A number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
-    x = users.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return (x ^ (x >> np.uint64(31))) / 2.0**64

@@ -1,0 +1,160 @@
+"""What tests share: a real PostgreSQL, a real Spark, a real HTTP server, and data whose answers are known."""
+
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from cheroot.wsgi import Server as WsgiServer
+from sqlalchemy import create_engine, make_url, text
+
+from app import create_app
+from engine import Engine
+from health import Health
+from jobs.retrain import Trainer
+from recommender import Recommender
+from runtime.postgres import EmbeddedPostgres
+from scoring.ratings import Ratings
+from settings import ModelSettings, Settings
+from storage.database import Database
+
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+# small enough to train in two seconds, large enough for a checkerboard
+SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder for the whole run that an unprivileged PostgreSQL can enter; pytest's own is closed to it."""
+    with tempfile.TemporaryDirectory(prefix="matinee-tests-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def database_url(scratch: Path) -> Iterator[str]:
+    """An empty database of the tests' own, in the PostgreSQL of DATABASE_URL or in an embedded one."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield from _scratch_database(given)
+    else:
+        with EmbeddedPostgres(scratch / "postgres-state") as url:
+            yield from _scratch_database(url)
+
+
+def _scratch_database(server: str) -> Iterator[str]:
+    url = make_url(server).set(drivername="postgresql+psycopg2")
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    name = f"matinee_test_{secrets.token_hex(4)}"
+    with admin.connect() as db:
+        db.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as db:
+            db.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, threads=24)
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(migrated: Database) -> Database:
+    """The migrated database, emptied."""
+    with migrated.transaction() as db:
+        db.execute(text("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"))
+    return migrated
+
+
+@pytest.fixture(scope="session")
+def spark_settings(scratch: Path) -> Settings:
+    return Settings(state_dir=scratch / "spark-state", spark_driver_memory="1g", model=SMALL_MODEL)
+
+
+@pytest.fixture(scope="session")
+def engine(spark_settings: Settings) -> Iterator[Engine]:
+    """One Spark for the whole run."""
+    engine = Engine(spark_settings)
+    engine.start()
+    yield engine
+    engine.stop()
+
+
+FILMS, USERS = 40, 60
+
+
+def checkerboard() -> Ratings:
+    """Even users love even films and hate odd ones, odd users the reverse; each has left out every fifth film.
+
+    Whoever likes even films must be recommended even films: there is nothing else to learn.
+    """
+    user, film = np.meshgrid(np.arange(1, USERS + 1), np.arange(1, FILMS + 1), indexing="ij")
+    rated = (user + film // 2) % 5 != 0
+    user, film = user[rated], film[rated]
+    rating = np.where(user % 2 == film % 2, 5.0, 1.0)
+    at = 1_500_000_000 + 86_400 * film + user
+    return Ratings(user.astype(np.int32), film.astype(np.int32), rating.astype(np.float32), at.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def dataset(scratch: Path) -> Path:
+    """The checkerboard as a MovieLens folder; film n is "Film n (1900 + n)"."""
+    folder = scratch / "checkerboard"
+    folder.mkdir()
+    films = [f"{n},Film {n} ({1900 + n}),{'Drama' if n % 2 else 'Comedy'}\n" for n in range(1, FILMS + 1)]
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(films))
+    board = checkerboard()
+    rows = zip(board.user, board.film, board.rating, board.at, strict=True)
+    lines = [f"{u},{f},{r:.1f},{t}\n" for u, f, r, t in rows]
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(lines))
+    return folder
+
+
+@pytest.fixture
+def settings(spark_settings: Settings, dataset: Path, tmp_path: Path) -> Settings:
+    return replace(spark_settings, dataset=str(dataset), state_dir=tmp_path)
+
+
+@pytest.fixture
+def trainer(settings: Settings, database: Database, engine: Engine) -> Trainer:
+    """Everything that a retrain needs, on an empty database."""
+    return Trainer(settings, database, engine, Recommender(database))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Recommender, Health], httpx.Client]]:
+    """Serves an application over HTTP, with the server that CherryPy is made of, and gives a client for it."""
+    servers: list[WsgiServer] = []
+
+    def start(recommender: Recommender, health: Health) -> httpx.Client:
+        server = WsgiServer(("127.0.0.1", 0), create_app(recommender, health), numthreads=20)
+        server.prepare()
+        threading.Thread(target=server.serve, daemon=True).start()
+        servers.append(server)
+        return httpx.Client(base_url=f"http://127.0.0.1:{server.bind_addr[1]}", timeout=30)
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def ready() -> Health:
+    """A process that has finished its preparations."""
+    health = Health()
+    for part in ("database", "catalogue", "generation"):
+        health.report(part, "ready")
+    return health

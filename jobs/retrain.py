@@ -65,7 +65,7 @@ class Trainer:
 
     def _train(self, run: Run, base: Base, taken: Snapshot, films: Ints) -> Factors:
         run.advance("snapshot")
-        ratings = concatenate(base.ratings, offset(taken.views))
+        ratings = together(base.ratings, taken.views)
         factors = self.engine.train(ratings, films, self.settings.model, run.advance)
         facts = {
             "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,9 +99,15 @@ class Trainer:
             generations.prune(db, self.settings.keep_generations)
 
 
-def offset(views: Ratings) -> Ratings:
-    """Our users' views under the ids by which the engine knows them, clear of every MovieLens user."""
-    return replace(views, user=views.user + np.int32(USER_OFFSET))
+def together(base: Ratings, views: Ratings) -> Ratings:
+    """The base and our users' views, these under the ids by which the engine knows them.
+
+    The base is brought forward in time until its newest rating is as new as our newest view: it stands for people of
+    today. Left years behind, its users would weigh next to nothing beside our first few.
+    """
+    if len(base) and len(views):
+        base = replace(base, at=base.at + max(0, int(views.at.max()) - int(base.at.max())))
+    return concatenate(base, replace(views, user=views.user + np.int32(USER_OFFSET)))
 
 
 def fingerprint(base: Base, taken: Snapshot, model: ModelSettings) -> str:

@@ -45,7 +45,7 @@ build_environment() {
     if [ -e "$VENV/unfinished" ] || ! "$VENV_PYTHON" -m pip --version >/dev/null 2>&1; then
         make_venv
     fi
-    say "installing $1 into .venv (the first time a few minutes, about 700 MB)"
+    say "installing $1 into .venv; the first time takes a few minutes"
     # Where pip is interrupted, a half-installed package passes for an installed one: only a new .venv is sure then.
     : >"$VENV/unfinished"
     trap 'fail "interrupted; the next start makes .venv anew"' INT TERM

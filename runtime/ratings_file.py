@@ -92,8 +92,10 @@ def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _rows(block: bytes, layout: _Layout, line: int, report: Report) -> Iterator[_Rows]:
-    """The rows of a block: at once if every line is plain numbers, else in small pieces, of which only those with
-    a line that is not are read line by line. 10 million lines took 3 s, line by line 80."""
+    """The rows of a block, at once if every line is plain numbers, else piece by piece.
+
+    Only a piece with a line that is not is read line by line, which takes 25 times as long.
+    """
     if rows := _plain(block, layout, line):
         yield rows
         return
@@ -191,7 +193,12 @@ def _latest(rows: _Rows, report: Report) -> Ratings:
     key += rows.film
     if np.all(key[1:] > key[:-1]):
         return ratings  # as most sets come
-    order = np.lexsort((rows.at, key))
-    last = np.append(np.diff(key[order]) != 0, True)
+    order = np.argsort(key, kind="stable")
+    same = np.diff(key[order]) == 0
+    # Only what was rated again is put in order of time: with time as a second key for all, 30 million took 44 s.
+    shared = np.append(same, False) | np.append(False, same)
+    again = order[shared]
+    order[shared] = again[np.lexsort((rows.at[again], key[again]))]
+    last = np.append(~same, True)
     report.reject(DUPLICATE_RATING, rows.line[order[~last]].tolist())
     return ratings.take(order[last])

@@ -88,6 +88,8 @@ def _own_modules(work: Path) -> str:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -16,12 +16,12 @@ SEED = 20_070_101
 class Estimate:
     """A number with the ends of its 95 % interval; nan where there was nobody to estimate it from."""
 
-    mean: float
+    value: float
     low: float
     high: float
 
     def rounded(self) -> list[float | None]:
-        """[mean, low, high] as JSON has them."""
+        """[value, low, high] as JSON has them."""
         return [None if np.isnan(x) else round(x, 5) for x in astuple(self)]
 
 
@@ -47,7 +47,12 @@ def estimate(statistic: Callable[[Values], Values], *columns: Values) -> Estimat
 
 def mean(values: Values) -> Estimate:
     """The mean over the users who have a value, [u]; nan is no value."""
-    return estimate(lambda sums: sums[0] / sums[1], values, (~np.isnan(values)).astype(float))
+    return ratio(values, (~np.isnan(values)).astype(float))
+
+
+def ratio(parts: Values, wholes: Values) -> Estimate:
+    """The sum of the parts over the sum of the wholes, [u] each."""
+    return estimate(lambda sums: sums[0] / sums[1], parts, wholes)
 
 
 def root_mean_square(squares: Values, counts: Values) -> Estimate:

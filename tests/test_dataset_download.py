@@ -16,7 +16,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from runtime import dataset, download, unpack
+from runtime import download, unpack
 from runtime.dataset import NAMES, SPARE, locate
 from runtime.movielens import DatasetError, read_movies
 
@@ -434,7 +434,3 @@ def test_the_script_runs_from_anywhere_in_a_path_with_spaces(script: Path) -> No
     for arguments in ((), ("ml-latest-small",)):
         found = run("bash", script, *arguments)
         assert (found.returncode, found.stdout, found.stderr) == (0, f"{folder}\n", "")
-
-
-def test_the_usual_address_is_grouplens() -> None:
-    assert dataset.GROUPLENS == "https://files.grouplens.org/datasets/movielens"

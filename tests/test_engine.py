@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from conftest import FILMS, SMALL_MODEL, checkerboard
 from pyspark.ml.recommendation import ALS
 
-from conftest import FILMS, SMALL_MODEL, checkerboard
-from engine import Engine, EngineError
+from engine import USER_OFFSET, Engine, EngineError
 from scoring import fold_in
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked
 from scoring.neighbours import NeighbourFit, by_source
-from scoring.ratings import Ratings
+from scoring.ratings import Ratings, concatenate
 
 CATALOGUE = np.arange(1, FILMS + 1, dtype=np.int32)
 
@@ -26,13 +27,82 @@ def factors(engine: Engine) -> Factors:
     return engine.train(checkerboard(), CATALOGUE, SMALL_MODEL, ignore)
 
 
-def test_the_plain_fold_in_is_sparks_own_user_step(engine: Engine) -> None:
+def test_the_plain_fold_in_is_the_step_by_which_spark_itself_solves_a_user(engine: Engine) -> None:
     board = checkerboard()
     likes = board.take(np.flatnonzero(board.rating >= 3.5))
-    als = ALS(rank=8, maxIter=3, regParam=0.06, alpha=0.2, implicitPrefs=True, seed=1)
-    users, vectors, films, V = engine.fit(als, likes, np.ones(len(likes), np.float32))
-    # Spark solves the films last, so its user vectors belong to the films before that: solve them once more
-    for user, vector in zip(users, vectors, strict=True):
-        liked = np.searchsorted(films, likes.film[likes.user == user])
-        ours = fold_in.plain(V[liked], V.T @ V, 0.2, 0.06)
-        assert np.abs(ours - vector).max() < 1e-5
+    table = pa.table({"user": likes.user, "film": likes.film, "value": np.ones(len(likes), np.float32)})
+    als = ALS(rank=8, maxIter=5, regParam=0.06, alpha=0.2, implicitPrefs=True, seed=1, userCol="user", itemCol="film")
+    fitted = als.setRatingCol("value").fit(engine.start().createDataFrame(table))
+    items = sorted(fitted.itemFactors.collect())
+    films, V = np.array([row.id for row in items]), np.array([row.features for row in items], np.float32)
+    for row in fitted.userFactors.collect():
+        liked = np.searchsorted(films, likes.film[likes.user == row.id])
+        ours = fold_in.plain(V[liked], V.T @ V, alpha=0.2, reg=0.06)
+        assert np.abs(ours - np.array(row.features)).max() < 1e-5
+
+
+def test_a_checkerboard_is_learned(factors: Factors) -> None:
+    for colour in (0, 1):
+        loved = CATALOGUE[CATALOGUE % 2 == colour][:3]
+        best = ranked(factors, loved, np.full(3, 5, np.float32), 10)
+        assert set(best.films % 2) == {colour}
+        assert (best.expected > 4).all()
+
+
+def test_a_training_on_spark_finds_the_neighbours_that_one_process_finds(engine: Engine, factors: Factors) -> None:
+    fit = NeighbourFit(checkerboard(), np.searchsorted(CATALOGUE, checkerboard().film), FILMS, SMALL_MODEL)
+    start, film, weight = by_source(fit.fit(fit.targets), FILMS)
+    assert np.array_equal(factors.w_start, start)
+    assert np.array_equal(factors.w_film, film)
+    assert np.allclose(factors.w, weight, atol=1e-5)
+
+
+def test_lists_made_on_the_executors_are_those_made_here(engine: Engine, factors: Factors) -> None:
+    board = checkerboard()
+    users = np.append(np.unique(board.user), 1000).astype(np.int32)  # the last has no ratings
+    start = np.append(np.searchsorted(board.user, users), len(board)).astype(np.int64)
+    user, film, expected = engine.lists(factors, Histories(users, start, board.film, board.rating), 10)
+    assert set(user) == set(users)
+    for one in users:
+        own = board.user == one
+        here = ranked(factors, board.film[own], board.rating[own], 10)
+        assert np.array_equal(film[user == one], here.films)
+        assert np.allclose(expected[user == one], here.expected, atol=1e-5)
+
+
+def test_there_are_no_lists_for_nobody(engine: Engine, factors: Factors) -> None:
+    nobody = Histories(np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    assert [len(column) for column in engine.lists(factors, nobody, 10)] == [0, 0, 0]
+
+
+def test_films_without_ratings_are_in_the_factors_with_nothing_known_of_them(engine: Engine) -> None:
+    more = np.append(CATALOGUE, FILMS + 1).astype(np.int32)
+    factors = engine.train(checkerboard(), more, SMALL_MODEL, ignore)
+    assert not factors.V[-1].any()
+    assert not factors.Q[-1].any()
+    assert factors.film_bias[-1] == 0
+    assert factors.rating_count[-1] == 0
+
+
+def test_the_same_ratings_give_the_same_factors(engine: Engine, factors: Factors) -> None:
+    again = engine.train(checkerboard(), CATALOGUE, SMALL_MODEL, ignore)
+    assert np.allclose(again.V, factors.V, atol=1e-4)
+    assert np.allclose(again.Q, factors.Q, atol=1e-4)
+
+
+def test_our_users_are_learned_from_like_any_other(engine: Engine) -> None:
+    board = checkerboard()
+    ours = np.repeat(np.arange(1, 31, dtype=np.int32) + USER_OFFSET, 2)
+    new_film = np.where(np.arange(60) % 2, FILMS + 1, 2)  # thirty of ours love film 2 and a film nobody else has seen
+    views = Ratings(ours, new_film.astype(np.int32), np.full(60, 5, np.float32), np.full(60, 1_600_000_000))
+    factors = engine.train(
+        concatenate(board, views), np.append(CATALOGUE, FILMS + 1).astype(np.int32), SMALL_MODEL, ignore
+    )
+    assert factors.rating_count[-1] == 30
+    assert factors.V[-1] @ factors.V[1] > factors.V[-1] @ factors.V[0]
+
+
+def test_ratings_without_a_single_like_are_refused(engine: Engine) -> None:
+    board = checkerboard()
+    with pytest.raises(EngineError, match="nothing to learn"):
+        engine.train(replace(board, rating=np.ones(len(board), np.float32)), CATALOGUE, SMALL_MODEL, ignore)

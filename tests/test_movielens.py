@@ -1,5 +1,6 @@
 """Reading MovieLens sets: every format, every fault a line can have, and the real 100K where pip can fetch it."""
 
+import io
 import random
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from runtime import ratings_file
+from runtime import progress, ratings_file
 from runtime.movielens import DatasetError, Movie, Report, fingerprint, read_movies, read_ratings
 from runtime.titles import title_and_year
 from scoring.ratings import Ratings
@@ -251,6 +252,19 @@ def test_the_latest_of_several_ratings_stands_and_the_others_are_reported(tmp_pa
     assert (report.read, report.kept, report.rejected) == (5, 3, 2)
 
 
+def test_any_shuffled_file_gives_the_same_as_the_plain_rule(tmp_path: Path) -> None:
+    rng = random.Random(3)  # noqa: S311
+    given = [(rng.randint(1, 20), rng.randint(1, 9), rng.randint(1, 10) / 2, rng.randint(0, 5)) for _ in range(2000)]
+    latest: dict[tuple[int, int], tuple[float, int]] = {}
+    for user, film, rating, at in given:
+        if (user, film) not in latest or at >= latest[user, film][1]:
+            latest[user, film] = (rating, at)
+    lines = "".join(f"{user},{film},{rating},{at}\n" for user, film, rating, at in given)
+    ratings, report = csv_ratings(tmp_path, lines, films=range(1, 10))
+    assert rows(ratings) == [(*key, *latest[key]) for key in sorted(latest)]
+    assert report.kept + report.rejected == report.read == 2000
+
+
 def test_the_report_counts_every_reason_and_shows_the_first_ten_lines(tmp_path: Path) -> None:
     _, report = csv_ratings(tmp_path, "x,1,4.0,1\n" * 9 + "5,3,4.0,1\n" * 3, good=1500)
     assert report.reasons == {"an id that is not a whole number": 9, "a film that is not in movies.csv": 3}
@@ -325,6 +339,32 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         read_movies(tmp_path)
     with pytest.raises(DatasetError, match="cannot be used, more than 1 %"):
         read_ratings(tmp_path, [1])
+
+
+def test_progress_is_lines_in_a_log_and_a_bar_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    with progress.progress(1000, "reading ratings.csv", unit="B", initial=250) as advance:
+        advance(250)
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("reading ratings.csv: 50 % of 1.00k, ") and line.endswith(" left") for line in lines)
+    caplog.clear()
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.progress(1000, "reading ratings.csv", unit="B") as advance:
+        advance(1000)
+    assert "100%|" in terminal.getvalue()
+    assert not caplog.records
+
+
+def test_quick_work_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with progress.progress(10, "reading", unit="B") as advance:
+        advance(10)
+    assert not caplog.records
 
 
 def test_the_fingerprint_follows_the_content_of_films_and_ratings_only(tmp_path: Path) -> None:

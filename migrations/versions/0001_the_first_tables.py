@@ -48,9 +48,7 @@ def upgrade() -> None:
         sa.Column("details", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.CheckConstraint("(outcome IS NOT DISTINCT FROM 'failed') = (error IS NOT NULL)", name=op.f("ck_runs_error")),
         sa.CheckConstraint("kind IN ('ingest', 'train')", name=op.f("ck_runs_kind")),
-        sa.CheckConstraint(
-            "outcome IN ('done', 'published', 'rejected', 'failed')", name=op.f("ck_runs_outcome")
-        ),
+        sa.CheckConstraint("outcome IN ('done', 'published', 'rejected', 'failed')", name=op.f("ck_runs_outcome")),
         sa.CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name=op.f("ck_runs_finished")),
         sa.CheckConstraint("progress BETWEEN 0 AND 1", name=op.f("ck_runs_progress")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),

@@ -1,0 +1,186 @@
+"""The retrain job on a real database and a real Spark: what it publishes, when, and what a failure leaves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from engine import Engine
+from jobs.ingest import init_movie_table
+from jobs.retrain import SupersededError, Trainer
+from storage import generations, recommendations, runs, users, views
+from storage.database import TRAINING_LOCK
+
+
+@pytest.fixture(autouse=True)
+def catalogue(trainer: Trainer) -> None:
+    init_movie_table(trainer.database, trainer.settings)
+
+
+def someone(trainer: Trainer, **ratings: float) -> int:
+    """A new user with these ratings, given as film_2=5.0."""
+    with trainer.database.statement() as db:
+        user = users.create(db)
+        for film, rating in ratings.items():
+            views.put(db, user, int(film.removeprefix("film_")), rating)
+    return user
+
+
+def listed(trainer: Trainer, user: int) -> list[int]:
+    return [item.movie.movie_id for item in trainer.recommender.recommend(user)]
+
+
+def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(trainer: Trainer) -> None:
+    even = someone(trainer, film_2=5.0, film_4=5.0, film_6=4.5, film_1=1.0)
+    odd = someone(trainer, film_1=5.0, film_3=5.0, film_5=4.5, film_2=1.0)
+    assert trainer.retrain() == "published"
+    late = someone(trainer, film_10=5.0, film_12=5.0)
+    assert {film % 2 for film in listed(trainer, even)} == {0}
+    assert {film % 2 for film in listed(trainer, odd)} == {1}
+    assert {film % 2 for film in listed(trainer, late)} == {0}
+
+
+def test_everybodys_list_is_stored_with_the_generation(trainer: Trainer) -> None:
+    people = [someone(trainer, film_2=5.0), someone(trainer), someone(trainer, film_1=0.5)]
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        for user in people:
+            stored = recommendations.read(db, user)
+            assert len(stored.movies) == 10
+            assert stored.generation_id == trainer.recommender.live.id
+            assert listed(trainer, user) == [row.movie_id for row in stored.movies]
+
+
+def test_nothing_is_trained_when_nothing_has_changed(trainer: Trainer) -> None:
+    someone(trainer, film_2=5.0)
+    assert trainer.retrain() == "published"
+    someone(trainer)  # a user without views is no news
+    assert trainer.retrain() == "unchanged"
+
+
+@pytest.mark.parametrize("change", ["rate", "rate again", "take back", "leave", "other settings"])
+def test_every_change_is_a_reason_to_train(trainer: Trainer, change: str) -> None:
+    user = someone(trainer, film_2=5.0, film_4=4.0)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        match change:
+            case "rate":
+                views.put(db, user, 6, 3.0)
+            case "rate again":
+                views.put(db, user, 4, 4.0)
+            case "take back":
+                views.remove(db, user, 4)
+            case "leave":
+                users.delete(db, user)
+            case "other settings":
+                model = replace(trainer.settings.model, ranker_reg=0.07)
+                trainer = replace(trainer, settings=replace(trainer.settings, model=model))
+    assert trainer.retrain() == "published"
+
+
+def test_a_user_who_left_is_in_no_list_and_in_no_training(trainer: Trainer) -> None:
+    user = someone(trainer, film_2=5.0)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        users.delete(db, user)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        assert db.execute(text("SELECT count(*) FROM recommendations")).scalar_one() == 0
+        newest = generations.recent(db, 1)[0]
+    assert newest.details["facts"]["views"] == 0
+
+
+def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_go(trainer: Trainer) -> None:
+    trainer = replace(trainer, settings=replace(trainer.settings, keep_generations=2))
+    user = someone(trainer)
+    for film in (2, 4, 6, 8):
+        with trainer.database.statement() as db:
+            views.put(db, user, film, 5.0)
+        trainer.retrain()
+    with trainer.database.statement() as db:
+        assert db.execute(text("SELECT DISTINCT generation_id FROM recommendations")).scalars().all() == [4]
+        assert [row.kept for row in generations.recent(db, 10)] == [True, True, False, False]
+
+
+def test_one_trains_while_another_does_not(trainer: Trainer) -> None:
+    with trainer.database.alone(TRAINING_LOCK) as mine:
+        assert mine
+        assert trainer.retrain() == "busy"
+    assert trainer.retrain() == "published"
+
+
+class BrokenEngine(Engine):
+    """Trains, then cannot make the lists."""
+
+    def lists(self, *_: object) -> None:
+        raise OSError("the disk is full")
+
+
+def test_a_failure_leaves_the_live_generation_serving_and_says_why(trainer: Trainer, engine: Engine) -> None:
+    user = someone(trainer, film_2=5.0)
+    trainer.retrain()
+    before = listed(trainer, user)
+    someone(trainer, film_1=5.0)
+    broken = BrokenEngine(trainer.settings)
+    broken.start = engine.start  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="disk"):
+        replace(trainer, engine=broken).retrain()
+    assert listed(trainer, user) == before
+    with trainer.database.statement() as db:
+        run = runs.newest(db, "train")[0]
+        assert (run.outcome, run.error) == ("failed", "OSError: the disk is full")
+        assert generations.live_id(db) == 1
+    assert trainer.retrain() == "published"  # the next tick tries again
+
+
+def test_a_training_that_was_overtaken_publishes_nothing(trainer: Trainer, engine: Engine) -> None:
+    class Overtaken(BrokenEngine):
+        def lists(self, *args: object) -> object:
+            with trainer.database.statement() as db:
+                runs.begin(db, "train")  # as another process does that got the lock when this one's connection broke
+            return engine.lists(*args)  # type: ignore[arg-type]
+
+    slow = Overtaken(trainer.settings)
+    slow.start = engine.start  # type: ignore[method-assign]
+    with pytest.raises(SupersededError):
+        replace(trainer, engine=slow).retrain()
+    with trainer.database.statement() as db:
+        assert generations.live_id(db) is None
+        assert generations.recent(db, 10) == []
+
+
+def test_the_run_tells_how_far_it_has_come(trainer: Trainer) -> None:
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        run = runs.newest(db, "train")[0]
+    assert (run.outcome, run.progress, run.phase) == ("published", 1, "publish")
+    assert set(run.details["seconds"]) >= {"snapshot", "ranker", "rater", "neighbours", "lists"}
+
+
+def test_views_that_come_during_a_training_are_in_the_next_list_and_make_the_next_training(
+    trainer: Trainer, engine: Engine
+) -> None:
+    user = someone(trainer, film_2=5.0)
+
+    class Interrupted(BrokenEngine):
+        def lists(self, *args: object) -> object:
+            with trainer.database.statement() as db:
+                views.put(db, user, 4, 5.0)
+            return engine.lists(*args)  # type: ignore[arg-type]
+
+    slow = Interrupted(trainer.settings)
+    slow.start = engine.start  # type: ignore[method-assign]
+    assert replace(trainer, engine=slow).retrain() == "published"
+    assert 4 not in listed(trainer, user)
+    assert trainer.retrain() == "published"
+
+
+def test_a_restarted_process_serves_the_same_generation_at_once(trainer: Trainer) -> None:
+    user = someone(trainer, film_2=5.0)
+    trainer.retrain()
+    restarted = type(trainer.recommender)(trainer.database)
+    restarted.refresh()
+    assert restarted.live.id == trainer.recommender.live.id
+    assert np.array_equal(restarted.live.factors.V, trainer.recommender.live.factors.V)
+    assert [item.movie.movie_id for item in restarted.recommend(user)] == listed(trainer, user)

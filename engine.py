@@ -6,6 +6,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
-from runtime.spark import alive, close_session, open_session
+from runtime.spark import alive, close_session, open_session, watched
 from scoring.biases import damped_biases
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked_batch
@@ -26,6 +27,7 @@ from settings import ModelSettings, Settings
 log = logging.getLogger(__name__)
 
 USER_OFFSET = 1_000_000  # our users' ids inside the engine start here, above every MovieLens user
+STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration of ALS runs, as counted
 TASKS_A_CORE = 4  # of Python work: progress shows, and one slow task does not hold up the rest
 
 Progress = Callable[[str, float], None]
@@ -108,7 +110,7 @@ class Engine:
         try:
             table = frame.mapInArrow(rank, "user int, film int, expected float").toArrow()
         finally:
-            shared.unpersist()
+            shared.destroy()
         return tuple(table[name].to_numpy() for name in ("user", "film", "expected"))
 
     def _ranker(
@@ -120,9 +122,9 @@ class Engine:
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
             alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
         )  # fmt: skip
-        progress("ranker", 0.0)
-        users, vectors, rated, factors = self._fit(als, likes, np.ones(len(likes), np.float32))
-        progress("ranker", 1.0)
+        users, vectors, rated, factors = self._fit(
+            als, likes, np.ones(len(likes), np.float32), partial(progress, "ranker")
+        )
         m, C = moments(vectors, recency(users, ratings, model.half_life_days))
         return _placed(factors, rated, films), m, C
 
@@ -134,21 +136,23 @@ class Engine:
         mu, b_u, b_i = damped_biases(user, rows, ratings.rating, len(users), len(films))
         residual = (ratings.rating - mu - b_u[user] - b_i[rows]).astype(np.float32)
         als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
-        progress("rater", 0.0)
-        known, vectors, rated, factors = self._fit(als, ratings, residual)
-        progress("rater", 1.0)
+        known, vectors, rated, factors = self._fit(als, ratings, residual, partial(progress, "rater"))
         _, C_r = moments(vectors, recency(known, ratings, model.half_life_days))
         return mu, b_i.astype(np.float32), _placed(factors, rated, films), C_r
 
-    def _fit(self, als: ALS, ratings: Ratings, value: Floats) -> tuple[Ints, Floats, Ints, Floats]:
+    def _fit(
+        self, als: ALS, ratings: Ratings, value: Floats, report: Callable[[float], None]
+    ) -> tuple[Ints, Floats, Ints, Floats]:
         """Run ALS: (user ids, their vectors, film ids, their factors), ids ascending."""
         spark = self.start()
         blocks = spark.sparkContext.defaultParallelism
         table = pa.table({"user": ratings.user, "film": ratings.film, "value": value})
         als = als.setUserCol("user").setItemCol("film").setRatingCol("value").setNumBlocks(blocks)
-        fitted = als.fit(spark.createDataFrame(table))
-        users, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
-        films, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
+        stages = als.getMaxIter() * (STAGES_IMPLICIT if als.getImplicitPrefs() else STAGES_EXPLICIT)
+        with watched(spark, blocks * stages, report):
+            fitted = als.fit(spark.createDataFrame(table))
+            users, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
+            films, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
         if not (np.isfinite(vectors).all() and np.isfinite(factors).all()):
             raise EngineError("the fit gave numbers that are not finite; a larger regularization may help")
         return users, vectors, films, factors
@@ -161,13 +165,12 @@ class Engine:
         spark = self.start()
         shared = spark.sparkContext.broadcast(fit)
         parts = np.array_split(targets, min(len(targets), self._tasks(spark)))
-        progress("neighbours", 0.0)
         try:
-            found = spark.sparkContext.parallelize(parts, len(parts)).map(lambda part: shared.value.fit(part))
-            weights = found.collect()
+            with watched(spark, len(parts), partial(progress, "neighbours")):
+                found = spark.sparkContext.parallelize(parts, len(parts)).map(lambda part: shared.value.fit(part))
+                weights = found.collect()
         finally:
-            shared.unpersist()
-        progress("neighbours", 1.0)
+            shared.destroy()
         return Weights(*(np.concatenate([getattr(w, name) for w in weights]) for name in ("target", "source", "value")))
 
     def _tasks(self, spark: SparkSession) -> int:

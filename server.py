@@ -21,6 +21,7 @@ from jobs.ingest import init_movie_table
 from jobs.retrain import Trainer
 from jobs.scheduler import Scheduler, refresh
 from recommender import Recommender
+from runtime.logs import log_to_stderr
 from runtime.postgres import EmbeddedPostgres, PostgresError
 from runtime.process import die_with_parent
 from runtime.report import DatasetError
@@ -110,7 +111,7 @@ def main() -> int:
     except SettingsError as error:
         print(f"matinee: {error}", file=sys.stderr)
         return 2
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
     die_with_parent(signal.SIGTERM)
     try:
         _refuse_busy_port(settings)
@@ -153,12 +154,6 @@ def _cherrypy_settings(settings: Settings) -> dict[str, object]:
         "server.max_request_body_size": 0,  # the app has the limit, and refuses with the usual body
         "server.shutdown_timeout": 3,
     }
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    for chatty in ("py4j", "apscheduler", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from settings import ModelSettings
 TEST_SHARE = 0.2
 FOLDS = 6
 NEWCOMERS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the people, by their first rating: where the calendar is cut
-LIKED = 5.0  # the rating of a pair that was only seen
 NO_CLOCK = 36500.0  # days: a half-life so long that every like counts one
 
 
@@ -80,7 +79,7 @@ def random(
 def new_users(
     engine: Engine, ratings: Ratings, films: Ints, model: ModelSettings, seed: int, progress: Progress
 ) -> Result:
-    """Train without a sixth of the users, tell the model their first n ratings, test on the 50 that follow; six times."""
+    """Train without a sixth of the users, tell the model their first n ratings, test on the next 50; six times."""
     model = replace(model, seed=seed, half_life_days=NO_CLOCK)
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
@@ -117,10 +116,10 @@ def implicit(
     ours = lists_of(factors, given, LONGEST, engine.lists)
     popular = popular_lists(films, counted(train, films, 0), [part.film for part in given], LONGEST)
     rows = {
-        name: {key: value for key, value in list_quality(lists, relevant, films, factors.rating_count).items()
-               if key in ("Recall@20", "NDCG@20")}
+        name: {measure: quality[measure] for measure in ("Recall@20", "NDCG@20")}
         for name, lists in (("Matinee", ours), ("popularity", popular))
-    }  # fmt: skip
+        for quality in (list_quality(lists, relevant, films, factors.rating_count),)
+    }
     facts = {"users judged": len(users), "items": len(films), "pairs trained on": len(train), "pairs": len(test)}
     return Result("implicit", (seed,), rows, facts)
 

@@ -5,10 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pyspark import SparkContext
+from pyspark import SparkContext, StatusTracker
 from pyspark.sql import SparkSession
 
 from runtime.java import java_home
@@ -17,6 +21,8 @@ from settings import ROOT, Settings
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
+WATCH_SECONDS = 0.5
+LOOPBACK = "127.0.0.1"
 SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
 
 
@@ -31,7 +37,6 @@ def open_session(settings: Settings) -> SparkSession:
     work.mkdir(parents=True)
     spark = _builder(settings, work).getOrCreate()
     context = spark.sparkContext
-    context.setLogLevel("ERROR")
     context.setCheckpointDir(str(work / "checkpoints"))
     context.addPyFile(_own_modules(work))
     log.info("Spark %s on %s is ready after %.1f s", spark.version, context.master, time.monotonic() - began)
@@ -61,12 +66,53 @@ def close_session(spark: SparkSession) -> None:
         SparkSession._instantiatedSession = None
 
 
+@contextmanager
+def watched(spark: SparkSession, tasks: int, report: Callable[[float], None]) -> Iterator[None]:
+    """Report how much of about `tasks` Spark tasks, started by this thread in the block, is done: 0 to 1."""
+    group = uuid.uuid4().hex
+    spark.sparkContext.setJobGroup(group, "matinee")
+    over = threading.Event()
+
+    def watch() -> None:
+        tracker = spark.sparkContext.statusTracker()
+        settled: dict[int, int] = {}
+        with suppress(Exception):  # the JVM may go at any time; who waits for its work will hear of it
+            while not over.wait(WATCH_SECONDS):
+                running = 0
+                for job in tracker.getJobIdsForGroup(group):
+                    if job not in settled:
+                        done, finished = _tasks_done(tracker, job)
+                        settled |= {job: done} if finished else {}
+                        running += 0 if finished else done
+                report(min(1.0, (sum(settled.values()) + running) / tasks))
+
+    watcher = threading.Thread(target=watch, name="spark-progress", daemon=True)
+    report(0.0)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    report(1.0)
+
+
+def _tasks_done(tracker: StatusTracker, job: int) -> tuple[int, bool]:
+    """Tasks that a job has finished, and whether it is at its end."""
+    known = tracker.getJobInfo(job)
+    if known is None:
+        return 0, False
+    stages = [tracker.getStageInfo(stage) for stage in known.stageIds]
+    return sum(stage.numCompletedTasks for stage in stages if stage), known.status != "RUNNING"
+
+
 def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     builder = (
         SparkSession.builder.appName("matinee")
         .config("spark.driver.memory", settings.spark_driver_memory)
         .config("spark.local.dir", str(work / "local"))
         .config("spark.sql.warehouse.dir", str(work / "warehouse"))
+        .config("spark.log.level", "ERROR")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")
@@ -74,7 +120,8 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     if SUBMITTED not in os.environ:
         builder = builder.master(settings.spark_master)
         if settings.spark_master.startswith("local"):
-            builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+            os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
+            builder = builder.config("spark.driver.host", LOOPBACK).config("spark.driver.bindAddress", LOOPBACK)
     return builder
 
 

@@ -38,7 +38,7 @@ def explicit_als(
     the number of ratings, which is what Spark does.
     """
     R = sparse.csr_matrix((rating, (user, film)), shape)
-    start = np.abs(np.random.default_rng(seed).normal(size=(shape[0], RANK)))
+    start = np.random.default_rng(seed).normal(size=(shape[0], RANK))
     P = start / np.linalg.norm(start, axis=1, keepdims=True)
     for _ in range(ITERATIONS):
         Q = half_step(R.T.tocsr(), P)

@@ -81,9 +81,9 @@ def _shown(value: float | None) -> str:
 
 def _aligned(table: list[list[str]]) -> list[str]:
     widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in table
-    ]
+
+    def line(row: list[str]) -> str:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        return "  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip()
+
+    return [line(row) for row in table]

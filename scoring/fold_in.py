@@ -45,7 +45,7 @@ def posterior(V_s: Floats, y: Floats, m: Floats, C: Floats, C_inverse: Floats, n
     if n <= k:
         # x = m + C V_s' (V_s C V_s' + s2 I)^-1 (y - V_s m): an n x n system
         VC = V_s @ C
-        K: Floats = VC @ V_s.T
+        K = (VC @ V_s.T).astype(np.float32, copy=False)
         K[np.diag_indices(n)] += noise
         return m + VC.T @ np.linalg.solve(K, residual)
     # the same by Woodbury's identity, a k x k system: x = m + (C^-1 + V_s'V_s / s2)^-1 V_s' (y - V_s m) / s2

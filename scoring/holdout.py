@@ -82,4 +82,5 @@ def _spread(values: npt.NDArray[Any], at: npt.NDArray[np.intp], size: int, other
 
 def _errors(factors: Factors, told: Ratings, asked: Ratings) -> npt.NDArray[np.float64]:
     known = history(factors, told.film, told.rating)
-    return expected_rating(factors, known, factors.rows(asked.film)[0]) - asked.rating.astype(np.float64)
+    shown = expected_rating(factors, known, factors.rows(asked.film)[0]).astype(np.float64)
+    return shown - asked.rating

@@ -5,6 +5,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,18 +138,18 @@ def trainer(settings: Settings, database: Database, engine: Engine) -> Trainer:
 @pytest.fixture
 def serve() -> Iterator[Callable[[Recommender, Health], httpx.Client]]:
     """Serves an application over HTTP, with the server that CherryPy is made of, and gives a client for it."""
-    servers: list[WsgiServer] = []
+    with ExitStack() as stack:
 
-    def start(recommender: Recommender, health: Health) -> httpx.Client:
-        server = WsgiServer(("127.0.0.1", 0), create_app(recommender, health), numthreads=20)
-        server.prepare()
-        threading.Thread(target=server.serve, daemon=True).start()
-        servers.append(server)
-        return httpx.Client(base_url=f"http://127.0.0.1:{server.bind_addr[1]}", timeout=30)
+        def start(recommender: Recommender, health: Health) -> httpx.Client:
+            server = WsgiServer(("127.0.0.1", 0), create_app(recommender, health), numthreads=20)
+            server.prepare()
+            thread = threading.Thread(target=server.serve, daemon=True)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.stop)
+            return stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.bind_addr[1]}", timeout=30))
 
-    yield start
-    for server in servers:
-        server.stop()
+        yield start
 
 
 @pytest.fixture

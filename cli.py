@@ -1,0 +1,140 @@
+"""What operators do by hand, one call for each command: `python cli.py COMMAND --help`."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+import settings as settings_module
+from runtime.logs import log_to_stderr
+from runtime.postgres import EmbeddedPostgres, PostgresError
+from runtime.process import die_with_parent
+from runtime.report import DatasetError
+from settings import Settings, SettingsError
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError, UnknownGenerationError
+
+CLI_CONNECTIONS = 4
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every command is given: the settings, and the database they name."""
+
+    settings: Settings
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The migrated database; an embedded server is shared with a running service, or started for this command."""
+        with _server(self.settings) as url:
+            database = Database(url, CLI_CONNECTIONS)
+            try:
+                database.migrate()
+                yield database
+            finally:
+                database.close()
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[str]:
+    if settings.database_url:
+        yield settings.database_url
+    else:
+        with EmbeddedPostgres(settings.state_dir) as url:
+            yield url
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Operate Matinee. Settings come from the environment and .env, as they do for the server."""
+    try:
+        context.obj = Context(settings_module.load())
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    log_to_stderr(context.obj.settings.log_level)
+
+
+@cli.command()
+@click.argument("revision", default="head")
+@click.pass_obj
+def migrate(context: Context, revision: str) -> None:
+    """Bring the tables to REVISION: head, a revision's id, or base, which drops them all."""
+    with _server(context.settings) as url:
+        database = Database(url, CLI_CONNECTIONS)
+        database.migrate(revision)
+        database.close()
+
+
+@cli.command()
+@click.pass_obj
+def ingest(context: Context) -> None:
+    """Fill the catalogue from the dataset, if it is empty."""
+    from jobs.ingest import init_movie_table
+
+    with context.database() as database:
+        init_movie_table(database, context.settings)
+
+
+@cli.command()
+@click.pass_obj
+def train(context: Context) -> None:
+    """Do one training with all that is known now and publish it, without the server.
+
+    A running server picks the new generation up by itself.
+    """
+    from engine import Engine
+    from jobs.ingest import init_movie_table
+    from jobs.retrain import Trainer
+    from recommender import Recommender
+
+    with context.database() as database:
+        init_movie_table(database, context.settings)
+        engine = Engine(context.settings)
+        try:
+            click.echo(Trainer(context.settings, database, engine, Recommender(database)).retrain())
+        finally:
+            engine.stop()
+
+
+@cli.command()
+@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@click.pass_obj
+def generations(context: Context, limit: int) -> None:
+    """List the trainings and their verdicts; * marks the one that is served."""
+    from storage import generations as stored
+
+    with context.database() as database, database.statement() as db:
+        for row in stored.recent(db, limit):
+            mark = "*" if row.live else " " if row.kept else "-"
+            click.echo(f"{mark} {row.id:>5}  {row.created_at:%Y-%m-%d %H:%M:%S}  {row.verdict:<8}  {row.reason}")
+
+
+@cli.command()
+@click.argument("generation", type=int)
+@click.pass_obj
+def activate(context: Context, generation: int) -> None:
+    """Serve GENERATION from now on, back or forward; running servers follow within seconds."""
+    from storage import generations as stored
+
+    with context.database() as database, database.transaction() as db:
+        stored.load(db, generation)  # factors that cannot be read must not go live
+        stored.flip(db, generation)
+    click.echo(f"generation {generation} is live")
+
+
+def main() -> None:
+    """Run a command; what an operator can mend is one line on stderr and exit status 1."""
+    die_with_parent(signal.SIGTERM)
+    try:
+        cli()
+    except (DatabaseUnavailableError, DatasetError, PostgresError, UnknownGenerationError) as error:
+        click.echo(f"matinee: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""A catalogue and factors made by hand, whose right recommendations are known without any training."""
+
+import numpy as np
+
+from recommender import Recommender
+from scoring.factors import Factors
+from settings import ModelSettings
+from storage import generations, movies, users, views
+from storage.database import Database
+
+FILMS = 40
+# the ids as MovieLens has them: with gaps, and beyond what a small set would use
+IDS = [25900 + 3 * n for n in range(FILMS)]
+EVEN, ODD = IDS[0::2], IDS[1::2]
+
+
+def fill_catalogue(database: Database) -> None:
+    """Forty films without ratings like each other's; the earlier, the more popular."""
+    rows = [
+        (film, f"Film {n}", "Comedy|Drama" if n % 2 else "Action", 1950 + n, 100, 350.0, 90 - n, 4.5 - n / 20)
+        for n, film in enumerate(IDS)
+    ]
+    with database.transaction() as db:
+        movies.fill(db, rows)
+
+
+def two_tastes(seed: int = 0, films: list[int] = IDS) -> Factors:
+    """Whoever likes films of one parity of row likes the others of it; `seed` only shuffles who comes first."""
+    rng = np.random.default_rng(seed)
+    n = len(films)
+    parity = np.arange(n) % 2
+    V = np.zeros((n, 2), np.float32)
+    V[np.arange(n), parity] = 1.0 + 0.05 * rng.random(n)
+    eye = np.eye(2, dtype=np.float32)
+    return Factors(
+        films=np.array(films, np.int32), V=V, m=np.full(2, 0.5, np.float32), C=eye, Q=V, C_r=eye, mu=3.5,
+        film_bias=np.zeros(n, np.float32), rating_count=np.full(n, 50, np.int32),
+        rating_mean=np.full(n, 3.5, np.float32), recent=rng.random(n).astype(np.float32),
+        w_start=np.zeros(n + 1, np.int64), w_film=np.zeros(0, np.int32), w=np.zeros(0, np.float32),
+        model=ModelSettings(ranker_rank=2, rater_rank=2),
+    )  # fmt: skip
+
+
+def store_generation(database: Database, factors: Factors) -> int:
+    """Keep a generation without serving it."""
+    record = generations.Record(None, "accepted", "made by hand", "made by hand", {})
+    with database.transaction() as db:
+        return generations.add(db, factors, record)
+
+
+def flip(database: Database, generation_id: int) -> None:
+    with database.statement() as db:
+        generations.flip(db, generation_id)
+
+
+def publish(recommender: Recommender, factors: Factors) -> int:
+    """Store a generation, make it live, and serve it."""
+    generation_id = store_generation(recommender.database, factors)
+    flip(recommender.database, generation_id)
+    recommender.refresh()
+    return generation_id
+
+
+def new_user(database: Database, ratings: dict[int, float] | None = None) -> int:
+    """A user who has given these ratings, by film, in this order."""
+    with database.statement() as db:
+        user = users.create(db)
+        for film, rating in (ratings or {}).items():
+            views.put(db, user, film, rating)
+    return user
+
+
+def view(database: Database, user: int, film: int, rating: float) -> None:
+    with database.statement() as db:
+        views.put(db, user, film, rating)

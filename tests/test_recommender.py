@@ -1,0 +1,256 @@
+"""One user's list on a real database, with factors made by hand: complete, fresh, and stored no more than once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from planted import (
+    EVEN,
+    IDS,
+    ODD,
+    fill_catalogue,
+    flip,
+    new_user,
+    publish,
+    store_generation,
+    two_tastes,
+    view,
+)
+from sqlalchemy import text
+
+from health import Health
+from recommender import Recommender
+from scoring.factors import FactorsError
+from storage import generations, views
+from storage.database import Database
+from storage.errors import UnknownUserError
+
+HISTORIES = {
+    "no views": {},
+    "one view": {EVEN[0]: 5.0},
+    "three views": {EVEN[0]: 5.0, EVEN[1]: 4.5, ODD[0]: 0.5},
+    "twenty views": {film: 4.0 if film in EVEN else 1.0 for film in IDS[:20]},
+    "dislikes only": {EVEN[0]: 0.5, EVEN[1]: 1.0},
+}
+
+
+@pytest.fixture
+def recommender(database: Database) -> Recommender:
+    fill_catalogue(database)
+    return Recommender(database)
+
+
+@pytest.fixture
+def live(recommender: Recommender) -> Recommender:
+    publish(recommender, two_tastes())
+    return recommender
+
+
+def listed(recommender: Recommender, user: int) -> list[int]:
+    return [item.movie.movie_id for item in recommender.recommend(user)]
+
+
+def stored(database: Database, user: int) -> list[tuple[int, int, int]]:
+    """(history_version, rank, movie_id) of every list kept for a user."""
+    query = text("SELECT history_version, rank, movie_id FROM recommendations WHERE user_id = :user ORDER BY 1, 2")
+    with database.statement() as db:
+        return [tuple(row) for row in db.execute(query, {"user": user})]
+
+
+def tamper(database: Database, user: int, film: int) -> None:
+    """Put a film first that nobody computed, so that a list which is read can be told from one that is made."""
+    query = text("UPDATE recommendations SET movie_id = :film WHERE user_id = :user AND rank = 1")
+    with database.statement() as db:
+        assert db.execute(query, {"user": user, "film": film}).rowcount == 1
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+@pytest.mark.parametrize("ratings", HISTORIES.values(), ids=list(HISTORIES))
+def test_everybody_gets_ten_films_they_have_not_seen(
+    recommender: Recommender, ratings: dict[int, float], trained: bool
+) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    user = new_user(recommender.database, ratings)
+    for _ in range(2):  # made, then stored
+        items = recommender.recommend(user)
+        films = [item.movie.movie_id for item in items]
+        assert len(films) == len(set(films)) == 10
+        assert not set(films) & set(ratings)
+        assert all(0.5 <= item.expected_rating <= 5 for item in items)
+
+
+@pytest.mark.parametrize(("loved", "hated"), [(EVEN, ODD), (ODD, EVEN)], ids=["even", "odd"])
+def test_whoever_loves_one_kind_is_recommended_that_kind(live: Recommender, loved: list[int], hated: list[int]) -> None:
+    user = new_user(live.database, dict.fromkeys(loved[:3], 5.0) | dict.fromkeys(hated[:3], 0.5))
+    assert set(listed(live, user)) <= set(loved)
+
+
+def test_before_the_first_training_the_most_liked_films_come_first(recommender: Recommender) -> None:
+    user = new_user(recommender.database, {IDS[0]: 5.0, IDS[3]: 1.0})
+    assert listed(recommender, user) == [film for film in IDS if film not in (IDS[0], IDS[3])][:10]
+    assert stored(recommender.database, user) == []
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+@pytest.mark.parametrize("left", [3, 0])
+def test_who_has_seen_nearly_all_gets_the_rest(recommender: Recommender, left: int, trained: bool) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    user = new_user(recommender.database, dict.fromkeys(IDS[left:], 4.0))
+    for _ in range(2):
+        assert sorted(listed(recommender, user)) == IDS[:left]
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+def test_nobody_gets_nothing(recommender: Recommender, trained: bool) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    with pytest.raises(UnknownUserError, match="no user 7"):
+        recommender.recommend(7)
+
+
+def test_a_stored_list_is_used_while_it_is_current(live: Recommender) -> None:
+    user = new_user(live.database, {EVEN[0]: 5.0})
+    before = listed(live, user)
+    tamper(live.database, user, IDS[-1] if IDS[-1] not in before else IDS[-2])
+    assert listed(live, user)[0] not in before
+    assert listed(live, user)[1:] == before[1:]
+
+
+def take_back(database: Database, user: int, film: int) -> None:
+    with database.statement() as db:
+        assert views.remove(db, user, film)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda database, user: view(database, user, ODD[0], 5.0),
+        lambda database, user: view(database, user, EVEN[0], 0.5),
+        lambda database, user: take_back(database, user, EVEN[0]),
+    ],
+    ids=["a view", "another rating", "a view taken back"],
+)
+def test_a_list_is_made_anew_after(live: Recommender, change: Callable[[Database, int], None]) -> None:
+    user = new_user(live.database, {EVEN[0]: 5.0})
+    live.recommend(user)
+    tamper(live.database, user, EVEN[0])  # a film that the old list could never hold
+    change(live.database, user)
+    films = listed(live, user)
+    with live.database.statement() as db:
+        seen = {row.movie_id for row in views.of_user(db, user)}
+    assert not set(films) & seen
+    assert [film for _, _, film in stored(live.database, user)] == films  # and the older one is gone
+
+
+def test_another_rating_of_the_same_film_changes_the_list(live: Recommender) -> None:
+    user = new_user(live.database, {EVEN[0]: 5.0})
+    before = listed(live, user)
+    view(live.database, user, EVEN[0], 0.5)
+    assert listed(live, user) != before
+
+
+def test_eight_readers_at_once_store_one_list(live: Recommender) -> None:
+    users = [new_user(live.database, {EVEN[n]: 5.0}) for n in range(5)]
+    with ThreadPoolExecutor(8) as pool:
+        for user in users:
+            start = threading.Barrier(8)
+            lists = list(pool.map(lambda _, u=user, s=start: (s.wait(), listed(live, u))[1], range(8)))
+            assert all(films == lists[0] for films in lists)
+            assert stored(live.database, user) == [(1, rank, film) for rank, film in enumerate(lists[0], 1)]
+
+
+def test_a_flip_by_another_process_is_picked_up(live: Recommender) -> None:
+    user = new_user(live.database)
+    before = listed(live, user)
+    newer = store_generation(live.database, two_tastes(seed=1))
+    flip(live.database, newer)
+    assert len(listed(live, user)) == 10  # between the flip and the refresh, too
+    live.refresh()
+    assert live.live is not None
+    assert live.live.id == newer
+    assert listed(live, user) != before
+
+
+def test_a_list_made_from_an_older_generation_is_not_stored(live: Recommender) -> None:
+    user = new_user(live.database)
+    flip(live.database, store_generation(live.database, two_tastes(seed=1)))
+    live.recommend(user)
+    assert stored(live.database, user) == []
+
+
+def test_damaged_factors_are_refused_by_name_and_the_old_ones_serve_on(live: Recommender) -> None:
+    assert live.live is not None
+    user, old = new_user(live.database), live.live.id
+    before = listed(live, user)
+    damaged = store_generation(live.database, two_tastes(seed=1))
+    with live.database.statement() as db:
+        spoil = text(
+            "UPDATE generations SET factors = set_byte(factors, 900, get_byte(factors, 900) # 1) WHERE id = :id"
+        )
+        db.execute(spoil, {"id": damaged})
+    flip(live.database, damaged)
+    with pytest.raises(FactorsError, match=f"generation {damaged} .*checksum"):
+        live.refresh()
+    assert live.live.id == old
+    assert listed(live, user) == before
+    flip(live.database, old)
+    live.refresh()
+    assert live.live.id == old
+
+
+@contextmanager
+def flipping(recommender: Recommender, between: list[int]) -> Iterator[list[int]]:
+    """Flips all the time between generations; yields the flips made so far."""
+    flips: list[int] = []
+    end = threading.Event()
+
+    def run() -> None:
+        while not end.is_set():
+            flip(recommender.database, between[len(flips) % 2])
+            recommender.refresh()
+            flips.append(between[len(flips) % 2])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield flips
+    finally:
+        end.set()
+        thread.join()
+
+
+def watch(client: httpx.Client, views_each: int) -> None:
+    """A user views what they are recommended, and is never recommended it again."""
+    created = client.post("/users/create")
+    assert created.status_code == 200, created.text
+    path, seen = f"/users/{created.json()['user_id']}", []
+    for n in range(views_each):
+        answer = client.get(f"{path}/recommendations")
+        assert answer.status_code == 200, answer.text
+        films = [dict(pairs)["movie_id"] for pairs in answer.json()]
+        assert len(set(films)) == 10
+        assert not set(films) & set(seen)
+        seen.append(films[n % 10])
+        put = client.post(f"{path}/views/{seen[-1]}", json={"rating": 0.5 + n % 10 / 2})
+        assert put.status_code == 201, put.text
+    answer = client.get(f"{path}/views")
+    assert [dict(pairs)["movie_id"] for pairs in answer.json()] == seen[::-1]
+
+
+def test_twenty_users_read_their_writes_while_generations_change(
+    live: Recommender, serve: Callable[[Recommender, Health], httpx.Client], ready: Health
+) -> None:
+    assert live.live is not None
+    generations_ = [live.live.id, store_generation(live.database, two_tastes(seed=1))]
+    client = serve(live, ready)
+    with flipping(live, generations_) as flips, ThreadPoolExecutor(20) as pool:
+        for user in [pool.submit(watch, client, 12) for _ in range(20)]:
+            user.result()
+        assert len(flips) > 10
+    with live.database.statement() as db:
+        assert generations.live_id(db) in generations_

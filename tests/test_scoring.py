@@ -1,0 +1,275 @@
+"""The arithmetic against slow and obvious twins."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring import fold_in
+from scoring.biases import FILM_DAMPING, USER_DAMPING, damped_biases
+from scoring.factors import Factors, FactorsError
+from scoring.lists import ranked
+from scoring.popularity import decay, recent_popularity
+from scoring.prior import LASTS, moments, recency
+from scoring.ratings import Ratings
+from scoring.score import History, expected_rating, history, neighbour_score, rater_vector, score, standardized
+from scoring.top_n import top_n
+from settings import ModelSettings
+
+F, K, H = 120, 6, 4
+
+
+def planted(seed: int = 0, **changed: object) -> Factors:
+    """Factors at random, with every third film known to few."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    entries = [np.sort(rng.choice(F, 5, replace=False)).astype(np.int32) for _ in range(F)]
+    factors = Factors(
+        films=np.arange(10, 10 + 2 * F, 2, dtype=np.int32),
+        V=normal(F, K),
+        m=normal(K),
+        C=np.cov(normal(50, K).T).astype(np.float32),
+        Q=normal(F, H),
+        C_r=np.cov(normal(50, H).T).astype(np.float32),
+        mu=3.5,
+        film_bias=normal(F) * np.float32(0.3),
+        rating_count=np.where(np.arange(F) % 3, 40, 2).astype(np.int32),
+        rating_mean=np.full(F, 3.5, np.float32),
+        recent=rng.gamma(1, 10, F).astype(np.float32),
+        w_start=np.arange(0, 5 * F + 1, 5, dtype=np.int64),
+        w_film=np.concatenate(entries),
+        w=normal(5 * F),
+        facts={"views": 3},
+    )
+    return replace(factors, **changed)  # type: ignore[arg-type]
+
+
+def someone(n: int, seed: int = 1) -> History:
+    rng = np.random.default_rng(seed)
+    rating = (rng.integers(1, 11, n) / 2).astype(np.float32)
+    return History(rng.choice(F, n, replace=False), rating)
+
+
+def test_both_forms_of_the_posterior_are_one() -> None:
+    f = planted()
+    for n in (1, K - 1, K, K + 1, 40):
+        V_s, y = f.V[:n], np.linspace(0, 1, n).astype(np.float32)
+        wide = f.m + f.C @ V_s.T @ np.linalg.inv(V_s @ f.C @ V_s.T + 0.1 * np.eye(n)) @ (y - V_s @ f.m)
+        precision = np.linalg.inv(f.C) + V_s.T @ V_s / 0.1
+        tall = f.m + np.linalg.solve(precision, V_s.T @ (y - V_s @ f.m) / 0.1)
+        got = fold_in.posterior(V_s, y, f.m, f.C, f.C_inverse, 0.1)
+        assert np.allclose(wide, tall, atol=1e-4)
+        assert np.allclose(got, wide, atol=1e-3)
+
+
+def test_of_nobody_the_posterior_is_the_average_user_and_the_plain_vector_is_zero() -> None:
+    f = planted()
+    empty = np.empty((0, K), np.float32)
+    assert np.array_equal(fold_in.posterior(empty, np.empty(0, np.float32), f.m, f.C, f.C_inverse, 0.1), f.m)
+    assert not fold_in.plain(empty, f.VtV, 0.2, 0.06).any()
+
+
+def test_the_plain_vector_minimizes_what_implicit_als_minimizes() -> None:
+    f, alpha, reg = planted(), 0.2, 0.06
+    liked = np.array([3, 10, 50])
+    x = fold_in.plain(f.V[liked], f.VtV, alpha, reg)
+
+    def loss(x: np.ndarray) -> float:
+        confidence, wanted = np.ones(F), np.zeros(F)
+        confidence[liked], wanted[liked] = 1 + alpha, 1
+        return float((confidence * (wanted - f.V @ x) ** 2).sum() + reg * len(liked) * x @ x)
+
+    for step in np.vstack([np.eye(K), -np.eye(K)]) * 1e-2:
+        assert loss(x) < loss(x + step)
+
+
+def test_a_standardized_score_has_mean_0_and_deviation_1_over_the_unseen() -> None:
+    s = np.random.default_rng(2).normal(3, 5, F).astype(np.float32)
+    seen = np.array([0, 7, 9])
+    unseen = np.delete(standardized(s, seen), seen)
+    assert abs(unseen.mean()) < 1e-5
+    assert abs(unseen.std() - 1) < 1e-4
+    assert not standardized(np.full(F, 2, np.float32), seen).any()
+    assert not standardized(s, np.arange(F)).any()
+
+
+def test_the_neighbour_score_is_a_sum_over_the_history() -> None:
+    f, h = planted(), someone(7)
+    W = np.zeros((F, F))
+    for i in range(F):
+        W[i, f.w_film[f.w_start[i] : f.w_start[i + 1]]] = f.w[f.w_start[i] : f.w_start[i + 1]]
+    assert np.allclose(neighbour_score(f, h), (h.rating - 2.5) @ W[h.rows], atol=1e-5)
+
+
+def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> None:
+    f = planted()
+    for n in (1, 10, 60):
+        h = someone(n)
+        y = np.where(h.rating >= 3.5, 1, np.where(h.rating == 3, 0.5, 0)).astype(np.float32)
+        x_m = fold_in.posterior(f.V[h.rows], y, f.m, f.C, f.C_inverse, f.model.noise)
+        x_p = fold_in.plain(f.V[h.rows[h.rating >= 3.5]], f.VtV, f.model.ranker_alpha, f.model.ranker_reg)
+        parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h), np.log1p(f.recent)]
+        w, b, c = 0.5 * n / (n + 50), 0.75 * n / (n + 50), 25 / (n + 25)
+        z = [standardized(part.astype(np.float32), h.rows) for part in parts]
+        wanted = (1 - w) * z[0] + w * z[1] + b * z[2] + c * z[3]
+        assert np.allclose(score(f, h), wanted, atol=1e-4)
+
+
+def test_who_has_rated_nothing_gets_what_is_popular_now() -> None:
+    f = planted(rating_count=np.full(F, 40, np.int32))
+    best = ranked(f, np.empty(0, np.int32), np.empty(0, np.float32), 10)
+    assert np.array_equal(best.films, f.films[np.argsort(-f.recent)[:10]])
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 20, F - 4])
+@pytest.mark.parametrize("rating", [0.5, 3.0, 5.0])
+def test_a_list_is_ten_unseen_films_or_all_there_are(n: int, rating: float) -> None:
+    f = planted()
+    seen = f.films[:n]
+    best = ranked(f, seen, np.full(n, rating, np.float32), 10)
+    assert len(best.films) == min(10, F - n)
+    assert len(set(best.films)) == len(best.films)
+    assert not set(best.films) & set(seen)
+    assert (best.expected >= 0.5).all()
+    assert (best.expected <= 5).all()
+
+
+def test_films_of_another_catalogue_are_passed_over() -> None:
+    f = planted()
+    films, rating = np.array([10, 11, 12, 9999], np.int32), np.array([5, 1, 4, 1], np.float32)
+    h = history(f, films, rating)
+    assert h.rows.tolist() == [0, 1]
+    assert h.rating.tolist() == [5, 4]
+
+
+def test_little_known_films_come_after_all_others() -> None:
+    f = planted()
+    best = ranked(f, f.films[:5], np.full(5, 4, np.float32), F)
+    known = f.rating_count[np.searchsorted(f.films, best.films)] >= 25
+    assert known[: known.sum()].all()
+    assert len(best.films) == F - 5
+
+
+def test_the_floor_comes_down_in_a_small_catalogue() -> None:
+    few = planted(rating_count=np.arange(F).astype(np.int32) // 10)
+    assert few.well_known.sum() >= 50
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 10, 200])
+def test_the_best_n_are_those_that_sorting_finds(n: int) -> None:
+    rng = np.random.default_rng(3)
+    s = rng.integers(0, 30, F).astype(np.float32)  # with many ties
+    seen, preferred = rng.choice(F, 20, replace=False), rng.random(F) < 0.1
+    rows = sorted(set(range(F)) - set(seen), key=lambda row: (not preferred[row], -s[row], row))
+    assert top_n(s, n, seen, preferred).tolist() == rows[:n]
+
+
+def test_the_expected_rating_is_biases_residuals_and_neighbours() -> None:
+    f, h = planted(), someone(9)
+    residual = h.rating - f.mu - f.film_bias[h.rows]
+    b_u = residual.sum() / 19
+    Q_s = f.Q[h.rows]
+    p = f.C_r @ Q_s.T @ np.linalg.inv(Q_s @ f.C_r @ Q_s.T + 0.3 * np.eye(9)) @ (residual - b_u)
+    rows = np.arange(F)
+    g = neighbour_score(f, h) - 0.3 * 9 / 29
+    wanted = np.clip(f.mu + b_u + f.film_bias + 0.75 * f.Q @ p + 0.4 * g, 0.5, 5)
+    assert np.allclose(expected_rating(f, h, rows), wanted, atol=1e-3)
+    nobody = History(np.empty(0, np.intp), np.empty(0, np.float32))
+    assert np.allclose(expected_rating(f, nobody, rows), np.clip(f.mu + f.film_bias, 0.5, 5))
+
+
+def test_both_forms_of_the_raters_vector_are_one() -> None:
+    f = planted()
+    for n in (1, H, H + 1, 30):
+        Q_s, r = f.Q[:n], np.linspace(-1, 1, n).astype(np.float32)
+        wanted = f.C_r @ Q_s.T @ np.linalg.inv(Q_s @ f.C_r @ Q_s.T + 0.3 * np.eye(n)) @ r
+        assert np.allclose(rater_vector(Q_s, r, f.C_r), wanted, atol=1e-4)
+
+
+def test_biases_are_damped_means_found_by_turns() -> None:
+    rng = np.random.default_rng(4)
+    user, film = rng.integers(0, 9, 200), rng.integers(0, 7, 200)
+    rating = (rng.integers(1, 11, 200) / 2).astype(np.float32)
+    mu, b_u, b_i = damped_biases(user, film, rating, 9, 7)
+    assert mu == pytest.approx(rating.mean())
+    for i in range(7):  # at rest each is the damped mean of what the others leave
+        rest = rating[film == i] - mu - b_u[user[film == i]]
+        assert b_i[i] == pytest.approx(rest.sum() / (len(rest) + FILM_DAMPING), abs=1e-3)
+    for u in range(9):
+        rest = rating[user == u] - mu - b_i[film[user == u]]
+        assert b_u[u] == pytest.approx(rest.sum() / (len(rest) + USER_DAMPING), abs=1e-6)
+
+
+def test_a_like_counts_half_after_a_half_life() -> None:
+    day = 86400
+    assert decay(np.array([0, 365 * day]), 365 * day, 365).tolist() == [0.5, 1.0]
+    likes = Ratings(
+        np.array([1, 2, 3], np.int32),
+        np.array([5, 5, 6], np.int32),
+        np.full(3, 4, np.float32),
+        np.array([0, 730, 730]) * day,
+    )
+    assert recent_popularity(likes, np.array([0, 0, 1]), 3, 365).tolist() == [1.25, 1.0, 0.0]
+
+
+def test_users_who_were_here_lately_say_more_of_the_average_user() -> None:
+    day = 86400
+    ratings = Ratings(
+        np.array([1, 1, 2], np.int32),
+        np.array([5, 6, 5], np.int32),
+        np.full(3, 4, np.float32),
+        np.array([0, 1, 2]) * 365 * LASTS * day,
+    )
+    weight = recency(np.array([1, 2], np.int32), ratings, 365)
+    assert weight.tolist() == [0.5, 1.0]
+    vectors = np.array([[0, 3], [3, 0]], np.float32)
+    m, C = moments(vectors, weight)
+    assert np.allclose(m, [2, 1])
+    assert np.allclose(C, np.cov(vectors.T, aweights=weight, ddof=0), atol=1e-6)
+
+
+def test_factors_come_back_from_their_bytes() -> None:
+    f = planted()
+    again = Factors.from_bytes(f.to_bytes())
+    assert np.array_equal(again.V, f.V)
+    assert np.array_equal(again.w, f.w)
+    assert (again.mu, again.model, again.facts) == (f.mu, f.model, f.facts)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x80\x04]."], ids=["nothing", "half a zip", "a pickle"])
+def test_bytes_that_are_not_factors_are_refused(data: bytes) -> None:
+    with pytest.raises(FactorsError):
+        Factors.from_bytes(data)
+
+
+def test_factors_that_were_cut_short_are_refused() -> None:
+    whole = planted().to_bytes()
+    with pytest.raises(FactorsError):
+        Factors.from_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize("name", ["V", "m", "C", "Q", "C_r", "film_bias", "rating_mean", "recent", "w"])
+def test_a_number_that_is_not_finite_is_refused_by_name(name: str) -> None:
+    f = planted()
+    broken = getattr(f, name).copy()
+    broken.flat[0] = np.nan
+    with pytest.raises(FactorsError, match=f"^{name} "):
+        replace(f, **{name: broken}).check()
+
+
+def test_arrays_that_do_not_fit_together_are_refused() -> None:
+    f = planted()
+    with pytest.raises(FactorsError, match="film_bias"):
+        replace(f, film_bias=f.film_bias[1:]).check()
+    with pytest.raises(FactorsError, match="ascending"):
+        replace(f, films=f.films[::-1]).check()
+    with pytest.raises(FactorsError, match="cut short"):
+        replace(f, w=f.w[1:]).check()
+
+
+def test_settings_travel_with_the_factors() -> None:
+    model = ModelSettings(ranker_rank=K, noise=0.3)
+    assert Factors.from_bytes(planted(model=model).to_bytes()).model == model

@@ -1,4 +1,4 @@
-"""Files of pairs, a user and an item they took: LightGCN's lines `user item item ...`, or two columns with a header or not."""
+"""Files of pairs, a user and an item they took: LightGCN's lines `user item item ...`, or two columns."""
 
 from pathlib import Path
 

@@ -67,10 +67,10 @@ def _first(candidate: Judgement) -> Verdict:
     if len(candidate.users) < FEWEST_JUDGED:
         return Verdict(True, f"the first generation; {_unjudged(candidate)}, so it was not compared with popularity")
     gain = bootstrap.paired_difference(pooled(candidate.ndcg), pooled(candidate.popular))
-    people = f"on {len(candidate.users)} people"
+    compared = f"NDCG@10 {_signed(gain)} against popularity {_on(candidate)}"
     if gain.high < 0:
-        return Verdict(False, f"worse than popularity: NDCG@10 {_signed(gain)} {people}; popularity goes on serving")
-    return Verdict(True, f"the first generation; NDCG@10 {_signed(gain)} against popularity {people}")
+        return Verdict(False, f"worse than popularity: {compared}; popularity goes on serving")
+    return Verdict(True, f"the first generation: {compared}")
 
 
 def _lost_films(candidate: Judgement, live: Judgement) -> str:
@@ -110,6 +110,10 @@ def _collapsed(candidate: Judgement, live: Judgement) -> str:
 def _unjudged(candidate: Judgement) -> str:
     people = "nobody was" if len(candidate.users) == 0 else f"only {len(candidate.users)} people were"
     return f"{people} held out"
+
+
+def _on(candidate: Judgement) -> str:
+    return f"on {len(candidate.users)} people"
 
 
 def _signed(estimate: bootstrap.Estimate) -> str:

@@ -92,13 +92,12 @@ def recent(db: Connection, limit: int) -> Sequence[Row[Any]]:
 
 
 def prune(db: Connection, keep: int) -> None:
-    """Drop the factors of all but the newest `keep` accepted generations; the live one stays, and every record."""
+    """Drop the factors of all but the newest `keep` generations; the live one stays, and every record."""
     db.execute(
         text("""
             UPDATE generations SET factors = NULL, checksum = NULL
             WHERE factors IS NOT NULL AND id <> (SELECT generation_id FROM live_generation) AND id NOT IN (
-                SELECT id FROM generations WHERE factors IS NOT NULL AND verdict = 'accepted'
-                ORDER BY id DESC LIMIT :keep)
+                SELECT id FROM generations WHERE factors IS NOT NULL ORDER BY id DESC LIMIT :keep)
         """),
         {"keep": keep},
     )

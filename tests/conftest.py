@@ -142,6 +142,7 @@ def serve() -> Iterator[Callable[[Recommender, Health], httpx.Client]]:
 
         def start(recommender: Recommender, health: Health) -> httpx.Client:
             server = WsgiServer(("127.0.0.1", 0), create_app(recommender, health), numthreads=20)
+            server.expiration_interval = 0.02  # how soon it notices that it is to stop
             server.prepare()
             thread = threading.Thread(target=server.serve, daemon=True)
             thread.start()

@@ -107,7 +107,8 @@ def test_views_come_newest_first_in_the_documented_shape(client: httpx.Client) -
 
 
 def test_a_new_view_is_201_and_a_replaced_one_200_and_newest(client: httpx.Client) -> None:
-    first, _, again = rate(client, b'{"rating": 4}'), rate(client, b'{"rating": 2}', film=25905), None
+    first = rate(client, b'{"rating": 4}')
+    rate(client, b'{"rating": 2}', film=25905)
     again = rate(client, b'{"rating": 1.5}')
     assert (first.status_code, first.content, first.headers["content-type"]) == (201, b'{"success": true}', JSON)
     assert (again.status_code, again.content, again.headers["content-type"]) == (200, b'{"success": true}', JSON)
@@ -165,19 +166,7 @@ MULTIPART = b'--x\r\nContent-Disposition: form-data; name="rating"\r\n\r\n4.5\r\
         (b" " * (LARGEST_BODY - 15) + b'{"rating": 4.5}', JSON),
         (b" " * (LARGEST_BODY - 15) + b'{"rating": 4.5}', FORM),
     ],
-    ids=[
-        "json",
-        "charset",
-        "undeclared",
-        "ampersand",
-        "no type",
-        "more",
-        "form",
-        "2 fields",
-        "parts",
-        "1 MiB",
-        "1 MiB f",
-    ],
+    ids=range(11),
 )
 def test_a_rating_is_taken_from(body: bytes, content_type: str | None, client: httpx.Client) -> None:
     assert rate(client, body, content_type).status_code == 201
@@ -280,8 +269,8 @@ def test_an_unknown_film_is_not_found_and_changes_nothing(unknown: str, client: 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/users", "/users/", "/users/1", "/users/create/", "/users/1/views/", "/users/1/views/25904/", "//users/create",
-     "/users//views", "/nowhere", "/health", "/users/1/recommendations/../../../etc", "/%00", "/static/x"],
+    ["/", "/users", "/users/", "/users/1", "/users/create/", "/users/1/views/", "/users/1/views/25904/",
+     "/users/1//views", "/users//create", "/nowhere", "/health", "/users/1/views/../../../etc", "/%00", "/static/x"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_an_unknown_route_is_not_found(path: str, method: str, client: httpx.Client) -> None:

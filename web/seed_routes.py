@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
 from sqlalchemy import Row
-from werkzeug.exceptions import MethodNotAllowed
 
 from recommender import Recommended, Recommender
 from storage import users, views
@@ -18,8 +18,6 @@ Pairs = list[list[Any]]
 
 @seed_routes.route("/users/create", methods=["GET", "POST"])
 def create_user() -> Response:
-    if request.method == "HEAD":  # asking what a GET would answer must not make a user
-        raise MethodNotAllowed(valid_methods=["GET", "POST"])
     with _recommender().database.statement() as db:
         user_id = users.create(db)
     response = _json({"success": True, "user_id": user_id})
@@ -27,10 +25,18 @@ def create_user() -> Response:
     return response
 
 
+@seed_routes.record
+def _refuse_head_of_create(state: BlueprintSetupState) -> None:
+    """Flask answers HEAD with every GET; here it would make a user."""
+    for rule in state.app.url_map.iter_rules("seed.create_user"):
+        (rule.methods or set()).discard("HEAD")
+
+
 @seed_routes.get("/users/<user_id>/views")
 def list_views(user_id: str) -> Response:
+    user = parse_id("user_id", user_id)
     with _recommender().database.statement() as db:
-        rows = views.of_user(db, parse_id("user_id", user_id))
+        rows = views.of_user(db, user)
     return _json([_view_pairs(row) for row in rows])
 
 

@@ -1,0 +1,149 @@
+"""The protocols that train: on planted tastes their outcome is known; and the files of pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.ml.recommendation import ALS
+from scipy import sparse
+from tastes import CATALOGUE, MODEL, PEOPLE, tastes
+
+from engine import Engine
+from jobs import evaluate
+from jobs.pairs import read_pairs
+from runtime.report import DatasetError
+from scoring.baselines import als_predictions, bias_predictions, half_step
+from scoring.evaluation import Result
+from scoring.metrics import rmse
+from scoring.ratings import Ratings
+from scoring.splits import at_random
+
+
+def ignore(phase: str, done: float) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def temporal(engine: Engine) -> Result:
+    return evaluate.temporal(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+
+
+def test_who_knows_a_persons_taste_beats_who_knows_what_is_popular(temporal: Result) -> None:
+    ours, popular = temporal.rows["Matinee"], temporal.rows["popularity"]
+    assert ours["NDCG@10"] > 1.5 * popular["NDCG@10"]
+    assert ours["Recall@20"] > 1.5 * popular["Recall@20"]
+    assert ours["coverage@10"] > popular["coverage@10"]
+
+
+def test_a_protocol_gives_the_same_numbers_for_the_same_seed(engine: Engine, temporal: Result) -> None:
+    again = evaluate.temporal(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    assert again.rows["popularity"] == temporal.rows["popularity"]
+    for measure, value in temporal.rows["Matinee"].items():
+        assert again.rows["Matinee"][measure] == pytest.approx(value, abs=1e-3)
+
+
+def test_the_order_of_the_ratings_does_not_matter(engine: Engine, temporal: Result) -> None:
+    ratings = tastes()
+    shuffled = ratings.take(np.random.default_rng(0).permutation(len(ratings)))
+    found = evaluate.temporal(engine, shuffled, CATALOGUE, MODEL, 1, ignore)
+    assert found.rows["popularity"] == temporal.rows["popularity"]
+
+
+def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> None:
+    result = evaluate.random(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    assert result.rows["Matinee"]["RMSE"] < 0.8 * result.rows["three biases"]["RMSE"]
+    assert result.rows["Matinee"]["MAE"] < 0.8 * result.rows["three biases"]["MAE"]
+
+
+def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine) -> None:
+    rows = evaluate.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
+    assert rows["n = 0"]["users"] == PEOPLE
+    assert rows["n = 50"]["users"] == PEOPLE
+    assert rows["n = 10"]["gain"] > rows["n = 0"]["gain"] + 0.1
+    assert rows["n = 10"]["RMSE"] < rows["n = 0"]["RMSE"] - 0.1
+
+
+def test_newcomers_are_judged_by_what_was_known_before_they_came(engine: Engine) -> None:
+    rows = evaluate.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
+    assert PEOPLE / 2 <= rows["n = 5"]["users"] <= PEOPLE / 2 + 5
+    assert rows["n = 10"]["gain"] > 0.1
+
+
+def one_after_another() -> Ratings:
+    ratings = tastes()
+    return Ratings(
+        ratings.user, ratings.film, ratings.rating, 1_600_000_000 + ratings.user * 100_000 + ratings.at % 9973
+    )
+
+
+def test_pairs_are_ranked_by_taste(engine: Engine) -> None:
+    loved = tastes().take(tastes().rating >= 4)
+    test = at_random(len(loved), 1).test
+    pairs = Ratings(loved.user, loved.film, np.full(len(loved), 5, np.float32), np.zeros(len(loved), np.int64))
+    result = evaluate.implicit(engine, pairs.take(~test), pairs.take(test), MODEL, 1, ignore)
+    assert set(result.rows["Matinee"]) == {"Recall@20", "NDCG@20"}
+    assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
+
+
+def test_the_als_that_we_compare_with_is_sparks(engine: Engine) -> None:
+    ratings = tastes()
+    split = at_random(len(ratings), 1)
+    train, test = ratings.take(split.train), ratings.take(split.test)
+    table = pa.table({"user": train.user, "film": train.film, "rating": train.rating})
+    als = ALS(rank=8, regParam=0.1, maxIter=10, seed=1, userCol="user", itemCol="film", ratingCol="rating")
+    fitted = als.fit(engine.start().createDataFrame(table))
+    items, users = sorted(fitted.itemFactors.collect()), sorted(fitted.userFactors.collect())
+    Q, P = (np.array([row.features for row in rows]) for rows in (items, users))
+    film, user = (np.array([row.id for row in rows]) for rows in (items, users))
+    shape = (PEOPLE, len(film))
+    R = sparse.csr_matrix((train.rating, (np.searchsorted(user, train.user), np.searchsorted(film, train.film))), shape)
+    assert np.allclose(half_step(R, Q), P, atol=1e-3)
+    theirs = (P[np.searchsorted(user, test.user)] * Q[np.searchsorted(film, test.film)]).sum(axis=1)
+    assert rmse(als_predictions(train, test, 1), test.rating) == pytest.approx(rmse(theirs, test.rating), rel=0.03)
+
+
+def test_who_was_never_seen_is_foretold_by_the_biases_that_are_known() -> None:
+    train = tastes()
+    stranger = Ratings(np.array([9999], np.int32), np.array([1], np.int32), np.array([3], np.float32), np.zeros(1, int))
+    told = bias_predictions(train, stranger)[0]
+    assert told == pytest.approx(train.rating[train.film == 1].mean(), abs=0.3)
+    assert als_predictions(train, stranger, 1).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7 10 20\n8 10\n",
+        "7 20 10 10\n\n8 10\n9\n",
+        "7,10\n8,10\n7,20\n",
+        "user,item,time\n7,10,1\n7,20,2\n8,10,3\n",
+        "user_id:token\titem_id:token\n7\t10\n7\t20\n8\t10\n",
+        "\ufeff7\t10\n7\t20\n8\t10\n",
+    ],
+)
+def test_pairs_are_read_whichever_way_they_are_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(text, "utf-8")
+    pairs = read_pairs(path)
+    assert list(zip(pairs.user.tolist(), pairs.film.tolist(), strict=True)) == [(7, 10), (7, 20), (8, 10)]
+    assert (pairs.rating >= 4).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("7 10\n8 x\n", "line 2"),
+        ("7,10\n8\n", "line 2"),
+        ("7 10\n-8 3\n", "line 2"),
+        ("7 99999999999\n", "line 1"),
+        ("", "holds no pairs"),
+        ("7\n8\n", "holds no pairs"),
+        ("user,item\n", "holds no pairs"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=says):
+        read_pairs(path)

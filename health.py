@@ -38,9 +38,9 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether recommendations can be answered: popular films do until there is a generation."""
+        """Whether recommendations can be answered; without a new generation the one before or popular films do."""
         return (
             self["database"].state == "ready"
             and self["catalogue"].state == "ready"
-            and self["generation"].state in ("ready", "missing")
+            and self["generation"].state != "starting"
         )

@@ -71,13 +71,15 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint(f"id BETWEEN 1 AND {LAST_USER_ID}", "id"),
-        CheckConstraint("history_version >= 0", "history_version"),
+        CheckConstraint("foretold_version BETWEEN 0 AND history_version", "foretold_version"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # grows with every change of this user's views, in the same transaction; a list made from an older one is stale
     history_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    # views up to here have been compared with what was foretold of them
+    foretold_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class View(Base):
@@ -168,3 +170,22 @@ class Recommendation(Base):
     rank: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"))
     expected_rating: Mapped[float]
+
+
+class Foretold(Base):
+    """What the live generation would have said of a view that it had not learned from: an honest test of it."""
+
+    __tablename__ = "foretold"
+    __table_args__ = (
+        CheckConstraint(on_scale("rating"), "rating"),
+        CheckConstraint(on_scale("expected_rating"), "expected_rating"),
+        CheckConstraint("rank >= 1", "rank"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)  # of the history that the view made
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
+    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), index=True)
+    rating: Mapped[float]
+    expected_rating: Mapped[float]
+    rank: Mapped[int]  # of the film among all that the user had not seen

@@ -4,10 +4,12 @@ Run it with `./start_server.sh`, `python server.py` or `spark-submit server.py`.
 """
 
 import logging
+import os
 import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import ExitStack
 
 import cherrypy
@@ -25,6 +27,7 @@ from runtime.logs import log_to_stderr
 from runtime.postgres import EmbeddedPostgres, PostgresError
 from runtime.process import die_with_parent
 from runtime.report import DatasetError
+from runtime.spark import SUBMITTED
 from settings import Settings, SettingsError
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
@@ -32,6 +35,8 @@ from storage.errors import DatabaseUnavailableError
 log = logging.getLogger("matinee")
 
 RETRY_SECONDS = 1.0
+NOTICE_SECONDS = 0.05  # how soon a signal is acted on
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Server:
@@ -46,6 +51,7 @@ class Server:
         trainer = Trainer(settings, self.database, self.engine, self.recommender)
         self.scheduler = Scheduler(trainer, self.health)
         self.failure: str | None = None
+        self.told_to_stop = False
         self._stopping = threading.Event()
 
     def serve(self) -> None:
@@ -53,12 +59,14 @@ class Server:
         app = TransLogger(create_app(self.recommender, self.health), setup_console_handler=False)
         cherrypy.tree.graft(app, "/")
         cherrypy.config.update(_cherrypy_settings(self.settings))
-        cherrypy.engine.signals.subscribe()
         cherrypy.engine.subscribe("stop", self.stop, priority=80)  # after the HTTP server has finished its requests
         cherrypy.engine.start()
         log.info("listening on http://%s:%d", self.settings.host, self.settings.port)
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
-        cherrypy.engine.block()
+        self._stop_on_signals()
+        while not self.told_to_stop:
+            time.sleep(NOTICE_SECONDS)
+        cherrypy.engine.exit()
 
     def stop(self) -> None:
         """End scheduler, Spark and the pool of connections."""
@@ -67,6 +75,16 @@ class Server:
         self.scheduler.stop()
         self.engine.stop()
         self.database.close()
+
+    def _stop_on_signals(self) -> None:
+        """Only note the signal: a second one, which comes with the death of spark-submit, must not stop all anew."""
+
+        def note(*_: object) -> None:
+            self.told_to_stop = True
+
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &, has it ignored
+                signal.signal(number, note)
 
     def _prepare(self) -> None:
         """Make and fill the tables, load the live generation, start the jobs; wait for the database if it is away."""
@@ -101,7 +119,7 @@ class Server:
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)
         self.failure = reason
-        cherrypy.engine.exit()
+        self.told_to_stop = True
 
 
 def main() -> int:
@@ -112,7 +130,8 @@ def main() -> int:
         print(f"matinee: {error}", file=sys.stderr)
         return 2
     log_to_stderr(settings.log_level)
-    die_with_parent(signal.SIGTERM)
+    if SUBMITTED in os.environ:  # else it may outlive the shell that started it
+        die_with_parent(signal.SIGTERM)
     try:
         _refuse_busy_port(settings)
         with ExitStack() as stack:
@@ -157,4 +176,5 @@ def _cherrypy_settings(settings: Settings) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # not sys.exit, which would wait for a training that is under way; the next start closes its run
+    os._exit(main())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import text
 
 from runtime.dataset import NAMES, locate
 from runtime.movielens import DatasetError, Movie, fingerprint, read_movies, read_ratings
@@ -45,7 +44,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
     mark, films, ratings = _read(folder)
     base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
     with database.transaction() as db:
-        db.execute(text("LOCK TABLE movies IN EXCLUSIVE MODE"))
+        movies.lock(db)
         if movies.any_there(db):  # another process was quicker
             return
         movies.fill(db, catalogue_rows(films, ratings))

@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from engine import USER_OFFSET, Engine
+from jobs.compare import compare_new_views
 from jobs.ingest import Base, load_base
 from jobs.judging import Judged, judged
 from jobs.run import Run, running
@@ -69,6 +70,7 @@ class Trainer:
                 log.info("no training: nothing has changed since the last")
                 return "unchanged"
             with running(self.database, "train", SHARES) as run:
+                self._compare(taken)
                 factors, held_out = self._train(run, base, taken, films)
                 judged = self._judge(run, factors, held_out)
                 record = generations.Record(
@@ -84,6 +86,11 @@ class Trainer:
                 self._publish(run, factors, taken, record)
         self._prune()
         return "published"
+
+    def _compare(self, taken: Snapshot) -> None:
+        with suppress(FactorsError):  # a live generation that cannot be read is none to compare with
+            self.recommender.refresh()
+        compare_new_views(self.database, taken, self.recommender.live)
 
     def _train(self, run: Run, base: Base, taken: Snapshot, films: Ints) -> tuple[Factors, Ratings]:
         """Factors, and the ratings of those people of the base who were kept out to judge them by."""
@@ -102,8 +109,6 @@ class Trainer:
 
     def _judge(self, run: Run, factors: Factors, held_out: Ratings) -> Judged:
         run.advance("judge")
-        with suppress(FactorsError):  # a live generation that cannot be read is none to compare with
-            self.recommender.refresh()
         live = self.recommender.live
         return judged(factors, live.factors if live else None, held_out, self.engine.lists)
 

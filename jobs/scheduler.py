@@ -25,15 +25,16 @@ class Scheduler:
         self.trainer = trainer
         self.health = health
         self._minutes = trainer.settings.retrain_minutes
+        self._stopped = False
         self._background = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
 
     def start(self) -> None:
         """Begin; the first retrain comes when one is due since the last, at once if nothing has been published."""
+        due = self._due()  # first: it needs the database, and whoever starts again must not find jobs from before
         self._background.add_job(self._refresh, "interval", seconds=REFRESH_SECONDS)
         if self._minutes:
-            due = self._due()
             if due > datetime.now(UTC):
                 self._background.add_job(self._warm_up)
             self._background.add_job(self._retrain, "interval", minutes=self._minutes, next_run_time=due)
@@ -43,6 +44,7 @@ class Scheduler:
 
     def stop(self) -> None:
         """Start no further job; one that is under way is left to end by itself."""
+        self._stopped = True
         if self._background.running:
             self._background.shutdown(wait=False)
 
@@ -70,6 +72,9 @@ class Scheduler:
         except DatabaseUnavailableError as error:
             self._failed(f"the database is away: {error}")
         except Exception as error:
+            if self._stopped:
+                log.info("the training that was under way ends with the process")
+                return
             log.exception("the trainer failed; the live generation goes on serving, and the next tick tries again")
             self._failed(f"{type(error).__name__}: {error}".partition("\n")[0])
 

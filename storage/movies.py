@@ -38,6 +38,11 @@ def any_there(db: Connection) -> bool:
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies)")).scalar_one())
 
 
+def lock(db: Connection) -> None:
+    """Let nobody else fill the catalogue until this transaction ends; reading goes on."""
+    db.execute(text("LOCK TABLE movies IN EXCLUSIVE MODE"))
+
+
 def ids(db: Connection) -> Ints:
     """All film ids, ascending, int32 [f]."""
     return np.array(db.execute(text("SELECT id FROM movies ORDER BY id")).scalars().all(), np.int32)

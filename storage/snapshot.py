@@ -14,22 +14,39 @@ from scoring.lists import Histories
 from scoring.ratings import Ints, Ratings
 from storage.copying import copy_out
 
-_USERS = "SELECT id, history_version FROM users ORDER BY id"
+_USERS = "SELECT id, history_version, foretold_version FROM users ORDER BY id"
 _VIEWS = """
-    SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint
-    FROM views ORDER BY user_id, movie_id
+    SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version
+    FROM views ORDER BY user_id, version, movie_id
 """
-_USER_TYPES = {"id": pa.int32(), "version": pa.int64()}
-_VIEW_TYPES = {"user": pa.int32(), "film": pa.int32(), "rating": pa.float32(), "at": pa.int64()}
+_USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64()}
+_VIEW_TYPES = {
+    "user": pa.int32(),
+    "film": pa.int32(),
+    "rating": pa.float32(),
+    "at": pa.int64(),
+    "version": pa.int64(),
+}
+Versions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Every user, ascending, int32 [u], the version of each history, int64 [u], and all views by user and film."""
+    """Every user and every view at one moment.
+
+    Attributes:
+        users: ids, ascending, int32 [u].
+        versions: of each user's history [u].
+        foretold: the version up to which each user's views have been compared with what was foretold of them [u].
+        views: by user and, within one, oldest change first [n].
+        view_versions: of the history that each view made [n].
+    """
 
     users: Ints
-    versions: npt.NDArray[np.int64]
+    versions: Versions
+    foretold: Versions
     views: Ratings
+    view_versions: Versions
 
     @property
     def fingerprint(self) -> str:
@@ -54,7 +71,9 @@ def take(db: Connection) -> Snapshot:
     return Snapshot(
         users["id"].to_numpy(),
         users["version"].to_numpy(),
+        users["foretold"].to_numpy(),
         Ratings(*(views[name].to_numpy() for name in ("user", "film", "rating", "at"))),
+        views["version"].to_numpy(),
     )
 
 

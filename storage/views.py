@@ -22,8 +22,10 @@ _PUT = text("""
     RETURNING xmax = 0 AS created
 """)
 
+# Locks in the same order as _PUT, the user first and then the view: in the opposite one the two end in a deadlock.
 _REMOVE = text("""
-    WITH removed AS (DELETE FROM views WHERE user_id = :user AND movie_id = :movie RETURNING user_id)
+    WITH locked AS (SELECT id FROM users WHERE id = :user FOR NO KEY UPDATE),
+    removed AS (DELETE FROM views USING locked WHERE user_id = locked.id AND movie_id = :movie RETURNING user_id)
     UPDATE users SET history_version = history_version + 1 FROM removed WHERE id = removed.user_id
 """)
 
@@ -44,11 +46,9 @@ def put(db: Connection, user_id: int, movie_id: int, rating: float) -> bool:
     try:
         created = db.execute(_PUT, {"user": user_id, "movie": movie_id, "rating": rating}).scalar_one_or_none()
     except IntegrityError as error:
-        if (
-            getattr(error.orig, "pgcode", None) == errorcodes.FOREIGN_KEY_VIOLATION
-        ):  # the user's row was locked, so it is the film
-            raise UnknownMovieError(movie_id) from error
-        raise
+        if getattr(error.orig, "pgcode", None) != errorcodes.FOREIGN_KEY_VIOLATION:
+            raise
+        raise UnknownMovieError(movie_id) from error  # the user's row was there and locked, so it is the film
     if created is None:
         raise UnknownUserError(user_id)
     return bool(created)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from engine import Engine
 from jobs.ingest import init_movie_table
 from jobs.retrain import SupersededError, Trainer
-from storage import generations, recommendations, runs, users, views
+from storage import foretold, generations, recommendations, runs, users, views
 from storage.database import TRAINING_LOCK
 
 
@@ -184,3 +184,25 @@ def test_a_restarted_process_serves_the_same_generation_at_once(trainer: Trainer
     assert restarted.live.id == trainer.recommender.live.id
     assert np.array_equal(restarted.live.factors.V, trainer.recommender.live.factors.V)
     assert [item.movie.movie_id for item in restarted.recommend(user)] == listed(trainer, user)
+
+
+def test_new_views_are_compared_once_with_what_the_generation_before_them_foretold(trainer: Trainer) -> None:
+    user = someone(trainer, film_2=5.0, film_4=5.0, film_6=5.0)
+    trainer.retrain()  # the first generation has learned from these three
+    with trainer.database.statement() as db:
+        views.put(db, user, 30, 5.0)
+        views.put(db, user, 1, 1.0)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        views.put(db, user, 30, 4.5)  # a second thought is a new view
+        rows = db.execute(text("SELECT * FROM foretold ORDER BY version")).all()
+        assert [(row.movie_id, row.rating, row.generation_id) for row in rows] == [(30, 5.0, 1), (1, 1.0, 1)]
+        loved, hated = rows
+        assert loved.rank <= 10 < hated.rank
+        assert loved.expected_rating > 4 > hated.expected_rating
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        summary = foretold.by_generation(db, 10)
+    assert [(row.generation_id, row.views) for row in summary] == [(2, 1), (1, 2)]
+    assert summary[1].hit_rate == 0.5
+    assert 0 < summary[1].rmse < 1.5

@@ -8,6 +8,7 @@ import pytest
 from scoring import fold_in
 from scoring.biases import FILM_DAMPING, USER_DAMPING, damped_biases
 from scoring.factors import Factors, FactorsError
+from scoring.foretell import foretell
 from scoring.lists import ranked
 from scoring.popularity import decay, recent_popularity
 from scoring.prior import LASTS, moments, recency
@@ -273,3 +274,13 @@ def test_arrays_that_do_not_fit_together_are_refused() -> None:
 def test_settings_travel_with_the_factors() -> None:
     model = ModelSettings(ranker_rank=K, noise=0.3)
     assert Factors.from_bytes(planted(model=model).to_bytes()).model == model
+
+
+def test_the_rank_foretold_is_the_place_in_the_whole_list() -> None:
+    f, h = planted(), someone(9)
+    everything = ranked(f, f.films[h.rows], h.rating, F)
+    for place in (0, 5, 60, len(everything.films) - 1):
+        row = int(np.searchsorted(f.films, everything.films[place]))
+        said = foretell(f, h, row)
+        assert said.rank == place + 1
+        assert said.expected_rating == pytest.approx(everything.expected[place], abs=1e-5)

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("history_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("foretold_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("history_version >= 0", name=op.f("ck_users_history_version")),
         sa.CheckConstraint("id BETWEEN 1 AND 2146483647", name=op.f("ck_users_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
@@ -120,11 +121,30 @@ def upgrade() -> None:
             "user_id", "generation_id", "history_version", "movie_id", name=op.f("uq_recommendations_user_id")
         ),
     )
+    op.create_table(
+        "foretold",
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("movie_id", sa.Integer(), nullable=False),
+        sa.Column("generation_id", sa.Integer(), nullable=False),
+        sa.Column("rating", sa.REAL(), nullable=False),
+        sa.Column("expected_rating", sa.REAL(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.CheckConstraint("expected_rating BETWEEN 0.5 AND 5", name="ck_foretold_expected_rating"),
+        sa.CheckConstraint("rank >= 1", name="ck_foretold_rank"),
+        sa.CheckConstraint("rating BETWEEN 0.5 AND 5", name="ck_foretold_rating"),
+        sa.ForeignKeyConstraint(["generation_id"], ["generations.id"], name="fk_foretold_generation_id"),
+        sa.ForeignKeyConstraint(["movie_id"], ["movies.id"], name="fk_foretold_movie_id"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_foretold_user_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", "version", "movie_id", name="pk_foretold"),
+    )
+    op.create_index("ix_foretold_generation_id", "foretold", ["generation_id"], unique=False)
     # factors are next to random: trying to compress them only costs time
     op.execute("ALTER TABLE generations ALTER COLUMN factors SET STORAGE EXTERNAL")
 
 
 def downgrade() -> None:
+    op.drop_table("foretold")
     op.drop_table("recommendations")
     op.drop_table("live_generation")
     op.drop_table("views")

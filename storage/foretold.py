@@ -1,0 +1,61 @@
+"""How well the live generations foretold the views that came after them."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, text
+
+from scoring.ratings import Ints
+from storage.copying import copy_in
+from storage.snapshot import Versions
+
+
+class Comparison(NamedTuple):
+    """One view beside what was foretold of it: a row of the table, in the order of its columns."""
+
+    user_id: int
+    version: int
+    movie_id: int
+    generation_id: int
+    rating: float
+    expected_rating: float
+    rank: int
+
+
+def add(db: Connection, comparisons: Iterable[Comparison], users: Ints, versions: Versions) -> None:
+    """Keep comparisons, and note that the views of `users` [u] up to `versions` [u] have been compared.
+
+    What concerns a user who was removed meanwhile is passed over.
+    """
+    file = io.StringIO()
+    csv.writer(file).writerows(comparisons)
+    file.seek(0)
+    db.execute(text("CREATE TEMPORARY TABLE compared (LIKE foretold) ON COMMIT DROP"))
+    copy_in(db, f"compared ({', '.join(Comparison._fields)})", file)
+    db.execute(
+        text("""
+            UPDATE users SET foretold_version = seen.version
+            FROM unnest(CAST(:users AS integer[]), CAST(:versions AS bigint[])) AS seen (id, version)
+            WHERE users.id = seen.id
+        """),
+        {"users": users.tolist(), "versions": versions.tolist()},
+    )
+    db.execute(
+        text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
+    )
+
+
+def by_generation(db: Connection, limit: int) -> Sequence[Row[Any]]:
+    """For the newest generations that foretold something: (generation_id, views, rmse, hit_rate, median_rank)."""
+    return db.execute(
+        text("""
+            SELECT generation_id, count(*) AS views,
+                sqrt(avg((expected_rating - rating) ^ 2)) AS rmse,
+                avg((rank <= 10)::int)::float AS hit_rate,
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY rank) AS median_rank
+            FROM foretold GROUP BY generation_id ORDER BY generation_id DESC LIMIT :limit
+        """),
+        {"limit": limit},
+    ).all()

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +15,13 @@ from runtime.logs import log_to_stderr
 from runtime.postgres import EmbeddedPostgres, PostgresError
 from runtime.process import die_with_parent
 from runtime.report import DatasetError
+from scoring.factors import Factors, FactorsError
 from settings import Settings, SettingsError
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
+
+if TYPE_CHECKING:
+    from jobs.retrain import Trainer
 
 CLI_CONNECTIONS = 4
 
@@ -36,6 +42,22 @@ class Context:
                 yield database
             finally:
                 database.close()
+
+    @contextmanager
+    def trainer(self) -> Iterator["Trainer"]:
+        """A trainer on a database whose catalogue is filled; Spark starts when it is needed."""
+        from engine import Engine  # here, since it loads Spark, which most commands do without
+        from jobs.ingest import init_movie_table
+        from jobs.retrain import Trainer
+        from recommender import Recommender
+
+        with self.database() as database:
+            init_movie_table(database, self.settings)
+            engine = Engine(self.settings)
+            try:
+                yield Trainer(self.settings, database, engine, Recommender(database))
+            finally:
+                engine.stop()
 
 
 @contextmanager
@@ -86,18 +108,18 @@ def train(context: Context) -> None:
 
     A running server picks the new generation up by itself.
     """
-    from engine import Engine
-    from jobs.ingest import init_movie_table
-    from jobs.retrain import Trainer
-    from recommender import Recommender
+    with context.trainer() as trainer:
+        click.echo(trainer.retrain())
 
-    with context.database() as database:
-        init_movie_table(database, context.settings)
-        engine = Engine(context.settings)
-        try:
-            click.echo(Trainer(context.settings, database, engine, Recommender(database)).retrain())
-        finally:
-            engine.stop()
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def load(context: Context, file: Path) -> None:
+    """Bring in FILE, a generation that engine.py has trained, through the same gate as any training."""
+    factors = Factors.from_bytes(file.read_bytes())
+    with context.trainer() as trainer:
+        click.echo(trainer.load(factors))
 
 
 @cli.command()
@@ -131,7 +153,7 @@ def main() -> None:
     die_with_parent(signal.SIGTERM)
     try:
         cli()
-    except (DatabaseUnavailableError, DatasetError, PostgresError, UnknownGenerationError) as error:
+    except (DatabaseUnavailableError, DatasetError, FactorsError, PostgresError, UnknownGenerationError) as error:
         click.echo(f"matinee: {error}", err=True)
         sys.exit(1)
 

@@ -3,10 +3,15 @@
 `Engine` keeps one warm Spark session, because a cold JVM costs more than the fits on a small set.
 """
 
+import argparse
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +19,8 @@ import pyarrow as pa
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
+from runtime.logs import log_to_stderr
+from runtime.movielens import DatasetError, read_movies, read_ratings
 from runtime.spark import alive, close_session, open_session, watched
 from scoring.biases import damped_biases
 from scoring.factors import Factors
@@ -22,12 +29,15 @@ from scoring.neighbours import NeighbourFit, Weights, by_source
 from scoring.popularity import recent_popularity
 from scoring.prior import moments, recency
 from scoring.ratings import Floats, Ints, Ratings
+from scoring.splits import judges_apart
 from settings import ModelSettings, Settings
+from settings import load as load_settings
 
 log = logging.getLogger(__name__)
 
 USER_OFFSET = 1_000_000  # our users' ids inside the engine start here, above every MovieLens user
 STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration of ALS runs, as counted
+JUDGES_KEPT_OUT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
 TASKS_A_CORE = 4  # of Python work: progress shows, and one slow task does not hold up the rest
 
 Progress = Callable[[str, float], None]
@@ -91,6 +101,7 @@ class Engine:
             rating_mean=(total / np.maximum(count, 1)).astype(np.float32),
             recent=recent_popularity(ratings.take(likes), rows[likes], len(films), model.half_life_days),
             w_start=w_start, w_film=w_film, w=w, model=model,
+            facts={"trained_at": datetime.now(UTC).isoformat(timespec="seconds"), "ratings": len(ratings)},
         )  # fmt: skip
 
     def lists(self, factors: Factors, histories: Histories, n: int) -> tuple[Ints, Ints, Floats]:
@@ -197,3 +208,40 @@ def _history_table(histories: Histories) -> pa.Table:
         return pa.LargeListArray.from_arrays(histories.start, pa.array(values))
 
     return pa.table({"user": histories.user, "films": lists(histories.films), "rating": lists(histories.rating)})
+
+
+def main() -> None:
+    """`spark-submit engine.py --ratings FOLDER --out FILE`: a training from files to a file, for `cli.py load`."""
+    parser = argparse.ArgumentParser(description="Train on the ratings of a MovieLens set, without a database.")
+    parser.add_argument("--ratings", type=Path, required=True, help="a folder that holds a MovieLens set")
+    parser.add_argument("--out", type=Path, required=True, help="the generation file to write; cli.py load takes it")
+    given = parser.parse_args()
+    settings = load_settings()
+    log_to_stderr(settings.log_level)
+    engine = Engine(settings)
+    try:
+        data = train_folder(engine, given.ratings).to_bytes()
+    except (DatasetError, EngineError) as error:
+        sys.exit(f"matinee: {error}")
+    finally:
+        engine.stop()
+    part = given.out.with_name(f"{given.out.name}.part")
+    part.write_bytes(data)
+    part.replace(given.out)
+    log.info("wrote %s, %.1f MB", given.out, len(data) / 1e6)
+
+
+def train_folder(engine: Engine, folder: Path) -> Factors:
+    """Train on a MovieLens folder, without the people who are held out to judge by. Raises `DatasetError`."""
+    films = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
+    learners, _ = judges_apart(read_ratings(folder, films.tolist())[0])
+    factors = engine.train(learners, films, engine.settings.model, _tell)
+    return replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT})
+
+
+def _tell(phase: str, done: float) -> None:
+    log.info("%s: %.0f %%", phase, 100 * done)
+
+
+if __name__ == "__main__":
+    main()

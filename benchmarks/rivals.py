@@ -62,7 +62,7 @@ def implicit_als(
     train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int
 ) -> Scores:
     """The ALS of the library `implicit` on likes, with its own default settings. ImportError if it is missing."""
-    from implicit.als import AlternatingLeastSquares
+    from implicit.als import AlternatingLeastSquares  # type: ignore[import-not-found]  # optional: see requirements.txt
 
     model = AlternatingLeastSquares(random_state=seed, num_threads=1)
     model.fit(likes(train, user, film, films), show_progress=False)

@@ -17,14 +17,15 @@ from scoring.factors import Factors
 from scoring.holdout import judge
 from scoring.judgement import GIVEN, Judgement, joined
 from scoring.many import counted, lists_of, of_each, popular_lists
-from scoring.ratings import Floats, Ints, Ratings
+from scoring.ratings import Floats, Ints, Ratings, concatenate
 from scoring.score import expected_rating, history
-from scoring.splits import at_random, folds, in_order, latest
+from scoring.splits import at_random, folds, in_order, latest, places
 from settings import ModelSettings
 
 TEST_SHARE = 0.2
 FOLDS = 6
 NEWCOMERS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the people, by their first rating: where the calendar is cut
+TOLD = GIVEN.index(20)  # where in a judgement those stand who told 20 ratings
 NO_CLOCK = 36500.0  # days: a half-life so long that every like counts one
 
 
@@ -105,6 +106,35 @@ def newcomers(
     return Result("newcomers", (seed,), by_given(joined(judged)), {"users": sum(len(j.users) for j in judged)})
 
 
+def steadiness(
+    engine: Engine, ratings: Ratings, films: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> Result:
+    """What is lost between retrains, and how far two of them differ that only chance sets apart.
+
+    A sixth of the users tell 20 ratings to a model that was trained without them, and to one trained with these 20;
+    both are tested on the next 50. The others get lists from two models of different seeds.
+    """
+    model = replace(model, seed=seed, half_life_days=NO_CLOCK)
+    theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
+    new, known = in_order(ratings.take(theirs)), in_order(ratings.take(~theirs))
+    told = new.take(places(new)[0] < GIVEN[TOLD])
+    folded_in = engine.train(known, films, model, progress)
+    retrained = engine.train(in_order(concatenate(known, told)), films, model, progress)
+    other = engine.train(known, films, replace(model, seed=seed + 1), progress)
+    popular = counted(known, films, 0)
+    measures = [judge(factors, new, popular, engine.lists).measures(TOLD) for factors in (folded_in, retrained)]
+    given = of_each(known, np.unique(known.user))
+    lists = [lists_of(factors, given, LONGEST // 2, engine.lists) for factors in (folded_in, other)]
+    shown = ("NDCG@10", "RMSE")
+    rows: dict[str, Row] = {
+        "folded in": {name: measures[0][name] for name in shown},
+        "retrained": {name: measures[1][name] for name in shown},
+        "difference": {name: measures[0][name] - measures[1][name] for name in shown},
+        "two seeds": {"overlap@10": metrics.overlap(*lists)},
+    }
+    return Result("steadiness", (seed,), rows, {"new users": int(measures[0]["users"]), "known users": len(given)})
+
+
 def implicit(
     engine: Engine, train: Ratings, test: Ratings, model: ModelSettings, seed: int, progress: Progress
 ) -> Result:
@@ -152,3 +182,12 @@ def _judged(
 ) -> Judgement:
     factors = engine.train(train, films, model, progress)
     return judge(factors, test, counted(train, films, 0), engine.lists)
+
+
+PROTOCOLS = {
+    "temporal": temporal,
+    "random": random,
+    "new-users": new_users,
+    "newcomers": newcomers,
+    "steadiness": steadiness,
+}

@@ -2,25 +2,24 @@
 
 import hashlib
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
-from sqlalchemy import Connection
 
-from engine import USER_OFFSET, Engine
+from engine import JUDGES_KEPT_OUT, USER_OFFSET, Engine
 from jobs.compare import compare_new_views
 from jobs.ingest import Base, load_base
-from jobs.judging import Judged, judged
+from jobs.publish import Candidate, Publisher
 from jobs.run import Run, running
-from recommender import LISTED, Recommender
+from recommender import Recommender
 from scoring.factors import FORMAT, Factors, FactorsError
 from scoring.ratings import Ints, Ratings, concatenate
-from scoring.splits import held_out
+from scoring.splits import judges_apart
 from settings import ModelSettings, Settings
-from storage import generations, movies, recommendations, runs, snapshot
+from storage import generations, movies, snapshot
 from storage.database import TRAINING_LOCK, Database
 from storage.snapshot import Snapshot
 
@@ -40,8 +39,23 @@ SHARES = {
 }
 
 
-class SupersededError(RuntimeError):
-    """Another process has begun a training since; what this one made is older and is not published."""
+@dataclass(frozen=True)
+class Known:
+    """What there is to learn from at one moment.
+
+    Attributes:
+        base: the ratings of the dataset.
+        taken: our users and their views.
+        films: the catalogue, ascending, int32 [f].
+        fingerprint: of all this and of the settings that a training depends on: when it is the same, so is the result.
+        learned: the fingerprint of the last training, None before the first.
+    """
+
+    base: Base
+    taken: Snapshot
+    films: Ints
+    fingerprint: str
+    learned: str | None
 
 
 @dataclass(frozen=True)
@@ -58,89 +72,64 @@ class Trainer:
 
         Raises whatever went wrong; the run says so too, and the live generation goes on serving.
         """
-        with self.database.alone(TRAINING_LOCK) as mine:
-            if not mine:
+        with self._alone() as known:
+            if known is None:
                 log.info("no training: another process is at it")
                 return "busy"
-            base = load_base(self.database, self.settings)
-            with self.database.snapshot() as db:
-                taken, films, last = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
-            mark = fingerprint(base, taken, self.settings.model)
-            if mark == last:
+            if known.fingerprint == known.learned:
                 log.info("no training: nothing has changed since the last")
                 return "unchanged"
             with running(self.database, "train", SHARES) as run:
-                self._compare(taken)
-                factors, held_out = self._train(run, base, taken, films)
-                judged = self._judge(run, factors, held_out)
-                record = generations.Record(
-                    run.id,
-                    "accepted" if judged.verdict.accepted else "rejected",
-                    judged.verdict.reason,
-                    mark,
-                    {"facts": dict(factors.facts), "seconds": run.seconds, "held_out": judged.summary},
-                )
-                if not judged.verdict.accepted:
-                    self._reject(run, factors, record)
-                    return "rejected"
-                self._publish(run, factors, taken, record)
-        self._prune()
-        return "published"
+                self._compare(known.taken)
+                return self._publisher.settle(run, self._train(run, known))
+
+    def load(self, factors: Factors) -> Outcome:
+        """Bring in factors that were trained elsewhere, through the same gate.
+
+        Raises `FactorsError` if they are of another catalogue or have learned from the people who are to judge them.
+        """
+        with self._alone() as known:
+            if known is None:
+                return "busy"
+            refuse_unfit(factors, known)
+            with running(self.database, "train", SHARES) as run:
+                self._compare(known.taken)
+                _, judges = judges_apart(known.base.ratings)
+                return self._publisher.settle(run, Candidate(factors, judges, known.taken, known.fingerprint))
+
+    @contextmanager
+    def _alone(self) -> Iterator[Known | None]:
+        """What is known, if no other process trains now; nobody else will until the block ends."""
+        with self.database.alone(TRAINING_LOCK) as mine:
+            if not mine:
+                yield None
+                return
+            base = load_base(self.database, self.settings)
+            with self.database.snapshot() as db:
+                taken, films, learned = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
+            yield Known(base, taken, films, fingerprint(base, taken, self.settings.model), learned)
+
+    @property
+    def _publisher(self) -> Publisher:
+        return Publisher(self.database, self.engine, self.recommender, self.settings.keep_generations)
 
     def _compare(self, taken: Snapshot) -> None:
         with suppress(FactorsError):  # a live generation that cannot be read is none to compare with
             self.recommender.refresh()
         compare_new_views(self.database, taken, self.recommender.live)
 
-    def _train(self, run: Run, base: Base, taken: Snapshot, films: Ints) -> tuple[Factors, Ratings]:
-        """Factors, and the ratings of those people of the base who were kept out to judge them by."""
+    def _train(self, run: Run, known: Known) -> Candidate:
         run.advance("snapshot")
-        people = np.unique(base.ratings.user)
-        out = np.isin(base.ratings.user, people[held_out(people)])
-        ratings = together(base.ratings.take(~out), taken.views)
-        factors = self.engine.train(ratings, films, self.settings.model, run.advance)
-        facts = {
-            "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "base_ratings": int((~out).sum()),
-            "views": len(taken.views),
-            "users": len(taken.users),
-        }
-        return replace(factors, facts=facts), base.ratings.take(out)
-
-    def _judge(self, run: Run, factors: Factors, held_out: Ratings) -> Judged:
-        run.advance("judge")
-        live = self.recommender.live
-        return judged(factors, live.factors if live else None, held_out, self.engine.lists)
-
-    def _reject(self, run: Run, factors: Factors, record: generations.Record) -> None:
-        """Keep what was trained, to be looked at and perhaps activated by hand; serve what was served."""
-        log.warning("rejected: %s", record.reason)
-        with self.database.transaction() as db:
-            generation_id = generations.add(db, factors, record)
-            self._end(db, run, "rejected", record, generation_id)
-
-    def _publish(self, run: Run, factors: Factors, taken: Snapshot, record: generations.Record) -> None:
-        """Make the generation and everybody's list visible at one stroke, then move this process's readers."""
-        run.advance("lists")
-        user, film, expected = self.engine.lists(factors, taken.histories, LISTED)
-        versions = taken.versions[np.searchsorted(taken.users, user)]
-        run.advance("publish")
-        with self.database.transaction() as db:
-            generation_id = generations.add(db, factors, record)
-            recommendations.publish(db, generation_id, user, versions, film, expected)
-            generations.flip(db, generation_id)
-            self._end(db, run, "published", record, generation_id)
-        self.recommender.use(generation_id, factors)
-
-    def _end(self, db: Connection, run: Run, outcome: str, record: generations.Record, generation_id: int) -> None:
-        details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds}
-        if not runs.end(db, run.id, outcome, details):
-            raise SupersededError("another process has begun a training since")
-
-    def _prune(self) -> None:
-        with self.database.transaction() as db:
-            recommendations.prune(db)
-            generations.prune(db, self.settings.keep_generations)
+        learners, judges = judges_apart(known.base.ratings)
+        ratings = together(learners, known.taken.views)
+        factors = self.engine.train(ratings, known.films, self.settings.model, run.advance)
+        facts = {"base_ratings": len(learners), "views": len(known.taken.views), "users": len(known.taken.users)}
+        return Candidate(
+            replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT, **facts}),
+            judges,
+            known.taken,
+            known.fingerprint,
+        )
 
 
 def together(base: Ratings, views: Ratings) -> Ratings:
@@ -154,7 +143,18 @@ def together(base: Ratings, views: Ratings) -> Ratings:
     return concatenate(base, replace(views, user=views.user + np.int32(USER_OFFSET)))
 
 
+def refuse_unfit(factors: Factors, known: Known) -> None:
+    """Raise `FactorsError` unless these factors can be judged and served here."""
+    if not np.array_equal(factors.films, known.films):
+        raise FactorsError(
+            f"they were trained for a catalogue of {len(factors.films):,} films, and this one's {len(known.films):,} "
+            "are not the same; train them on the dataset that this catalogue was filled from"
+        )
+    if not JUDGES_KEPT_OUT.items() <= factors.facts.items():
+        raise FactorsError("they have learned from the people who are kept out to judge by; train with engine.py")
+
+
 def fingerprint(base: Base, taken: Snapshot, model: ModelSettings) -> str:
-    """Of everything that a training depends on: when it is the same, so would be the result."""
+    """Of everything that a training depends on."""
     parts = (FORMAT, base.fingerprint, taken.fingerprint, sorted(asdict(model).items()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()

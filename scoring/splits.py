@@ -77,6 +77,13 @@ def held_out(users: Ints) -> Mask:
     return chosen
 
 
+def judges_apart(base: Ratings) -> tuple[Ratings, Ratings]:
+    """Ratings in two: those to learn from, and those of the people who are held out to judge by."""
+    people = np.unique(base.user)
+    out = np.isin(base.user, people[held_out(people)])
+    return base.take(~out), base.take(out)
+
+
 def _lot(ids: Ints) -> npt.NDArray[np.float64]:
     """A number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
     x = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)

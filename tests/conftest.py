@@ -44,13 +44,13 @@ def scratch() -> Iterator[Path]:
 def database_url(scratch: Path) -> Iterator[str]:
     """An empty database of the tests' own, in the PostgreSQL of DATABASE_URL or in an embedded one."""
     if given := os.environ.get("DATABASE_URL"):
-        yield from _scratch_database(given)
+        yield from scratch_database(given)
     else:
         with EmbeddedPostgres(scratch / "postgres-state") as url:
-            yield from _scratch_database(url)
+            yield from scratch_database(url)
 
 
-def _scratch_database(server: str) -> Iterator[str]:
+def scratch_database(server: str) -> Iterator[str]:
     url = make_url(server).set(drivername="postgresql+psycopg2")
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     name = f"matinee_test_{secrets.token_hex(4)}"

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import _scratch_database
+from conftest import scratch_database
 from sqlalchemy import create_engine, inspect, text
 
 from models import Base
@@ -23,7 +23,7 @@ CONSTRAINTS = text("""
 @pytest.fixture
 def empty_url(database_url: str) -> Iterator[str]:
     """A database in which nothing has been made."""
-    yield from _scratch_database(database_url)
+    yield from scratch_database(database_url)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from engine import Engine
 from jobs.ingest import init_movie_table
-from jobs.retrain import SupersededError, Trainer
+from jobs.publish import SupersededError
+from jobs.retrain import Trainer
 from storage import foretold, generations, recommendations, runs, users, views
 from storage.database import TRAINING_LOCK
 

@@ -81,8 +81,8 @@ def test_a_name_of_ours_that_is_no_setting_is_refused(tmp_path: Path) -> None:
 
 def test_the_table_is_complete_and_every_default_is_a_value_it_would_take() -> None:
     assert len(set(NAMES)) == len(NAMES)
-    for name, default, help in rows():
-        assert help.endswith(".")
+    for name, default, sentence in rows():
+        assert sentence.endswith(".")
         assert load({name: str(default)}, NOWHERE) == Settings(), name
 
 

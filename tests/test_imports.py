@@ -1,0 +1,149 @@
+"""The plan of the house: which module may import which, and that importing one does nothing."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from settings import ROOT
+
+LAYERS = {  # each may import those it names, and nothing else of ours
+    "settings": set(),
+    "models": {"settings"},
+    "scoring": {"settings"},
+    "runtime": {"settings", "scoring"},
+    "storage": {"settings", "scoring", "models"},
+    "engine": {"settings", "scoring", "runtime"},
+    "recommender": {"settings", "scoring", "storage"},
+    "health": {"settings"},
+    "jobs": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "health"},
+    "web": {"settings", "scoring", "storage", "recommender", "health"},
+    "app": {"settings", "scoring", "storage", "recommender", "health", "web"},
+    "cli": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "health", "jobs"},
+    "server": {"settings", "runtime", "storage", "engine", "recommender", "health", "jobs", "app"},
+    "migrations": {"models"},
+}
+ONLY_IN = {
+    "pyspark": {"engine", "runtime.spark"},
+    "py4j": {"engine", "runtime.spark"},
+    "cherrypy": {"server"},
+    "cheroot": {"server"},
+    "paste": {"server"},
+    "flask": {"app", "web"},
+    "werkzeug": {"app", "web"},
+    "apscheduler": {"jobs.scheduler"},
+    "psycopg2": {"storage", "runtime.postgres"},
+    "alembic": {"storage.database", "migrations"},
+    "dotenv": {"settings"},
+}
+NO_SQL = {"Row", "Connection"}  # the only names of SQLAlchemy that tell a type and no statement
+SOURCES = [*ROOT.glob("*.py"), *(file for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))]
+
+
+def module_of(file: Path) -> str:
+    name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imports(file: Path) -> Iterator[tuple[str, str | None]]:
+    """Every (module, name) that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: write the whole name of a module"
+            assert node.module
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def within(module: str, allowed: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+def test_every_module_has_its_place() -> None:
+    assert {module_of(file).partition(".")[0] for file in SOURCES} <= set(LAYERS)
+    assert len(SOURCES) > 30
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_of)
+def test_imports_point_down(file: Path) -> None:
+    layer = module_of(file).partition(".")[0]
+    ours = {module.partition(".")[0] for module, _ in imports(file)} & set(LAYERS)
+    assert ours <= LAYERS[layer] | {layer}
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_of)
+def test_each_library_has_its_home(file: Path) -> None:
+    for module, _ in imports(file):
+        homes = ONLY_IN.get(module.partition(".")[0])
+        assert homes is None or within(module_of(file), homes), f"{module} is imported in {module_of(file)}"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_of)
+def test_sql_is_only_in_storage(file: Path) -> None:
+    if within(module_of(file), {"storage", "models", "migrations"}):
+        return
+    of_sqlalchemy = {name for module, name in imports(file) if module.partition(".")[0] == "sqlalchemy"}
+    assert of_sqlalchemy <= NO_SQL
+
+
+def run(code: str, folder: Path) -> str:
+    """What Python prints for this code, run in a folder with nothing in it and an environment with as little."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert list(folder.iterdir()) == []
+    return done.stdout
+
+
+def test_the_application_does_not_need_spark(tmp_path: Path) -> None:
+    loaded = run("import sys, app; print(*{name.partition('.')[0] for name in sys.modules})", tmp_path).split()
+    assert "flask" in loaded
+    assert not {"pyspark", "py4j", "cherrypy", "apscheduler"} & set(loaded)
+
+
+WATCH = """
+import os, socket, subprocess, sys, threading
+
+def forbid(event, arguments):
+    if event in ("socket.connect", "socket.bind", "subprocess.Popen", "os.system"):
+        raise RuntimeError(f"{event} {arguments}")
+
+class Closed(type(os.environ)):
+    def _told(self, key):
+        caller = sys._getframe(2)
+        while caller.f_code.co_filename.startswith("<frozen ") or caller.f_code.co_filename == os.__file__:
+            caller = caller.f_back
+        if key.startswith(("MATINEE_", "POSTGRES_", "SPARK_")) or key in ("DATABASE_URL", "JAVA_HOME"):
+            if caller.f_code.co_filename.startswith(%r) and ".venv" not in caller.f_code.co_filename:
+                raise RuntimeError(f"{key} is read by {caller.f_code.co_filename}")
+    def __getitem__(self, key):
+        self._told(key)
+        return super().__getitem__(key)
+
+os.environ.__class__ = Closed
+sys.addaudithook(forbid)
+import importlib
+for name in %r:
+    importlib.import_module(name)
+assert threading.active_count() == 1, threading.enumerate()
+"""
+
+
+def test_importing_a_module_does_nothing(tmp_path: Path) -> None:
+    modules = [module_of(file) for file in SOURCES if module_of(file).partition(".")[0] != "migrations"]
+    run(WATCH % (str(ROOT), modules), tmp_path)
+
+
+@pytest.mark.parametrize("act", ["os.environ.get('DATABASE_URL')", "socket.create_connection(('127.0.0.1', 9))"])
+def test_a_module_that_does_something_would_be_noticed(act: str, tmp_path: Path) -> None:
+    (tmp_path / "eager.py").write_text(f"import os, socket\n{act}\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + WATCH % (str(tmp_path), ["eager"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AssertionError, match="RuntimeError"):
+        run(code, tmp_path / "empty")

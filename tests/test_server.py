@@ -1,0 +1,319 @@
+"""The whole service as real processes: how it starts, what it keeps, and that nothing of it is left behind."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import scratch_database
+from processes import Service, free_port, poll, processes_of, service
+from sqlalchemy import text
+
+from runtime.postgres import EmbeddedPostgres
+from settings import ROOT
+from storage.database import Database
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+NEVER = {"MATINEE_RETRAIN_MINUTES": "0"}
+CURL_LINES = [
+    "curl http://localhost:5430/users/create",
+    'curl --data-binary @view.json http://localhost:5430/users/1/views/25905 -H "Content-Type: application/json"',
+    "curl --data-binary @view.json http://localhost:5430/users/1/views/25905",
+    "curl -d rating=4.5 http://localhost:5430/users/1/views/25904",
+    "curl http://localhost:5430/users/1/views",
+    "curl http://localhost:5430/users/1/recommendations",
+]
+
+
+@pytest.fixture(scope="module")
+def films(dataset: Path, scratch: Path) -> dict[str, str]:
+    """The setting that names a dataset: the checkerboard, and the films that the documentation speaks of."""
+    folder = scratch / "documented"
+    shutil.copytree(dataset, folder)
+    with (folder / "movies.csv").open("a") as file:
+        for film in (25904, 25905, 86237):
+            file.write(f"{film},Ministry of Fear (1944),Drama|Film-Noir|Thriller\n")
+    return {"MATINEE_DATASET": str(folder)}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a first run left: its state directory, a user with their views and list, and how it ended."""
+
+    state_dir: Path
+    user: int
+    viewed: list[int]
+    recommended: list[int]
+    stop_seconds: float
+    left_over: list[str]
+
+
+@pytest.fixture(scope="module")
+def trained(scratch: Path, films: dict[str, str]) -> Trained:
+    """The state directory of a service that started from nothing, trained once and was stopped."""
+    state_dir = scratch / "trained"
+    with service(state_dir, **films) as first:
+        first.wait_until_ready()
+        user = first.new_user(film_2=5.0, film_4=5.0, film_6=4.5, film_1=1.0)
+        assert len(first.recommended(user)) == 10  # popular films
+        poll(lambda: first.part("generation")["state"] == "ready", what="a generation")
+        first.wait_for_trainer()
+        viewed, recommended = first.viewed(user), first.recommended(user)
+        seconds = first.stop()
+        return Trained(state_dir, user, viewed, recommended, seconds, processes_of(state_dir))
+
+
+@pytest.fixture
+def state_dir(trained: Trained, scratch: Path, request: pytest.FixtureRequest) -> Path:
+    """A copy of it for one test."""
+    copy = scratch / re.sub(r"\W+", "-", request.node.name)
+    subprocess.run(["cp", "-a", trained.state_dir, copy], check=True)
+    return copy
+
+
+@pytest.fixture
+def empty_url(database_url: str) -> Iterator[str]:
+    yield from scratch_database(database_url)
+
+
+def trainings(state_dir: Path) -> int:
+    """How many runs of the trainer the embedded database of a running service has on record."""
+    with EmbeddedPostgres(state_dir) as url:
+        database = Database(url, threads=1)
+        with database.statement() as db:
+            count: int = db.execute(text("SELECT count(*) FROM runs WHERE kind = 'train'")).scalar_one()
+        database.close()
+    return count
+
+
+def test_a_first_start_trains_and_stops_in_order(trained: Trained) -> None:
+    assert {film % 2 for film in trained.recommended} == {0}  # it has learned the checkerboard
+    assert trained.stop_seconds < 10
+    assert trained.left_over == []
+
+
+def test_a_restart_answers_at_once_with_all_it_knew_and_trains_nothing(
+    state_dir: Path, trained: Trained, films: dict[str, str]
+) -> None:
+    with service(state_dir, **films) as again:
+        assert again.wait_until_ready() < 4  # two seconds, and as many for a busy machine
+        assert again.part("trainer")["state"] == "starting"  # long before Spark
+        assert again.part("generation")["id"] == 1
+        assert again.recommended(trained.user) == trained.recommended
+        assert again.viewed(trained.user) == trained.viewed
+        assert again.new_user() == trained.user + 1
+        again.wait_for_trainer()
+        assert trainings(state_dir) == 1
+        assert any("java" in shown for shown in processes_of(state_dir))
+        assert again.stop(signal.SIGINT) < 10
+        assert processes_of(state_dir) == []
+
+
+def test_the_documented_lines_work_as_they_are_printed(trained: Trained, state_dir: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl here")
+    printed = re.findall(r"^curl .*localhost:5430/users/.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert printed
+    with service(state_dir, **NEVER) as running:
+        running.wait_until_ready()
+        for line in CURL_LINES + printed:
+            here = line.replace("localhost:5430", running.http.base_url.netloc.decode())
+            done = subprocess.run(
+                ["bash", "-c", here.replace("curl ", "curl -sS --fail ", 1)], cwd=ROOT, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{line}: {done.stderr}"
+        assert running.viewed(1)[:2] == [25904, 25905]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_it_in_order(
+    number: signal.Signals, scratch: Path, films: dict[str, str], empty_url: str
+) -> None:
+    folder = scratch / f"told-{number.name}"
+    with service(folder, DATABASE_URL=empty_url, **films, **NEVER) as running:
+        running.wait_until_ready()
+        assert running.stop(number) < 5
+        assert processes_of(folder) == []
+
+
+@pytest.mark.parametrize("moment", ["while Spark starts", "while it trains"])
+def test_it_stops_in_time(moment: str, scratch: Path, films: dict[str, str]) -> None:
+    folder = scratch / f"stopped-{moment.replace(' ', '-')}"
+    with service(folder, MATINEE_RANKER_ITERATIONS="100", **films) as running:
+        running.wait_until_ready()
+        running.wait_for_trainer("running")
+        if moment == "while it trains":
+            poll(lambda: "Spark 4" in running.told() and "is ready after" in running.told(), what="Spark")
+        assert running.stop() < 10
+        poll(lambda: not processes_of(folder), 5, "the end of all processes")
+
+
+def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, films: dict[str, str]) -> None:
+    with service(state_dir, **films) as killed:
+        killed.wait_until_ready()
+        user = killed.new_user()
+        killed.wait_for_trainer()
+        confirmed: list[int] = []
+
+        def write() -> None:
+            for film in range(1, 41):
+                try:
+                    killed.rate(user, film, 4.0)
+                except httpx.TransportError:
+                    return
+                confirmed.append(film)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        poll(lambda: len(confirmed) > 5, what="a few views")
+        killed.process.kill()
+        writer.join()
+        poll(lambda: not processes_of(state_dir), 5, "the end of all processes")
+    with service(state_dir, **films, **NEVER) as again:
+        again.wait_until_ready()
+        assert again.viewed(user)[-len(confirmed) :] == confirmed[::-1]
+        assert again.part("generation")["id"] == 1
+
+
+def run_to_the_end(folder: Path, **environ: str) -> Service:
+    with service(folder, **environ) as running:
+        running.process.wait(30)
+    return running
+
+
+def test_a_busy_port_is_told_and_nothing_is_started(scratch: Path) -> None:
+    folder = scratch / "busy"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run_to_the_end(folder, MATINEE_PORT=str(port))
+    assert ended.process.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in ended.told()
+    assert "MATINEE_PORT" in ended.told()
+    assert "Traceback" not in ended.told()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("MATINEE_THREADS", "many"), ("MATINEE_PROT", "80")])
+def test_a_bad_setting_is_told(name: str, value: str, scratch: Path) -> None:
+    ended = run_to_the_end(scratch / "bad-setting", **{name: value})
+    assert ended.process.returncode == 2
+    assert name in ended.told().splitlines()[-1]
+    assert "Traceback" not in ended.told()
+
+
+def test_a_dataset_that_cannot_be_read_is_told_and_leaves_the_table_empty(
+    scratch: Path, empty_url: str, dataset: Path
+) -> None:
+    broken = scratch / "broken"
+    shutil.copytree(dataset, broken)
+    (broken / "movies.csv").write_text("title,genres\nFilm,Drama\n")
+    ended = run_to_the_end(scratch / "refusing", DATABASE_URL=empty_url, MATINEE_DATASET=str(broken))
+    assert ended.process.returncode == 1
+    assert "movies.csv" in ended.told()
+    assert "Traceback" not in ended.told()
+    database = Database(empty_url, threads=1)
+    with database.statement() as db:
+        assert db.execute(text("SELECT count(*) FROM movies")).scalar_one() == 0
+    database.close()
+
+
+def test_it_outlives_the_shell_that_started_it(scratch: Path, films: dict[str, str], empty_url: str) -> None:
+    shell = ["bash", "-c", f"'{sys.executable}' server.py & echo started"]
+    with service(scratch / "orphan", shell, DATABASE_URL=empty_url, **films, **NEVER) as running:
+        running.process.wait()
+        poll(lambda: _status(running.http) == 200, what="an answer")
+
+
+def _status(http: httpx.Client) -> int | None:
+    try:
+        return http.get("/health/ready").status_code
+    except httpx.TransportError:
+        return None
+
+
+def forward(listener: socket.socket, port: int) -> None:
+    """Join every connection to `listener` with one to a port of this machine, until it is closed."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with source, sink:
+            while chunk := source.recv(65536):
+                sink.sendall(chunk)
+
+    while True:
+        try:
+            here, _ = listener.accept()
+        except OSError:
+            return
+        there = socket.create_connection(("127.0.0.1", port))
+        for pair in ((here, there), (there, here)):
+            threading.Thread(target=pump, args=pair, daemon=True).start()
+
+
+def test_it_waits_for_a_database_that_is_away_and_gets_ready_by_itself(
+    scratch: Path, films: dict[str, str], empty_url: str
+) -> None:
+    port, url = free_port(), Database(empty_url, threads=1).url
+    with service(
+        scratch / "waiting",
+        DATABASE_URL=url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False),
+        **films,
+        **NEVER,
+    ) as running:
+        poll(running.lives, what="an answer")
+        poll(lambda: running.part("database")["state"] == "failed", what="the news that the database is away")
+        for path in ("/users/1/views", "/health/ready"):
+            assert running.http.get(path).status_code == 503
+        listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=forward, args=(listener, url.port), daemon=True).start()
+        poll(running.ready, 10, "a service that is ready")
+        assert len(running.recommended(running.new_user())) == 10
+        running.stop()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def runs_of(url: str) -> list[Any]:
+    database = Database(url, threads=1)
+    with database.statement() as db:
+        rows = db.execute(text("SELECT * FROM runs WHERE kind = 'train' ORDER BY id")).all()
+    database.close()
+    return list(rows)
+
+
+def test_two_processes_share_one_database_and_never_train_at_once(
+    scratch: Path, films: dict[str, str], empty_url: str
+) -> None:
+    often = films | {"DATABASE_URL": empty_url, "MATINEE_RETRAIN_MINUTES": "0.05"}
+    with service(scratch / "left", **often) as left, service(scratch / "right", **often) as right:
+        for each in (left, right):
+            each.wait_until_ready()
+        user = left.new_user(film_2=5.0)
+        for film in (4, 6, 8, 10, 12):  # what is told to one, the other knows in its next answer
+            left, right = right, left
+            left.rate(user, film, 5.0)
+            assert film not in right.recommended(user)
+            assert right.viewed(user)[0] == film
+        poll(lambda: sum(run.outcome == "published" for run in runs_of(empty_url)) >= 2, what="two trainings")
+        live = max(run.details["generation"] for run in runs_of(empty_url) if run.outcome == "published")
+        for each in (left, right):
+            poll(lambda each=each: each.part("generation")["id"] >= live, 5, "the new generation")
+        for film in range(14, 30):  # trainings go on meanwhile
+            left.rate(user, film, 5.0 if film % 2 == 0 else 1.0)
+            found = right.recommended(user)
+            assert len(found) == 10
+            assert not set(found) & set(right.viewed(user))
+        finished = [run for run in runs_of(empty_url) if run.finished_at]
+        assert {run.outcome for run in finished} == {"published"}
+        for earlier, later in zip(finished, finished[1:], strict=False):
+            assert earlier.finished_at <= later.started_at
+        for each in (left, right):
+            assert each.stop() < 10

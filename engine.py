@@ -88,7 +88,7 @@ class Engine:
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
         self.start()
         rows = np.searchsorted(films, ratings.film)
-        V, m, C = self._ranker(ratings, films, model, progress)
+        V, m, C = self.fit_ranker(ratings, films, model, progress)
         mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
         W = self._neighbours(NeighbourFit(ratings, rows, len(films), model), progress)
         likes = np.flatnonzero(ratings.rating >= model.like_threshold)
@@ -124,10 +124,10 @@ class Engine:
             shared.destroy()
         return tuple(table[name].to_numpy() for name in ("user", "film", "expected"))
 
-    def _ranker(
+    def fit_ranker(
         self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[Floats, Floats, Floats]:
-        """Implicit ALS on likes: V [f, k], and mean and covariance of its users' vectors."""
+        """Implicit ALS on likes: V [f, k], and mean [k] and covariance [k, k] of its users' vectors."""
         likes = ratings.take(np.flatnonzero(ratings.rating >= model.like_threshold))
         als = ALS(
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,

@@ -116,11 +116,16 @@ def rows() -> list[tuple[str, Any, str]]:
     return [(f.metadata["name"], f.default, f.metadata["help"]) for f in declared]
 
 
-def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env") -> Settings:
-    """Read the settings once. Raises `SettingsError` that names every bad value."""
+def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", params: Path | None = None) -> Settings:
+    """Read the settings once; those of the file `params`, as `cli.py tune` writes it, win over all others.
+
+    Raises `SettingsError` that names every bad value.
+    """
     from dotenv import dotenv_values  # here, so that Spark's executors can read a ModelSettings without this package
 
     given = {k: v for k, v in dotenv_values(dotenv, encoding="utf-8").items() if v is not None} | dict(environ)
+    if params is not None:
+        given |= {k: v for k, v in dotenv_values(params, encoding="utf-8").items() if v is not None}
     problems: list[str] = []
     model = ModelSettings(**_parsed(ModelSettings, given, problems))
     settings = Settings(model=model, **_parsed(Settings, given, problems))
@@ -128,6 +133,11 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env") 
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def dump(model: ModelSettings) -> str:
+    """The settings of a model as a file that `load` takes for `params`, and a shell for its environment."""
+    return "".join(f"{f.metadata['name']}={getattr(model, f.name)}\n" for f in fields(model))
 
 
 def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[str, Any]:

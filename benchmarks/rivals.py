@@ -36,26 +36,26 @@ def popularity(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.
 
 def item_knn(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int) -> Scores:
     """Shrunk cosine between the likes of films, summed over the user's likes; the 100 nearest of each film."""
-    L = likes(train, user, film, films)
+    L, liked = only_liked(likes(train, user, film, films))
     together = (L.T @ L).toarray()
     count = np.diag(together).copy()
     similar = together / (np.sqrt(np.outer(count, count)) + SHRINKAGE)
     np.fill_diagonal(similar, 0)
     least = np.partition(similar, -NEIGHBOURS, axis=0)[-NEIGHBOURS]
     similar[similar < least] = 0
-    return lambda row: np.asarray(L[row] @ similar, np.float32).ravel()
+    return lambda row: _placed(L[row] @ similar, liked, films)
 
 
 def ease(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int) -> Scores:
     """EASE on likes (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019)."""
-    L = likes(train, user, film, films)
-    G = (L.T @ L).toarray().astype(np.float64)
-    G[np.diag_indices(films)] += EASE_REG
+    L, liked = only_liked(likes(train, user, film, films))
+    G = (L.T @ L).toarray()
+    G[np.diag_indices(len(liked))] += EASE_REG
     P = np.linalg.inv(G)
     # B = I - P diag(1 / diag(P))
-    B = (P / -np.diag(P)).astype(np.float32)
+    B = P / -np.diag(P)
     np.fill_diagonal(B, 0)
-    return lambda row: np.asarray(L[row] @ B, np.float32).ravel()
+    return lambda row: _placed(L[row] @ B, liked, films)
 
 
 def implicit_als(
@@ -76,6 +76,19 @@ def likes(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp]
     return sparse.csr_matrix((ones, (user[liked], film[liked])), (user.max() + 1, films))
 
 
+def only_liked(L: sparse.csr_matrix) -> tuple[sparse.csr_matrix, npt.NDArray[np.intp]]:
+    """L without the films that nobody likes, and which films those are that remain."""
+    liked = np.flatnonzero(L.getnnz(axis=0))
+    return L[:, liked], liked
+
+
+def _placed(score: npt.NDArray[np.floating], liked: npt.NDArray[np.intp], films: int) -> npt.NDArray[np.float32]:
+    placed = np.full(films, -np.inf, np.float32)
+    placed[liked] = np.ravel(score)
+    return placed
+
+
+SEEDLESS = {"popularity", "item-kNN", "EASE"}  # the same whatever the seed
 ALL = {
     "ALS r8 λ.1 by predicted rating (the seed)": seed_model,
     "popularity": popularity,

@@ -39,7 +39,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
     with database.statement() as db:
         if movies.any_there(db):
             return
-    folder = _folder(settings)
+    folder = dataset_folder(settings)
     log.info("reading the films and ratings of %s", folder)
     mark, films, ratings = _read(folder)
     base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
@@ -66,7 +66,7 @@ def load_base(database: Database, settings: Settings) -> Base:
     mark = ingested["fingerprint"]
     file = base_ratings.path(settings.state_dir, mark)
     if not file.exists():
-        folder = _folder(settings)
+        folder = dataset_folder(settings)
         found, _, ratings = _read(folder)
         if found != mark:
             raise DatasetError(
@@ -90,7 +90,8 @@ def catalogue_rows(films: Sequence[Movie], ratings: Ratings) -> Iterator[tuple[A
         yield film.movie_id, film.title, film.genres, film.year, *numbers
 
 
-def _folder(settings: Settings) -> Path:
+def dataset_folder(settings: Settings) -> Path:
+    """The folder of the dataset that the settings name, downloaded if need be. Raises `DatasetError`."""
     return locate(settings.dataset or NAMES[0], settings.state_dir, fallback=not settings.dataset)
 
 

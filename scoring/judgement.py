@@ -57,22 +57,22 @@ class Judgement:
             "RMSE": bootstrap.root_mean_square(self.squares[:, g], self.tested[:, g]),
         }
 
+    def counts(self, g: int) -> dict[str, float]:
+        """How many people there are for the g-th of `GIVEN`, and the coverage of their lists."""
+        covered = metrics.coverage(self.lists[:, g], max(self.rated_films, 1))
+        return {"users": float((self.tested[:, g] > 0).sum()), "coverage@10": covered}
+
     def measures(self, g: int) -> dict[str, float]:
-        """Every measure for the g-th of `GIVEN`, with the number of people and the coverage of their lists."""
-        return {
-            "users": float((self.tested[:, g] > 0).sum()),
-            **{name: estimate.value for name, estimate in self.estimates(g).items()},
-            "coverage@10": metrics.coverage(self.lists[:, g], max(self.rated_films, 1)),
-        }
+        """Every measure for the g-th of `GIVEN`, without intervals."""
+        return self.counts(g) | {name: estimate.value for name, estimate in self.estimates(g).items()}
 
     def summary(self) -> dict[str, Any]:
         """The judgement without single people, as JSON has it: [value, low, high] for each number of ratings given."""
         given = {
-            str(n): {name: estimate.rounded() for name, estimate in self.estimates(g).items()}
-            | {name: round(self.measures(g)[name], 5) for name in ("users", "coverage@10")}
+            str(n): self.counts(g) | {name: estimate.rounded() for name, estimate in self.estimates(g).items()}
             for g, n in enumerate(GIVEN)
         }
-        whole = {"users": len(self.users), "rated films": self.rated_films, "coverage@10": round(self.coverage, 5)}
+        whole = {"users": len(self.users), "rated films": self.rated_films, "coverage@10": self.coverage}
         return {**whole, "given": given}
 
 

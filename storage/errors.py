@@ -24,3 +24,7 @@ class UnknownGenerationError(LookupError):
 
     def __init__(self, generation_id: int) -> None:
         super().__init__(f"Generation {generation_id} does not exist or its factors are no longer kept.")
+
+
+class NothingServedError(LookupError):
+    """There is no live generation to measure."""

@@ -1,4 +1,4 @@
-"""Real processes of the service: started as people start them, asked over HTTP, and looked for when they should be gone."""
+"""Real processes of the service: started as people start them, and looked for when they should be gone."""
 
 import os
 import signal

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -313,7 +314,7 @@ def test_two_processes_share_one_database_and_never_train_at_once(
             assert not set(found) & set(right.viewed(user))
         finished = [run for run in runs_of(empty_url) if run.finished_at]
         assert {run.outcome for run in finished} == {"published"}
-        for earlier, later in zip(finished, finished[1:], strict=False):
+        for earlier, later in pairwise(finished):
             assert earlier.finished_at <= later.started_at
         for each in (left, right):
             assert each.stop() < 10

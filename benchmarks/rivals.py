@@ -18,7 +18,6 @@ Scores = Callable[[int], npt.NDArray[np.float32]]
 
 LIKE = 3.5
 NEIGHBOURS, SHRINKAGE = 100, 20.0
-EASE_REG = 200.0
 
 
 def seed_model(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int) -> Scores:
@@ -36,7 +35,7 @@ def popularity(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.
 
 def item_knn(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int) -> Scores:
     """Shrunk cosine between the likes of films, summed over the user's likes; the 100 nearest of each film."""
-    L, liked = only_liked(likes(train, user, film, films))
+    L, liked = only_used(likes(train, user, film, films))
     together = (L.T @ L).toarray()
     count = np.diag(together).copy()
     similar = together / (np.sqrt(np.outer(count, count)) + SHRINKAGE)
@@ -46,16 +45,30 @@ def item_knn(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.in
     return lambda row: _placed(L[row] @ similar, liked, films)
 
 
-def ease(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int) -> Scores:
-    """EASE on likes (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019)."""
-    L, liked = only_liked(likes(train, user, film, films))
-    G = (L.T @ L).toarray()
-    G[np.diag_indices(len(liked))] += EASE_REG
+def ease_on_likes(
+    train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int
+) -> Scores:
+    """EASE on 1 for a like (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019)."""
+    return _ease(likes(train, user, film, films), 200.0)
+
+
+def ease_on_ratings(
+    train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp], films: int, seed: int
+) -> Scores:
+    """EASE on r - 2.5, which tells it what was disliked."""
+    return _ease(sparse.csr_matrix((train.rating - np.float32(2.5), (user, film)), (user.max() + 1, films)), 400.0)
+
+
+def _ease(X: sparse.csr_matrix, reg: float) -> Scores:
+    films = X.shape[1]
+    X, kept = only_used(X)
+    G = (X.T @ X).toarray()
+    G[np.diag_indices(len(kept))] += reg
     P = np.linalg.inv(G)
     # B = I - P diag(1 / diag(P))
     B = P / -np.diag(P)
     np.fill_diagonal(B, 0)
-    return lambda row: _placed(L[row] @ B, liked, films)
+    return lambda row: _placed(X[row] @ B, kept, films)
 
 
 def implicit_als(
@@ -76,10 +89,10 @@ def likes(train: Ratings, user: npt.NDArray[np.intp], film: npt.NDArray[np.intp]
     return sparse.csr_matrix((ones, (user[liked], film[liked])), (user.max() + 1, films))
 
 
-def only_liked(L: sparse.csr_matrix) -> tuple[sparse.csr_matrix, npt.NDArray[np.intp]]:
-    """L without the films that nobody likes, and which films those are that remain."""
-    liked = np.flatnonzero(L.getnnz(axis=0))
-    return L[:, liked], liked
+def only_used(X: sparse.csr_matrix) -> tuple[sparse.csr_matrix, npt.NDArray[np.intp]]:
+    """X without the films of which it says nothing, and which films those are that remain."""
+    used = np.flatnonzero(X.getnnz(axis=0))
+    return X[:, used], used
 
 
 def _placed(score: npt.NDArray[np.floating], liked: npt.NDArray[np.intp], films: int) -> npt.NDArray[np.float32]:
@@ -88,11 +101,12 @@ def _placed(score: npt.NDArray[np.floating], liked: npt.NDArray[np.intp], films:
     return placed
 
 
-SEEDLESS = {"popularity", "item-kNN", "EASE"}  # the same whatever the seed
+SEEDLESS = {"popularity", "item-kNN", "EASE on likes", "EASE on ratings"}  # the same whatever the seed
 ALL = {
     "ALS r8 λ.1 by predicted rating (the seed)": seed_model,
     "popularity": popularity,
     "item-kNN": item_knn,
-    "EASE": ease,
+    "EASE on likes": ease_on_likes,
+    "EASE on ratings": ease_on_ratings,
     "implicit's ALS, its defaults": implicit_als,
 }

@@ -182,12 +182,3 @@ def _judged(
 ) -> Judgement:
     factors = engine.train(train, films, model, progress)
     return judge(factors, test, counted(train, films, 0), engine.lists)
-
-
-PROTOCOLS = {
-    "temporal": temporal,
-    "random": random,
-    "new-users": new_users,
-    "newcomers": newcomers,
-    "steadiness": steadiness,
-}

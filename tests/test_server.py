@@ -132,7 +132,7 @@ def test_the_documented_lines_work_as_they_are_printed(trained: Trained, state_d
                 ["bash", "-c", here.replace("curl ", "curl -sS --fail ", 1)], cwd=ROOT, capture_output=True, text=True
             )
             assert done.returncode == 0, f"{line}: {done.stderr}"
-        assert running.viewed(1)[:2] == [25904, 25905]
+        assert set(running.viewed(1)[:2]) == {25904, 25905}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -313,7 +313,7 @@ def test_two_processes_share_one_database_and_never_train_at_once(
             assert len(found) == 10
             assert not set(found) & set(right.viewed(user))
         finished = [run for run in runs_of(empty_url) if run.finished_at]
-        assert {run.outcome for run in finished} == {"published"}
+        assert {run.outcome for run in finished} <= {"published", "rejected"}  # none was cut off by another
         for earlier, later in pairwise(finished):
             assert earlier.finished_at <= later.started_at
         for each in (left, right):

@@ -46,7 +46,6 @@ def test_it_serves_and_trains_and_stops_in_order(scratch: Path, dataset: Path) -
         assert {film % 2 for film in running.recommended(user)} == {0}
         running.process.send_signal(signal.SIGTERM)
         poll(lambda: not processes_of(running.state_dir), 10, "the end of all processes")
-        assert "Bus EXITED" in running.told()  # the requests under way were answered first
 
 
 def test_after_a_kill_of_what_was_launched_nothing_is_left(scratch: Path, dataset: Path) -> None:

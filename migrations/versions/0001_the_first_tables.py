@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("history_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("foretold_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.CheckConstraint("history_version >= 0", name=op.f("ck_users_history_version")),
+        sa.CheckConstraint("foretold_version BETWEEN 0 AND history_version", name=op.f("ck_users_foretold_version")),
         sa.CheckConstraint("id BETWEEN 1 AND 2146483647", name=op.f("ck_users_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
@@ -130,13 +130,13 @@ def upgrade() -> None:
         sa.Column("rating", sa.REAL(), nullable=False),
         sa.Column("expected_rating", sa.REAL(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
-        sa.CheckConstraint("expected_rating BETWEEN 0.5 AND 5", name="ck_foretold_expected_rating"),
-        sa.CheckConstraint("rank >= 1", name="ck_foretold_rank"),
-        sa.CheckConstraint("rating BETWEEN 0.5 AND 5", name="ck_foretold_rating"),
-        sa.ForeignKeyConstraint(["generation_id"], ["generations.id"], name="fk_foretold_generation_id"),
-        sa.ForeignKeyConstraint(["movie_id"], ["movies.id"], name="fk_foretold_movie_id"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_foretold_user_id", ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("user_id", "version", "movie_id", name="pk_foretold"),
+        sa.CheckConstraint("expected_rating BETWEEN 0.5 AND 5", name=op.f("ck_foretold_expected_rating")),
+        sa.CheckConstraint("rank >= 1", name=op.f("ck_foretold_rank")),
+        sa.CheckConstraint("rating BETWEEN 0.5 AND 5", name=op.f("ck_foretold_rating")),
+        sa.ForeignKeyConstraint(["generation_id"], ["generations.id"], name=op.f("fk_foretold_generation_id")),
+        sa.ForeignKeyConstraint(["movie_id"], ["movies.id"], name=op.f("fk_foretold_movie_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_foretold_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", "version", "movie_id", name=op.f("pk_foretold")),
     )
     op.create_index("ix_foretold_generation_id", "foretold", ["generation_id"], unique=False)
     # factors are next to random: trying to compress them only costs time

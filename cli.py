@@ -175,7 +175,9 @@ def activate(context: Context, generation: int) -> None:
 
 
 @cli.command()
-@click.option("--protocol", type=click.Choice(["temporal", "random", "new-users", "newcomers", "implicit"]))
+@click.option(
+    "--protocol", type=click.Choice(["temporal", "random", "new-users", "newcomers", "steadiness", "implicit"])
+)
 @click.option("--dataset", type=FOLDER, help="A folder that holds a MovieLens set; the service's own if not given.")
 @click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
 @click.option("--test-pairs", type=FILE, help="With implicit: the pairs to be found, in the same form.")

@@ -26,8 +26,8 @@ from scoring.biases import damped_biases
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked_batch
 from scoring.neighbours import NeighbourFit, Weights, by_source
-from scoring.popularity import recent_popularity
-from scoring.prior import moments, recency
+from scoring.popularity import popularity
+from scoring.prior import moments
 from scoring.ratings import Floats, Ints, Ratings
 from scoring.splits import judges_apart
 from settings import ModelSettings, Settings
@@ -99,7 +99,7 @@ class Engine:
             films=films, V=V, m=m, C=C, Q=Q, C_r=C_r, mu=mu, film_bias=film_bias,
             rating_count=count.astype(np.int32),
             rating_mean=(total / np.maximum(count, 1)).astype(np.float32),
-            recent=recent_popularity(ratings.take(likes), rows[likes], len(films), model.half_life_days),
+            popular=popularity(ratings.take(likes), rows[likes], len(films), model),
             w_start=w_start, w_film=w_film, w=w, model=model,
             facts={"trained_at": datetime.now(UTC).isoformat(timespec="seconds"), "ratings": len(ratings)},
         )  # fmt: skip
@@ -133,10 +133,8 @@ class Engine:
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
             alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
         )  # fmt: skip
-        users, vectors, rated, factors = self._fit(
-            als, likes, np.ones(len(likes), np.float32), partial(progress, "ranker")
-        )
-        m, C = moments(vectors, recency(users, ratings, model.half_life_days))
+        _, vectors, rated, factors = self._fit(als, likes, np.ones(len(likes), np.float32), partial(progress, "ranker"))
+        m, C = moments(vectors)
         return _placed(factors, rated, films), m, C
 
     def _rater(
@@ -147,8 +145,8 @@ class Engine:
         mu, b_u, b_i = damped_biases(user, rows, ratings.rating, len(users), len(films))
         residual = (ratings.rating - mu - b_u[user] - b_i[rows]).astype(np.float32)
         als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
-        known, vectors, rated, factors = self._fit(als, ratings, residual, partial(progress, "rater"))
-        _, C_r = moments(vectors, recency(known, ratings, model.half_life_days))
+        _, vectors, rated, factors = self._fit(als, ratings, residual, partial(progress, "rater"))
+        _, C_r = moments(vectors)
         return mu, b_i.astype(np.float32), _placed(factors, rated, films), C_r
 
     def _fit(

@@ -80,7 +80,12 @@ class ModelSettings:
     plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Most the plain fold-in may weigh.")
     neighbour_weight: float = setting("MATINEE_NEIGHBOUR_WEIGHT", 0.75, number(0, 10), "Most the neighbours may weigh.")
     min_ratings: int = setting("MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Films with fewer ratings come last.")
-    half_life_days: float = setting("MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of popularity.")
+    half_life_days: float = setting(
+        "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of what is popular lately."
+    )
+    recent_share: float = setting(
+        "MATINEE_RECENT_SHARE", 0.25, number(0, 1), "Weight of what is popular lately beside all time."
+    )
     seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
 
 

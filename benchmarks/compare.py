@@ -20,7 +20,7 @@ import numpy as np
 import rivals
 
 from engine import Engine
-from jobs.evaluate import NO_CLOCK, TEST_SHARE, relevant_films
+from jobs.evaluate import TEST_SHARE, relevant_films
 from runtime.movielens import read_movies, read_ratings
 from scoring.evaluation import LONGEST, Result, Row, list_quality, mean
 from scoring.many import counted, lists_of, of_each
@@ -45,7 +45,7 @@ class Contest:
         self._seedless: dict[str, dict[str, float]] = {}
 
     def ours(self, engine: Engine, seed: int) -> dict[str, float]:
-        model = replace(engine.settings.model, seed=seed, half_life_days=NO_CLOCK)
+        model = replace(engine.settings.model, seed=seed)
         began = time.perf_counter()
         factors = engine.train(self.train, self.films, model, lambda phase, done: None)
         lists = lists_of(factors, self.given, LONGEST, engine.lists)

@@ -1,8 +1,7 @@
 """Protocols that train a model on a part of the ratings and judge it on the rest; the same for the same seed.
 
-The people they judge are of every year, and each is asked about their own time. So these models are trained without
-a clock: what was liked in the last year of the set says nothing of what somebody liked twenty years before it. The
-protocol `newcomers` goes by the calendar, as the service does, and keeps the clock.
+Everything is trained and ranked with the settings that serve, the clock in popularity included, though the people whom
+`temporal`, `random`, `new_users` and `steadiness` judge are of every year; `newcomers` goes by the calendar.
 """
 
 from dataclasses import replace
@@ -26,7 +25,6 @@ TEST_SHARE = 0.2
 FOLDS = 6
 NEWCOMERS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the people, by their first rating: where the calendar is cut
 TOLD = GIVEN.index(20)  # where in a judgement those stand who told 20 ratings
-NO_CLOCK = 36500.0  # days: a half-life so long that every like counts one
 
 
 def temporal(
@@ -36,7 +34,7 @@ def temporal(
     ordered = in_order(ratings)
     test = latest(ordered, TEST_SHARE)
     train, test_ratings = ordered.take(~test), ordered.take(test)
-    model = replace(model, seed=seed, half_life_days=NO_CLOCK)
+    model = replace(model, seed=seed)
     factors = engine.train(train, films, model, progress)
     mix = replace(factors, model=replace(model, neighbour_weight=0.0))
     users, relevant = relevant_films(test_ratings)
@@ -63,7 +61,7 @@ def random(
     split = at_random(len(ratings), seed)
     train, test = in_order(ratings.take(split.train)), ratings.take(split.test)
     test = test.take(np.isin(test.user, train.user) & np.isin(test.film, train.film))
-    factors = engine.train(train, films, replace(model, seed=seed, half_life_days=NO_CLOCK), progress)
+    factors = engine.train(train, films, replace(model, seed=seed), progress)
     predictions = {
         "Matinee": shown_ratings(factors, train, test),
         "three biases": bias_predictions(train, test),
@@ -81,7 +79,7 @@ def new_users(
     engine: Engine, ratings: Ratings, films: Ints, model: ModelSettings, seed: int, progress: Progress
 ) -> Result:
     """Train without a sixth of the users, tell the model their first n ratings, test on the next 50; six times."""
-    model = replace(model, seed=seed, half_life_days=NO_CLOCK)
+    model = replace(model, seed=seed)
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
         theirs = np.isin(ratings.user, fold)
@@ -114,7 +112,7 @@ def steadiness(
     A sixth of the users tell 20 ratings to a model that was trained without them, and to one trained with these 20;
     both are tested on the next 50. The others get lists from two models of different seeds.
     """
-    model = replace(model, seed=seed, half_life_days=NO_CLOCK)
+    model = replace(model, seed=seed)
     theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
     new, known = in_order(ratings.take(theirs)), in_order(ratings.take(~theirs))
     told = new.take(places(new)[0] < GIVEN[TOLD])
@@ -140,7 +138,7 @@ def implicit(
 ) -> Result:
     """Recall@20 and NDCG@20 on given pairs, as LightGCN's code defines them: items trained on are never listed."""
     films = np.unique(np.concatenate([train.film, test.film]))
-    factors = engine.train(in_order(train), films, replace(model, seed=seed, half_life_days=NO_CLOCK), progress)
+    factors = engine.train(in_order(train), films, replace(model, seed=seed), progress)
     users, relevant = relevant_films(test)
     given = of_each(in_order(train), users)
     ours = lists_of(factors, given, LONGEST, engine.lists)

@@ -25,6 +25,7 @@ PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int, Progre
     "random": evaluate.random,
     "new-users": evaluate.new_users,
     "newcomers": evaluate.newcomers,
+    "steadiness": evaluate.steadiness,
 }
 
 

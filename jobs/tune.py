@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 
 from engine import Engine
-from jobs.evaluate import NO_CLOCK, relevant_films
+from jobs.evaluate import relevant_films
 from runtime.progress import progress
 from scoring.evaluation import LONGEST, Result, Row, list_quality
 from scoring.factors import Factors
@@ -79,9 +79,7 @@ class Search:
 
     def _try(self, trial: optuna.Trial) -> float:
         model = replace(self.today, **{name: choose(trial, name) for name, choose in SPACE.items()})
-        V, m, C = self.engine.fit_ranker(
-            self.chooser.train, self.films, replace(model, half_life_days=NO_CLOCK), lambda *_: None
-        )
+        V, m, C = self.engine.fit_ranker(self.chooser.train, self.films, model, lambda *_: None)
         factors = replace(self.base, V=V, m=m, C=C, model=model)
         score = self.chooser.quality(factors, self.engine)["NDCG@10"]
         if score > self.best_score:
@@ -96,14 +94,13 @@ def tune(
 ) -> Result:
     """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
     chooser, test = slices(ratings)
-    quiet = replace(today, half_life_days=NO_CLOCK)
     # the rater does not rank and the neighbours have their own settings: they are fitted once for all trials
-    base = engine.train(chooser.train, films, quiet, lambda *_: None)
+    base = engine.train(chooser.train, films, today, lambda *_: None)
     search = Search(engine, films, today, out, chooser, base)
     search.run(trials, seed)
     rows: dict[str, Row] = {}
     for name, model in (("today's", today), ("found", search.best)):
-        factors = engine.train(test.train, films, replace(model, half_life_days=NO_CLOCK), lambda *_: None)
+        factors = engine.train(test.train, films, model, lambda *_: None)
         rows[name] = test.quality(factors, engine)
     return Result("tune", (seed,), rows, {"users judged": len(test.users)})
 

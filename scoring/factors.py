@@ -35,7 +35,7 @@ class Factors:
         C_r: covariance of the rater's user vectors [h, h].
         mu: mean rating; film_bias: b_i, float32 [f].
         rating_count, rating_mean: of the ratings trained on, int32 and float32 [f].
-        recent: recent popularity RP, decayed likes, float32 [f].
+        popular: how popular each is, of all time and lately, float32 [f].
         w_start, w_film, w: neighbour weights W as CSR, row = film of the history, int64 [f + 1], int32, float32.
         model: the settings it was trained with.
         facts: what it was trained on (numbers of ratings and users, times), plain JSON.
@@ -51,7 +51,7 @@ class Factors:
     film_bias: Floats
     rating_count: Ints
     rating_mean: Floats
-    recent: Floats
+    popular: Floats
     w_start: npt.NDArray[np.int64]
     w_film: Ints
     w: Floats
@@ -95,11 +95,11 @@ class Factors:
         """Raise `FactorsError` if shapes do not fit together or a number is not finite."""
         f, k, h = len(self.films), self.V.shape[1], self.Q.shape[1]
         shapes = {"V": (f, k), "m": (k,), "C": (k, k), "Q": (f, h), "C_r": (h, h), "film_bias": (f,)}
-        shapes |= dict.fromkeys(("rating_count", "rating_mean", "recent"), (f,)) | {"w_start": (f + 1,)}
+        shapes |= dict.fromkeys(("rating_count", "rating_mean", "popular"), (f,)) | {"w_start": (f + 1,)}
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise FactorsError(f"{name} has the shape {getattr(self, name).shape} instead of {shape}")
-        for name in ("V", "m", "C", "Q", "C_r", "mu", "film_bias", "rating_mean", "recent", "w"):
+        for name in ("V", "m", "C", "Q", "C_r", "mu", "film_bias", "rating_mean", "popular", "w"):
             if not np.isfinite(getattr(self, name)).all():
                 raise FactorsError(f"{name} holds a number that is not finite")
         if f == 0 or (np.diff(self.films) <= 0).any():

@@ -12,7 +12,7 @@ from settings import ModelSettings
 
 LIKE_HALF = 3.0  # a rating of exactly this is half a like
 HALF_WEIGHT_AT = 50  # ratings at which the plain and the neighbour part have half of their full weight
-POPULARITY_FADES_AT = 25  # ratings at which recent popularity has half of its full weight
+POPULARITY_FADES_AT = 25  # ratings at which popularity has half of its full weight
 NEUTRAL = 2.5  # the rating that says nothing about a film's neighbours
 USER_DAMPING = 10.0
 RATER_NOISE = 0.3
@@ -68,11 +68,11 @@ def neighbour_score(factors: Factors, h: History) -> Floats:
 def score(factors: Factors, h: History) -> Floats:
     """How much a user with this history may like each film, float32 [f]; only the order means anything.
 
-    score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c z(log(1 + RP))
+    score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c z(popularity)
     with w and b growing from 0 and c falling from 1 as the number n of ratings grows.
     """
     model, n = factors.model, len(h)
-    popularity = standardized(np.log1p(factors.recent), h.rows)
+    popularity = standardized(factors.popular, h.rows)
     if n == 0:
         return popularity
     V_s, likes, y = factors.V[h.rows], h.rating >= model.like_threshold, targets(h.rating, model)

@@ -35,7 +35,7 @@ def two_tastes(seed: int = 0, films: list[int] = IDS) -> Factors:
     return Factors(
         films=np.array(films, np.int32), V=V, m=np.full(2, 0.5, np.float32), C=eye, Q=V, C_r=eye, mu=3.5,
         film_bias=np.zeros(n, np.float32), rating_count=np.full(n, 50, np.int32),
-        rating_mean=np.full(n, 3.5, np.float32), recent=rng.random(n).astype(np.float32),
+        rating_mean=np.full(n, 3.5, np.float32), popular=rng.random(n).astype(np.float32),
         w_start=np.zeros(n + 1, np.int64), w_film=np.zeros(0, np.int32), w=np.zeros(0, np.float32),
         model=ModelSettings(ranker_rank=2, rater_rank=2),
     )  # fmt: skip

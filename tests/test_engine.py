@@ -43,7 +43,7 @@ def test_the_plain_fold_in_is_the_step_by_which_spark_itself_solves_a_user(engin
 
 def test_a_checkerboard_is_learned(factors: Factors) -> None:
     for colour in (0, 1):
-        loved = CATALOGUE[CATALOGUE % 2 == colour][:3]
+        loved = CATALOGUE[colour == CATALOGUE % 2][:3]
         best = ranked(factors, loved, np.full(3, 5, np.float32), 10)
         assert set(best.films % 2) == {colour}
         assert (best.expected > 4).all()

@@ -86,7 +86,7 @@ def test_a_training_on_shuffled_ratings_is_rejected_where_nobody_was_held_out(
 
 
 def test_a_first_generation_that_puts_the_best_films_last_leaves_popularity_to_serve(live: Factors) -> None:
-    upside_down = replace(live, V=np.zeros_like(live.V), w=-live.w, recent=live.recent.max() - live.recent)
+    upside_down = replace(live, V=np.zeros_like(live.V), w=-live.w, popular=-live.popular)
     found = verdict(judged(upside_down))
     assert not found.accepted
     assert "popularity goes on serving" in found.reason

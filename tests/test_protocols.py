@@ -53,7 +53,8 @@ def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> Non
     assert result.rows["Matinee"]["MAE"] < 0.8 * result.rows["three biases"]["MAE"]
 
 
-def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine) -> None:
+def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "FOLDS", 2)
     rows = evaluate.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
     assert rows["n = 0"]["users"] == PEOPLE
     assert rows["n = 50"]["users"] == PEOPLE
@@ -61,9 +62,12 @@ def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine) -> 
     assert rows["n = 10"]["RMSE"] < rows["n = 0"]["RMSE"] - 0.1
 
 
-def test_newcomers_are_judged_by_what_was_known_before_they_came(engine: Engine) -> None:
+def test_newcomers_are_judged_by_what_was_known_before_they_came(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "NEWCOMERS", (0.5, 0.9))
     rows = evaluate.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
-    assert PEOPLE / 2 <= rows["n = 5"]["users"] <= PEOPLE / 2 + 5
+    assert PEOPLE / 5 <= rows["n = 5"]["users"] <= PEOPLE / 5 + 2
     assert rows["n = 10"]["gain"] > 0.1
 
 

@@ -10,8 +10,8 @@ from scoring.biases import FILM_DAMPING, USER_DAMPING, damped_biases
 from scoring.factors import Factors, FactorsError
 from scoring.foretell import foretell
 from scoring.lists import ranked
-from scoring.popularity import decay, recent_popularity
-from scoring.prior import LASTS, moments, recency
+from scoring.popularity import popularity, recent_likes
+from scoring.prior import moments
 from scoring.ratings import Ratings
 from scoring.score import History, expected_rating, history, neighbour_score, rater_vector, score, standardized
 from scoring.top_n import top_n
@@ -39,7 +39,7 @@ def planted(seed: int = 0, **changed: object) -> Factors:
         film_bias=normal(F) * np.float32(0.3),
         rating_count=np.where(np.arange(F) % 3, 40, 2).astype(np.int32),
         rating_mean=np.full(F, 3.5, np.float32),
-        recent=rng.gamma(1, 10, F).astype(np.float32),
+        popular=rng.normal(size=F).astype(np.float32),
         w_start=np.arange(0, 5 * F + 1, 5, dtype=np.int64),
         w_film=np.concatenate(entries),
         w=normal(5 * F),
@@ -112,7 +112,7 @@ def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> Non
         y = np.where(h.rating >= 3.5, 1, np.where(h.rating == 3, 0.5, 0)).astype(np.float32)
         x_m = fold_in.posterior(f.V[h.rows], y, f.m, f.C, f.C_inverse, f.model.noise)
         x_p = fold_in.plain(f.V[h.rows[h.rating >= 3.5]], f.VtV, f.model.ranker_alpha, f.model.ranker_reg)
-        parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h), np.log1p(f.recent)]
+        parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h), f.popular]
         w, b, c = 0.5 * n / (n + 50), 0.75 * n / (n + 50), 25 / (n + 25)
         z = [standardized(part.astype(np.float32), h.rows) for part in parts]
         wanted = (1 - w) * z[0] + w * z[1] + b * z[2] + c * z[3]
@@ -122,7 +122,7 @@ def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> Non
 def test_who_has_rated_nothing_gets_what_is_popular_now() -> None:
     f = planted(rating_count=np.full(F, 40, np.int32))
     best = ranked(f, np.empty(0, np.int32), np.empty(0, np.float32), 10)
-    assert np.array_equal(best.films, f.films[np.argsort(-f.recent)[:10]])
+    assert np.array_equal(best.films, f.films[np.argsort(-f.popular)[:10]])
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 20, F - 4])
@@ -205,31 +205,31 @@ def test_biases_are_damped_means_found_by_turns() -> None:
 
 
 def test_a_like_counts_half_after_a_half_life() -> None:
-    day = 86400
-    assert decay(np.array([0, 365 * day]), 365 * day, 365).tolist() == [0.5, 1.0]
-    likes = Ratings(
-        np.array([1, 2, 3], np.int32),
-        np.array([5, 5, 6], np.int32),
-        np.full(3, 4, np.float32),
-        np.array([0, 730, 730]) * day,
-    )
-    assert recent_popularity(likes, np.array([0, 0, 1]), 3, 365).tolist() == [1.25, 1.0, 0.0]
+    assert recent_likes(LIKES, np.array([0, 0, 1]), 3, 365).tolist() == [1.25, 1.0, 0.0]
 
 
-def test_users_who_were_here_lately_say_more_of_the_average_user() -> None:
-    day = 86400
-    ratings = Ratings(
-        np.array([1, 1, 2], np.int32),
-        np.array([5, 6, 5], np.int32),
-        np.full(3, 4, np.float32),
-        np.array([0, 1, 2]) * 365 * LASTS * day,
-    )
-    weight = recency(np.array([1, 2], np.int32), ratings, 365)
-    assert weight.tolist() == [0.5, 1.0]
-    vectors = np.array([[0, 3], [3, 0]], np.float32)
-    m, C = moments(vectors, weight)
-    assert np.allclose(m, [2, 1])
-    assert np.allclose(C, np.cov(vectors.T, aweights=weight, ddof=0), atol=1e-6)
+def test_popularity_is_of_all_time_and_lately_by_their_shares() -> None:
+    rows, nobody = np.array([0, 0, 1]), np.empty(0, np.intp)
+    of_all_time = standardized(np.log1p(np.array([2, 1, 0], np.float32)), nobody)
+    lately = standardized(np.log1p(np.array([1.25, 1, 0], np.float32)), nobody)
+    for share in (0.0, 0.25, 1.0):
+        mixed = popularity(LIKES, rows, 3, ModelSettings(recent_share=share))
+        assert np.allclose(mixed, (1 - share) * of_all_time + share * lately, atol=1e-6)
+
+
+LIKES = Ratings(
+    np.array([1, 2, 3], np.int32),
+    np.array([5, 5, 6], np.int32),
+    np.full(3, 4, np.float32),
+    np.array([0, 730, 730]) * 86400,
+)
+
+
+def test_the_average_user_is_a_mean_and_a_covariance() -> None:
+    vectors = np.random.default_rng(5).normal(size=(40, K)).astype(np.float32)
+    m, C = moments(vectors)
+    assert np.allclose(m, vectors.mean(axis=0), atol=1e-6)
+    assert np.allclose(C, np.cov(vectors.T, ddof=0), atol=1e-5)
 
 
 def test_factors_come_back_from_their_bytes() -> None:
@@ -252,7 +252,7 @@ def test_factors_that_were_cut_short_are_refused() -> None:
         Factors.from_bytes(whole[: len(whole) // 2])
 
 
-@pytest.mark.parametrize("name", ["V", "m", "C", "Q", "C_r", "film_bias", "rating_mean", "recent", "w"])
+@pytest.mark.parametrize("name", ["V", "m", "C", "Q", "C_r", "film_bias", "rating_mean", "popular", "w"])
 def test_a_number_that_is_not_finite_is_refused_by_name(name: str) -> None:
     f = planted()
     broken = getattr(f, name).copy()

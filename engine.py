@@ -55,10 +55,13 @@ class Engine:
         self.settings = settings
         self._spark: SparkSession | None = None
         self._starting = threading.Lock()
+        self._stopped = False
 
     def start(self) -> SparkSession:
-        """The warm session; a new one if there is none or the last one has died."""
+        """The warm session; a new one if there is none or the last one has died. Raises `EngineError` once stopped."""
         with self._starting:
+            if self._stopped:
+                raise EngineError("the engine has been stopped")
             if self._spark is not None and not alive(self._spark):
                 close_session(self._spark)
                 self._spark = None
@@ -67,7 +70,8 @@ class Engine:
             return self._spark
 
     def stop(self) -> None:
-        """End the session and its JVM; a training that is under way fails."""
+        """End the session and its JVM for good; a training that is under way fails."""
+        self._stopped = True
         spark, self._spark = self._spark, None
         if spark is not None:
             close_session(spark)

@@ -37,3 +37,14 @@ def works_in(pid: int, folder: Path) -> bool:
         ["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
     )
     return str(folder) in shown.stdout
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process with this id, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

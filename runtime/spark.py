@@ -16,6 +16,7 @@ from pyspark import SparkContext, StatusTracker
 from pyspark.sql import SparkSession
 
 from runtime.java import java_home
+from runtime.process import lives
 from settings import ROOT, Settings
 
 log = logging.getLogger(__name__)
@@ -32,9 +33,7 @@ def open_session(settings: Settings) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = os.environ.get("PYSPARK_PYTHON", sys.executable)
     if SUBMITTED not in os.environ:
         os.environ["JAVA_HOME"] = str(java_home(settings.state_dir, os.environ))
-    work = settings.state_dir / "spark" / str(os.getpid())
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work = _own_folder(settings.state_dir / "spark")
     spark = _builder(settings, work).getOrCreate()
     context = spark.sparkContext
     context.setCheckpointDir(str(work / "checkpoints"))
@@ -123,6 +122,16 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
             os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
             builder = builder.config("spark.driver.host", LOOPBACK).config("spark.driver.bindAddress", LOOPBACK)
     return builder
+
+
+def _own_folder(shelf: Path) -> Path:
+    """An empty folder for this process; those of processes that are gone are cleared away."""
+    own = shelf / str(os.getpid())
+    for folder in shelf.glob("[0-9]*"):
+        if folder == own or not lives(int(folder.name)):
+            shutil.rmtree(folder, ignore_errors=True)
+    own.mkdir(parents=True)
+    return own
 
 
 def _own_modules(work: Path) -> str:

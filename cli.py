@@ -175,6 +175,23 @@ def activate(context: Context, generation: int) -> None:
 
 
 @cli.command()
+@click.option("--limit", default=20, show_default=True, help="How many generations, the newest.")
+@click.option("--html", "page", type=NEW_FILE, help="Write it with plots to this file, a page that needs nothing else.")
+@click.pass_obj
+def report(context: Context, limit: int, page: Path | None) -> None:
+    """Show how good each generation has been, on held-out people and on the views that came after it."""
+    from jobs.report import report as gather
+
+    with context.database() as database:
+        found = gather(database, context.settings, limit)
+    click.echo(str(found))
+    if page is not None:
+        from jobs.report_page import page as drawn
+
+        page.write_text(drawn(found), "utf-8")
+
+
+@cli.command()
 @click.option(
     "--protocol", type=click.Choice(["temporal", "random", "new-users", "newcomers", "steadiness", "implicit"])
 )

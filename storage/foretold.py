@@ -5,9 +5,10 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import Connection, Row, text
 
-from scoring.ratings import Ints
+from scoring.ratings import Floats, Ints
 from storage.copying import copy_in
 from storage.snapshot import Versions
 
@@ -59,3 +60,11 @@ def by_generation(db: Connection, limit: int) -> Sequence[Row[Any]]:
         """),
         {"limit": limit},
     ).all()
+
+
+def calibration(db: Connection) -> Floats:
+    """(expected rating, rating) of the newest 100,000 comparisons, float32 [n, 2]."""
+    rows = db.execute(
+        text("SELECT expected_rating, rating FROM foretold ORDER BY generation_id DESC, user_id, version LIMIT 100000")
+    ).all()
+    return np.array([tuple(row) for row in rows], np.float32).reshape(-1, 2)

@@ -1,0 +1,164 @@
+"""How good the answers have been: every generation on the held-out people and on the views that came after it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sqlalchemy import Row
+
+from jobs.ingest import load_base
+from scoring.baselines import explicit_als, half_step
+from scoring.factors import Factors
+from scoring.holdout import judge, sample
+from scoring.judgement import GIVEN
+from scoring.lists import Histories
+from scoring.many import Rank
+from scoring.ratings import Floats, Ints, Ratings
+from scoring.splits import judges_apart
+from scoring.top_n import top_n
+from settings import Settings
+from storage import foretold, generations
+from storage.database import Database
+
+MOST_RATINGS = 2_000_000
+AT = 10  # how many ratings the held-out people had given in the columns that have room for one number
+
+
+@dataclass(frozen=True)
+class Online:
+    """What a generation foretold of the views that came after it."""
+
+    views: int
+    rmse: float
+    hit_rate: float
+    median_rank: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A generation in the report.
+
+    Attributes:
+        held_out: for each number of ratings given, a measure as [value, low, high]; empty if nobody was held out.
+        online: None if no view came while it served.
+    """
+
+    id: int
+    created: str
+    verdict: str
+    reason: str
+    live: bool
+    held_out: dict[int, dict[str, Any]]
+    online: Online | None
+
+    def measure(self, name: str, given: int = AT) -> tuple[float, float, float] | None:
+        """Value and 95 % interval of a measure on the held-out people."""
+        found = self.held_out.get(given, {}).get(name)
+        if not found or any(number is None for number in found):
+            return None
+        return found[0], found[1], found[2]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Generations, oldest first; views beside what was foretold of them; and the model that came before this one.
+
+    Attributes:
+        calibration: (expected rating, rating) for each view of `foretold`, float32 [n, 2].
+        replaced: NDCG@10 of the model that came before, for each number of ratings given; None if nobody is held out.
+    """
+
+    entries: list[Entry]
+    calibration: Floats
+    replaced: dict[int, float] | None
+
+    def __str__(self) -> str:
+        head = (
+            f"{'':>2}{'id':>5}  {'made':<16}  {'verdict':<8}  {'NDCG@10':>8} {'popular':>8} {'RMSE':>6} {'views':>7} "
+        )
+        return "\n".join([head + f"{'RMSE':>6} {'hit@10':>6} {'rank':>6}", *map(_line, self.entries), *self._notes()])
+
+    def _notes(self) -> list[str]:
+        return [
+            f"NDCG@10, popularity and the first RMSE: of people held out from training who had given {AT} ratings.",
+            "views and what follows: each new view compared with what the live generation foretold of it.",
+        ]
+
+
+def report(database: Database, settings: Settings, limit: int) -> Report:
+    """Everything known of the newest generations."""
+    with database.statement() as db:
+        rows = generations.recent(db, limit)
+        online = {row.generation_id: row for row in foretold.by_generation(db, limit)}
+        calibration = foretold.calibration(db)
+        live = generations.live_id(db)
+    entries = [_entry(row, online.get(row.id)) for row in reversed(rows)]
+    replaced = None
+    if live is not None:
+        with database.transaction() as db:
+            replaced = seed_quality(generations.load(db, live), load_base(database, settings).ratings)
+    return Report(entries, calibration, replaced)
+
+
+def seed_quality(factors: Factors, base: Ratings) -> dict[int, float] | None:
+    """NDCG@10 of the model that came before, an explicit ALS ranked by predicted rating, on the held-out people.
+
+    None where nobody is held out, and for a base too large to train that model again in a report.
+    """
+    learners, judges = judges_apart(base)
+    if len(judges) == 0 or len(learners) > MOST_RATINGS:
+        return None
+    found = judge(factors, sample(judges), factors.popular, by_predicted_rating(learners))
+    return {n: float(np.nanmean(found.ndcg[:, g])) for g, n in enumerate(GIVEN)}
+
+
+def by_predicted_rating(learners: Ratings) -> Rank:
+    """A `Rank` that folds a user into an explicit ALS of rank 8 and lists the highest predictions."""
+    films, film = np.unique(learners.film, return_inverse=True)
+    users, user = np.unique(learners.user, return_inverse=True)
+    _, Q = explicit_als(user, film, learners.rating, (len(users), len(films)), seed=1)
+
+    def rank(_: Factors, people: Histories, n: int) -> tuple[Ints, Ints, Floats]:
+        lists = [_highest(films, Q, people, at, n) for at in range(len(people))]
+        shown = np.concatenate([*lists, np.empty(0, np.int32)]).astype(np.int32)
+        return np.repeat(people.user, [len(films) for films in lists]), shown, np.zeros(len(shown), np.float32)
+
+    return rank
+
+
+def _highest(films: Ints, Q: Floats, people: Histories, at: int, n: int) -> Ints:
+    told = slice(people.start[at], people.start[at + 1])
+    rows = np.searchsorted(films, people.films[told])
+    known = films[np.minimum(rows, len(films) - 1)] == people.films[told]
+    rows, rating = rows[known], people.rating[told][known]
+    p = half_step(sparse.csr_matrix((rating, rows, [0, len(rows)]), (1, len(films))), Q)[0]
+    return films[top_n((Q @ p).astype(np.float32), n, rows, np.ones(len(films), bool))]
+
+
+def _entry(row: Row[Any], online: Row[Any] | None) -> Entry:
+    given = row.details.get("held_out", {}).get("candidate", {}).get("given", {})
+    return Entry(
+        row.id,
+        f"{row.created_at:%Y-%m-%d %H:%M}",
+        row.verdict,
+        row.reason,
+        bool(row.live),
+        {int(n): measures for n, measures in given.items()},
+        Online(online.views, online.rmse, online.hit_rate, online.median_rank) if online else None,
+    )
+
+
+def _line(entry: Entry) -> str:
+    def shown(name: str) -> str:
+        found = entry.measure(name)
+        return f"{found[0]:.4f}" if found else "-"
+
+    online = ["-"] * 4
+    if entry.online:
+        o = entry.online
+        online = [f"{o.views:,}", f"{o.rmse:.3f}", f"{o.hit_rate:.3f}", f"{o.median_rank:,.0f}"]
+    return (
+        f"{'*' if entry.live else '':>2}{entry.id:>5}  {entry.created:<16}  {entry.verdict:<8}  {shown('NDCG@10'):>8} "
+        f"{shown('popularity'):>8} {shown('RMSE'):>6} {online[0]:>7} {online[1]:>6} {online[2]:>6} {online[3]:>6}"
+    )

@@ -14,13 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import runtime.one_thread  # noqa: F401 - before numpy is loaded
+
+# isort: split
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
+from runtime.java import JavaError
 from runtime.logs import log_to_stderr
 from runtime.movielens import DatasetError, read_movies, read_ratings
+from runtime.new_file import refuse_unwritable, write_whole
 from runtime.spark import alive, close_session, open_session, watched
 from scoring.biases import damped_biases
 from scoring.factors import Factors
@@ -30,12 +35,11 @@ from scoring.popularity import popularity
 from scoring.prior import moments
 from scoring.ratings import Floats, Ints, Ratings
 from scoring.splits import judges_apart
-from settings import ModelSettings, Settings
+from settings import ModelSettings, Settings, SettingsError
 from settings import load as load_settings
 
 log = logging.getLogger(__name__)
 
-USER_OFFSET = 1_000_000  # our users' ids inside the engine start here, above every MovieLens user
 STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration of ALS runs, as counted
 JUDGES_KEPT_OUT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
 TASKS_A_CORE = 4  # of Python work: progress shows, and one slow task does not hold up the rest
@@ -86,7 +90,7 @@ class Engine:
             progress: told of the phases "ranker", "rater" and "neighbours".
 
         Raises:
-            EngineError: nothing to learn from, or a fit gave a number that is not finite.
+            EngineError: there is nothing to learn from.
         """
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
@@ -166,8 +170,6 @@ class Engine:
             fitted = als.fit(spark.createDataFrame(table))
             users, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
             films, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
-        if not (np.isfinite(vectors).all() and np.isfinite(factors).all()):
-            raise EngineError("the fit gave numbers that are not finite; a larger regularization may help")
         return users, vectors, films, factors
 
     def _neighbours(self, fit: NeighbourFit, progress: Progress) -> Weights:
@@ -218,19 +220,24 @@ def main() -> None:
     parser.add_argument("--ratings", type=Path, required=True, help="a folder that holds a MovieLens set")
     parser.add_argument("--out", type=Path, required=True, help="the generation file to write; cli.py load takes it")
     given = parser.parse_args()
-    settings = load_settings()
-    log_to_stderr(settings.log_level)
+    try:
+        settings = load_settings()
+        log_to_stderr(settings.log_level)
+        train_to_file(settings, given.ratings, given.out)
+    except (DatasetError, EngineError, JavaError, OSError, SettingsError) as error:
+        sys.exit(f"matinee: {error}")
+
+
+def train_to_file(settings: Settings, folder: Path, out: Path) -> None:
+    """Train on a MovieLens folder and write the generation to a file. Raises before it trains if that cannot be."""
+    refuse_unwritable(out)
     engine = Engine(settings)
     try:
-        data = train_folder(engine, given.ratings).to_bytes()
-    except (DatasetError, EngineError) as error:
-        sys.exit(f"matinee: {error}")
+        data = train_folder(engine, folder).to_bytes()
     finally:
         engine.stop()
-    part = given.out.with_name(f"{given.out.name}.part")
-    part.write_bytes(data)
-    part.replace(given.out)
-    log.info("wrote %s, %.1f MB", given.out, len(data) / 1e6)
+    write_whole(out, data)
+    log.info("wrote %s, %.1f MB", out, len(data) / 1e6)
 
 
 def train_folder(engine: Engine, folder: Path) -> Factors:

@@ -18,6 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BYTEA, DOUBLE_PRECISION, JSONB, REAL, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from settings import USER_OFFSET
+
 CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -25,7 +27,7 @@ CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-LAST_USER_ID = 2**31 - 1 - 1_000_000  # a user's id plus the engine's offset must still be an int32
+LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # a user's id plus the engine's offset must still be an int32
 
 
 def on_scale(column: str) -> str:
@@ -92,6 +94,7 @@ class View(Base):
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
     rating: Mapped[float]
     rated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    again: Mapped[bool] = mapped_column(server_default=text("false"))  # a later thought on a film rated before
     # the history_version this change made: orders one user's views exactly, where clocks may tie or step back
     version: Mapped[int] = mapped_column(BigInteger)
 

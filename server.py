@@ -10,8 +10,13 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from types import FrameType
 
+import runtime.one_thread  # noqa: F401 - before numpy is loaded
+
+# isort: split
 import cherrypy
 from paste.translogger import TransLogger
 
@@ -30,7 +35,7 @@ from runtime.report import DatasetError
 from runtime.spark import SUBMITTED
 from settings import Settings, SettingsError
 from storage.database import Database
-from storage.errors import DatabaseUnavailableError
+from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 log = logging.getLogger("matinee")
 
@@ -42,8 +47,9 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Server:
     """Every part of one process, in the order in which they start; they stop in the opposite one."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str, embedded: EmbeddedPostgres | None) -> None:
         self.settings = settings
+        self.embedded = embedded
         self.health = Health()
         self.database = Database(database_url, settings.threads)
         self.recommender = Recommender(self.database)
@@ -56,6 +62,8 @@ class Server:
 
     def serve(self) -> None:
         """Answer requests until the process is told to stop."""
+        # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
+        _on_stop_signals(self._note_signal)
         app = TransLogger(create_app(self.recommender, self.health), setup_console_handler=False)
         cherrypy.tree.graft(app, "/")
         cherrypy.config.update(_cherrypy_settings(self.settings))
@@ -63,8 +71,8 @@ class Server:
         cherrypy.engine.start()
         log.info("listening on http://%s:%d", self.settings.host, self.settings.port)
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
-        self._stop_on_signals()
         while not self.told_to_stop:
+            self._keep_database()
             time.sleep(NOTICE_SECONDS)
         cherrypy.engine.exit()
 
@@ -76,22 +84,23 @@ class Server:
         self.engine.stop()
         self.database.close()
 
-    def _stop_on_signals(self) -> None:
-        """Only note the signal: a second one, which comes with the death of spark-submit, must not stop all anew."""
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self.told_to_stop = True
 
-        def note(*_: object) -> None:
-            self.told_to_stop = True
-
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &, has it ignored
-                signal.signal(number, note)
+    def _keep_database(self) -> None:
+        """Start the embedded PostgreSQL again if it has ended; the pool reconnects by itself."""
+        if self.embedded is not None:
+            try:
+                self.embedded.take_over()
+            except (PostgresError, OSError) as error:
+                self._give_up(str(error))
 
     def _prepare(self) -> None:
         """Make and fill the tables, load the live generation, start the jobs; wait for the database if it is away."""
         try:
             while not self._prepared():
                 self._stopping.wait(RETRY_SECONDS)
-        except DatasetError as error:
+        except (DatasetError, DatabaseRefusedError) as error:
             self._give_up(str(error))
         except Exception as error:
             log.exception("the service could not be prepared")
@@ -108,6 +117,8 @@ class Server:
             refresh(self.recommender, self.health)
             self.health.report("catalogue", "ready")
             self.scheduler.start()
+        except DatabaseRefusedError:
+            raise  # waiting would not mend it
         except DatabaseUnavailableError as error:
             log.warning("waiting for the database: %s", error)
             self.health.report("database", "failed", str(error))
@@ -135,13 +146,26 @@ def main() -> int:
     try:
         _refuse_busy_port(settings)
         with ExitStack() as stack:
-            url = settings.database_url or stack.enter_context(EmbeddedPostgres(settings.state_dir))
-            server = Server(settings, url)
+            _on_stop_signals(_leave)
+            embedded = None if settings.database_url else EmbeddedPostgres(settings.state_dir)
+            url = stack.enter_context(embedded) if embedded else settings.database_url
+            server = Server(settings, url, embedded)
             server.serve()
             return 1 if server.failure else 0
     except (PostgresError, PortBusyError) as error:
         log.critical("%s", error)
         return 1
+
+
+def _on_stop_signals(handle: Callable[[int, FrameType | None], None]) -> None:
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &, has it ignored
+            signal.signal(number, handle)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End while nothing but the embedded PostgreSQL has been started; what was begun is taken back on the way out."""
+    sys.exit(0)
 
 
 class PortBusyError(RuntimeError):

@@ -5,12 +5,16 @@ the same name in ``.env``; a bad value raises `SettingsError`, which names the s
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parent
+POSTGRES_URL = re.compile(r"(postgres|postgresql(\+psycopg2)?)://(.*@)?(\[[^]]*\]|[^][/:?@ ]*)(:\d{1,5})?([/?].*)?")
+PASSWORD = re.compile(r":[^:@/]+@")
+USER_OFFSET = 1_000_000  # what our users' ids are raised by in training; MovieLens's lie below it
 T = TypeVar("T")
 
 
@@ -53,6 +57,12 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def postgres_url(text: str) -> str:
+    if not POSTGRES_URL.fullmatch(text):
+        raise ValueError("a URL like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return text
 
 
 def folder(text: str) -> Path:
@@ -99,7 +109,7 @@ class Settings:
     state_dir: Path = setting(
         "MATINEE_STATE_DIR", ROOT / "var", folder, "Where the embedded database, datasets and Spark keep their files."
     )
-    database_url: str = setting("DATABASE_URL", "", str, "A PostgreSQL to use; unset: the embedded server.")
+    database_url: str = setting("DATABASE_URL", "", postgres_url, "A PostgreSQL to use; unset: the embedded server.")
     dataset: str = setting(
         "MATINEE_DATASET", "", str, "A MovieLens set by name, or a folder that holds one; unset: ml-latest-small."
     )
@@ -153,7 +163,8 @@ def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[
             try:
                 values[f.name] = f.metadata["parse"](text.strip())
             except ValueError as error:
-                problems.append(f"{f.metadata['name']}={text!r}: give {error}")
+                shown = PASSWORD.sub(":***@", text)
+                problems.append(f"{f.metadata['name']}={shown!r}: give {error}")
     return values
 
 

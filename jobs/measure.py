@@ -11,8 +11,11 @@ from jobs.ingest import load_base
 from jobs.pairs import read_pairs
 from runtime.movielens import read_movies, read_ratings
 from runtime.progress import progress
-from scoring.evaluation import Result, mean
+from scoring.evaluation import Result, Row, mean
 from scoring.holdout import judge, sample
+from scoring.judgement import GIVEN, Judgement
+from scoring.many import counted
+from scoring.metrics import RELEVANT
 from scoring.ratings import Ints, Ratings
 from scoring.splits import judges_apart
 from settings import ModelSettings, Settings
@@ -52,20 +55,34 @@ def run_implicit(engine: Engine, train: Path, test: Path, seeds: Sequence[int]) 
 
 
 def measure_generation(database: Database, settings: Settings, generation_id: int | None) -> Result:
-    """A stored generation, or the live one, on the people who are held out from every training.
+    """A stored generation on the people who are held out from every training, beside the live one if it is another.
 
+    Each row is for one number of ratings given; "low" and "high" bound NDCG@10, and RMSE, with 95 %.
     Raises `UnknownGenerationError` and `NothingServedError`.
     """
     with database.statement() as db:
-        wanted = generation_id or generations.live_id(db)
-    if wanted is None:
+        live = generations.live_id(db)
+    asked = generation_id or live
+    if asked is None:
         raise NothingServedError("no generation is served yet; train first")
-    with database.transaction() as db:
-        factors = generations.load(db, wanted)
-    _, judges = judges_apart(load_base(database, settings).ratings)
-    found = judge(factors, sample(judges), factors.rating_count.astype(np.float32))
-    facts = {"generation": wanted, "people": len(found.users)}
-    return Result("held-out", (factors.model.seed,), evaluate.by_given(found), facts)
+    learners, judges = judges_apart(load_base(database, settings).ratings)
+    people = sample(judges)
+    rows: dict[str, Row] = {}
+    for one in dict.fromkeys(filter(None, (asked, live))):
+        with database.transaction() as db:
+            factors = generations.load(db, one)
+        found = judge(factors, people, counted(learners, factors.films, RELEVANT))
+        rows |= {f"{one}: n = {n}": _with_intervals(found, g) for g, n in enumerate(GIVEN)}
+    return Result("held-out", (), rows, {"generation": asked, "people": len(np.unique(people.user))})
+
+
+def _with_intervals(found: Judgement, g: int) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for name, estimate in found.estimates(g).items():
+        row[name] = estimate.value
+        if name in ("NDCG@10", "gain", "RMSE"):
+            row |= {f"{name} low": estimate.low, f"{name} high": estimate.high}
+    return row | {"coverage@10": found.measures(g)["coverage@10"]}
 
 
 def _for_each(seeds: Sequence[int], run: Callable[[int], Result]) -> Result:

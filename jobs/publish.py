@@ -31,12 +31,14 @@ class Candidate:
     """Factors that want to serve.
 
     Attributes:
+        learners: the ratings they were trained on, or those of the base of them.
         held_out: ratings of people they were not trained on.
         taken: the users whose lists are to be made, with their histories.
-        fingerprint: of the data and settings they were trained with.
+        fingerprint: of what they were trained with; the same one is not trained again.
     """
 
     factors: Factors
+    learners: Ratings
     held_out: Ratings
     taken: Snapshot
     fingerprint: str
@@ -55,7 +57,8 @@ class Publisher:
         """Judge a candidate beside the live generation, then publish it or keep it as rejected."""
         run.advance("judge")
         live = self.recommender.live
-        found = judged(candidate.factors, live.factors if live else None, candidate.held_out, self.engine.lists)
+        served = live.factors if live else None
+        found = judged(candidate.factors, served, candidate.learners, candidate.held_out, self.engine.lists)
         details = {"facts": dict(candidate.factors.facts), "seconds": run.seconds, "held_out": found.summary}
         verdict = "accepted" if found.verdict.accepted else "rejected"
         record = generations.Record(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)
@@ -92,6 +95,6 @@ class Publisher:
 
 
 def _end(db: Connection, run: Run, outcome: Verdict, record: generations.Record, generation_id: int) -> None:
-    details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds}
+    details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds, **run.notes}
     if not runs.end(db, run.id, outcome, details):
         raise SupersededError("another process has begun a training since")

@@ -5,21 +5,22 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from engine import JUDGES_KEPT_OUT, USER_OFFSET, Engine
+from engine import JUDGES_KEPT_OUT, Engine
 from jobs.compare import compare_new_views
 from jobs.ingest import Base, load_base
 from jobs.publish import Candidate, Publisher
 from jobs.run import Run, running
 from recommender import Recommender
-from scoring.factors import FORMAT, Factors, FactorsError
+from scoring.factors import FORMAT, Factors, FactorsError, checksum
 from scoring.ratings import Ints, Ratings, concatenate
 from scoring.splits import judges_apart
-from settings import ModelSettings, Settings
-from storage import generations, movies, snapshot
+from settings import USER_OFFSET, ModelSettings, Settings
+from storage import foretold, generations, movies, snapshot
 from storage.database import TRAINING_LOCK, Database
 from storage.snapshot import Snapshot
 
@@ -29,8 +30,9 @@ Outcome = Literal["busy", "unchanged", "published", "rejected"]
 
 # each phase with its share of a run as measured on ml-latest-small: what progress is reckoned by
 SHARES = {
-    "snapshot": 0.02,
-    "ranker": 0.47,
+    "snapshot": 0.01,
+    "compare": 0.03,
+    "ranker": 0.45,
     "rater": 0.27,
     "neighbours": 0.12,
     "judge": 0.05,
@@ -72,64 +74,71 @@ class Trainer:
 
         Raises whatever went wrong; the run says so too, and the live generation goes on serving.
         """
-        with self._alone() as known:
-            if known is None:
+        with self._alone() as run:
+            if run is None:
                 log.info("no training: another process is at it")
                 return "busy"
+            known = self._known(run)
             if known.fingerprint == known.learned:
                 log.info("no training: nothing has changed since the last")
+                run.discard()
                 return "unchanged"
-            with running(self.database, "train", SHARES) as run:
-                self._compare(known.taken)
-                return self._publisher.settle(run, self._train(run, known))
+            self._compare(run, known.taken)
+            return self._publisher.settle(run, self._train(run, known))
 
     def load(self, factors: Factors) -> Outcome:
         """Bring in factors that were trained elsewhere, through the same gate.
 
         Raises `FactorsError` if they are of another catalogue or have learned from the people who are to judge them.
         """
-        with self._alone() as known:
-            if known is None:
+        with self._alone() as run:
+            if run is None:
                 return "busy"
+            known = self._known(run)
             refuse_unfit(factors, known)
-            with running(self.database, "train", SHARES) as run:
-                self._compare(known.taken)
-                _, judges = judges_apart(known.base.ratings)
-                return self._publisher.settle(run, Candidate(factors, judges, known.taken, known.fingerprint))
+            self._compare(run, known.taken)
+            # they have learned nothing of our users' views: their own mark leaves the next training due
+            candidate = Candidate(factors, *judges_apart(known.base.ratings), known.taken, checksum(factors.to_bytes()))
+            return self._publisher.settle(run, candidate)
 
     @contextmanager
-    def _alone(self) -> Iterator[Known | None]:
-        """What is known, if no other process trains now; nobody else will until the block ends."""
+    def _alone(self) -> Iterator[Run | None]:
+        """A run of a training, if no other process trains now; nobody else will until the block ends."""
         with self.database.alone(TRAINING_LOCK) as mine:
-            if not mine:
+            if mine:
+                with running(self.database, "train", SHARES) as run:
+                    yield run
+            else:
                 yield None
-                return
-            base = load_base(self.database, self.settings)
-            with self.database.snapshot() as db:
-                taken, films, learned = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
-            yield Known(base, taken, films, fingerprint(base, taken, self.settings.model), learned)
+
+    def _known(self, run: Run) -> Known:
+        run.advance("snapshot")
+        base = load_base(self.database, self.settings)
+        with self.database.snapshot() as db:
+            taken, films, learned = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
+        return Known(base, taken, films, fingerprint(base, taken, self.settings.model), learned)
 
     @property
     def _publisher(self) -> Publisher:
         return Publisher(self.database, self.engine, self.recommender, self.settings.keep_generations)
 
-    def _compare(self, taken: Snapshot) -> None:
+    def _compare(self, run: Run, taken: Snapshot) -> None:
+        """Before anything new is learned, see what the live generation would have said of it."""
+        run.advance("compare")
         with suppress(FactorsError):  # a live generation that cannot be read is none to compare with
             self.recommender.refresh()
-        compare_new_views(self.database, taken, self.recommender.live)
+        live = self.recommender.live
+        compare_new_views(self.database, taken, live, partial(run.advance, "compare"))
+        with self.database.statement() as db:
+            run.notes["live"] = foretold.of_generation(db, live.id) if live else None
 
     def _train(self, run: Run, known: Known) -> Candidate:
-        run.advance("snapshot")
-        learners, judges = judges_apart(known.base.ratings)
-        ratings = together(learners, known.taken.views)
+        base, judges = judges_apart(known.base.ratings)
+        ratings = together(base, known.taken.views)
         factors = self.engine.train(ratings, known.films, self.settings.model, run.advance)
-        facts = {"base_ratings": len(learners), "views": len(known.taken.views), "users": len(known.taken.users)}
-        return Candidate(
-            replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT, **facts}),
-            judges,
-            known.taken,
-            known.fingerprint,
-        )
+        facts = {"base_ratings": len(base), "views": len(known.taken.views), "users": len(known.taken.users)}
+        factors = replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT, **facts})
+        return Candidate(factors, ratings, judges, known.taken, known.fingerprint)
 
 
 def together(base: Ratings, views: Ratings) -> Ratings:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from runtime.progress import progress
 from storage import runs
@@ -21,6 +22,7 @@ class Run:
     Attributes:
         shares: each phase with its share of the whole, in order; they add up to 1.
         seconds: how long each finished phase took.
+        notes: what else the run's record is to say.
     """
 
     id: int
@@ -28,6 +30,7 @@ class Run:
     shares: dict[str, float]
     advance_bar: Callable[[int], object]
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     _phase: str = ""
     _began: float = 0.0
     _percent: int = 0
@@ -46,6 +49,11 @@ class Run:
         self._percent = percent
         with suppress(DatabaseUnavailableError), self.database.statement() as db:  # the job outlives the database
             runs.advance(db, self.id, phase, min(whole, 1.0))
+
+    def discard(self) -> None:
+        """Leave no record: there was nothing to do."""
+        with self.database.statement() as db:
+            runs.discard(db, self.id)
 
 
 @contextmanager

@@ -70,17 +70,14 @@ class Scheduler:
             job()
             self.health.report("trainer", "ready")
         except DatabaseUnavailableError as error:
-            self._failed(f"the database is away: {error}")
+            log.error("the trainer gave up, and the next tick tries again: the database is away: %s", error)
+            self.health.report("trainer", "failed", f"the database is away: {error}")
         except Exception as error:
             if self._stopped:
                 log.info("the training that was under way ends with the process")
                 return
             log.exception("the trainer failed; the live generation goes on serving, and the next tick tries again")
-            self._failed(f"{type(error).__name__}: {error}".partition("\n")[0])
-
-    def _failed(self, reason: str) -> None:
-        log.error("trainer: %s", reason)
-        self.health.report("trainer", "failed", reason)
+            self.health.report("trainer", "failed", f"{type(error).__name__}: {error}".partition("\n")[0])
 
     def _refresh(self) -> None:
         refresh(self.trainer.recommender, self.health)

@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from engine import Engine
 from jobs.evaluate import relevant_films
@@ -53,40 +53,47 @@ def slices(ratings: Ratings) -> tuple[Slice, Slice]:
 
 @dataclass
 class Search:
-    """A search under way; `best` is always what has been found so far, and on disk."""
+    """A search under way; `best` is what has been found so far, and stands in the file `out` after every trial."""
 
     engine: Engine
     films: Ints
     today: ModelSettings
     out: Path
     chooser: Slice
-    base: Factors
-    best: ModelSettings = field(init=False)
+    best: ModelSettings
     best_score: float = -1.0
-
-    def __post_init__(self) -> None:
-        self.best = self.today
+    bases: dict[float, Factors] = field(default_factory=dict)
 
     def run(self, trials: int, seed: int) -> None:
         """Try so many settings, today's first; Ctrl-C ends it early with what it has."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-        study.enqueue_trial({name: getattr(self.today, name) for name in SPACE})
+        around = space(self.today)
+        study.enqueue_trial({name: getattr(self.today, name) for name in around})
         with progress(trials, "searching", unit="trial") as advance, suppress(KeyboardInterrupt):
             for _ in range(trials):
-                study.optimize(self._try, n_trials=1)
+                trial = study.ask(around)
+                study.tell(trial, self._try(trial.params))
                 advance(1)
+        write(self.out, self.best)
 
-    def _try(self, trial: optuna.Trial) -> float:
-        model = replace(self.today, **{name: choose(trial, name) for name, choose in SPACE.items()})
-        V, m, C = self.engine.fit_ranker(self.chooser.train, self.films, model, lambda *_: None)
-        factors = replace(self.base, V=V, m=m, C=C, model=model)
+    def _try(self, params: dict[str, Any]) -> float:
+        model = replace(self.today, **params)
+        V, m, C = self.engine.fit_ranker(self.chooser.train, self.films, model, unseen)
+        factors = replace(self._base(model.like_threshold), V=V, m=m, C=C, model=model)
         score = self.chooser.quality(factors, self.engine)["NDCG@10"]
         if score > self.best_score:
             self.best, self.best_score = model, score
             write(self.out, model)
-            log.info("NDCG@10 %.4f with %s", score, {name: getattr(model, name) for name in SPACE})
+            log.info("NDCG@10 %.4f with %s", score, params)
         return score
+
+    def _base(self, like_threshold: float) -> Factors:
+        """What no other setting of the search touches: neighbours, popularity and the rater."""
+        if like_threshold not in self.bases:
+            model = replace(self.today, like_threshold=like_threshold)
+            self.bases[like_threshold] = self.engine.train(self.chooser.train, self.films, model, unseen)
+        return self.bases[like_threshold]
 
 
 def tune(
@@ -94,15 +101,33 @@ def tune(
 ) -> Result:
     """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
     chooser, test = slices(ratings)
-    # the rater does not rank and the neighbours have their own settings: they are fitted once for all trials
-    base = engine.train(chooser.train, films, today, lambda *_: None)
-    search = Search(engine, films, today, out, chooser, base)
+    search = Search(engine, films, today, out, chooser, today)
     search.run(trials, seed)
     rows: dict[str, Row] = {}
     for name, model in (("today's", today), ("found", search.best)):
-        factors = engine.train(test.train, films, model, lambda *_: None)
-        rows[name] = test.quality(factors, engine)
+        rows[name] = test.quality(engine.train(test.train, films, model, unseen), engine)
     return Result("tune", (seed,), rows, {"users judged": len(test.users)})
+
+
+def space(today: ModelSettings) -> dict[str, BaseDistribution]:
+    """Where to search; what is set today is always within."""
+
+    def among(name: str, *values: float) -> CategoricalDistribution:
+        return CategoricalDistribution(sorted({*values, getattr(today, name)}))
+
+    def between(name: str, low: float, high: float, log: bool) -> FloatDistribution:
+        set_today = getattr(today, name)
+        return FloatDistribution(min(low, set_today or low), max(high, set_today), log=log)
+
+    return {
+        "ranker_rank": among("ranker_rank", 16, 32, 64, 96, 128),
+        "ranker_reg": between("ranker_reg", 0.005, 1.0, log=True),
+        "ranker_alpha": between("ranker_alpha", 0.02, 20.0, log=True),
+        "like_threshold": among("like_threshold", 3.0, 3.5, 4.0),
+        "noise": between("noise", 0.01, 1.0, log=True),
+        "plain_weight": between("plain_weight", 0.0, 1.0, log=False),
+        "neighbour_weight": between("neighbour_weight", 0.0, 2.5, log=False),
+    }
 
 
 def write(out: Path, model: ModelSettings) -> None:
@@ -112,12 +137,5 @@ def write(out: Path, model: ModelSettings) -> None:
     os.replace(part, out)
 
 
-SPACE: dict[str, Callable[[optuna.Trial, str], Any]] = {
-    "ranker_rank": lambda trial, name: trial.suggest_categorical(name, [16, 32, 64, 96, 128]),
-    "ranker_reg": lambda trial, name: trial.suggest_float(name, 0.005, 1.0, log=True),
-    "ranker_alpha": lambda trial, name: trial.suggest_float(name, 0.02, 20.0, log=True),
-    "like_threshold": lambda trial, name: trial.suggest_categorical(name, [3.0, 3.5, 4.0]),
-    "noise": lambda trial, name: trial.suggest_float(name, 0.01, 1.0, log=True),
-    "plain_weight": lambda trial, name: trial.suggest_float(name, 0.0, 1.0),
-    "neighbour_weight": lambda trial, name: trial.suggest_float(name, 0.0, 1.5),
-}
+def unseen(phase: str, done: float) -> None:
+    """The progress of one training among many, which nobody watches."""

@@ -134,7 +134,7 @@ def _atomic(row: dict[str, str]) -> Description:
     """RecBole took the year out of the title; where it missed it, the year column holds something else."""
     title, release, genres = row["movie_title"].strip(), row["release_year"].strip(), "|".join(row["class"].split())
     if release.isascii() and release.isdecimal():
-        return Description(title, genres or NO_GENRES, int(release))
+        return Description(title, genres or NO_GENRES, int(release) if 1000 <= int(release) <= 9999 else None)
     title, year = title_and_year(title)
     return Description(title, genres or NO_GENRES, year)
 

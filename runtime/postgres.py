@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 120  # after a power cut PostgreSQL first replays its journal
 LOG_LIMIT = 10_000_000
+LOOPBACK = "127.0.0.1"
 
 
 class EmbeddedPostgres:
@@ -33,13 +35,14 @@ class EmbeddedPostgres:
 
     The owner holds a lock on a file for as long as it lives. The kernel drops the lock when the owner dies, in
     whatever way, and has PostgreSQL shut down then; so whoever gets the lock may start it, and whoever does not finds
-    it running.
+    it running. A sharer that lives longer than the owner takes over, on the same port.
     """
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir.resolve() / "postgres"
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._url = ""
 
     def start(self) -> str:
         """Have PostgreSQL running and return its SQLAlchemy URL. To be called from the main thread."""
@@ -48,13 +51,15 @@ class EmbeddedPostgres:
             deadline = time.monotonic() + READY_SECONDS
             while not self._take_lock():
                 if (url := self._shared_url()) is not None:
+                    self._url = url
                     return url
                 if time.monotonic() > deadline:
                     raise PostgresError(
                         f"Another process holds {self._folder}/lock but its PostgreSQL does not answer."
                     )
                 time.sleep(0.05)
-            return self._start_own()
+            self._url = self._start_own()
+            return self._url
         except PermissionError as error:
             self.stop()
             raise PostgresError(
@@ -64,6 +69,15 @@ class EmbeddedPostgres:
         except BaseException:
             self.stop()
             raise
+
+    def take_over(self) -> None:
+        """Run PostgreSQL again, where it was, if it has ended or its owner has. From the main thread, now and then."""
+        lives = self._process is not None and self._process.poll() is None
+        if lives or not (self._lock or self._take_lock()):
+            return
+        log.warning("The embedded PostgreSQL, or the process that ran it, has ended; starting it again")
+        if self._start_own() != self._url:
+            raise PostgresError("Another program has taken the port of the embedded PostgreSQL. Start Matinee again.")
 
     def stop(self) -> None:
         """End the PostgreSQL that this object started; a shared one is left alone."""
@@ -104,8 +118,9 @@ class EmbeddedPostgres:
         password = files.stored_password(self._folder)
         if password is None:
             return None
-        running = postmaster(files.find_home(self._folder, password) / "data")
-        if running is None or _refusal(running[1], password):
+        cluster = files.find_home(self._folder, password) / "data"
+        running = postmaster(cluster)
+        if running is None or _refusal(running[1], password, cluster):
             return None
         log.info("Using the embedded PostgreSQL on port %d, which another process runs", running[1])
         return _url(running[1], password)
@@ -130,13 +145,13 @@ class EmbeddedPostgres:
         return Cluster(home / "data", files.find_program(account, home), account, self._folder / "postgres.log")
 
     def _serve(self, cluster: Cluster, password: str) -> str:
-        """Run the cluster on a free port; try again when that port was taken in between or an old session lingers."""
+        """Run the cluster; try again when its port was taken in between or an old session lingers."""
         if cluster.log.exists() and cluster.log.stat().st_size > LOG_LIMIT:
             cluster.log.replace(cluster.log.with_suffix(".log.1"))
         for _ in range(3):
-            port = _free_port()
+            port = _choose_port(self._folder / "port")
             self._process = cluster.serve(port)
-            if (refusal := _wait_until_ready(self._process, port, password)) is None:
+            if (refusal := _wait_until_ready(self._process, port, password, cluster.path)) is None:
                 log.info("Embedded PostgreSQL on port %d, files in %s", port, cluster.path)
                 return _url(port, password)
             if self._process.poll() is None:
@@ -145,37 +160,47 @@ class EmbeddedPostgres:
         raise PostgresError(f"PostgreSQL did not start: {refusal}. {_what_to_do(cluster)}")
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, password: str) -> str | None:
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, password: str, cluster: Path) -> str | None:
     """None once PostgreSQL accepts us; else why it did not."""
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None:
-        refusal = _refusal(port, password)
+        refusal = _refusal(port, password, cluster)
         if refusal is None or "password authentication failed" in refusal or time.monotonic() > deadline:
             return refusal
         time.sleep(0.02)
     return f"it ended with status {process.returncode}"
 
 
-def _refusal(port: int, password: str) -> str | None:
-    """None when PostgreSQL accepts a connection on this port; else what it says."""
+def _refusal(port: int, password: str, cluster: Path) -> str | None:
+    """None when the PostgreSQL of this cluster accepts a connection on this port; else what it says."""
     try:
-        psycopg2.connect(
-            host="127.0.0.1", port=port, user=USER, password=password, dbname=DATABASE, connect_timeout=5
-        ).close()
+        connection = psycopg2.connect(
+            host=LOOPBACK, port=port, user=USER, password=password, dbname=DATABASE, connect_timeout=5
+        )
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute("SHOW data_directory")
+            found = cursor.fetchone()
     except psycopg2.OperationalError as error:
         return str(error).strip()
-    return None
+    # a copy of a state directory has the port and the password of the original
+    return None if found == (str(cluster),) else f"port {port} is that of another cluster"
 
 
 def _url(port: int, password: str) -> str:
-    return f"postgresql+psycopg2://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+    return f"postgresql+psycopg2://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}"
 
 
-def _free_port() -> int:
+def _choose_port(last: Path) -> int:
+    """The port in the file `last` if it is free, since sharers go on looking there; else a free one, noted in it."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does, for sessions just ended
+        try:
+            probe.bind((LOOPBACK, int(last.read_text())))
+        except (OSError, ValueError, OverflowError):
+            probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
-        return port
+    last.write_text(str(port))
+    return port
 
 
 def _what_to_do(cluster: Cluster) -> str:

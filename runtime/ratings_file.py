@@ -16,15 +16,15 @@ from runtime.formats import ID_RANGE, INT32, Format, Table, detect, identity
 from runtime.progress import progress
 from runtime.report import DUPLICATE_RATING, DatasetError, LineError, Report
 from scoring.ratings import Ratings
+from settings import USER_OFFSET
 
 BLOCK = 1 << 24
 PIECE = 1 << 16
 LONGEST_LINE = 1 << 20
-FIRST_OWN_USER = 1_000_000
 LAST_SECOND = 253_402_300_799  # of the year 9999, the last a date can hold
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
-OWN_USER = f"a user id of {FIRST_OWN_USER} or more: those are the service's own users"
+OWN_USER = f"a user id of {USER_OFFSET} or more: those are the service's own users"
 OFF_SCALE = "a rating that is not a multiple of 0.5 from 0.5 to 5"
 NOT_A_TIME = "a timestamp that is not in seconds from 1970 to 9999"
 
@@ -165,7 +165,7 @@ def _screened(rows: _Rows, known: Column, shape: Format, report: Report) -> _Row
     report.read += len(line)
     faults = {
         ID_RANGE: (user < 1) | (film < 1),
-        OWN_USER: user >= FIRST_OWN_USER,
+        OWN_USER: user >= USER_OFFSET,
         f"a film that is not in {shape.films.file}": ~np.isin(film, known),
         OFF_SCALE: ~((rating >= 0.5) & (rating <= 5) & (rating * 2 == np.floor(rating * 2))),
         NOT_A_TIME: ~((at >= 0) & (at <= LAST_SECOND)),

@@ -3,7 +3,7 @@
 import re
 
 # A year, or a range of years, alone in parentheses: (1995), (2006–2007), (2006-07), (2011-), (2009– ).
-YEAR = re.compile(r"\(([0-9]{4})(?:\s*[-\u2013\u2014]\s*[0-9]{0,4}\s*)?\)")
+YEAR = re.compile(r"\(([1-9][0-9]{3})(?:\s*[-\u2013\u2014]\s*[0-9]{0,4}\s*)?\)")
 
 
 def title_and_year(text: str) -> tuple[str, int | None]:

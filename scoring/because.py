@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from scoring.factors import Factors
 from scoring.ratings import Floats
-from scoring.score import History, neighbour_score, spread, standardized, targets, weights
+from scoring.score import History, neighbour_score, spread, targets, weights
 
 
 def contributions(factors: Factors, h: History, rows: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
@@ -19,7 +19,7 @@ def contributions(factors: Factors, h: History, rows: npt.NDArray[np.intp]) -> t
         baseline [r], what the film would score with nobody's ratings, and parts [n, r], what each rating adds:
         baseline + parts.sum(axis=0) are the scores.
     """
-    popularity = standardized(factors.popular, h.rows)[rows]
+    popularity = factors.popular[rows]
     if len(h) == 0:
         return popularity, np.zeros((0, len(rows)), np.float32)
     w, b, c = weights(len(h), factors.model)

@@ -34,7 +34,8 @@ class Result:
         return asdict(self)
 
     def __str__(self) -> str:
-        head = f"{self.protocol}, {'seeds' if len(self.seeds) > 1 else 'seed'} {', '.join(map(str, self.seeds))}"
+        seeds = f", seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}" if self.seeds else ""
+        head = self.protocol + seeds
         facts = ", ".join(f"{name} {value:,}" for name, value in self.facts.items() if isinstance(value, int))
         return "\n".join([f"{head}: {facts}" if facts else head, *_aligned(self.table())])
 

@@ -65,9 +65,9 @@ class Factors:
         return product
 
     @cached_property
-    def C_inverse(self) -> Floats:
-        """The inverse of C [k, k], for histories longer than k."""
-        return np.linalg.inv(self.C.astype(np.float64)).astype(np.float32)
+    def C_inverse(self) -> npt.NDArray[np.float64]:
+        """The inverse of C [k, k], for histories longer than k; in double, for C of few users is nearly singular."""
+        return np.linalg.inv(self.C.astype(np.float64))
 
     @cached_property
     def well_known(self) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Fold-in: a user's vector solved from their history and fixed item factors."""
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.ratings import Floats
 
@@ -26,7 +27,7 @@ def plain(V_p: Floats, VtV: Floats, alpha: float, reg: float) -> Floats:
     return np.linalg.solve(A, (1 + alpha) * V_p.sum(axis=0))
 
 
-def posterior(V_s: Floats, y: Floats, m: Floats, C: Floats, C_inverse: Floats, noise: float) -> Floats:
+def posterior(V_s: Floats, y: Floats, m: Floats, C: Floats, C_inverse: npt.NDArray[np.float64], noise: float) -> Floats:
     """The most probable vector of a user drawn from N(m, C) who was seen to give y on the films V_s.
 
     Unlike the plain step it takes only what was rated as evidence, and starts from the average user rather than
@@ -49,5 +50,5 @@ def posterior(V_s: Floats, y: Floats, m: Floats, C: Floats, C_inverse: Floats, n
         K[np.diag_indices(n)] += noise
         return m + VC.T @ np.linalg.solve(K, residual)
     # the same by Woodbury's identity, a k x k system: x = m + (C^-1 + V_s'V_s / s2)^-1 V_s' (y - V_s m) / s2
-    precision = np.float32(1 / noise)
-    return m + np.linalg.solve(C_inverse + precision * (V_s.T @ V_s), precision * (V_s.T @ residual))
+    A = C_inverse + V_s.T @ V_s / noise
+    return m + np.linalg.solve(A, V_s.T @ residual / noise).astype(np.float32)

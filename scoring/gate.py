@@ -12,7 +12,7 @@ COVERAGE_LEFT = 0.5  # of the live lists' coverage; two trainings with other see
 FILMS_LEFT = 0.98  # of the live generation's rated films; people withdraw ratings, but seldom of a film's last
 SAME_LISTS = 0.75  # least overlap of two trainings that differ in their seeds alone: measured .86
 OVERLAP_LEFT = 0.2  # least overlap with lists that were learnt from wholly other ratings
-TOLERATED_RMSE = 0.01  # worse than live by less than this is no reason to keep an old model
+TOLERATED_NDCG, TOLERATED_RMSE = 0.005, 0.01  # worse by less than this is no reason to keep an old model
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def _first(candidate: Judgement) -> Verdict:
         return Verdict(True, f"the first generation; {_unjudged(candidate)}, so it was not compared with popularity")
     gain = bootstrap.paired_difference(pooled(candidate.ndcg), pooled(candidate.popular))
     compared = f"NDCG@10 {_signed(gain)} against popularity {_on(candidate)}"
-    if gain.high < 0:
-        return Verdict(False, f"worse than popularity: {compared}; popularity goes on serving")
+    if not gain.value > 0:
+        return Verdict(False, f"not better than popularity: {compared}; popularity goes on serving")
     return Verdict(True, f"the first generation: {compared}")
 
 
@@ -92,7 +92,7 @@ def _worse(candidate: Judgement, live: Judgement) -> str:
     if len(candidate.users) < FEWEST_JUDGED:
         return ""
     gain = bootstrap.paired_difference(pooled(candidate.ndcg), pooled(live.ndcg))
-    if gain.high < 0:
+    if gain.high < 0 and gain.value < -TOLERATED_NDCG:
         return f"its lists are worse than the live generation's: NDCG@10 {_signed(gain)}"
     tested = candidate.tested.sum(axis=1)
     error = bootstrap.paired_rmse_difference(candidate.squares.sum(axis=1), live.squares.sum(axis=1), tested)

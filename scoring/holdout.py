@@ -38,10 +38,10 @@ def judge(factors: Factors, ratings: Ratings, popularity: Floats, rank: Rank = h
     return Judgement(users=users, **measures, rated_films=int((factors.rating_count > 0).sum()))
 
 
-def sample(ratings: Ratings) -> Ratings:
-    """The ratings of at most 1,000 of these people, the same ones whenever they are the same people."""
+def sample(ratings: Ratings, most: int = MOST_JUDGED) -> Ratings:
+    """The ratings of at most so many of these people, the same ones whenever they are the same people."""
     users = np.unique(ratings.user)
-    chosen = users[np.linspace(0, len(users) - 1, min(len(users), MOST_JUDGED)).round().astype(int)]
+    chosen = users[np.linspace(0, len(users) - 1, min(len(users), most)).round().astype(int)]
     return ratings.take(np.isin(ratings.user, chosen))
 
 

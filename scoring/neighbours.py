@@ -17,6 +17,7 @@ from settings import ModelSettings
 
 FEWEST_RATINGS = 5
 SHRINKAGE = 20.0
+BLOCK = 256  # films whose co-likes with all others are held at a time
 DENSE_FILMS = 6000  # up to here all products of two films fit in 150 MB; beyond, they are computed film by film
 
 
@@ -51,8 +52,10 @@ class NeighbourFit:
 
     def fit(self, targets: npt.NDArray[np.int32]) -> Weights:
         """The weights of these films on their neighbours."""
-        co_likes = (self.L.T @ self.L[:, targets]).tocsc()
-        found = [self._film(int(j), co_likes[:, [at]]) for at, j in enumerate(targets)]
+        found = []
+        for block in np.array_split(targets, max(1, len(targets) // BLOCK)):
+            co_likes = (self.L.T @ self.L[:, block]).tocsc()
+            found += [self._film(int(j), co_likes[:, [at]]) for at, j in enumerate(block)]
         return Weights(
             np.concatenate([np.full(len(c), j, np.int32) for j, (c, _) in zip(targets, found, strict=True)] or [_NONE]),
             np.concatenate([c for c, _ in found] or [_NONE]),

@@ -10,7 +10,7 @@ from scoring.factors import Factors
 from scoring.ratings import Floats, Ints
 from settings import ModelSettings
 
-LIKE_HALF = 3.0  # a rating of exactly this is half a like
+LIKE_HALF = 3.0  # a rating from here up to a like is half of one
 HALF_WEIGHT_AT = 50  # ratings at which the plain and the neighbour part have half of their full weight
 POPULARITY_FADES_AT = 25  # ratings at which popularity has half of its full weight
 NEUTRAL = 2.5  # the rating that says nothing about a film's neighbours
@@ -68,13 +68,12 @@ def neighbour_score(factors: Factors, h: History) -> Floats:
 def score(factors: Factors, h: History) -> Floats:
     """How much a user with this history may like each film, float32 [f]; only the order means anything.
 
-    score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c z(popularity)
+    score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity
     with w and b growing from 0 and c falling from 1 as the number n of ratings grows.
     """
     model, n = factors.model, len(h)
-    popularity = standardized(factors.popular, h.rows)
     if n == 0:
-        return popularity
+        return factors.popular
     V_s, likes, y = factors.V[h.rows], h.rating >= model.like_threshold, targets(h.rating, model)
     x_m = fold_in.posterior(V_s, y, factors.m, factors.C, factors.C_inverse, model.noise)
     x_p = fold_in.plain(V_s[likes], factors.VtV, model.ranker_alpha, model.ranker_reg)
@@ -83,14 +82,14 @@ def score(factors: Factors, h: History) -> Floats:
         (1 - w) * standardized(factors.V @ x_m, h.rows)
         + w * standardized(factors.V @ x_p, h.rows)
         + b * standardized(neighbour_score(factors, h), h.rows)
-        + c * popularity
+        + c * factors.popular
     )
     return total
 
 
 def targets(rating: Floats, model: ModelSettings) -> Floats:
-    """y: 1 for a like, a half for a rating of 3, else 0."""
-    return np.where(rating >= model.like_threshold, 1.0, np.where(rating == LIKE_HALF, 0.5, 0.0)).astype(np.float32)
+    """y: 1 for a like, a half for a rating of 3 or more that is none, else 0."""
+    return np.where(rating >= model.like_threshold, 1.0, np.where(rating >= LIKE_HALF, 0.5, 0.0)).astype(np.float32)
 
 
 def weights(n: int, model: ModelSettings) -> tuple[float, float, float]:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.ratings import Ints, Ratings
+from settings import USER_OFFSET
 
-OURS_FROM = 1_000_000  # ids from here on are the service's own users, who are never held out
 HELD_OUT_SHARE = 0.1
 MOST_HELD_OUT = 10_000
 FEWEST_USERS = 100
@@ -66,7 +66,7 @@ def held_out(users: Ints) -> Mask:
     Somebody held out stays held out when others come, up to the limit. Nobody is where there are too few users for
     a tenth of them to say anything.
     """
-    theirs = users < OURS_FROM
+    theirs = users < USER_OFFSET
     if theirs.sum() < FEWEST_USERS:
         return np.zeros(len(users), bool)
     lot = np.where(theirs, _lot(users), np.inf)

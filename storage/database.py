@@ -1,5 +1,6 @@
 """The way to PostgreSQL: a pool of connections, their timeouts, migrations, and one lock among processes."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,12 +12,19 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from settings import ROOT
-from storage.errors import DatabaseUnavailableError
+from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 CONNECT_SECONDS = 2
 REQUEST_SECONDS = 2  # no request waits longer for a statement or for a connection
 SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
 MIGRATION_LOCK, TRAINING_LOCK = 0x4D617431, 0x4D617432  # any two numbers that nobody else uses in this database
+# a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
+LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
+# libpq gives no SQLSTATE for a connection that was refused, only what the server said
+REFUSED = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|no password supplied|(database|role) .+ does not exist"
+)
+ADVICE = "Correct the user, password or database in DATABASE_URL, or make them in PostgreSQL."
 AWAY = {
     errorcodes.QUERY_CANCELED,  # timed out
     errorcodes.ADMIN_SHUTDOWN,
@@ -40,6 +48,7 @@ class Database:
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "matinee",
+                **LIVELINESS,
                 "options": f"-c statement_timeout={REQUEST_SECONDS * 1000}",
             },
         )
@@ -76,7 +85,7 @@ class Database:
                 yield taken
             finally:
                 if taken:
-                    db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
+                    _unlock(db, lock)
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables to a revision, one process at a time."""
@@ -98,17 +107,29 @@ class Database:
         self._engine.dispose()
 
 
+def _unlock(db: Connection, lock: int) -> None:
+    try:
+        db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
+    except BaseException:
+        db.invalidate()  # back in the pool it would hold the lock for ever; PostgreSQL frees it with the connection
+        raise
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn the many ways in which a database is away into `DatabaseUnavailableError`."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise DatabaseUnavailableError(_first_line(error)) from error
+        raise _unavailable(_first_line(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated or getattr(error.orig, "pgcode", None) in AWAY:
             raise DatabaseUnavailableError(_first_line(error)) from error
         raise
+
+
+def _unavailable(told: str) -> DatabaseUnavailableError:
+    return DatabaseRefusedError(f"{told}. {ADVICE}") if REFUSED.search(told) else DatabaseUnavailableError(told)
 
 
 def _first_line(error: Exception) -> str:

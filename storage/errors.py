@@ -5,6 +5,10 @@ class DatabaseUnavailableError(RuntimeError):
     """PostgreSQL cannot be reached or does not answer in time; the statement that failed changed nothing."""
 
 
+class DatabaseRefusedError(DatabaseUnavailableError):
+    """PostgreSQL answers and does not let us in, which waiting does not mend; the message says what to do."""
+
+
 class UnknownUserError(LookupError):
     """There is no user with this id."""
 

@@ -36,6 +36,10 @@ def add(db: Connection, comparisons: Iterable[Comparison], users: Ints, versions
     db.execute(text("CREATE TEMPORARY TABLE compared (LIKE foretold) ON COMMIT DROP"))
     copy_in(db, f"compared ({', '.join(Comparison._fields)})", file)
     db.execute(
+        text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
+    )
+    # last, since it locks the users' rows, and whoever rates a film waits for these
+    db.execute(
         text("""
             UPDATE users SET foretold_version = seen.version
             FROM unnest(CAST(:users AS integer[]), CAST(:versions AS bigint[])) AS seen (id, version)
@@ -43,23 +47,27 @@ def add(db: Connection, comparisons: Iterable[Comparison], users: Ints, versions
         """),
         {"users": users.tolist(), "versions": versions.tolist()},
     )
-    db.execute(
-        text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
-    )
+
+
+_MEASURES = """
+    count(*) AS views, sqrt(avg((expected_rating - rating) ^ 2)) AS rmse, avg((rank <= 10)::int)::float AS hit_rate,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY rank) AS median_rank
+"""
 
 
 def by_generation(db: Connection, limit: int) -> Sequence[Row[Any]]:
     """For the newest generations that foretold something: (generation_id, views, rmse, hit_rate, median_rank)."""
-    return db.execute(
-        text("""
-            SELECT generation_id, count(*) AS views,
-                sqrt(avg((expected_rating - rating) ^ 2)) AS rmse,
-                avg((rank <= 10)::int)::float AS hit_rate,
-                percentile_cont(0.5) WITHIN GROUP (ORDER BY rank) AS median_rank
-            FROM foretold GROUP BY generation_id ORDER BY generation_id DESC LIMIT :limit
-        """),
-        {"limit": limit},
-    ).all()
+    statement = text(f"""
+        SELECT generation_id, {_MEASURES} FROM foretold
+        GROUP BY generation_id ORDER BY generation_id DESC LIMIT :limit
+    """)  # noqa: S608 - no part of it comes from outside
+    return db.execute(statement, {"limit": limit}).all()
+
+
+def of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
+    """What one generation foretold so far: views, rmse, hit_rate, median_rank; None in place of a mean of nothing."""
+    statement = text(f"SELECT {_MEASURES} FROM foretold WHERE generation_id = :id")  # noqa: S608 - as above
+    return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 
 def calibration(db: Connection) -> Floats:

@@ -39,6 +39,11 @@ def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], erro
     return closed.rowcount > 0
 
 
+def discard(db: Connection, run_id: int) -> None:
+    """Remove a run that is under way and had nothing to do."""
+    db.execute(text("DELETE FROM runs WHERE id = :id AND outcome IS NULL"), {"id": run_id})
+
+
 def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
     """The newest runs of a kind, newest first."""
     return db.execute(

@@ -16,7 +16,7 @@ from storage.copying import copy_out
 
 _USERS = "SELECT id, history_version, foretold_version FROM users ORDER BY id"
 _VIEWS = """
-    SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version
+    SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version, again::int
     FROM views ORDER BY user_id, version, movie_id
 """
 _USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64()}
@@ -26,6 +26,7 @@ _VIEW_TYPES = {
     "rating": pa.float32(),
     "at": pa.int64(),
     "version": pa.int64(),
+    "again": pa.int8(),
 }
 Versions = npt.NDArray[np.int64]
 
@@ -40,6 +41,7 @@ class Snapshot:
         foretold: the version up to which each user's views have been compared with what was foretold of them [u].
         views: by user and, within one, oldest change first [n].
         view_versions: of the history that each view made [n].
+        again: 1 for a later thought on a film that the user had rated before, else 0 [n].
     """
 
     users: Ints
@@ -47,6 +49,7 @@ class Snapshot:
     foretold: Versions
     views: Ratings
     view_versions: Versions
+    again: npt.NDArray[np.int8]
 
     @property
     def fingerprint(self) -> str:
@@ -74,6 +77,7 @@ def take(db: Connection) -> Snapshot:
         users["foretold"].to_numpy(),
         Ratings(*(views[name].to_numpy() for name in ("user", "film", "rating", "at"))),
         views["version"].to_numpy(),
+        views["again"].to_numpy(),
     )
 
 

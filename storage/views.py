@@ -18,7 +18,7 @@ _PUT = text("""
     INSERT INTO views (user_id, movie_id, rating, version)
     SELECT id, :movie, :rating, history_version FROM changed
     ON CONFLICT (user_id, movie_id) DO UPDATE
-        SET rating = excluded.rating, rated_at = excluded.rated_at, version = excluded.version
+        SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
     RETURNING xmax = 0 AS created
 """)
 

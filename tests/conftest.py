@@ -9,6 +9,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import runtime.one_thread  # noqa: F401 - before numpy is loaded
+
+# isort: split
 import httpx
 import numpy as np
 import pytest
@@ -24,9 +27,6 @@ from runtime.postgres import EmbeddedPostgres
 from scoring.ratings import Ratings
 from settings import ModelSettings, Settings
 from storage.database import Database
-
-for library in ("OPENBLAS", "OMP", "MKL"):
-    os.environ[f"{library}_NUM_THREADS"] = "1"
 
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
@@ -112,13 +112,16 @@ def checkerboard() -> Ratings:
 
 @pytest.fixture(scope="session")
 def dataset(scratch: Path) -> Path:
-    """The checkerboard as a MovieLens folder; film n is "Film n (1900 + n)"."""
-    folder = scratch / "checkerboard"
+    """The checkerboard as a MovieLens folder."""
+    return write_dataset(scratch / "checkerboard", checkerboard(), FILMS)
+
+
+def write_dataset(folder: Path, ratings: Ratings, films: int) -> Path:
+    """Ratings as a MovieLens folder of so many films; film n is "Film n (1900 + n)"."""
     folder.mkdir()
-    films = [f"{n},Film {n} ({1900 + n}),{'Drama' if n % 2 else 'Comedy'}\n" for n in range(1, FILMS + 1)]
-    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(films))
-    board = checkerboard()
-    rows = zip(board.user, board.film, board.rating, board.at, strict=True)
+    lines = [f"{n},Film {n} ({1900 + n}),{'Drama' if n % 2 else 'Comedy'}\n" for n in range(1, films + 1)]
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(lines))
+    rows = zip(ratings.user, ratings.film, ratings.rating, ratings.at, strict=True)
     lines = [f"{u},{f},{r:.1f},{t}\n" for u, f, r, t in rows]
     (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(lines))
     return folder

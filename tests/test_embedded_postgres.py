@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from sqlalchemy import make_url
 
 from runtime import postgres_files
 from runtime.postgres import EmbeddedPostgres, PostgresError
@@ -181,8 +183,74 @@ def test_a_start_right_after_a_kill_waits_for_the_old_server_to_end(state_dir: P
     process.kill()
     process.wait()
     with EmbeddedPostgres(state_dir) as url:
-        assert url != old
+        assert url == old
         assert ask(url, "SELECT 1") == (1,)
+
+
+def test_it_keeps_its_port_unless_another_program_has_taken_it(state_dir: Path) -> None:
+    urls = []
+    for _ in range(2):
+        with EmbeddedPostgres(state_dir) as url:
+            urls.append(url)
+    assert urls[0] == urls[1]
+    with socket.create_server(("127.0.0.1", make_url(url).port)), EmbeddedPostgres(state_dir) as other:
+        assert other != url
+        assert ask(other, "SELECT 1") == (1,)
+
+
+def test_a_copy_of_a_running_state_directory_is_a_cluster_of_its_own(state_dir: Path, open_folder: Path) -> None:
+    shutil.copytree(state_dir, open_folder / "copy")
+    with EmbeddedPostgres(state_dir) as url, EmbeddedPostgres(open_folder / "copy") as of_copy:
+        ask(url, "CREATE TABLE kept ()")
+        assert ask(of_copy, "SELECT to_regclass('kept')") == (None,)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sharer_takes_over_when_the_owner_ends(state_dir: Path, owner: Owner, end: signal.Signals) -> None:
+    process, url = owner(state_dir)
+    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    sharer = EmbeddedPostgres(state_dir)
+    assert sharer.start() == url
+    sharer.take_over()  # nothing to do yet
+    process.send_signal(end)
+    process.wait()
+    sharer.take_over()
+    try:
+        assert ask(url, "SELECT answer FROM kept") == (42,)
+        with EmbeddedPostgres(state_dir) as shared:  # now it is the owner
+            assert shared == url
+        assert ask(url, "SELECT 1") == (1,)
+    finally:
+        sharer.stop()
+    assert running_on(state_dir) == []
+
+
+def test_an_owner_starts_its_postgres_again_when_that_was_killed(state_dir: Path) -> None:
+    embedded = EmbeddedPostgres(state_dir)
+    with embedded as url:
+        running = postmaster(state_dir / "postgres/data")
+        assert running is not None
+        os.kill(running[0], signal.SIGKILL)
+        wait_until(lambda: postmaster(state_dir / "postgres/data") is None)
+        embedded.take_over()
+        assert ask(url, "SELECT 1") == (1,)
+
+
+def test_a_sharer_whose_port_was_taken_says_so(state_dir: Path, owner: Owner) -> None:
+    process, url = owner(state_dir)
+    sharer = EmbeddedPostgres(state_dir)
+    sharer.start()
+    process.kill()
+    process.wait()
+    wait_until(lambda: running_on(state_dir) == [])
+    try:
+        with (
+            socket.create_server(("127.0.0.1", make_url(url).port)),
+            pytest.raises(PostgresError, match="has taken the port"),
+        ):
+            sharer.take_over()
+    finally:
+        sharer.stop()
 
 
 def test_a_killed_postgres_recovers_at_the_next_start(state_dir: Path, owner: Owner) -> None:

@@ -8,12 +8,13 @@ import pytest
 from conftest import FILMS, SMALL_MODEL, checkerboard
 from pyspark.ml.recommendation import ALS
 
-from engine import USER_OFFSET, Engine, EngineError
+from engine import Engine, EngineError
 from scoring import fold_in
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked
 from scoring.neighbours import NeighbourFit, by_source
 from scoring.ratings import Ratings, concatenate
+from settings import USER_OFFSET
 
 CATALOGUE = np.arange(1, FILMS + 1, dtype=np.int32)
 

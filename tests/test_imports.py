@@ -23,7 +23,8 @@ LAYERS = {  # each may import those it names, and nothing else of ours
     "jobs": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "health"},
     "web": {"settings", "scoring", "storage", "recommender", "health"},
     "app": {"settings", "scoring", "storage", "recommender", "health", "web"},
-    "cli": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "health", "jobs"},
+    "commands": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "jobs"},
+    "cli": {"settings", "scoring", "runtime", "storage", "commands"},
     "server": {"settings", "runtime", "storage", "engine", "recommender", "health", "jobs", "app"},
     "migrations": {"models"},
 }
@@ -105,6 +106,14 @@ def test_the_application_does_not_need_spark(tmp_path: Path) -> None:
     loaded = run("import sys, app; print(*{name.partition('.')[0] for name in sys.modules})", tmp_path).split()
     assert "flask" in loaded
     assert not {"pyspark", "py4j", "cherrypy", "apscheduler"} & set(loaded)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+@pytest.mark.parametrize("entry", ["engine", "cli", "server"])
+def test_an_entry_point_has_one_blas_thread(entry: str, tmp_path: Path) -> None:
+    names = "[open(f'/proc/self/task/{task}/comm').read() for task in os.listdir('/proc/self/task')]"
+    told = run(f"import os, {entry}, numpy; print({names}.count(open('/proc/self/comm').read()))", tmp_path)
+    assert told == "1\n"  # those of OpenBLAS have the name of the process
 
 
 WATCH = """

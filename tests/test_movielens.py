@@ -67,6 +67,8 @@ def csv_ratings(folder: Path, lines: str, *, good: int = 0, films: Collection[in
         ("Blade Runner 2049", "Blade Runner 2049", None),
         ("Long Number (12345)", "Long Number (12345)", None),
         ("Named (in 1995)", "Named (in 1995)", None),
+        ("Film (0007)", "Film (0007)", None),
+        ("Film (0999) (1000)", "Film (0999)", 1000),
         ("Arabic (١٩٩٥)", "Arabic (١٩٩٥)", None),
         ("", "", None),
     ],
@@ -161,6 +163,8 @@ def test_recbole_titles_have_their_year_apart(tmp_path: Path) -> None:
         "1\tToy Story\t1995\tAnimation Children's Comedy\n"
         "267\tunkonwn\tunkonwn\tunknown\n"
         "1412\tLand Before Time III (1995)\tV\tAnimation Children's\n"
+        "7\tToo Early\t0007\tDrama\n"
+        "8\tToo Late\t19955\tDrama\n"
     )
     ratings = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t1\t3\t881250949\n"
     put(tmp_path, ml_100k_item=films, ml_100k_inter=ratings)
@@ -168,6 +172,8 @@ def test_recbole_titles_have_their_year_apart(tmp_path: Path) -> None:
         Movie(1, "Toy Story", "Animation|Children's|Comedy", 1995),
         Movie(267, "unkonwn", "unknown", None),
         Movie(1412, "Land Before Time III", "Animation|Children's", 1995),
+        Movie(7, "Too Early", "Drama", None),
+        Movie(8, "Too Late", "Drama", None),
     ]
     assert rows(read_ratings(tmp_path, [1])[0]) == [(196, 1, 3.0, 881250949)]
 

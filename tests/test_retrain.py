@@ -1,15 +1,17 @@
 """The retrain job on a real database and a real Spark: what it publishes, when, and what a failure leaves."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
-from engine import Engine
+from engine import Engine, train_folder
 from jobs.ingest import init_movie_table
 from jobs.publish import SupersededError
 from jobs.retrain import Trainer
+from scoring.factors import FactorsError
 from storage import foretold, generations, recommendations, runs, users, views
 from storage.database import TRAINING_LOCK
 
@@ -195,15 +197,57 @@ def test_new_views_are_compared_once_with_what_the_generation_before_them_foreto
         views.put(db, user, 1, 1.0)
     trainer.retrain()
     with trainer.database.statement() as db:
-        views.put(db, user, 30, 4.5)  # a second thought is a new view
+        views.put(db, user, 30, 4.5)  # a second thought on what has been learned is no test
+        views.put(db, user, 3, 1.0)
         rows = db.execute(text("SELECT * FROM foretold ORDER BY version")).all()
         assert [(row.movie_id, row.rating, row.generation_id) for row in rows] == [(30, 5.0, 1), (1, 1.0, 1)]
         loved, hated = rows
-        assert loved.rank <= 10 < hated.rank
+        assert loved.rank <= 17 < hated.rank  # 17 even films are new to them
         assert loved.expected_rating > 4 > hated.expected_rating
     trainer.retrain()
     with trainer.database.statement() as db:
         summary = foretold.by_generation(db, 10)
     assert [(row.generation_id, row.views) for row in summary] == [(2, 1), (1, 2)]
-    assert summary[1].hit_rate == 0.5
+    assert summary[1].hit_rate == (loved.rank <= 10) / 2
     assert 0 < summary[1].rmse < 1.5
+
+
+def test_a_run_tells_how_the_generation_before_it_foretold_the_new_views(trainer: Trainer) -> None:
+    user = someone(trainer, film_2=5.0)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        views.put(db, user, 4, 5.0)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        told = runs.newest(db, "train")[0].details["live"]
+    assert (told["generation"], told["views"]) == (1, 1)
+    assert told["rmse"] < 1
+
+
+def test_factors_that_are_not_finite_are_rejected(trainer: Trainer, engine: Engine) -> None:
+    class Overflowing(BrokenEngine):
+        def train(self, *args: object) -> object:
+            factors = engine.train(*args)  # type: ignore[arg-type]
+            return replace(factors, V=factors.V * np.float32(np.nan))
+
+    broken = Overflowing(trainer.settings)
+    broken.start = engine.start  # type: ignore[method-assign]
+    assert replace(trainer, engine=broken).retrain() == "rejected"
+    assert trainer.retrain() == "unchanged"  # the same would come of it
+
+
+def test_factors_from_elsewhere_come_in_through_the_same_gate(trainer: Trainer, engine: Engine) -> None:
+    factors = train_folder(engine, Path(trainer.settings.dataset))
+    user = someone(trainer, film_2=5.0, film_4=5.0, film_6=5.0)
+    assert trainer.load(factors) == "published"
+    assert trainer.recommender.live.id == 1
+    assert len(listed(trainer, user)) == 10
+    assert trainer.retrain() == "published"  # the views that the file knew nothing of are still to be learned
+
+
+def test_factors_that_do_not_fit_are_refused(trainer: Trainer, engine: Engine) -> None:
+    factors = train_folder(engine, Path(trainer.settings.dataset))
+    with pytest.raises(FactorsError, match="catalogue"):
+        trainer.load(replace(factors, films=factors.films + 1))
+    with pytest.raises(FactorsError, match="judge"):
+        trainer.load(replace(factors, facts={}))

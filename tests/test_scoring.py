@@ -112,10 +112,10 @@ def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> Non
         y = np.where(h.rating >= 3.5, 1, np.where(h.rating == 3, 0.5, 0)).astype(np.float32)
         x_m = fold_in.posterior(f.V[h.rows], y, f.m, f.C, f.C_inverse, f.model.noise)
         x_p = fold_in.plain(f.V[h.rows[h.rating >= 3.5]], f.VtV, f.model.ranker_alpha, f.model.ranker_reg)
-        parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h), f.popular]
+        parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h)]
         w, b, c = 0.5 * n / (n + 50), 0.75 * n / (n + 50), 25 / (n + 25)
         z = [standardized(part.astype(np.float32), h.rows) for part in parts]
-        wanted = (1 - w) * z[0] + w * z[1] + b * z[2] + c * z[3]
+        wanted = (1 - w) * z[0] + w * z[1] + b * z[2] + c * f.popular
         assert np.allclose(score(f, h), wanted, atol=1e-4)
 
 
@@ -209,12 +209,19 @@ def test_a_like_counts_half_after_a_half_life() -> None:
 
 
 def test_popularity_is_of_all_time_and_lately_by_their_shares() -> None:
-    rows, nobody = np.array([0, 0, 1]), np.empty(0, np.intp)
-    of_all_time = standardized(np.log1p(np.array([2, 1, 0], np.float32)), nobody)
-    lately = standardized(np.log1p(np.array([1.25, 1, 0], np.float32)), nobody)
+    rows = np.array([0, 0, 1])
+    of_all_time, lately = np.log1p([2, 1, 0]), np.log1p([1.25, 1, 0])
     for share in (0.0, 0.25, 1.0):
+        parts = [(x - x.mean()) / max(x.std(), 0.5) for x in (of_all_time, lately)]
         mixed = popularity(LIKES, rows, 3, ModelSettings(recent_share=share))
-        assert np.allclose(mixed, (1 - share) * of_all_time + share * lately, atol=1e-6)
+        assert np.allclose(mixed, (1 - share) * parts[0] + share * parts[1], atol=1e-6)
+
+
+def test_where_all_films_are_about_as_popular_popularity_says_little() -> None:
+    film = np.repeat(np.arange(50), 24 + np.arange(50) % 2)
+    ones = np.ones(len(film))
+    likes = Ratings(ones.astype(np.int32), film.astype(np.int32), ones.astype(np.float32), ones.astype(np.int64))
+    assert np.abs(popularity(likes, film, 50, ModelSettings())).max() < 0.1
 
 
 LIKES = Ratings(

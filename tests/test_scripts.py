@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120  # a new .venv takes ten seconds
 SERVER = """
 import os, sys
 print("server", sys.argv[1:], sys.prefix, os.getcwd(), os.environ["OPENBLAS_NUM_THREADS"])
@@ -63,7 +64,11 @@ class Running:
         )
 
     def finish(self) -> "subprocess.CompletedProcess[str]":
-        out, err = self.process.communicate()
+        try:
+            out, err = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         return subprocess.CompletedProcess(self.process.args, self.process.returncode, out, err)
 
 

@@ -42,6 +42,26 @@ def test_every_setting_is_read() -> None:
     assert (read.model.ranker_rank, read.model.noise, read.database_url) == (8, 0.01, "postgresql://x")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://localhost",
+        "postgresql:///matinee?host=/run/postgresql",
+        "postgresql://m:p%40ss@[::1]:5432/matinee",
+        "postgresql+psycopg2://m:a/b#c@db.example:5432/matinee?sslmode=require",
+    ],
+)
+def test_the_url_of_a_postgresql_may_have_any_usual_form(url: str) -> None:
+    assert load({"DATABASE_URL": url}, NOWHERE).database_url == url
+
+
+def test_a_bad_url_is_told_without_its_password() -> None:
+    with pytest.raises(SettingsError) as told:
+        load({"DATABASE_URL": "postgresql://matinee:secret@host:port/matinee"}, NOWHERE)
+    assert "matinee:***@host:port" in str(told.value)
+    assert "secret" not in str(told.value)
+
+
 def test_a_relative_folder_is_taken_from_the_project() -> None:
     assert load({"MATINEE_STATE_DIR": "var/x"}, NOWHERE).state_dir == ROOT / "var/x"
     assert load({"MATINEE_STATE_DIR": "/srv/matinee"}, NOWHERE).state_dir == Path("/srv/matinee")
@@ -50,7 +70,8 @@ def test_a_relative_folder_is_taken_from_the_project() -> None:
 BAD = [("MATINEE_LOG_LEVEL", "LOUD"), ("MATINEE_PORT", "0"), ("MATINEE_PORT", "65536"), ("MATINEE_PORT", "-1"),
        ("MATINEE_PORT", "http"), ("MATINEE_PORT", "5430.0"), ("MATINEE_RETRAIN_MINUTES", "-1"),
        ("MATINEE_RETRAIN_MINUTES", "nan"), ("MATINEE_RETRAIN_MINUTES", "inf"), ("MATINEE_RANKER_REG", "much"),
-       ("MATINEE_LIKE_THRESHOLD", "6")]  # fmt: skip
+       ("MATINEE_LIKE_THRESHOLD", "6"), ("DATABASE_URL", "not a url"), ("DATABASE_URL", "mysql://x/y"),
+       ("DATABASE_URL", "postgresql://x:http/y"), ("DATABASE_URL", "/tmp/sqlite.db")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)

@@ -1,5 +1,8 @@
 """What is durable: exact under concurrency, refused by the database where it is wrong, and seen as of one moment."""
 
+import os
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +18,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from scoring.lists import ranked
 from storage import base_ratings, generations, movies, recommendations, runs, snapshot, users, views
 from storage.database import TRAINING_LOCK, Database
-from storage.errors import DatabaseUnavailableError, UnknownGenerationError, UnknownMovieError, UnknownUserError
+from storage.errors import (
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    UnknownGenerationError,
+    UnknownMovieError,
+    UnknownUserError,
+)
 
 
 @pytest.fixture
@@ -331,6 +340,50 @@ def test_only_one_is_alone_and_the_place_is_free_afterwards(filled: Database) ->
             assert not third  # who was refused has not let the first one's place go
     with filled.alone(TRAINING_LOCK) as again:
         assert again
+
+
+def test_a_place_that_cannot_be_given_back_is_freed_with_its_connection(filled: Database) -> None:
+    refusing = "CREATE FUNCTION public.pg_advisory_unlock(int) RETURNS bool LANGUAGE sql AS 'SELECT 1 / ($1 - $1) = 0'"
+    another = Database(filled.url.render_as_string(hide_password=False), threads=1)
+    with filled.statement() as db:
+        db.execute(text(refusing))
+    try:
+        with pytest.raises(DBAPIError, match="division by zero"), filled.alone(TRAINING_LOCK) as mine:
+            assert mine
+        with filled.statement() as db:
+            db.execute(text("DROP FUNCTION public.pg_advisory_unlock(int)"))
+        with another.alone(TRAINING_LOCK) as free:
+            assert free
+    finally:
+        with filled.statement() as db:
+            db.execute(text("DROP FUNCTION IF EXISTS public.pg_advisory_unlock(int)"))
+        another.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the name of the option is Linux's")
+def test_a_network_that_drops_every_packet_is_noticed(database: Database) -> None:
+    with database.statement() as db, socket.socket(fileno=os.dup(db.connection.fileno())) as wire:
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "nobody"}, {"database": "nothing"}])
+def test_who_is_not_let_in_is_told_what_to_do(database: Database, wrong: dict[str, str]) -> None:
+    refused = Database(database.url.set(**wrong).render_as_string(hide_password=False), threads=1)
+    with pytest.raises(DatabaseRefusedError, match="Correct the user, password or database in DATABASE_URL"):
+        refused.ping()
+    refused.close()
+
+
+def test_a_port_where_nobody_listens_is_worth_waiting_for(database: Database) -> None:
+    with socket.socket() as unused:  # bound, so that nobody else can listen
+        unused.bind(("127.0.0.1", 0))
+        url = database.url.set(host="127.0.0.1", port=unused.getsockname()[1])
+        away = Database(url.render_as_string(hide_password=False), threads=1)
+        with pytest.raises(DatabaseUnavailableError) as told:
+            away.ping()
+    assert not isinstance(told.value, DatabaseRefusedError)
 
 
 def test_a_statement_that_takes_too_long_is_the_database_being_away(filled: Database) -> None:

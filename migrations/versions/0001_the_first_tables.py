@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("movie_id", sa.Integer(), nullable=False),
         sa.Column("rating", sa.REAL(), nullable=False),
         sa.Column("rated_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.Column("again", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("rating BETWEEN 0.5 AND 5 AND rating * 2 = floor(rating * 2)", name=op.f("ck_views_rating")),
         sa.ForeignKeyConstraint(["movie_id"], ["movies.id"], name=op.f("fk_views_movie_id")),

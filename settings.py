@@ -88,7 +88,7 @@ class ModelSettings:
     neighbour_reg: float = setting("MATINEE_NEIGHBOUR_REG", 200.0, number(1e-6, 1e6), "Ridge of the neighbour fit.")
     noise: float = setting("MATINEE_NOISE", 0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in.")
     plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Most the plain fold-in may weigh.")
-    neighbour_weight: float = setting("MATINEE_NEIGHBOUR_WEIGHT", 0.75, number(0, 10), "Most the neighbours may weigh.")
+    neighbour_weight: float = setting("MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Most the neighbours may weigh.")
     min_ratings: int = setting("MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Films with fewer ratings come last.")
     half_life_days: float = setting(
         "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of what is popular lately."

@@ -113,7 +113,7 @@ def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> Non
         x_m = fold_in.posterior(f.V[h.rows], y, f.m, f.C, f.C_inverse, f.model.noise)
         x_p = fold_in.plain(f.V[h.rows[h.rating >= 3.5]], f.VtV, f.model.ranker_alpha, f.model.ranker_reg)
         parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h)]
-        w, b, c = 0.5 * n / (n + 50), 0.75 * n / (n + 50), 25 / (n + 25)
+        w, b, c = 0.5 * n / (n + 50), 1.25 * n / (n + 50), 25 / (n + 25)
         z = [standardized(part.astype(np.float32), h.rows) for part in parts]
         wanted = (1 - w) * z[0] + w * z[1] + b * z[2] + c * f.popular
         assert np.allclose(score(f, h), wanted, atol=1e-4)

@@ -5,11 +5,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from health import Health
 from recommender import Recommender
+from web.edge import LARGEST_BODY
 from web.errors import NotReadyError, handle_errors
 from web.health_routes import health_routes
 from web.seed_routes import seed_routes
-
-LARGEST_BODY = 1024 * 1024
 
 
 def create_app(recommender: Recommender, health: Health) -> Flask:

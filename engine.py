@@ -94,7 +94,6 @@ class Engine:
         """
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
-        self.start()
         rows = np.searchsorted(films, ratings.film)
         V, m, C = self.fit_ranker(ratings, films, model, progress)
         mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
@@ -136,6 +135,7 @@ class Engine:
         self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[Floats, Floats, Floats]:
         """Implicit ALS on likes: V [f, k], and mean [k] and covariance [k, k] of its users' vectors."""
+        self.start()  # without a session there is no ALS
         likes = ratings.take(np.flatnonzero(ratings.rating >= model.like_threshold))
         als = ALS(
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,

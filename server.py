@@ -36,6 +36,7 @@ from runtime.spark import SUBMITTED
 from settings import Settings, SettingsError
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from web.edge import harden
 
 log = logging.getLogger("matinee")
 
@@ -69,6 +70,7 @@ class Server:
         cherrypy.config.update(_cherrypy_settings(self.settings))
         cherrypy.engine.subscribe("stop", self.stop, priority=80)  # after the HTTP server has finished its requests
         cherrypy.engine.start()
+        harden(cherrypy.server.httpserver)
         log.info("listening on http://%s:%d", self.settings.host, self.settings.port)
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
         while not self.told_to_stop:

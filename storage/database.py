@@ -1,10 +1,12 @@
 """The way to PostgreSQL: a pool of connections, their timeouts, migrations, and one lock among processes."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import alembic.command
+import psycopg2
 from alembic.config import Config
 from psycopg2 import errorcodes
 from sqlalchemy import Connection, create_engine, make_url, text
@@ -13,6 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from settings import ROOT
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2
 REQUEST_SECONDS = 2  # no request waits longer for a statement or for a connection
@@ -25,6 +29,8 @@ REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|no password supplied|(database|role) .+ does not exist"
 )
 ADVICE = "Correct the user, password or database in DATABASE_URL, or make them in PostgreSQL."
+# psycopg2's own come where SQLAlchemy puts a connection back into the pool
+LOST = (OperationalError, InterfaceError, PoolTimeoutError, psycopg2.OperationalError, psycopg2.InterfaceError)
 AWAY = {
     errorcodes.QUERY_CANCELED,  # timed out
     errorcodes.ADMIN_SHUTDOWN,
@@ -44,6 +50,7 @@ class Database:
             self.url,
             pool_size=threads + SPARE_CONNECTIONS,
             max_overflow=0,
+            isolation_level="AUTOCOMMIT",
             pool_timeout=REQUEST_SECONDS,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
@@ -52,18 +59,18 @@ class Database:
                 "options": f"-c statement_timeout={REQUEST_SECONDS * 1000}",
             },
         )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
         """For work that is one statement: it commits by itself, which saves two round trips."""
-        with _translated(), self._autocommit.connect() as db:
+        with _translated(), self._engine.connect() as db:
             yield db
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """For work of several statements that count together or not at all, and may take their time."""
-        with _translated(), self._engine.begin() as db:
+        with _translated(), self._transactions.begin() as db:
             db.execute(text("SET LOCAL statement_timeout = 0"))
             yield db
 
@@ -79,7 +86,7 @@ class Database:
     @contextmanager
     def alone(self, lock: int) -> Iterator[bool]:
         """Whether this is now the only process inside; PostgreSQL frees the place of one that dies."""
-        with _translated(), self._autocommit.connect() as db:
+        with _translated(), self._engine.connect() as db:
             taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
             try:
                 yield taken
@@ -110,9 +117,11 @@ class Database:
 def _unlock(db: Connection, lock: int) -> None:
     try:
         db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
-    except BaseException:
-        db.invalidate()  # back in the pool it would hold the lock for ever; PostgreSQL frees it with the connection
-        raise
+    except (DBAPIError, psycopg2.Error) as error:
+        # what was done under the lock is done; in the pool the connection might hold the lock for ever, and
+        # PostgreSQL frees it with the connection
+        log.warning("the connection that held a lock was lost: %s", _first_line(error))
+        db.invalidate()
 
 
 @contextmanager
@@ -120,7 +129,7 @@ def _translated() -> Iterator[None]:
     """Turn the many ways in which a database is away into `DatabaseUnavailableError`."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except LOST as error:
         raise _unavailable(_first_line(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated or getattr(error.orig, "pgcode", None) in AWAY:

@@ -2,7 +2,7 @@
 
 
 class DatabaseUnavailableError(RuntimeError):
-    """PostgreSQL cannot be reached or does not answer in time; the statement that failed changed nothing."""
+    """PostgreSQL cannot be reached or does not answer in time."""
 
 
 class DatabaseRefusedError(DatabaseUnavailableError):

@@ -27,6 +27,7 @@ from runtime.postgres import EmbeddedPostgres
 from scoring.ratings import Ratings
 from settings import ModelSettings, Settings
 from storage.database import Database
+from web.edge import harden
 
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
@@ -147,6 +148,7 @@ def serve() -> Iterator[Callable[[Recommender, Health], httpx.Client]]:
             server = WsgiServer(("127.0.0.1", 0), create_app(recommender, health), numthreads=20)
             server.expiration_interval = 0.02  # how soon it notices that it is to stop
             server.prepare()
+            harden(server)
             thread = threading.Thread(target=server.serve, daemon=True)
             thread.start()
             stack.callback(thread.join)

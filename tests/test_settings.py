@@ -71,7 +71,7 @@ BAD = [("MATINEE_LOG_LEVEL", "LOUD"), ("MATINEE_PORT", "0"), ("MATINEE_PORT", "6
        ("MATINEE_PORT", "http"), ("MATINEE_PORT", "5430.0"), ("MATINEE_RETRAIN_MINUTES", "-1"),
        ("MATINEE_RETRAIN_MINUTES", "nan"), ("MATINEE_RETRAIN_MINUTES", "inf"), ("MATINEE_RANKER_REG", "much"),
        ("MATINEE_LIKE_THRESHOLD", "6"), ("DATABASE_URL", "not a url"), ("DATABASE_URL", "mysql://x/y"),
-       ("DATABASE_URL", "postgresql://x:http/y"), ("DATABASE_URL", "/tmp/sqlite.db")]  # fmt: skip
+       ("DATABASE_URL", "postgresql://x:http/y"), ("DATABASE_URL", "sqlite.db")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)

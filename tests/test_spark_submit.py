@@ -45,7 +45,7 @@ def test_it_serves_and_trains_and_stops_in_order(scratch: Path, dataset: Path) -
         poll(lambda: running.part("generation")["state"] == "ready", what="a generation")
         assert {film % 2 for film in running.recommended(user)} == {0}
         running.process.send_signal(signal.SIGTERM)
-        poll(lambda: not processes_of(running.state_dir), 10, "the end of all processes")
+        poll(lambda: not processes_of(running.state_dir), 20, "the end of all processes")
 
 
 def test_after_a_kill_of_what_was_launched_nothing_is_left(scratch: Path, dataset: Path) -> None:
@@ -53,4 +53,4 @@ def test_after_a_kill_of_what_was_launched_nothing_is_left(scratch: Path, datase
         running.wait_until_ready()
         assert any("server.py" in shown for shown in processes_of(running.state_dir))
         running.process.kill()
-        poll(lambda: not processes_of(running.state_dir), 5, "the end of all processes")
+        poll(lambda: not processes_of(running.state_dir), 10, "the end of all processes")

@@ -62,7 +62,7 @@ def _unknown(error: LookupError) -> Response:
 
 def _database_away(error: DatabaseUnavailableError) -> Response:
     log.warning("the database is away: %s", error)
-    return _later("The database cannot be reached at the moment; nothing was changed. Try again.")
+    return _later("The database cannot be reached at the moment. Try again; sending a rating twice does no harm.")
 
 
 def _not_ready(error: NotReadyError) -> Response:

@@ -40,10 +40,7 @@ def parse_rating(request: Request) -> float:
 
 
 def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{0,4})?", text, re.ASCII) else text
 
 
 def _on_scale(value: Any) -> float:

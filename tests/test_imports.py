@@ -25,14 +25,14 @@ LAYERS = {  # each may import those it names, and nothing else of ours
     "app": {"settings", "scoring", "storage", "recommender", "health", "web"},
     "commands": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "jobs"},
     "cli": {"settings", "scoring", "runtime", "storage", "commands"},
-    "server": {"settings", "runtime", "storage", "engine", "recommender", "health", "jobs", "app"},
+    "server": {"settings", "runtime", "storage", "engine", "recommender", "health", "jobs", "web", "app"},
     "migrations": {"models"},
 }
 ONLY_IN = {
     "pyspark": {"engine", "runtime.spark"},
     "py4j": {"engine", "runtime.spark"},
     "cherrypy": {"server"},
-    "cheroot": {"server"},
+    "cheroot": {"server", "web.edge"},
     "paste": {"server"},
     "flask": {"app", "web"},
     "werkzeug": {"app", "web"},

@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -95,9 +96,10 @@ class Engine:
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
         rows = np.searchsorted(films, ratings.film)
-        V, m, C = self.fit_ranker(ratings, films, model, progress)
-        mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
-        W = self._neighbours(NeighbourFit(ratings, rows, len(films), model), progress)
+        with self._explained():
+            V, m, C = self.fit_ranker(ratings, films, model, progress)
+            mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
+            W = self._neighbours(NeighbourFit(ratings, rows, len(films), model), progress)
         likes = np.flatnonzero(ratings.rating >= model.like_threshold)
         count = np.bincount(rows, minlength=len(films))
         total = np.bincount(rows, ratings.rating, minlength=len(films))
@@ -125,9 +127,8 @@ class Engine:
 
         frame = spark.createDataFrame(_history_table(histories))
         frame = frame.repartition(self._tasks(spark))
-        try:
+        with self._explained():
             table = frame.mapInArrow(rank, "user int, film int, expected float").toArrow()
-        finally:
             shared.destroy()
         return tuple(table[name].to_numpy() for name in ("user", "film", "expected"))
 
@@ -180,13 +181,21 @@ class Engine:
         spark = self.start()
         shared = spark.sparkContext.broadcast(fit)
         parts = np.array_split(targets, min(len(targets), self._tasks(spark)))
-        try:
-            with watched(spark, len(parts), partial(progress, "neighbours")):
-                found = spark.sparkContext.parallelize(parts, len(parts)).map(lambda part: shared.value.fit(part))
-                weights = found.collect()
-        finally:
-            shared.destroy()
+        with watched(spark, len(parts), partial(progress, "neighbours")):
+            found = spark.sparkContext.parallelize(parts, len(parts)).map(lambda part: shared.value.fit(part))
+            weights = found.collect()
+        shared.destroy()  # not after a failure: a session that failed may be gone, and takes what it held with it
         return Weights(*(np.concatenate([getattr(w, name) for w in weights]) for name in ("target", "source", "value")))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what it means when Spark does not answer any more, which py4j and pyspark do in many ways."""
+        try:
+            yield
+        except Exception as error:
+            if self._spark is not None and not alive(self._spark):
+                raise EngineError("Spark's JVM ended in the middle of it; the next training starts another") from error
+            raise
 
     def _tasks(self, spark: SparkSession) -> int:
         return int(spark.sparkContext.defaultParallelism) * TASKS_A_CORE

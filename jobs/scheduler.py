@@ -64,6 +64,7 @@ class Scheduler:
     def _retrain(self) -> None:
         self.health.report("trainer", "running")
         self._reported(self.trainer.retrain)
+        self._refresh()
 
     def _reported(self, job: Callable[[], object]) -> None:
         try:

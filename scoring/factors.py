@@ -129,7 +129,7 @@ class Factors:
         except FactorsError:
             raise
         except Exception as error:
-            raise FactorsError(f"not the factors of a training: {error}") from error
+            raise FactorsError("these are not the factors of a training, or not all of them") from error
         factors.check()
         return factors
 

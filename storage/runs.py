@@ -6,15 +6,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+CUT_OFF = "cut off: its process ended, or it lost the database"
+
 
 def begin(db: Connection, kind: str) -> int:
     """Open a run. The caller holds the job's lock, so a run still open is that of a process that died."""
     db.execute(
         text("""
-            UPDATE runs SET outcome = 'failed', error = 'the process ended', finished_at = clock_timestamp()
+            UPDATE runs SET outcome = 'failed', error = :error, finished_at = clock_timestamp()
             WHERE kind = :kind AND outcome IS NULL
         """),
-        {"kind": kind},
+        {"kind": kind, "error": CUT_OFF},
     )
     statement = text("INSERT INTO runs (kind, phase) VALUES (:kind, 'starting') RETURNING id")
     return int(db.execute(statement, {"kind": kind}).scalar_one())

@@ -329,7 +329,11 @@ def test_a_run_left_open_by_a_dead_process_is_closed_by_the_next(filled: Databas
     with filled.statement() as db:
         dead, ingest, alive = runs.begin(db, "train"), runs.begin(db, "ingest"), runs.begin(db, "train")
         found = {row.id: (row.outcome, row.error) for kind in ("train", "ingest") for row in runs.newest(db, kind, 9)}
-    assert found == {dead: ("failed", "the process ended"), ingest: (None, None), alive: (None, None)}
+    assert found == {
+        dead: ("failed", "cut off: its process ended, or it lost the database"),
+        ingest: (None, None),
+        alive: (None, None),
+    }
 
 
 def test_only_one_is_alone_and_the_place_is_free_afterwards(filled: Database) -> None:

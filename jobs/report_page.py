@@ -84,17 +84,28 @@ def _label_generations(axes: Axes, judged: list[Entry], name: str) -> None:
     axes.legend(frameon=False)
 
 
-def _by_given(axes: Axes, report: Report) -> None:
-    judged = _judged(axes, report)
-    if not judged:
-        return
-    newest, places = judged[-1], np.arange(len(GIVEN))
-    for name, colour, label in (("NDCG@10", OURS, f"generation {newest.id}"), ("popularity", THEIRS, "popularity")):
-        _with_intervals(axes, [newest.measure(name, n) for n in GIVEN], colour, label)
-    if report.replaced:
-        axes.plot(places, [report.replaced[n] for n in GIVEN], "s--", color=SEED, label="the seed's model")
-    axes.set_xticks(places, [str(n) for n in GIVEN])
-    axes.set(xlabel="ratings given", ylabel="NDCG@10", ylim=(0, 1.05 * axes.get_ylim()[1]))
+def _ndcg_by_given(axes: Axes, report: Report) -> None:
+    if judged := _judged(axes, report):
+        newest = judged[-1]
+        _with_intervals(axes, [newest.measure("NDCG@10", n) for n in GIVEN], OURS, f"generation {newest.id}")
+        _with_intervals(axes, [newest.measure("popularity", n) for n in GIVEN], THEIRS, "popularity")
+        if report.replaced:
+            replaced = [report.replaced[n] for n in GIVEN]
+            axes.plot(np.arange(len(GIVEN)), replaced, "s--", color=SEED, label="the seed's model")
+        _label_given(axes, "NDCG@10")
+        axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+
+
+def _rmse_by_given(axes: Axes, report: Report) -> None:
+    if judged := _judged(axes, report):
+        newest = judged[-1]
+        _with_intervals(axes, [newest.measure("RMSE", n) for n in GIVEN], OURS, f"generation {newest.id}")
+        _label_given(axes, "RMSE")
+
+
+def _label_given(axes: Axes, name: str) -> None:
+    axes.set_xticks(np.arange(len(GIVEN)), [str(n) for n in GIVEN])
+    axes.set(xlabel="ratings given", ylabel=name)
     axes.legend(frameon=False)
 
 
@@ -130,7 +141,8 @@ FIGURES = (
         "popularity and the model that came before.",
     ),
     (_rmse, "Error of the shown rating on the same people (RMSE, lower is better)."),
-    (_by_given, "NDCG@10 of the newest judged generation by the number of ratings given."),
+    (_ndcg_by_given, "NDCG@10 of the newest judged generation by the number of ratings given."),
+    (_rmse_by_given, "Error of the rating it shows, by the number of ratings given."),
     (_coverage, "Share of the rated films that is in any of their lists."),
     (
         _calibration,

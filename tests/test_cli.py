@@ -208,7 +208,10 @@ def test_the_report_is_printed_and_drawn(served: Operator, tmp_path: Path) -> No
     shown = served.says("report", "--html", str(page))
     assert shown == served.says("report")
     assert "NDCG@10" in shown
-    assert page.read_text().lstrip().lower().startswith("<!doctype html>")
+    drawn = page.read_text()
+    assert drawn.startswith("<!doctype html>")
+    assert drawn.count("<svg") == 6
+    assert "ratings given" in drawn
 
 
 def test_a_generation_trained_from_files_alone_is_brought_in(served: Operator, folder: Path, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Finding parameters: a search over the ranker's and the fold-in's settings on ratings that no training sees."""
 
 import logging
-import os
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from engine import Engine
 from jobs.evaluate import relevant_films
+from runtime.new_file import write_whole
 from runtime.progress import progress
 from scoring.evaluation import LONGEST, Result, Row, list_quality
 from scoring.factors import Factors
@@ -65,17 +68,19 @@ class Search:
     bases: dict[float, Factors] = field(default_factory=dict)
 
     def run(self, trials: int, seed: int) -> None:
-        """Try so many settings, today's first; Ctrl-C ends it early with what it has."""
+        """Try so many settings, today's first; Ctrl-C ends it after the trial under way, a second one at once."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         around = space(self.today)
         study.enqueue_trial({name: getattr(self.today, name) for name in around})
-        with progress(trials, "searching", unit="trial") as advance, suppress(KeyboardInterrupt):
-            for _ in range(trials):
+        self.engine.start()  # pyspark puts a handler of its own in place, which ours has to follow
+        with progress(trials, "searching", unit="trial") as advance, interrupts_noted() as interrupted:
+            while trials and not interrupted.is_set():
                 trial = study.ask(around)
                 study.tell(trial, self._try(trial.params))
                 advance(1)
-        write(self.out, self.best)
+                trials -= 1
+        write_whole(self.out, dump(self.best).encode())
 
     def _try(self, params: dict[str, Any]) -> float:
         model = replace(self.today, **params)
@@ -84,7 +89,7 @@ class Search:
         score = self.chooser.quality(factors, self.engine)["NDCG@10"]
         if score > self.best_score:
             self.best, self.best_score = model, score
-            write(self.out, model)
+            write_whole(self.out, dump(model).encode())
             log.info("NDCG@10 %.4f with %s", score, params)
         return score
 
@@ -130,11 +135,22 @@ def space(today: ModelSettings) -> dict[str, BaseDistribution]:
     }
 
 
-def write(out: Path, model: ModelSettings) -> None:
-    """Put the settings in place whole, so that a reader never sees a half."""
-    part = out.with_name(f"{out.name}.part")
-    part.write_text(dump(model))
-    os.replace(part, out)
+@contextmanager
+def interrupts_noted() -> Iterator[threading.Event]:
+    """Ctrl-C only sets the event in the block: an exception in the middle of Spark's work may get lost there."""
+    noted = threading.Event()
+
+    def note(*_: object) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        log.info("ending after the trial under way; Ctrl-C again ends at once")
+        noted.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def unseen(phase: str, done: float) -> None:

@@ -409,7 +409,7 @@ def script(tmp_path: Path) -> Path:
     for name in ("download_dataset.sh", "settings.py", *(f"runtime/{path.name}" for path in ROOT.glob("runtime/*.py"))):
         (home / name).write_bytes((ROOT / name).read_bytes())
     (home / "scoring").symlink_to(ROOT / "scoring")
-    environment = f'VENV_PYTHON={sys.executable}\nensure_environment() {{ [ "$1" = requirements.txt ]; }}\n'
+    environment = f'VENV_PYTHON="{sys.executable}"\nensure_environment() {{ [ "$1" = requirements.txt ]; }}\n'
     (home / "runtime/environment.sh").write_text(environment)
     return home / "download_dataset.sh"
 

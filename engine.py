@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 
 from runtime.java import JavaError
 from runtime.logs import log_to_stderr
-from runtime.movielens import DatasetError, read_movies, read_ratings
+from runtime.movielens import DatasetError, read_set
 from runtime.new_file import refuse_unwritable, write_whole
 from runtime.spark import alive, close_session, open_session, watched
 from scoring.biases import damped_biases
@@ -251,8 +251,8 @@ def train_to_file(settings: Settings, folder: Path, out: Path) -> None:
 
 def train_folder(engine: Engine, folder: Path) -> Factors:
     """Train on a MovieLens folder, without the people who are held out to judge by. Raises `DatasetError`."""
-    films = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
-    learners, _ = judges_apart(read_ratings(folder, films.tolist())[0])
+    ratings, films = read_set(folder)
+    learners, _ = judges_apart(ratings)
     factors = engine.train(learners, films, engine.settings.model, _tell)
     return replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT})
 

@@ -21,7 +21,7 @@ import rivals
 
 from engine import Engine
 from jobs.evaluate import TEST_SHARE, relevant_films
-from runtime.movielens import read_movies, read_ratings
+from runtime.movielens import read_set
 from scoring.evaluation import LONGEST, Result, Row, list_quality, mean
 from scoring.many import counted, lists_of, of_each
 from scoring.ratings import Ints, Ratings
@@ -77,9 +77,7 @@ class Contest:
 
 def compared(folder: Path, seeds: list[int]) -> list[Result]:
     """One result a seed; a rival whose library is missing is left out."""
-    movies, _ = read_movies(folder)
-    films = np.sort(np.array([movie.movie_id for movie in movies], np.int32))
-    ratings, _ = read_ratings(folder, films.tolist())
+    ratings, films = read_set(folder)
     contest, engine = Contest(ratings, films), Engine(load())
     engine.start()
     try:

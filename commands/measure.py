@@ -74,10 +74,10 @@ def evaluate(context: Context, /, out: Path | None, **question: Any) -> None:
 @click.pass_obj
 def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> None:
     """Search for better settings of ranker and fold-in, and compare them with today's."""
-    from jobs.measure import read_folder
     from jobs.tune import tune as search
+    from runtime.movielens import read_set
 
-    ratings, films = read_folder(dataset or context.dataset())
+    ratings, films = read_set(dataset or context.dataset())
     with context.engine() as engine:
         result = search(engine, ratings, films, context.settings.model, out, trials, seed)
     click.echo(f"{result}\nthe settings found are in {out}")

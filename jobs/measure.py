@@ -9,7 +9,7 @@ from engine import Engine, Progress
 from jobs import evaluate
 from jobs.ingest import load_base
 from jobs.pairs import read_pairs
-from runtime.movielens import read_movies, read_ratings
+from runtime.movielens import read_set
 from runtime.progress import progress
 from scoring.evaluation import Result, Row, mean
 from scoring.holdout import judge, sample
@@ -32,15 +32,9 @@ PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int, Progre
 }
 
 
-def read_folder(folder: Path) -> tuple[Ratings, Ints]:
-    """The ratings of a MovieLens folder and its film ids, ascending. Raises `DatasetError`."""
-    films = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
-    return read_ratings(folder, films.tolist())[0], films
-
-
 def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) -> Result:
     """A protocol on the set in this folder, once for each seed; the mean of the runs."""
-    ratings, films = read_folder(folder)
+    ratings, films = read_set(folder)
     return _for_each(
         seeds, lambda seed: PROTOCOLS[name](engine, ratings, films, engine.settings.model, seed, lambda *_: None)
     )

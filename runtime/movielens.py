@@ -4,11 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from runtime.formats import Format, detect, identity
 from runtime.ratings_file import read_ratings
 from runtime.report import DatasetError, LineError, Report
+from scoring.ratings import Ints, Ratings
 
-__all__ = ["DatasetError", "Movie", "Report", "fingerprint", "read_movies", "read_ratings"]
+__all__ = ["DatasetError", "Movie", "Report", "fingerprint", "read_movies", "read_ratings", "read_set"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ def read_movies(folder: Path) -> tuple[list[Movie], Report]:
     if not movies:
         raise DatasetError(f"{folder / shape.films.file} holds no films. Is it a whole file of a MovieLens set?")
     return list(movies.values()), report
+
+
+def read_set(folder: Path) -> tuple[Ratings, Ints]:
+    """The ratings of the set in this folder and its film ids, ascending. Raises `DatasetError`."""
+    films = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
+    return read_ratings(folder, films.tolist())[0], films
 
 
 def _movie(shape: Format, row: dict[str, str]) -> Movie:

@@ -3,7 +3,8 @@
 #   . runtime/environment.sh                 (after: MATINEE_ROOT, VENV_PYTHON, say, fail)
 #   ensure_environment requirements.txt      (after: "$VENV_PYTHON" has everything that file asks for)
 #
-# A second call with the same requirements runs no pip and needs no network. Progress goes to stderr.
+# A second call with the same requirements runs no pip and needs no network. Progress goes to stderr. The requirements
+# are locked: pip installs no file whose SHA-256 they do not name.
 
 MATINEE_ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV="$MATINEE_ROOT/.venv"
@@ -38,8 +39,7 @@ environment_is_ready() {
 
 stamp_of() { printf '%s/installed-%s\n' "$VENV" "$1"; }
 
-# requirements-dev.txt includes requirements.txt, so that one always counts.
-checksum_of() { cat "$MATINEE_ROOT/requirements.txt" "$MATINEE_ROOT/$1" | cksum; }
+checksum_of() { cksum <"$MATINEE_ROOT/$1"; }
 
 build_environment() {
     if [ -e "$VENV/unfinished" ] || ! "$VENV_PYTHON" -m pip --version >/dev/null 2>&1; then

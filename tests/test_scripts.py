@@ -134,6 +134,16 @@ def test_requirements_that_cannot_be_installed_stop_the_start(project: Project) 
     assert "server []" in project.run("start_server.sh").stdout
 
 
+def test_a_package_that_is_not_the_one_that_was_locked_stops_the_start(project: Project) -> None:
+    package = project.folder / "odd-1-py3-none-any.whl"
+    package.write_bytes(b"something else")
+    (project.folder / "requirements.txt").write_text(f"./{package.name} --hash=sha256:{'0' * 64}\n")
+    started = project.run("start_server.sh")
+    assert started.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in started.stderr
+    assert "pip could not install requirements.txt" in started.stderr
+
+
 def test_a_python_that_is_too_old_is_named(bare: Project, tmp_path: Path) -> None:
     old = a_script(tmp_path / "python3.8", '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.8.10\nexit 1\n')
     started = bare.run("start_server.sh", PYTHON=str(old))

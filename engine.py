@@ -20,14 +20,16 @@ import runtime.one_thread  # noqa: F401 - before numpy is loaded
 # isort: split
 import numpy as np
 import pyarrow as pa
+from py4j.protocol import Py4JError
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
+from runtime.disk import FullDiskError, room_in
 from runtime.java import JavaError
 from runtime.logs import log_to_stderr
 from runtime.movielens import DatasetError, read_set
 from runtime.new_file import refuse_unwritable, write_whole
-from runtime.spark import alive, close_session, open_session, watched
+from runtime.spark import alive, close_session, open_session, shelf, told_by_java, watched, why_ended
 from scoring.biases import damped_biases
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked_batch
@@ -71,7 +73,8 @@ class Engine:
                 close_session(self._spark)
                 self._spark = None
             if self._spark is None:
-                self._spark = open_session(self.settings)
+                with room_in(shelf(self.settings)):
+                    self._spark = open_session(self.settings)
             return self._spark
 
     def stop(self) -> None:
@@ -189,12 +192,18 @@ class Engine:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what it means when Spark does not answer any more, which py4j and pyspark do in many ways."""
+        """Say what it means when Spark does not answer any more, or fails, which py4j and pyspark do in many ways."""
         try:
-            yield
+            with room_in(shelf(self.settings)):
+                yield
+        except FullDiskError:
+            raise
         except Exception as error:
             if self._spark is not None and not alive(self._spark):
-                raise EngineError("Spark's JVM ended in the middle of it; the next training starts another") from error
+                ended = why_ended(self.settings.spark_driver_memory)
+                raise EngineError(f"{ended}; the next training starts another") from error
+            if isinstance(error, Py4JError):
+                raise EngineError(told_by_java(error)) from error
             raise
 
     def _tasks(self, spark: SparkSession) -> int:
@@ -231,7 +240,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         settings = load_settings()
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.log_format)
         train_to_file(settings, given.ratings, given.out)
     except (DatasetError, EngineError, JavaError, OSError, SettingsError) as error:
         sys.exit(f"matinee: {error}")

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from recommender import Live
 from scoring.foretell import foretell
 from scoring.score import history
 from storage import foretold
 from storage.database import Database
 from storage.foretold import Comparison
 from storage.snapshot import Snapshot
+from viewer import Live
 
 MOST_COMPARED = 2000  # in one run: some seconds of work, and enough to tell an RMSE to .02
 
@@ -31,7 +31,7 @@ def compare_new_views(database: Database, taken: Snapshot, live: Live | None, re
         for done, place in enumerate(drawn):
             found += _compared(taken, int(place), live)
             report(done / len(drawn))
-    with database.transaction() as db:
+    with database.unhurried() as db:
         foretold.add(db, found, taken.users[users], taken.versions[users])
 
 

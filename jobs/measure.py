@@ -63,7 +63,7 @@ def measure_generation(database: Database, settings: Settings, generation_id: in
     people = sample(judges)
     rows: dict[str, Row] = {}
     for one in dict.fromkeys(filter(None, (asked, live))):
-        with database.transaction() as db:
+        with database.unhurried() as db:
             factors = generations.load(db, one)
         found = judge(factors, people, counted(learners, factors.films, RELEVANT))
         rows |= {f"{one}: n = {n}": _with_intervals(found, g) for g, n in enumerate(GIVEN)}

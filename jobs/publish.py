@@ -1,21 +1,25 @@
 """From what a training yielded to a generation that serves, or to one that is kept as rejected."""
 
 import logging
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import Connection
 
 from engine import Engine
 from jobs.judging import judged
-from jobs.run import Run
-from recommender import LISTED, Recommender
+from jobs.run import OUTAGE_SECONDS, Run, patiently
+from recommender import Recommender
 from scoring.factors import Factors
 from scoring.ratings import Ratings
 from storage import generations, recommendations, runs
 from storage.database import Database
+from storage.errors import DatabaseUnavailableError
 from storage.snapshot import Snapshot
+from viewer import LISTED
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +63,7 @@ class Publisher:
         live = self.recommender.live
         served = live.factors if live else None
         found = judged(candidate.factors, served, candidate.learners, candidate.held_out, self.engine.lists)
-        details = {"facts": dict(candidate.factors.facts), "seconds": run.seconds, "held_out": found.summary}
+        details = {**described(candidate.factors), "seconds": run.seconds, "held_out": found.summary}
         verdict = "accepted" if found.verdict.accepted else "rejected"
         record = generations.Record(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)
         log.info("%s: %s", record.verdict, record.reason)
@@ -71,8 +75,7 @@ class Publisher:
         return "published"
 
     def _keep_rejected(self, run: Run, factors: Factors, record: generations.Record) -> None:
-        with self.database.transaction() as db:
-            _end(db, run, "rejected", record, generations.add(db, factors, record))
+        self._settled(run, "rejected", record, lambda db: generations.add(db, factors, record))
 
     def _publish(self, run: Run, candidate: Candidate, record: generations.Record) -> None:
         """Make the generation and everybody's list visible at one stroke, then move this process's readers."""
@@ -81,17 +84,49 @@ class Publisher:
         user, film, expected = self.engine.lists(candidate.factors, taken.histories, LISTED)
         versions = taken.versions[np.searchsorted(taken.users, user)]
         run.advance("publish")
-        with self.database.transaction() as db:
+
+        def write(db: Connection) -> int:
             generation_id = generations.add(db, candidate.factors, record)
             recommendations.publish(db, generation_id, user, versions, film, expected)
             generations.flip(db, generation_id)
-            _end(db, run, "published", record, generation_id)
-        self.recommender.use(generation_id, candidate.factors)
+            return generation_id
+
+        generation_id = self._settled(run, "published", record, write)
+        with suppress(DatabaseUnavailableError):  # it is published; the refresh that comes each second makes up for it
+            self.recommender.use(generation_id, candidate.factors)
+
+    def _settled(
+        self, run: Run, outcome: Verdict, record: generations.Record, write: Callable[[Connection], int]
+    ) -> int:
+        """The generation with which the run ends: what `write` stores, once, though the database be away for a while.
+
+        Whether the training's lock was lost with a connection does not matter here: who got it since has closed the
+        run when beginning another.
+        """
+
+        def attempt() -> int:
+            with self.database.unhurried() as db:
+                done = runs.hold(db, run.id)
+                if done is not None:  # by an attempt whose commit succeeded and whose answer was lost
+                    return done
+                generation_id = write(db)
+                _end(db, run, outcome, record, generation_id)
+                return generation_id
+
+        return patiently(attempt, OUTAGE_SECONDS)
 
     def _prune(self) -> None:
-        with self.database.transaction() as db:
-            recommendations.prune(db)
-            generations.prune(db, self.keep_generations)
+        try:
+            with self.database.unhurried() as db:
+                recommendations.prune(db)
+                generations.prune(db, self.keep_generations)
+        except DatabaseUnavailableError as error:  # no failure of a run that has published
+            log.warning("what is no longer served will be cleared away after the next training: %s", error)
+
+
+def described(factors: Factors) -> dict[str, Any]:
+    """What factors were made of, and with which settings, as JSON has it."""
+    return {"facts": {**factors.facts, "films": len(factors.films)}, "parameters": asdict(factors.model)}
 
 
 def _end(db: Connection, run: Run, outcome: Verdict, record: generations.Record, generation_id: int) -> None:

@@ -96,7 +96,7 @@ def report(database: Database, settings: Settings, limit: int) -> Report:
     entries = [_entry(row, online.get(row.id)) for row in reversed(rows)]
     replaced = None
     if live is not None:
-        with database.transaction() as db:
+        with database.unhurried() as db:
             replaced = seed_quality(generations.load(db, live), load_base(database, settings).ratings)
     return Report(entries, calibration, replaced)
 

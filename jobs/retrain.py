@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Literal
@@ -22,6 +22,7 @@ from scoring.splits import judges_apart
 from settings import USER_OFFSET, ModelSettings, Settings
 from storage import foretold, generations, movies, snapshot
 from storage.database import TRAINING_LOCK, Database
+from storage.errors import UnknownGenerationError
 from storage.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -69,17 +70,24 @@ class Trainer:
     engine: Engine
     recommender: Recommender
 
-    def retrain(self) -> Outcome:
+    def retrain(self, ordered: Callable[[int | None], object] | None = None) -> Outcome:
         """Train on what is known now and serve the result, unless another process trains or nothing has changed.
 
         Raises whatever went wrong; the run says so too, and the live generation goes on serving.
+
+        Args:
+            ordered: by somebody who is told the run's id, or None if another process trains, and who wants a training
+                though nothing may have changed.
         """
         with self._alone() as run:
+            if ordered:
+                ordered(run.id if run else None)
             if run is None:
                 log.info("no training: another process is at it")
                 return "busy"
             known = self._known(run)
-            if known.fingerprint == known.learned:
+            readable = self._refresh()
+            if known.fingerprint == known.learned and readable and not ordered:
                 log.info("no training: nothing has changed since the last")
                 run.discard()
                 return "unchanged"
@@ -95,6 +103,7 @@ class Trainer:
             if run is None:
                 return "busy"
             known = self._known(run)
+            self._refresh()
             refuse_unfit(factors, known)
             self._compare(run, known.taken)
             # they have learned nothing of our users' views: their own mark leaves the next training due
@@ -118,6 +127,14 @@ class Trainer:
             taken, films, learned = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
         return Known(base, taken, films, fingerprint(base, taken, self.settings.model), learned)
 
+    def _refresh(self) -> bool:
+        """Have the live generation in memory, or what stands in for it; False if it cannot be read."""
+        try:
+            self.recommender.refresh()
+        except (FactorsError, UnknownGenerationError):
+            return False
+        return True
+
     @property
     def _publisher(self) -> Publisher:
         return Publisher(self.database, self.engine, self.recommender, self.settings.keep_generations)
@@ -125,8 +142,6 @@ class Trainer:
     def _compare(self, run: Run, taken: Snapshot) -> None:
         """Before anything new is learned, see what the live generation would have said of it."""
         run.advance("compare")
-        with suppress(FactorsError):  # a live generation that cannot be read is none to compare with
-            self.recommender.refresh()
         live = self.recommender.live
         compare_new_views(self.database, taken, live, partial(run.advance, "compare"))
         with self.database.statement() as db:
@@ -135,6 +150,7 @@ class Trainer:
     def _train(self, run: Run, known: Known) -> Candidate:
         base, judges = judges_apart(known.base.ratings)
         ratings = together(base, known.taken.views)
+        run.advance("ranker")  # which is to begin with the start of Spark, if it has not been started
         factors = self.engine.train(ratings, known.films, self.settings.model, run.advance)
         facts = {"base_ratings": len(base), "views": len(known.taken.views), "users": len(known.taken.users)}
         factors = replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT, **facts})

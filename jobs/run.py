@@ -5,14 +5,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from runtime.progress import progress
 from storage import runs
 from storage.database import Database
-from storage.errors import DatabaseUnavailableError
+from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
+
+OUTAGE_SECONDS = 60.0  # for which results wait for the database rather than be thrown away
+RECORD_SECONDS = 600.0  # for which the reason of a failure does
+RETRY_SECONDS = 1.0
+T = TypeVar("T")
 
 
 @dataclass
@@ -68,10 +73,40 @@ def running(database: Database, kind: str, shares: dict[str, float]) -> Iterator
         run = Run(run_id, database, shares, advance_bar)
         try:
             yield run
-        except BaseException as error:
-            with suppress(DatabaseUnavailableError), database.statement() as db:
-                runs.end(db, run_id, "failed", {"seconds": run.seconds}, _reason(error))
+        except Exception as error:
+            # nothing else could be done without the database, so this may wait until it is back
+            _end_failed(run, error, RECORD_SECONDS)
             raise
+        except BaseException as error:  # Ctrl-C
+            _end_failed(run, error, 0)
+            raise
+
+
+def patiently(work: Callable[[], T], seconds: float) -> T:
+    """What `work` returns; while the database is away it is tried again each second, for so many seconds."""
+    until = time.monotonic() + seconds
+    told = False
+    while True:
+        try:
+            return work()
+        except DatabaseRefusedError:
+            raise  # waiting would not mend it
+        except DatabaseUnavailableError as error:
+            if time.monotonic() >= until:
+                raise
+            if not told:
+                log.warning("waiting up to %.0f s for the database: %s", seconds, error)
+            told = True
+        time.sleep(RETRY_SECONDS)
+
+
+def _end_failed(run: Run, error: BaseException, seconds: float) -> None:
+    def end() -> None:
+        with run.database.statement() as db:
+            runs.end(db, run.id, "failed", {"seconds": run.seconds}, _reason(error))
+
+    with suppress(DatabaseUnavailableError):  # the next run closes this one
+        patiently(end, seconds)
 
 
 def _reason(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pyspark import SparkContext, StatusTracker
 from pyspark.sql import SparkSession
 
 from runtime.java import java_home
+from runtime.private_folder import make_private
 from runtime.process import lives
 from settings import ROOT, Settings
 
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
 WATCH_SECONDS = 0.5
+OUT_OF_MEMORY = (3, 52)  # how a JVM ends that is told to, and how Spark's executors end it
 LOOPBACK = "127.0.0.1"
 SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
 
@@ -33,7 +36,7 @@ def open_session(settings: Settings) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = os.environ.get("PYSPARK_PYTHON", sys.executable)
     if SUBMITTED not in os.environ:
         os.environ["JAVA_HOME"] = str(java_home(settings.state_dir, os.environ))
-    work = _own_folder(settings.state_dir / "spark")
+    work = _own_folder(shelf(settings))
     spark = _builder(settings, work).getOrCreate()
     context = spark.sparkContext
     context.setCheckpointDir(str(work / "checkpoints"))
@@ -42,12 +45,37 @@ def open_session(settings: Settings) -> SparkSession:
     return spark
 
 
+def shelf(settings: Settings) -> Path:
+    """Where the sessions of all processes keep their work."""
+    return settings.state_dir / "spark"
+
+
 def alive(spark: SparkSession) -> bool:
     """Whether the session still has its JVM."""
     try:
         return not spark.sparkContext._jsc.sc().isStopped()
     except Exception:  # noqa: BLE001 - a JVM that is gone answers in many ways, all of which mean no
         return False
+
+
+def why_ended(heap: str) -> str:
+    """Why the JVM that this process started has ended, in an operator's words."""
+    process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
+    try:
+        status = process.wait(STOP_SECONDS) if process is not None else None
+    except subprocess.TimeoutExpired:
+        status = None
+    if status in OUT_OF_MEMORY:
+        return f"Spark's JVM ran out of memory with a heap of {heap}; set MATINEE_SPARK_DRIVER_MEMORY to more"
+    if status is not None and status in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return "Spark's JVM was killed, as the system does when its memory runs out"
+    return "Spark's JVM ended in the middle of it" + ("" if status is None else f" with status {status}")
+
+
+def told_by_java(error: Exception) -> str:
+    """What went wrong, without the line before it that names a call and the stack after it."""
+    text = str(error)
+    return (text.partition("\n: ")[2] or text).partition("\n")[0]
 
 
 def close_session(spark: SparkSession) -> None:
@@ -109,6 +137,8 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     builder = (
         SparkSession.builder.appName("matinee")
         .config("spark.driver.memory", settings.spark_driver_memory)
+        # a JVM without memory limps on: its threads end one by one, and what waits for them waits for ever
+        .config("spark.driver.defaultJavaOptions", "-XX:+ExitOnOutOfMemoryError")
         .config("spark.local.dir", str(work / "local"))
         .config("spark.sql.warehouse.dir", str(work / "warehouse"))
         .config("spark.log.level", "ERROR")
@@ -124,13 +154,14 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     return builder
 
 
-def _own_folder(shelf: Path) -> Path:
+def _own_folder(folders: Path) -> Path:
     """An empty folder for this process; those of processes that are gone are cleared away."""
-    own = shelf / str(os.getpid())
-    for folder in shelf.glob("[0-9]*"):
+    own = folders / str(os.getpid())
+    for folder in folders.glob("[0-9]*"):
         if folder == own or not lives(int(folder.name)):
             shutil.rmtree(folder, ignore_errors=True)
-    own.mkdir(parents=True)
+    make_private(folders.parent)
+    own.mkdir(mode=0o700, parents=True)
     return own
 
 

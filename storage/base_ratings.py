@@ -1,5 +1,6 @@
 """The ratings of the dataset, read once and kept as Parquet beside the state."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring.ratings import Ratings
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("user", "film", "rating", "at")
 
@@ -20,11 +23,21 @@ def save(file: Path, ratings: Ratings) -> None:
     """Write whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    pq.write_table(pa.table({name: getattr(ratings, name) for name in COLUMNS}), part)
-    os.replace(part, file)
+    table = pa.table({name: getattr(ratings, name) for name in COLUMNS})
+    try:
+        pq.write_table(table, part, write_page_checksum=True)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def load(file: Path) -> Ratings:
-    """Read what `save` wrote."""
-    table = pq.read_table(file, columns=list(COLUMNS))
-    return Ratings(*(table[name].to_numpy() for name in COLUMNS))
+def load(file: Path) -> Ratings | None:
+    """Read what `save` wrote; None if it is not there or not what was written."""
+    try:
+        table = pq.read_table(file, columns=list(COLUMNS), page_checksum_verification=True)
+        return Ratings(*(table[name].to_numpy() for name in COLUMNS))
+    except FileNotFoundError:
+        return None
+    except (OSError, pa.ArrowException) as error:
+        log.warning("%s cannot be read: %s", file, error)
+        return None

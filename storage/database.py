@@ -2,24 +2,31 @@
 
 import logging
 import re
+import select
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import alembic.command
 import psycopg2
 from alembic.config import Config
-from psycopg2 import errorcodes
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Dialect, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from settings import ROOT
+from storage.deadline import Watchdog, in_time
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2
-REQUEST_SECONDS = 2  # no request waits longer for a statement or for a connection
+REQUEST_SECONDS = 1.8  # no request waits longer for the database in all, whatever is the matter with it
+ANSWER_SECONDS = 1.5  # for a statement or for a place in the pool: an orderly end before the connection is cut
+SILENT = f"PostgreSQL has not answered within {REQUEST_SECONDS} s"
 SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
 MIGRATION_LOCK, TRAINING_LOCK = 0x4D617431, 0x4D617432  # any two numbers that nobody else uses in this database
 # a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
@@ -30,14 +37,14 @@ REFUSED = re.compile(
 )
 ADVICE = "Correct the user, password or database in DATABASE_URL, or make them in PostgreSQL."
 # psycopg2's own come where SQLAlchemy puts a connection back into the pool
-LOST = (OperationalError, InterfaceError, PoolTimeoutError, psycopg2.OperationalError, psycopg2.InterfaceError)
-AWAY = {
-    errorcodes.QUERY_CANCELED,  # timed out
-    errorcodes.ADMIN_SHUTDOWN,
-    errorcodes.CRASH_SHUTDOWN,
-    errorcodes.CANNOT_CONNECT_NOW,
-    errorcodes.TOO_MANY_CONNECTIONS,
-}
+LOST = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    TimeoutError,
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+)
 
 
 class Database:
@@ -51,25 +58,42 @@ class Database:
             pool_size=threads + SPARE_CONNECTIONS,
             max_overflow=0,
             isolation_level="AUTOCOMMIT",
-            pool_timeout=REQUEST_SECONDS,
+            hide_parameters=True,  # an error that is logged would tell what someone thought of a film
+            pool_timeout=ANSWER_SECONDS,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "matinee",
                 **LIVELINESS,
-                "options": f"-c statement_timeout={REQUEST_SECONDS * 1000}",
+                "options": f"-c statement_timeout={ANSWER_SECONDS * 1000:.0f}",
             },
         )
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._watchdog = Watchdog()
+        self._hurry = Hurry()
+        event.listen(self._engine, "do_connect", self._connect)
+        event.listen(self._engine, "checkout", _refuse_dead)
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
-        """For work that is one statement: it commits by itself, which saves two round trips."""
-        with _translated(), self._engine.connect() as db:
+        """For work that is one statement, and in haste: it commits by itself, which saves two round trips."""
+        with _translated(), self._in_haste() as until, self._engine.connect() as db, self._watched(db, until):
             yield db
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """For work of several statements that count together or not at all, and may take their time."""
+        """For work of several statements that count together or not at all, in haste like one."""
+        with (
+            _translated(),
+            self._in_haste() as until,
+            self._transactions.connect() as db,
+            self._watched(db, until),
+            db.begin(),
+        ):
+            yield db
+
+    @contextmanager
+    def unhurried(self) -> Iterator[Connection]:
+        """A transaction that may take its time, for work that no request waits for."""
         with _translated(), self._transactions.begin() as db:
             db.execute(text("SET LOCAL statement_timeout = 0"))
             yield db
@@ -87,16 +111,17 @@ class Database:
     def alone(self, lock: int) -> Iterator[bool]:
         """Whether this is now the only process inside; PostgreSQL frees the place of one that dies."""
         with _translated(), self._engine.connect() as db:
-            taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
+            with self._watched(db):
+                taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
             try:
                 yield taken
             finally:
                 if taken:
-                    _unlock(db, lock)
+                    self._unlock(db, lock)
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables to a revision, one process at a time."""
-        with self.transaction() as db:
+        with self.unhurried() as db:
             db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             config = Config()
             config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
@@ -112,16 +137,64 @@ class Database:
     def close(self) -> None:
         """Drop the pooled connections."""
         self._engine.dispose()
+        self._watchdog.close()
+
+    @contextmanager
+    def _in_haste(self) -> Iterator[float]:
+        """Until when the work may last: one limit for a place in the pool, a connection and the answers."""
+        until = time.monotonic() + REQUEST_SECONDS
+        self._hurry.until = until
+        try:
+            yield until
+        finally:
+            self._hurry.until = None
+
+    @contextmanager
+    def _watched(self, db: Connection, until: float | None = None) -> Iterator[None]:
+        wire = db.connection.fileno()
+        with self._watchdog.watching(wire, until or time.monotonic() + REQUEST_SECONDS) as watched:
+            try:
+                yield
+            except (DBAPIError, psycopg2.Error) as error:
+                if watched.cut:
+                    raise TimeoutError(SILENT) from error
+                raise
+
+    def _connect(self, dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
+        """Open a connection for the pool, within the limit of the work that waits for it."""
+        connect = partial(psycopg2.connect, *arguments, **options)
+        return connect() if self._hurry.until is None else in_time(connect, self._hurry.until)
+
+    def _unlock(self, db: Connection, lock: int) -> None:
+        try:
+            with self._watched(db):
+                db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
+        except (DBAPIError, psycopg2.Error, TimeoutError) as error:
+            # what was done under the lock is done; in the pool the connection might hold the lock for ever, and
+            # PostgreSQL frees it with the connection
+            log.warning("the connection that held a lock was lost: %s", _first_line(error))
+            db.invalidate()
 
 
-def _unlock(db: Connection, lock: int) -> None:
-    try:
-        db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
-    except (DBAPIError, psycopg2.Error) as error:
-        # what was done under the lock is done; in the pool the connection might hold the lock for ever, and
-        # PostgreSQL frees it with the connection
-        log.warning("the connection that held a lock was lost: %s", _first_line(error))
-        db.invalidate()
+class Hurry(threading.local):
+    """Until when the work of this thread may last, while it is in haste."""
+
+    until: float | None = None
+
+
+def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
+    """Have the pool replace a connection, and every other of its age, that PostgreSQL has closed while it lay there.
+
+    An idle connection with something to read has been told its end. To ask the kernel costs two microseconds, where
+    asking PostgreSQL is a round trip, and no work is begun that would have to be begun again: a write is never
+    repeated here, since a rating that came in between would be overwritten.
+    """
+    if connection.closed:
+        raise InvalidatePoolError
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        raise InvalidatePoolError
 
 
 @contextmanager
@@ -132,8 +205,8 @@ def _translated() -> Iterator[None]:
     except LOST as error:
         raise _unavailable(_first_line(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "pgcode", None) in AWAY:
-            raise DatabaseUnavailableError(_first_line(error)) from error
+        if error.connection_invalidated:
+            raise _unavailable(_first_line(error)) from error
         raise
 
 
@@ -142,4 +215,4 @@ def _unavailable(told: str) -> DatabaseUnavailableError:
 
 
 def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or SILENT

@@ -41,6 +41,13 @@ def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], erro
     return closed.rowcount > 0
 
 
+def hold(db: Connection, run_id: int) -> int | None:
+    """Let nobody else change a run until the transaction ends; the generation it has ended with already, if it has."""
+    statement = text("SELECT CAST(details ->> 'generation' AS integer) FROM runs WHERE id = :id FOR UPDATE")
+    found: int | None = db.execute(statement, {"id": run_id}).scalar_one_or_none()
+    return found
+
+
 def discard(db: Connection, run_id: int) -> None:
     """Remove a run that is under way and had nothing to do."""
     db.execute(text("DELETE FROM runs WHERE id = :id AND outcome IS NULL"), {"id": run_id})
@@ -51,6 +58,19 @@ def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
     return db.execute(
         text("SELECT * FROM runs WHERE kind = :kind ORDER BY id DESC LIMIT :limit"), {"kind": kind, "limit": limit}
     ).all()
+
+
+def followed(db: Connection, kind: str, lock: int) -> Row[Any] | None:
+    """The newest run of a kind, with `going`: it is under way, since somebody holds the lock that such runs want."""
+    statement = text("""
+        SELECT *, outcome IS NULL AND EXISTS (
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = :lock
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        ) AS going
+        FROM runs WHERE kind = :kind ORDER BY id DESC LIMIT 1
+    """)
+    return db.execute(statement, {"kind": kind, "lock": lock}).one_or_none()
 
 
 def ingested(db: Connection) -> dict[str, Any] | None:

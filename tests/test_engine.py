@@ -1,9 +1,6 @@
 """The Spark engine against the arithmetic and against Spark's own results."""
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +14,7 @@ from scoring.factors import Factors
 from scoring.lists import Histories, ranked
 from scoring.neighbours import NeighbourFit, by_source
 from scoring.ratings import Ratings, concatenate
-from settings import ROOT, USER_OFFSET
+from settings import USER_OFFSET
 
 CATALOGUE = np.arange(1, FILMS + 1, dtype=np.int32)
 
@@ -110,35 +107,3 @@ def test_ratings_without_a_single_like_are_refused(engine: Engine) -> None:
     board = checkerboard()
     with pytest.raises(EngineError, match="nothing to learn"):
         engine.train(replace(board, rating=np.ones(len(board), np.float32)), CATALOGUE, SMALL_MODEL, ignore)
-
-
-def test_a_jvm_that_dies_is_named_and_another_takes_its_place(tmp_path: Path) -> None:
-    """In a process of its own, since there is one JVM to a process."""
-    script = f"""
-import os, signal, sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
-import numpy as np
-from conftest import FILMS, SMALL_MODEL, checkerboard
-from engine import Engine, EngineError
-from pyspark import SparkContext
-from pathlib import Path
-from settings import Settings
-
-engine = Engine(Settings(state_dir=Path({str(tmp_path)!r}), spark_driver_memory="512m", model=SMALL_MODEL))
-films = np.arange(1, FILMS + 1, dtype=np.int32)
-engine.start()
-
-def kill(phase, done):
-    if phase == "rater":
-        os.kill(SparkContext._gateway.proc.pid, signal.SIGKILL)
-
-try:
-    engine.train(checkerboard(), films, SMALL_MODEL, kill)
-except EngineError as error:
-    print("failed:", error)
-print("films:", len(engine.train(checkerboard(), films, SMALL_MODEL, lambda *_: None).films))
-engine.stop()
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180, cwd=tmp_path)
-    assert "failed: Spark's JVM ended" in done.stdout, done.stderr
-    assert f"films: {FILMS}" in done.stdout, done.stderr

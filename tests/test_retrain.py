@@ -50,9 +50,10 @@ def test_everybodys_list_is_stored_with_the_generation(trainer: Trainer) -> None
     with trainer.database.statement() as db:
         for user in people:
             stored = recommendations.read(db, user)
-            assert len(stored.movies) == 10
+            assert stored.current is not None
+            assert len(stored.current.films) == 10
             assert stored.generation_id == trainer.recommender.live.id
-            assert listed(trainer, user) == [row.movie_id for row in stored.movies]
+            assert listed(trainer, user) == stored.current.films.tolist()
 
 
 def test_nothing_is_trained_when_nothing_has_changed(trainer: Trainer) -> None:

@@ -1,0 +1,271 @@
+"""A training and what befalls it: outages of the database, answers that are lost, views that are committed late."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import FILMS, SMALL_MODEL, checkerboard
+from processes import poll
+from sqlalchemy import Connection, text
+from victim import Victim, victim
+
+from engine import Engine, EngineError
+from health import Health
+from jobs import run, scheduler
+from jobs.ingest import init_movie_table
+from jobs.retrain import Outcome, Trainer
+from jobs.scheduler import Scheduler
+from recommender import Recommender
+from scoring.factors import Factors
+from scoring.ratings import Ratings
+from settings import USER_OFFSET, Settings
+from storage import generations, recommendations, runs, users, views
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError
+
+
+class Rehearsed(Engine):
+    """Learns what it has learned before, at once; notes from what, and has something happen before lists are made."""
+
+    def __init__(self, engine: Engine, factors: Factors, happens: Callable[[], None] = lambda: None) -> None:
+        super().__init__(engine.settings)
+        self.start = engine.start  # type: ignore[method-assign]
+        self.factors = factors
+        self.happens = happens
+        self.given: list[Ratings] = []
+
+    def train(self, ratings: Ratings, *_: object) -> Factors:
+        self.given.append(ratings)
+        return self.factors
+
+    def lists(self, *args: Any) -> Any:
+        self.happens()
+        return super().lists(*args)
+
+
+@pytest.fixture(scope="module")
+def factors(engine: Engine) -> Factors:
+    return engine.train(checkerboard(), np.arange(1, FILMS + 1, dtype=np.int32), SMALL_MODEL, lambda *_: None)
+
+
+@pytest.fixture
+def filled(trainer: Trainer, factors: Factors) -> Trainer:
+    """A trainer on a database whose catalogue is filled, with a rehearsed engine."""
+    init_movie_table(trainer.database, trainer.settings)
+    return replace(trainer, engine=Rehearsed(trainer.engine, factors))
+
+
+@pytest.fixture(scope="module")
+def postgres(scratch: Path) -> Iterator[Victim]:
+    with victim(scratch / "outages") as hurt:
+        yield hurt
+
+
+@pytest.fixture
+def at_mercy(postgres: Victim, settings: Settings, engine: Engine) -> Iterator[Trainer]:
+    """A trainer on a database that can be taken from it."""
+    postgres.ask("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE")
+    database = Database(postgres.url, threads=2)
+    trainer = Trainer(settings, database, engine, Recommender(database))
+    init_movie_table(database, settings)
+    yield trainer
+    database.close()
+
+
+def someone(database: Database, *films: int) -> int:
+    """A new user who loves these films."""
+    with database.statement() as db:
+        user = users.create(db)
+        for film in films:
+            views.put(db, user, film, 5.0)
+    return user
+
+
+def listed(trainer: Trainer, user: int) -> list[int]:
+    return [item.movie.movie_id for item in trainer.recommender.recommend(user)]
+
+
+def last_run(database: Database) -> Any:
+    with database.statement() as db:
+        return runs.newest(db, "train")[0]
+
+
+def learned(database: Database) -> list[int]:
+    """How many views each generation has learned from, the newest first."""
+    with database.statement() as db:
+        return [row.details["facts"]["views"] for row in generations.recent(db, 10)]
+
+
+def start(job: Callable[[], Outcome]) -> "Future[Outcome]":
+    """The job in another thread; only the main thread may start PostgreSQL."""
+    pool = ThreadPoolExecutor(1)
+    doing = pool.submit(job)
+    pool.shutdown(wait=False)
+    return doing
+
+
+def test_a_training_waits_with_its_results_for_a_database_that_is_away(
+    at_mercy: Trainer, postgres: Victim, factors: Factors
+) -> None:
+    user = someone(at_mercy.database, 2, 4, 6)
+    trained, away = threading.Event(), threading.Event()
+
+    def wait_for_outage() -> None:
+        trained.set()
+        assert away.wait(60)
+
+    training = start(replace(at_mercy, engine=Rehearsed(at_mercy.engine, factors, wait_for_outage)).retrain)
+    assert trained.wait(120)
+    postgres.end(signal.SIGKILL)
+    away.set()
+    with pytest.raises(TimeoutError):
+        training.result(1)
+    postgres.start_again()
+    assert training.result(60) == "published"
+    assert learned(at_mercy.database) == [3]
+    assert {film % 2 for film in listed(at_mercy, user)} == {0}
+    assert last_run(at_mercy.database).outcome == "published"
+
+
+def test_a_failure_during_an_outage_is_recorded_as_soon_as_the_database_is_back(
+    at_mercy: Trainer, postgres: Victim
+) -> None:
+    class Doomed(Engine):
+        def train(self, *_: object) -> Factors:
+            trained.set()
+            away.wait(60)
+            raise EngineError("Spark's JVM went with it")
+
+    trained, away = threading.Event(), threading.Event()
+    training = start(replace(at_mercy, engine=Doomed(at_mercy.settings)).retrain)
+    assert trained.wait(60)
+    postgres.end(signal.SIGKILL)
+    away.set()
+    with pytest.raises(TimeoutError):
+        training.result(1)
+    postgres.start_again()
+    with pytest.raises(EngineError):
+        training.result(60)
+    ended = last_run(at_mercy.database)
+    assert (ended.outcome, ended.error) == ("failed", "EngineError: Spark's JVM went with it")
+
+
+class Forgetful(Database):
+    """Loses the answer to the first commit of a transaction in which a generation was stored."""
+
+    lost = False
+
+    @contextmanager
+    def unhurried(self) -> Iterator[Connection]:
+        with super().unhurried() as db:
+            yield db
+            stored = db.execute(text("SELECT count(*) FROM generations")).scalar_one()
+        if stored and not self.lost:
+            self.lost = True
+            raise DatabaseUnavailableError("the connection was lost")
+
+
+def test_a_generation_whose_commit_was_not_confirmed_is_not_stored_again(filled: Trainer, database_url: str) -> None:
+    database = Forgetful(database_url, threads=2)
+    trainer = replace(filled, database=database, recommender=Recommender(database))
+    user = someone(database, 2, 4)
+    assert trainer.retrain() == "published"
+    assert database.lost
+    assert learned(database) == [2]
+    assert last_run(database).outcome == "published"
+    assert trainer.recommender.live.id == 1
+    assert len(listed(trainer, user)) == 10
+    database.close()
+
+
+def test_an_outage_that_outlasts_the_patience_fails_the_run(filled: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise DatabaseUnavailableError("it is away")
+
+    monkeypatch.setattr("jobs.publish.OUTAGE_SECONDS", 0.1)
+    monkeypatch.setattr(run, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(generations, "add", refuse)
+    with pytest.raises(DatabaseUnavailableError):
+        filled.retrain()
+    assert last_run(filled.database).error == "DatabaseUnavailableError: it is away"
+    assert filled.recommender.live is None
+    monkeypatch.undo()
+    assert filled.retrain() == "published"
+
+
+def test_a_run_that_has_published_and_cannot_tidy_up_has_published(
+    filled: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Connection) -> None:
+        raise DatabaseUnavailableError("it is away")
+
+    user = someone(filled.database, 2)
+    filled.retrain()
+    with filled.database.statement() as db:
+        views.put(db, user, 4, 5.0)
+    monkeypatch.setattr(recommendations, "prune", fail)
+    assert filled.retrain() == "published"
+    monkeypatch.undo()
+    assert last_run(filled.database).outcome == "published"
+    with filled.database.statement() as db:
+        views.put(db, user, 6, 5.0)
+    assert filled.retrain() == "published"
+    with filled.database.statement() as db:  # what was left over went with the next
+        assert db.execute(text("SELECT DISTINCT generation_id FROM recommendations")).scalars().all() == [3]
+
+
+def test_a_view_that_is_committed_after_the_snapshot_is_in_the_next_list_and_the_next_training(
+    filled: Trainer,
+) -> None:
+    late, _ = someone(filled.database), someone(filled.database, 1, 3)
+    with filled.database.unhurried() as db:
+        views.put(db, late, 2, 5.0)
+        assert filled.retrain() == "published"  # its snapshot is younger than the view by every clock
+        assert len(listed(filled, late)) == 10
+    assert 2 not in listed(filled, late)
+    assert {film % 2 for film in listed(filled, late)} == {0}  # and the rest of the list has heard of it, too
+    assert filled.retrain() == "published"
+    without, with_it = [ratings.film[ratings.user == late + USER_OFFSET].tolist() for ratings in filled.engine.given]
+    assert (without, with_it) == ([], [2])
+    assert learned(filled.database) == [3, 2]
+
+
+def test_a_tick_that_finds_no_database_is_made_up_for_soon(filled: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unlucky(Trainer):
+        def retrain(self) -> Outcome:
+            calls.append(1)
+            if len(calls) == 1:
+                raise DatabaseUnavailableError("it is away")
+            return "unchanged"
+
+    calls: list[int] = []
+    monkeypatch.setattr(scheduler, "SOON_SECONDS", 0.2)
+    health = Health()
+    trainer = Unlucky(filled.settings, filled.database, filled.engine, filled.recommender)
+    assert timedelta(minutes=trainer.settings.retrain_minutes) > timedelta(minutes=5)
+    jobs = Scheduler(trainer, health)
+    jobs.start()
+    try:
+        poll(lambda: len(calls) == 2, what="another try")
+        poll(lambda: health["trainer"].state == "ready", what="the news of its success")
+    finally:
+        jobs.stop()
+
+
+def test_a_live_generation_that_cannot_be_read_is_trained_anew_though_nothing_has_changed(filled: Trainer) -> None:
+    someone(filled.database, 2)
+    assert filled.retrain() == "published"
+    assert filled.retrain() == "unchanged"
+    with filled.database.statement() as db:
+        db.execute(text("UPDATE generations SET checksum = 'of other bytes'"))
+    restarted = replace(filled, recommender=Recommender(filled.database))
+    assert restarted.retrain() == "published"
+    assert restarted.recommender.live.id == 2

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from flask import Request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import UnsupportedMediaType
 
 from web.errors import InvalidInputError
@@ -13,10 +14,21 @@ INT32 = 2**31 - 1
 RATING = "a rating is a multiple of 0.5 from 0.5 to 5"
 
 
+class Json(DefaultJSONProvider):
+    """JSON as Flask reads it, with what nests too deep for Python counted as malformed too."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Raises `ValueError`, which everyone expects of malformed JSON."""
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError as error:
+            raise ValueError("The JSON nests too deeply.") from error
+
+
 def parse_id(where: str, text: str) -> int:
     """An id from the path. Raises `InvalidInputError` if it is not an int32."""
     if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII) or not -INT32 - 1 <= int(text) <= INT32:
-        raise InvalidInputError(where, f"{text[:50]!r} is not a whole number of 32 bits")
+        raise InvalidInputError((where, f"{text[:50]!r} is not a whole number of 32 bits"))
     return int(text)
 
 
@@ -33,9 +45,9 @@ def parse_rating(request: Request) -> float:
     try:
         sent = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InvalidInputError("body", 'send JSON, {"rating": 4.5}, or a form with the field rating') from error
+        raise InvalidInputError(("body", 'send JSON, {"rating": 4.5}, or a form with the field rating')) from error
     if not isinstance(sent, dict) or "rating" not in sent:
-        raise InvalidInputError("rating", f"it is missing; {RATING}")
+        raise InvalidInputError(("rating", f"it is missing; {RATING}"))
     return _on_scale(sent["rating"])
 
 
@@ -46,5 +58,5 @@ def _number(text: str) -> float | str:
 def _on_scale(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0.5 <= value <= 5 or value * 2 != int(value * 2):  # the range refuses NaN and infinity too
-        raise InvalidInputError("rating", RATING)
+        raise InvalidInputError(("rating", RATING))
     return float(value)

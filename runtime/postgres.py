@@ -20,6 +20,7 @@ import psycopg2
 from runtime import postgres_files as files
 from runtime.postgres_cluster import DATABASE, USER, Cluster, postmaster
 from runtime.postgres_files import PostgresError
+from runtime.private_folder import make_private
 
 __all__ = ["EmbeddedPostgres", "PostgresError"]
 
@@ -47,7 +48,8 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Have PostgreSQL running and return its SQLAlchemy URL. To be called from the main thread."""
         try:
-            files.make_folder(self._folder)
+            for folder in (self._folder.parent, self._folder):
+                make_private(folder)
             deadline = time.monotonic() + READY_SECONDS
             while not self._take_lock():
                 if (url := self._shared_url()) is not None:

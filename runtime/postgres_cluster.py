@@ -1,6 +1,5 @@
 """One PostgreSQL cluster on the disk: make it, run it, and see what runs on it already."""
 
-import functools
 import os
 import shutil
 import signal
@@ -9,6 +8,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from runtime.postgres_files import Account, PostgresError
@@ -16,7 +16,9 @@ from runtime.process import die_with_parent, works_in
 
 USER = DATABASE = "matinee"
 LEFTOVER_SECONDS = 60  # a killed owner's PostgreSQL may have much to write before it ends
-FLAGS = ("max_connections=100", "shared_buffers=128MB")
+# its log holds no statement and no row, since these tell what someone thought of a film
+QUIET = ("log_min_error_statement=panic", "log_error_verbosity=terse")
+FLAGS = ("max_connections=100", "shared_buffers=128MB", *QUIET)
 SECRET = ("--auth=scram-sha-256", "--pwfile=/dev/stdin")
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
@@ -79,14 +81,14 @@ class Cluster:
         if threading.current_thread() is not threading.main_thread():
             raise PostgresError("Start the embedded PostgreSQL from the main thread: it ends with its starter.")
         settings = [word for flag in FLAGS for word in ("-c", flag)]
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=partial(os.open, mode=0o600)) as log:
             return subprocess.Popen(  # noqa: S603 - our own program
                 [self.program / "postgres", "-D", self.path, "-h", "127.0.0.1", "-k", "", "-p", str(port), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us; we stop PostgreSQL after the last request
-                preexec_fn=functools.partial(die_with_parent, signal.SIGINT, os.getpid()),
+                preexec_fn=partial(die_with_parent, signal.SIGINT, os.getpid()),
                 **self.account.popen_options(),
             )
 

@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-NOBODY = (65534, 65534)
+from runtime.private_folder import NOBODY
+
 AWAY = Path("/var/lib/matinee")
 
 
@@ -62,13 +63,6 @@ class Account:
         if self.ids is not None:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, *self.ids, follow_symlinks=False)
-
-
-def make_folder(folder: Path) -> None:
-    """Make our folder in the state directory: private, but for root, whose PostgreSQL must be able to pass."""
-    mode = 0o700 if os.geteuid() else 0o755
-    folder.parent.mkdir(mode=mode, parents=True, exist_ok=True)
-    folder.mkdir(mode=mode, exist_ok=True)
 
 
 def stored_password(folder: Path) -> str | None:

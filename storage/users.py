@@ -1,16 +1,98 @@
-"""Users: made, counted and removed."""
+"""Users: made, looked at with all that is held about them, and removed."""
 
-from sqlalchemy import Connection, text
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, text
 
 from storage.errors import UnknownUserError
 
+# One statement: of two that come with one key at once the later waits for the earlier and gets the row that it made,
+# which only an update can see; so it writes what is there already.
+_MAKE = text("""
+    INSERT INTO users (idempotency_key) VALUES (:key)
+    ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL
+        DO UPDATE SET idempotency_key = excluded.idempotency_key
+    RETURNING id AS user_id, created_at
+""")
+
+_FILM = "json_build_object('movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year) AS movie"
+
+# One statement, so that all of it is of one moment.
+_HELD = text(f"""
+    SELECT u.id AS user_id, u.created_at, u.idempotency_key,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT {_FILM}, v.rating, v.rated_at
+            FROM views v JOIN movies m ON m.id = v.movie_id WHERE v.user_id = u.id ORDER BY v.version DESC, v.movie_id
+        ) held) AS ratings,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT r.generation_id, r.rank, {_FILM}, r.expected_rating
+            FROM recommendations r JOIN movies m ON m.id = r.movie_id
+            WHERE r.user_id = u.id AND r.history_version = u.history_version ORDER BY r.generation_id DESC, r.rank
+        ) held) AS recommendations,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT f.generation_id, {_FILM}, f.rating, f.expected_rating, f.rank
+            FROM foretold f JOIN movies m ON m.id = f.movie_id WHERE f.user_id = u.id ORDER BY f.version DESC, m.id
+        ) held) AS foretold
+    FROM users u WHERE u.id = :user
+""")  # noqa: S608 - no part of it comes from outside
+
+_COUNTS = text("""
+    SELECT (SELECT count(*) FROM views WHERE user_id = :user),
+        (SELECT count(*) FROM recommendations WHERE user_id = :user),
+        (SELECT count(*) FROM foretold WHERE user_id = :user)
+""")
+
+
+class Erased(NamedTuple):
+    """How many rows went with a user: views, places of stored lists, comparisons of a view with what was foretold."""
+
+    views: int
+    listed: int
+    foretold: int
+
 
 def create(db: Connection) -> int:
-    """Make a user; their id was never anyone else's."""
-    return int(db.execute(text("INSERT INTO users DEFAULT VALUES RETURNING id")).scalar_one())
+    """Make a user and return their id, which was never anyone else's."""
+    return int(make(db).user_id)
 
 
-def delete(db: Connection, user_id: int) -> None:
-    """Remove a user with all their views and lists. Raises `UnknownUserError`."""
-    if db.execute(text("DELETE FROM users WHERE id = :user"), {"user": user_id}).rowcount == 0:
+def make(db: Connection, key: str | None = None) -> Row[Any]:
+    """Make a user: (user_id, created_at). With a key that another was made with it is that one, and none is made."""
+    return db.execute(_MAKE, {"key": key}).one()
+
+
+def find(db: Connection, user_id: int) -> Row[Any]:
+    """A user as (user_id, created_at, rating_count). Raises `UnknownUserError`."""
+    statement = text("""
+        SELECT id AS user_id, created_at, (SELECT count(*) FROM views WHERE user_id = users.id) AS rating_count
+        FROM users WHERE id = :user
+    """)
+    found = db.execute(statement, {"user": user_id}).one_or_none()
+    if found is None:
         raise UnknownUserError(user_id)
+    return found
+
+
+def held(db: Connection, user_id: int) -> Row[Any]:
+    """All that is stored about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold).
+
+    The last three are lists of dicts, newest first, a film in each as the dict `movie`. Raises `UnknownUserError`.
+    """
+    found = db.execute(_HELD, {"user": user_id}).one_or_none()
+    if found is None:
+        raise UnknownUserError(user_id)
+    return found
+
+
+def delete(db: Connection, user_id: int) -> Erased:
+    """Remove a user with every row about them, and tell how many those were. Raises `UnknownUserError`.
+
+    Nothing can come back: whoever writes for the user locks their row first, and then finds it gone. The counts are
+    exact in a transaction.
+    """
+    user = {"user": user_id}
+    db.execute(text("SELECT FROM users WHERE id = :user FOR UPDATE"), user)  # a statement sees what was there before it
+    counts = db.execute(_COUNTS, user).one()
+    if db.execute(text("DELETE FROM users WHERE id = :user"), user).rowcount == 0:
+        raise UnknownUserError(user_id)
+    return Erased(*counts)

@@ -6,37 +6,26 @@ list, because a stored list counts only while it carries the version of the hist
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Row
+import numpy as np
+from sqlalchemy import Connection
 
-from scoring.factors import Factors
-from scoring.lists import ranked
+from scoring.factors import Factors, FactorsError
+from scoring.film_table import FilmTable
+from scoring.lists import Ranked
+from scoring.rankings import Personal, Popular, Ranking
 from storage import generations, movies, recommendations
 from storage.database import Database
+from storage.errors import UnknownGenerationError
+from storage.recommendations import History
+from viewer import Live, Recommended, Viewer, Wanted
 
 log = logging.getLogger(__name__)
 
-LISTED = 10
-
-
-@dataclass(frozen=True)
-class Recommended:
-    """A film of a list with the rating its reader may be expected to give, 0.5 to 5."""
-
-    movie: Row[Any]
-    expected_rating: float
-
-
-@dataclass(frozen=True)
-class Live:
-    """A generation in memory, ready to serve."""
-
-    id: int
-    factors: Factors
-    since: datetime
+MOST_STAND_INS = 5
 
 
 class Recommender:
@@ -45,28 +34,85 @@ class Recommender:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.live: Live | None = None
+        self._films: FilmTable | None = None
         self._loading = threading.Lock()
+        self._unreadable: tuple[int, str] | None = None
+
+    @property
+    def films(self) -> FilmTable:
+        """All films; they are read once, as soon as the catalogue has been filled. `refresh` does it beforehand."""
+        if self._films is None:
+            with self.database.statement() as db:
+                return self._read_films(db)
+        return self._films
 
     def use(self, generation_id: int, factors: Factors) -> None:
-        """Serve this generation from now on; requests under way finish with the one they began with."""
+        """Serve this generation from now on; requests under way finish with the one they began with.
+
+        Raises `FactorsError` if it lists films that there are not, and `DatabaseUnavailableError`.
+        """
+        films = self.films.take(factors.films)
+        if len(films) < len(factors.films):
+            raise FactorsError(f"generation {generation_id} lists films that the catalogue does not have")
+        with self.database.statement() as db:
+            trained_at = generations.trained_at(db, generation_id)
         factors.warm_up()
-        self.live = Live(generation_id, factors, datetime.now(UTC))
+        self.live = Live(generation_id, factors, films, trained_at, datetime.now(UTC))
         log.info("generation %d is served: %d films", generation_id, len(factors.films))
 
     def refresh(self) -> None:
         """Load the generation that PostgreSQL calls live, if it is not the one in memory.
 
         Raises:
-            DatabaseUnavailableError, FactorsError: the one in memory goes on serving.
+            DatabaseUnavailableError, FactorsError: the one in memory goes on serving; after a start, when there is
+                none, the newest of the others that can be read does.
         """
         with self._loading:
+            if self._films is None:
+                with self.database.unhurried() as db:
+                    self._read_films(db)
             with self.database.statement() as db:
                 wanted = generations.live_id(db)
             if wanted is None or (self.live is not None and self.live.id == wanted):
                 return
-            with self.database.transaction() as db:
-                factors = generations.load(db, wanted)
-            self.use(wanted, factors)
+            if self._unreadable is not None and self._unreadable[0] == wanted:
+                raise FactorsError(self._unreadable[1])  # it is some megabytes, and does not mend by itself
+            try:
+                self._load(wanted)
+            except FactorsError as error:
+                self._unreadable = wanted, str(error)
+                self._stand_in()
+                raise
+
+    def activate(self, generation_id: int) -> None:
+        """Make a stored generation the live one, for every process, and serve it here at once.
+
+        Raises:
+            UnknownGenerationError, FactorsError: it is not kept or cannot be served; nothing was changed.
+        """
+        with self._loading, self.database.unhurried() as db:
+            factors = generations.load(db, generation_id)
+            generations.flip(db, generation_id)
+            self.use(generation_id, factors)
+
+    def _read_films(self, db: Connection) -> FilmTable:
+        found = movies.table(db)
+        self._films = found if len(found) else None
+        return found
+
+    def _load(self, generation_id: int) -> None:
+        with self.database.unhurried() as db:
+            factors = generations.load(db, generation_id)
+        self.use(generation_id, factors)
+
+    def _stand_in(self) -> None:
+        """Have some generation in memory rather than none."""
+        with self.database.statement() as db:
+            others = generations.kept(db, MOST_STAND_INS)
+        for other in others:
+            if self.live is None:
+                with suppress(FactorsError, UnknownGenerationError):
+                    self._load(other)
 
     def recommend(self, user_id: int) -> list[Recommended]:
         """The ten films to watch next, best first; fewer only when the user has seen nearly all there are.
@@ -75,14 +121,43 @@ class Recommender:
         """
         with self.database.statement() as db:
             stored = recommendations.read(db, user_id)
-            if stored.movies:
-                return [Recommended(row, row.expected_rating) for row in stored.movies]
-            live = self.live
-            if live is None:
-                return [Recommended(row, row.expected_rating) for row in movies.popular(db, user_id, LISTED)]
-            # folded in with the generation in memory even if another process has flipped to a newer one a moment ago
-            best = ranked(live.factors, stored.films, stored.rating, LISTED)
-            described = movies.in_order(db, best.films.tolist())
-            if live.id == stored.generation_id:
-                recommendations.store(db, user_id, live.id, stored.history_version, best)
-        return [Recommended(row, float(rating)) for row, rating in zip(described, best.expected, strict=True)]
+        if stored.current is not None:
+            return self._described(stored.current)
+        viewer = self._viewer(stored.history)
+        rows = viewer.rows(Wanted())
+        ranked = Ranked(viewer.films.films[rows], viewer.ranking.expected(rows))
+        # made with the generation in memory even if another process has flipped to a newer one a moment ago
+        if viewer.live is not None and viewer.live.id == stored.generation_id:
+            with self.database.statement() as db:
+                recommendations.store(db, user_id, viewer.live.id, stored.history.version, ranked)
+        return self._described(ranked)
+
+    def viewer(self, user_id: int) -> Viewer:
+        """A user with all ratings that have been confirmed. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
+        with self.database.statement() as db:
+            history = recommendations.history(db, user_id)
+        return self._viewer(history)
+
+    def unknown(self, movie_ids: Iterable[int]) -> set[int]:
+        """Which of these films there are not."""
+        asked = np.array(list(movie_ids), np.int32)
+        _, known = self.films.rows(asked)
+        return set(asked[~known].tolist())
+
+    def guest(self, ratings: Mapping[int, float]) -> Viewer:
+        """Someone who is not stored and has given these ratings, by film."""
+        films = np.array(sorted(ratings), np.int32)
+        return self._viewer(History(0, films, np.array([ratings[film] for film in films.tolist()], np.float32)))
+
+    def _viewer(self, history: History) -> Viewer:
+        live, every = self.live, self.films
+        films = every if live is None else live.films
+        ranking: Ranking = (
+            Popular(every, history.films) if live is None else Personal(live.factors, history.films, history.rating)
+        )
+        return Viewer(live, every, films, ranking, history.version, len(history.films))
+
+    def _described(self, ranked: Ranked) -> list[Recommended]:
+        rows, _ = self.films.rows(ranked.films)
+        columns = zip(rows, ranked.expected, strict=True)
+        return [Recommended(self.films.film(row), float(expected)) for row, expected in columns]

@@ -17,7 +17,7 @@ from scoring.holdout import judge
 from scoring.judgement import GIVEN, Judgement, joined
 from scoring.many import counted, lists_of, of_each, popular_lists
 from scoring.ratings import Floats, Ints, Ratings, concatenate
-from scoring.score import expected_rating, history
+from scoring.score import Taste, expected_rating, history
 from scoring.splits import at_random, folds, in_order, latest, places
 from settings import ModelSettings
 
@@ -165,8 +165,8 @@ def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
     users, user = np.unique(test.user, return_inverse=True)
     places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])
     for at, given in zip(places, of_each(train, users), strict=True):
-        told = history(factors, given.film, given.rating)
-        predicted[at] = expected_rating(factors, told, factors.rows(test.film[at])[0])
+        taste = Taste(factors, history(factors, given.film, given.rating))
+        predicted[at] = expected_rating(taste, factors.rows(test.film[at])[0])
     return predicted
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from runtime.report import DatasetError, LineError
 from runtime.titles import title_and_year
+from scoring.film_table import NO_GENRES
 
-NO_GENRES = "(no genres listed)"
 INT32 = 2**31 - 1
 NOT_AN_ID = "an id that is not a whole number"
 ID_RANGE = f"an id that is not from 1 to {INT32}"

@@ -7,34 +7,46 @@ an approximation made afterwards.
 import numpy as np
 import numpy.typing as npt
 
-from scoring.factors import Factors
+from scoring import fold_in
 from scoring.ratings import Floats
-from scoring.score import History, neighbour_score, spread, targets, weights
+from scoring.score import Taste
+
+MOST_REASONS = 3
+
+Reason = tuple[int, float]
+"""Which rating of the history, and its share."""
 
 
-def contributions(factors: Factors, h: History, rows: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+def reasons(taste: Taste, rows: npt.NDArray[np.intp]) -> list[list[Reason]]:
+    """For each film of `rows` up to three of the user's ratings that speak for it, those with the largest share first.
+
+    None where the ratings speak against it: popularity alone has brought it up.
+    """
+    share = shares(contributions(taste, rows)[1])
+    best = np.argsort(-share, axis=0, kind="stable")[:MOST_REASONS]
+    return [
+        [(int(at), float(share[at, column])) for at in best[:, column] if share[at, column] > 0]
+        for column in range(len(rows))
+    ]
+
+
+def contributions(taste: Taste, rows: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
     """What the scores of the films at `rows` [r] are made of.
 
     Returns:
         baseline [r], what the film would score with nobody's ratings, and parts [n, r], what each rating adds:
         baseline + parts.sum(axis=0) are the scores.
     """
-    popularity = factors.popular[rows]
-    if len(h) == 0:
+    factors, popularity = taste.factors, taste.factors.popular[rows]
+    if len(taste.history) == 0:
         return popularity, np.zeros((0, len(rows)), np.float32)
-    w, b, c = weights(len(h), factors.model)
-    added_m, x_m = _posterior_parts(factors, h)
-    added_p = _plain_parts(factors, h)
-    parts, baseline = np.zeros((len(h), len(rows)), np.float32), c * popularity
     V = factors.V[rows]
-    for weight, added, start, whole in (
-        (1 - w, added_m @ V.T, V @ factors.m, factors.V @ x_m),
-        (w, added_p @ V.T, np.zeros(len(rows), np.float32), factors.V @ added_p.sum(axis=0)),
-        (b, _neighbour_parts(factors, h, rows), np.zeros(len(rows), np.float32), neighbour_score(factors, h)),
-    ):
-        mean, deviation = spread(whole, h.rows)
-        parts += np.float32(weight / deviation) * added
-        baseline += np.float32(weight / deviation) * (start - np.float32(mean))
+    m, p, g = taste.standards
+    parts = m.scale * _posterior_parts(taste, V)
+    if taste.likes.any():
+        parts[taste.likes] += p.scale * _plain_parts(taste, V)
+    parts += g.scale * _neighbour_parts(taste, rows)
+    baseline = np.float32(taste.c) * popularity + m.scale * (V @ factors.m) - (m.shift + p.shift + g.shift)
     return baseline, parts
 
 
@@ -45,32 +57,25 @@ def shares(parts: Floats) -> Floats:
     return np.asarray(pushes / total, np.float32)
 
 
-def _posterior_parts(factors: Factors, h: History) -> tuple[Floats, Floats]:
-    """What each rating adds to x_m [n, k], and x_m: x_m = m + sum over s of K_s (y_s - v_s.m)."""
-    V_s = factors.V[h.rows]
-    VC = V_s @ factors.C
-    # K = C V_s' (V_s C V_s' + s2 I)^-1
-    K: Floats = np.linalg.solve(VC @ V_s.T + np.float32(factors.model.noise) * np.eye(len(h), dtype=np.float32), VC)
-    added = K * (targets(h.rating, factors.model) - V_s @ factors.m)[:, None]
-    return added, factors.m + added.sum(axis=0)
+def _posterior_parts(taste: Taste, V: Floats) -> Floats:
+    """What each rating adds to V x_m [n, r]."""
+    f = taste.factors
+    gains = fold_in.posterior_gains(taste.V_s, V, f.C, f.C_inverse, f.model.noise)
+    return gains * (taste.y - taste.V_s @ f.m)[:, None]
 
 
-def _plain_parts(factors: Factors, h: History) -> Floats:
-    """What each rating adds to x_p [n, k]: (V'V + alpha V_P'V_P + reg |P| I)^-1 (1 + alpha) v for a like."""
-    model, likes = factors.model, h.rating >= factors.model.like_threshold
-    added = np.zeros((len(h), factors.V.shape[1]), np.float32)
-    if likes.any():
-        V_p = factors.V[h.rows[likes]]
-        ridge = np.float32(model.ranker_reg * likes.sum()) * np.eye(V_p.shape[1], dtype=np.float32)
-        A = factors.VtV + np.float32(model.ranker_alpha) * (V_p.T @ V_p) + ridge
-        added[likes] = np.float32(1 + model.ranker_alpha) * np.linalg.solve(A, V_p.T).T
-    return added
+def _plain_parts(taste: Taste, V: Floats) -> Floats:
+    """What each like adds to V x_p [likes, r]."""
+    model = taste.factors.model
+    return fold_in.plain_gains(taste.V_s[taste.likes], V, taste.factors.VtV, model.ranker_alpha, model.ranker_reg)
 
 
-def _neighbour_parts(factors: Factors, h: History, rows: npt.NDArray[np.intp]) -> Floats:
-    """What each rating adds to g [n, r]: (r - 2.5) W[film, rows]."""
-    added = np.zeros((len(h), len(rows)), np.float32)
-    for at, (row, rating) in enumerate(zip(h.rows, h.rating, strict=True)):
-        own = History(np.array([row]), np.array([rating], np.float32))
-        added[at] = neighbour_score(factors, own)[rows]
+def _neighbour_parts(taste: Taste, rows: npt.NDArray[np.intp]) -> Floats:
+    """What each rating adds to g of the films at `rows`: [n, r]."""
+    column = np.full(len(taste.factors.films), -1, np.intp)
+    column[rows] = np.arange(len(rows))
+    at = column[taste.told.film]
+    listed = at >= 0
+    added = np.zeros((len(taste.history), len(rows)), np.float32)
+    added[taste.told.by[listed], at[listed]] = taste.told.value[listed]  # a film is once among another's neighbours
     return added

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.ratings import Floats, Ints
+from scoring.ratings import Floats, Ints, rows_of
 from settings import ModelSettings
 
 FORMAT = 1
@@ -65,6 +65,18 @@ class Factors:
         return product
 
     @cached_property
+    def V_sum(self) -> npt.NDArray[np.float64]:
+        """The sum of the rows of V [k], from which the mean of V x follows for any x."""
+        total: npt.NDArray[np.float64] = self.V.sum(axis=0, dtype=np.float64)
+        return total
+
+    @cached_property
+    def lengths(self) -> Floats:
+        """|v| of the ranker's factors of each film, float32 [f]."""
+        norms: Floats = np.linalg.norm(self.V, axis=1)
+        return norms
+
+    @cached_property
     def C_inverse(self) -> npt.NDArray[np.float64]:
         """The inverse of C [k, k], for histories longer than k; in double, for C of few users is nearly singular."""
         return np.linalg.inv(self.C.astype(np.float64))
@@ -83,13 +95,11 @@ class Factors:
 
     def warm_up(self) -> None:
         """Compute now what the first request would otherwise wait for."""
-        _ = self.VtV, self.C_inverse, self.well_known
+        _ = self.VtV, self.V_sum, self.C_inverse, self.lengths, self.well_known
 
     def rows(self, films: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         """Row numbers of those films that are known, and which of `films` these are."""
-        at = np.minimum(np.searchsorted(self.films, films), len(self.films) - 1)
-        known = self.films[at] == films
-        return at[known], known
+        return rows_of(self.films, films)
 
     def check(self) -> None:
         """Raise `FactorsError` if shapes do not fit together or a number is not finite."""

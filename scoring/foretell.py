@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.factors import Factors
-from scoring.score import History, expected_rating, score
+from scoring.score import History, Taste, expected_rating
 
 
 class Foretold(NamedTuple):
@@ -17,9 +17,10 @@ class Foretold(NamedTuple):
 
 def foretell(factors: Factors, before: History, row: int) -> Foretold:
     """What someone with the history `before` would have been told of the film at `row`, which is not in it."""
-    s = score(factors, before)
+    taste = Taste(factors, before)
+    s = taste.score
     known = factors.well_known
     # the order of a list: well-known films first, then by score
     ahead = (known & ~known[row]) | ((known == known[row]) & (s > s[row]))
     ahead[before.rows] = False
-    return Foretold(float(expected_rating(factors, before, np.array([row]))[0]), int(ahead.sum()) + 1)
+    return Foretold(float(expected_rating(taste, np.array([row]))[0]), int(ahead.sum()) + 1)

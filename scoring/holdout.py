@@ -14,7 +14,7 @@ from scoring.factors import Factors
 from scoring.judgement import GIVEN, Judgement
 from scoring.many import Rank, here, lists_of, of_each, popular_lists
 from scoring.ratings import Floats, Ratings
-from scoring.score import expected_rating, history
+from scoring.score import Taste, expected_rating, history
 from scoring.splits import in_order
 
 TESTED = 50  # how many of the ratings that follow the model is tested on
@@ -81,6 +81,6 @@ def _spread(values: npt.NDArray[Any], at: npt.NDArray[np.intp], size: int, other
 
 
 def _errors(factors: Factors, told: Ratings, asked: Ratings) -> npt.NDArray[np.float64]:
-    known = history(factors, told.film, told.rating)
-    shown = expected_rating(factors, known, factors.rows(asked.film)[0]).astype(np.float64)
+    taste = Taste(factors, history(factors, told.film, told.rating))
+    shown = expected_rating(taste, factors.rows(asked.film)[0]).astype(np.float64)
     return shown - asked.rating

@@ -7,9 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from scoring.factors import Factors
+from scoring.rankings import Personal, best
 from scoring.ratings import Floats, Ints
-from scoring.score import expected_rating, history, score
-from scoring.top_n import top_n
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class Ranked:
 
 def ranked(factors: Factors, films: Ints, rating: Floats, n: int) -> Ranked:
     """The n films to recommend to someone who rated `films` [s] with `rating` [s]; none of these is among them."""
-    known = history(factors, films, rating)
-    best = top_n(score(factors, known), n, known.rows, factors.well_known)
-    return Ranked(factors.films[best], expected_rating(factors, known, best))
+    ranking = Personal(factors, films, rating)
+    rows = best(ranking, n)
+    return Ranked(factors.films[rows], ranking.expected(rows))
 
 
 @dataclass(frozen=True)

@@ -37,3 +37,11 @@ class Ratings:
 def concatenate(*parts: Ratings) -> Ratings:
     """All ratings of the parts, one part after the other."""
     return Ratings(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Ratings)))
+
+
+def rows_of(films: Ints, wanted: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Where in `films`, ascending, those of `wanted` are that are there, and which of `wanted` these are."""
+    at = np.searchsorted(films, wanted)
+    known = at < len(films)
+    known[known] = films[at[known]] == wanted[known]
+    return at[known], known

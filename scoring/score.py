@@ -1,12 +1,14 @@
 """The score that ranks films for one user, and the rating that is shown beside it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from scoring import fold_in
 from scoring.factors import Factors
+from scoring.once import once
 from scoring.ratings import Floats, Ints
 from settings import ModelSettings
 
@@ -20,7 +22,7 @@ FACTOR_SHARE = 0.75  # of p.q: the factors were fitted to the very ratings that 
 NEIGHBOUR_SHARE = 0.4  # of g, above what it comes to for a film rated as usual: .3, reached after some 20 ratings
 USUAL_NEIGHBOUR, USUAL_AT = 0.3, 20
 LOWEST, HIGHEST = 0.5, 5.0
-FLAT = 1e-9  # a deviation below this is rounding
+FLAT = 1e-5  # of the mean square: a variance below this is rounding
 
 
 @dataclass(frozen=True)
@@ -40,51 +42,120 @@ def history(factors: Factors, films: Ints, rating: Floats) -> History:
     return History(rows, rating[known])
 
 
-def standardized(s: Floats, seen: npt.NDArray[np.intp]) -> Floats:
-    """z(s): s with mean 0 and standard deviation 1 over the films not in `seen`; zeros if s is flat there."""
-    mean, deviation = spread(s, seen)
-    return (s - np.float32(mean)) / np.float32(deviation)
+class Told(NamedTuple):
+    """The terms of a neighbour score: what rating `by` [t] of the history adds to the film at row `film` [t]."""
+
+    by: npt.NDArray[np.intp]
+    film: Ints
+    value: Floats
+
+
+class Standard(NamedTuple):
+    """A part of the score, standardized and weighted, is `scale` times the part less `shift`."""
+
+    scale: np.float32
+    shift: np.float32
+
+
+class Taste:
+    """One history as the factors see it: each part is solved once, for score, shown rating and reasons alike.
+
+    Attributes:
+        w, b, c: the weights of the score.
+        V_s: the ranker's factors of the rated films [n, k]; y: their targets [n].
+        likes: which of the ratings are likes, bool [n].
+    """
+
+    def __init__(self, factors: Factors, h: History) -> None:
+        self.factors, self.history = factors, h
+        self.w, self.b, self.c = weights(len(h), factors.model)
+        self.V_s, self.y = factors.V[h.rows], targets(h.rating, factors.model)
+        self.likes = h.rating >= factors.model.like_threshold
+
+    @once
+    def x_m(self) -> Floats:
+        """The MAP vector [k]."""
+        f = self.factors
+        return fold_in.posterior(self.V_s, self.y, f.m, f.C, f.C_inverse, f.model.noise)
+
+    @once
+    def x_p(self) -> Floats:
+        """The plain vector [k]."""
+        model = self.factors.model
+        return fold_in.plain(self.V_s[self.likes], self.factors.VtV, model.ranker_alpha, model.ranker_reg)
+
+    @once
+    def told(self) -> Told:
+        """What each rating says of its film's neighbours: the terms of g."""
+        f, h = self.factors, self.history
+        start = f.w_start[h.rows]
+        count = f.w_start[h.rows + 1] - start
+        end = np.cumsum(count)
+        at = np.arange(count.sum()) + np.repeat(start - end + count, count)  # the rows of W, one after the other
+        by = np.repeat(np.arange(len(h)), count)
+        return Told(by, f.w_film[at], (h.rating - np.float32(NEUTRAL))[by] * f.w[at])
+
+    @once
+    def g(self) -> Floats:
+        """The neighbour score of each film, g = sum over the history of (r - 2.5) W[film, :], float32 [f]."""
+        g = np.zeros(len(self.factors.films), np.float32)
+        np.add.at(g, self.told.film, self.told.value)
+        return g
+
+    @once
+    def standards(self) -> tuple[Standard, Standard, Standard]:
+        """What makes (1 - w) z(V x_m), w z(V x_p) and b z(g) of V x_m, V x_p and g."""
+        return (
+            standard(1 - self.w, *spread_along(self.x_m, self.factors, self.V_s)),
+            standard(self.w, *spread_along(self.x_p, self.factors, self.V_s)),
+            standard(self.b, *spread(self.g, self.history.rows)),
+        )
+
+    @once
+    def score(self) -> Floats:
+        """How much this user may like each film, float32 [f]; only the order means anything.
+
+        score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity
+        with w and b growing from 0 and c falling from 1 as the number n of ratings grows; z has mean 0 and standard
+        deviation 1 over the films that the user has not rated.
+        """
+        if len(self.history) == 0:
+            return self.factors.popular
+        m, p, g = self.standards
+        # z only scales and shifts, so V, by far the largest, need be read no more than once
+        total: Floats = self.factors.V @ (m.scale * self.x_m + p.scale * self.x_p)
+        total += g.scale * self.g
+        total += np.float32(self.c) * self.factors.popular
+        total -= m.shift + p.shift + g.shift
+        return total
+
+
+def standard(weight: float, mean: float, deviation: float) -> Standard:
+    """The standard by which `weight * (s - mean) / deviation` is got from s; nothing where s is flat."""
+    scale = np.float32(weight / deviation)
+    return Standard(scale, scale * np.float32(mean))
 
 
 def spread(s: Floats, seen: npt.NDArray[np.intp]) -> tuple[float, float]:
     """Mean and standard deviation of s over the films not in `seen`; the deviation is infinite where s is flat."""
-    n = max(len(s) - len(seen), 1)
-    mean = (s.sum(dtype=np.float64) - s[seen].sum(dtype=np.float64)) / n
-    centred = s - np.float32(mean)
-    square = float(centred @ centred) - float(centred[seen] @ centred[seen])
-    deviation = np.sqrt(max(square, 0.0) / n)
-    return float(mean), float(deviation) if deviation > FLAT else np.inf
+    s_seen = s[seen].astype(np.float64)
+    total, square = s.sum(dtype=np.float64) - s_seen.sum(), float(s @ s) - float(s_seen @ s_seen)
+    return _spread(len(s) - len(seen), total, square)
 
 
-def neighbour_score(factors: Factors, h: History) -> Floats:
-    """g = sum over the history of (r - 2.5) W[film, :], float32 [f]."""
-    g = np.zeros(len(factors.films), np.float32)
-    for row, rating in zip(h.rows, h.rating, strict=True):
-        cut = slice(factors.w_start[row], factors.w_start[row + 1])
-        g[factors.w_film[cut]] += (rating - NEUTRAL) * factors.w[cut]  # a film is once among another's neighbours
-    return g
+def spread_along(x: Floats, factors: Factors, V_s: Floats) -> tuple[float, float]:
+    """The same of s = V x, without computing s, for a user who has seen the films V_s."""
+    s_seen = (V_s @ x).astype(np.float64)
+    total, square = factors.V_sum @ x - s_seen.sum(), float(x @ factors.VtV @ x) - float(s_seen @ s_seen)
+    return _spread(len(factors.V) - len(V_s), total, square)
 
 
-def score(factors: Factors, h: History) -> Floats:
-    """How much a user with this history may like each film, float32 [f]; only the order means anything.
-
-    score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity
-    with w and b growing from 0 and c falling from 1 as the number n of ratings grows.
-    """
-    model, n = factors.model, len(h)
-    if n == 0:
-        return factors.popular
-    V_s, likes, y = factors.V[h.rows], h.rating >= model.like_threshold, targets(h.rating, model)
-    x_m = fold_in.posterior(V_s, y, factors.m, factors.C, factors.C_inverse, model.noise)
-    x_p = fold_in.plain(V_s[likes], factors.VtV, model.ranker_alpha, model.ranker_reg)
-    w, b, c = weights(n, model)
-    total: Floats = (
-        (1 - w) * standardized(factors.V @ x_m, h.rows)
-        + w * standardized(factors.V @ x_p, h.rows)
-        + b * standardized(neighbour_score(factors, h), h.rows)
-        + c * factors.popular
-    )
-    return total
+def _spread(n: int, total: float, square: float) -> tuple[float, float]:
+    if n <= 0 or square <= 0:
+        return 0.0, np.inf
+    mean, of_squares = total / n, square / n
+    variance = of_squares - mean * mean
+    return mean, float(np.sqrt(variance)) if variance > FLAT * of_squares else np.inf
 
 
 def targets(rating: Floats, model: ModelSettings) -> Floats:
@@ -98,22 +169,21 @@ def weights(n: int, model: ModelSettings) -> tuple[float, float, float]:
     return model.plain_weight * grown, model.neighbour_weight * grown, POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
 
 
-def expected_rating(factors: Factors, h: History, rows: npt.NDArray[np.intp]) -> Floats:
-    """The rating a user with this history would give the films at `rows`, float32 [len(rows)] within 0.5 to 5.
+def expected_rating(taste: Taste, rows: npt.NDArray[np.intp]) -> Floats:
+    """The rating this user would give the films at `rows`, float32 [len(rows)] within 0.5 to 5.
 
     mu + b_u + b_i + .75 p.q + .4 (g - .3 n / (n + 20)) with b_u = sum(r - mu - b_i) / (n + 10) and p the most
     probable vector given the residuals; honest to show, and no good to rank by.
     """
-    base = factors.mu + factors.film_bias[rows]
-    n = len(h)
-    if n == 0:
-        return np.asarray(np.clip(base, LOWEST, HIGHEST), np.float32)
-    residual = h.rating - factors.mu - factors.film_bias[h.rows]
-    user_bias = residual.sum() / (n + USER_DAMPING)
-    p = rater_vector(factors.Q[h.rows], residual - user_bias, factors.C_r)
-    likely = base + user_bias + FACTOR_SHARE * (factors.Q[rows] @ p)
-    if len(factors.w):
-        likely += NEIGHBOUR_SHARE * (neighbour_score(factors, h)[rows] - USUAL_NEIGHBOUR * n / (n + USUAL_AT))
+    factors, h, n = taste.factors, taste.history, len(taste.history)
+    likely = factors.mu + factors.film_bias[rows]
+    if n:
+        residual = h.rating - factors.mu - factors.film_bias[h.rows]
+        user_bias = residual.sum() / (n + USER_DAMPING)
+        p = rater_vector(factors.Q[h.rows], residual - user_bias, factors.C_r)
+        likely += user_bias + FACTOR_SHARE * (factors.Q[rows] @ p)
+        if len(factors.w):
+            likely += NEIGHBOUR_SHARE * (taste.g[rows] - USUAL_NEIGHBOUR * n / (n + USUAL_AT))
     return np.asarray(np.clip(likely, LOWEST, HIGHEST), np.float32)
 
 

@@ -13,7 +13,7 @@ def similar(factors: Factors, row: int, n: int) -> tuple[npt.NDArray[np.intp], F
 
     Little known films come after all others. Nothing is similar to a film that nobody likes.
     """
-    lengths = np.linalg.norm(factors.V, axis=1)
+    lengths = factors.lengths
     if lengths[row] == 0:
         return np.empty(0, np.intp), np.empty(0, np.float32)
     cosine = factors.V @ factors.V[row] / np.maximum(lengths * lengths[row], np.finfo(np.float32).tiny)

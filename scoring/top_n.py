@@ -6,14 +6,16 @@ import numpy.typing as npt
 from scoring.ratings import Floats
 
 Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 
 
-def top_n(score: Floats, n: int, seen: Rows, preferred: npt.NDArray[np.bool_]) -> Rows:
+def top_n(score: Floats, n: int, seen: Rows, preferred: Mask, among: Mask | None = None) -> Rows:
     """Rows of the n highest scores, best first, without those in `seen`; ties go to the lower row.
 
-    Rows that are not `preferred` come only after all that are. Fewer than n where there are no more.
+    Rows that are not `preferred` come only after all that are. Fewer than n where there are no more; where `among`
+    is given, only its rows are looked at.
     """
-    allowed = np.ones(len(score), bool)
+    allowed = np.ones(len(score), bool) if among is None else among.copy()
     allowed[seen] = False
     first = _best(score, np.flatnonzero(allowed & preferred), n)
     if len(first) == n:

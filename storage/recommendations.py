@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,32 +21,41 @@ from storage.errors import UnknownUserError
 # The live generation is a scalar subquery; joining its one-row table made the planner read every list there is.
 _READ = text("""
     SELECT u.history_version, (SELECT generation_id FROM live_generation) AS generation_id,
-        r.movie_id, r.expected_rating, m.title, m.genres, m.year,
-        CASE WHEN r.rank IS NULL THEN (SELECT array_agg(movie_id ORDER BY movie_id) FROM views WHERE user_id = u.id)
-            END AS films,
-        CASE WHEN r.rank IS NULL THEN (SELECT array_agg(rating ORDER BY movie_id) FROM views WHERE user_id = u.id)
-            END AS ratings
+        r.movie_id, r.expected_rating, rated.films, rated.ratings
     FROM users u
     LEFT JOIN recommendations r ON r.user_id = u.id AND r.history_version = u.history_version
         AND r.generation_id = (SELECT generation_id FROM live_generation)
-    LEFT JOIN movies m ON m.id = r.movie_id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
+        FROM views WHERE user_id = u.id AND r.rank IS NULL
+    ) rated ON true
     WHERE u.id = :user
     ORDER BY r.rank
 """)
 
+_HISTORY = text("""
+    SELECT u.history_version, rated.films, rated.ratings
+    FROM users u, LATERAL (
+        SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
+        FROM views WHERE user_id = u.id
+    ) rated
+    WHERE u.id = :user
+""")
+
 # Inserts a newer list and drops the older ones of the same generation in one statement. Two that store the same
 # version store the same rows, so the second may do nothing. A generation that has just been pruned takes no lists.
+# The user's row is locked first, as an erasure does it: in the opposite order the two end in a deadlock.
 _STORE = text("""
-    WITH older AS (
-        DELETE FROM recommendations
-        WHERE user_id = :user AND generation_id = :generation AND history_version < :version
+    WITH person AS MATERIALIZED (SELECT id FROM users WHERE id = :user FOR KEY SHARE),
+    older AS (
+        DELETE FROM recommendations USING person
+        WHERE user_id = person.id AND generation_id = :generation AND history_version < :version
     )
     INSERT INTO recommendations (user_id, generation_id, history_version, rank, movie_id, expected_rating)
-    SELECT :user, :generation, :version, rank, movie_id, expected_rating
-    FROM unnest(CAST(:movies AS integer[]), CAST(:expected AS real[]))
+    SELECT person.id, :generation, :version, rank, movie_id, expected_rating
+    FROM person, unnest(CAST(:movies AS integer[]), CAST(:expected AS real[]))
         WITH ORDINALITY AS list (movie_id, expected_rating, rank)
     WHERE EXISTS (SELECT FROM live_generation WHERE generation_id = :generation)
-        AND EXISTS (SELECT FROM users WHERE id = :user)
     ON CONFLICT DO NOTHING
 """)
 
@@ -54,22 +63,27 @@ _STORE = text("""
 Versions = npt.NDArray[np.int64]
 
 
+class History(NamedTuple):
+    """A user's ratings as of one version: what they rated, int32 [n], and how, float32 [n], by film."""
+
+    version: int
+    films: Ints
+    rating: Floats
+
+
 @dataclass(frozen=True)
 class Stored:
     """What there is to answer a user with.
 
     Attributes:
-        history_version: of the user's views at this moment.
         generation_id: the live one, None before the first.
-        movies: the stored list, best first, if it is current; else empty.
-        films, rating: the history if the list is not current; else empty.
+        current: the stored list if it is made from that and from the history as it is now.
+        history: what to make a list from where there is no current one; without ratings else.
     """
 
-    history_version: int
     generation_id: int | None
-    movies: list[Row[Any]]
-    films: Ints
-    rating: Floats
+    current: Ranked | None
+    history: History
 
 
 def read(db: Connection, user_id: int) -> Stored:
@@ -77,14 +91,25 @@ def read(db: Connection, user_id: int) -> Stored:
     rows = db.execute(_READ, {"user": user_id}).all()
     if not rows:
         raise UnknownUserError(user_id)
-    first = rows[0]
-    return Stored(
-        first.history_version,
-        first.generation_id,
-        [row for row in rows if row.movie_id is not None],
-        np.array(first.films or [], np.int32),
-        np.array(first.ratings or [], np.float32),
-    )
+    current = None
+    if rows[0].movie_id is not None:
+        current = Ranked(
+            np.array([row.movie_id for row in rows], np.int32),
+            np.array([row.expected_rating for row in rows], np.float32),
+        )
+    return Stored(rows[0].generation_id, current, _history(rows[0]))
+
+
+def history(db: Connection, user_id: int) -> History:
+    """All that a user has rated. Raises `UnknownUserError`."""
+    row = db.execute(_HISTORY, {"user": user_id}).one_or_none()
+    if row is None:
+        raise UnknownUserError(user_id)
+    return _history(row)
+
+
+def _history(row: Row[Any]) -> History:
+    return History(row.history_version, np.array(row.films or [], np.int32), np.array(row.ratings or [], np.float32))
 
 
 def store(db: Connection, user_id: int, generation_id: int, history_version: int, ranked: Ranked) -> None:

@@ -4,29 +4,46 @@ import numpy as np
 import pytest
 from test_scoring import F, planted, someone
 
-from scoring.because import contributions, shares
-from scoring.score import History, score
+from scoring.because import contributions, reasons, shares
+from scoring.score import History, Taste
 from scoring.similar import similar
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 60])
 def test_baseline_and_contributions_are_the_score_to_the_last_digit_that_counts(n: int) -> None:
     f, h = planted(), someone(n)
-    baseline, parts = contributions(f, h, np.arange(F))
+    baseline, parts = contributions(Taste(f, h), np.arange(F))
     assert parts.shape == (n, F)
-    assert np.allclose(baseline + parts.sum(axis=0), score(f, h), atol=2e-3)
+    assert np.allclose(baseline + parts.sum(axis=0), Taste(f, h).score, atol=2e-3)
 
 
 def test_someone_with_only_dislikes_has_reasons_too() -> None:
     f = planted()
     h = History(np.array([1, 2, 3]), np.full(3, 0.5, np.float32))
-    baseline, parts = contributions(f, h, np.arange(F))
-    assert np.allclose(baseline + parts.sum(axis=0), score(f, h), atol=2e-3)
+    baseline, parts = contributions(Taste(f, h), np.arange(F))
+    assert np.allclose(baseline + parts.sum(axis=0), Taste(f, h).score, atol=2e-3)
 
 
 def test_shares_are_of_the_ratings_that_speak_for_a_film() -> None:
     parts = np.array([[3, -1], [1, -2], [-5, 0]], np.float32)
     assert shares(parts).tolist() == [[0.75, 0], [0.25, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("n", [0, 2, 60])
+def test_the_reasons_for_a_film_are_the_three_ratings_with_the_largest_shares(n: int) -> None:
+    taste, rows = Taste(planted(), someone(n)), np.arange(7, F, 9)
+    share = shares(contributions(taste, rows)[1])
+    for column, found in enumerate(reasons(taste, rows)):
+        wanted = sorted(((float(s), -at) for at, s in enumerate(share[:, column]) if s > 0), reverse=True)[:3]
+        assert found == [(-at, s) for s, at in wanted]
+        assert sum(s for _, s in found) <= 1 + 1e-6
+
+
+def test_what_speaks_against_a_film_is_no_reason_for_it() -> None:
+    assert (
+        reasons(Taste(planted(w=np.zeros(5 * F, np.float32), V=np.zeros((F, 6), np.float32)), someone(4)), np.arange(3))
+        == [[]] * 3
+    )
 
 
 def test_the_rating_behind_a_film_is_the_reason_for_it() -> None:
@@ -36,7 +53,7 @@ def test_the_rating_behind_a_film_is_the_reason_for_it() -> None:
     V[: F // 2, 0] = V[F // 2 :, 1] = 1
     f = planted(V=V, w=np.zeros_like(f.w), m=np.zeros_like(f.m), C=np.eye(6, dtype=np.float32))
     h = History(np.array([0, F // 2]), np.array([5, 3], np.float32))
-    _, parts = contributions(f, h, np.array([1, F - 1]))
+    _, parts = contributions(Taste(f, h), np.array([1, F - 1]))
     assert np.allclose(shares(parts), np.eye(2), atol=1e-3)
 
 

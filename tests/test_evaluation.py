@@ -17,7 +17,7 @@ from scoring.judgement import GIVEN, Judgement, joined, pooled
 from scoring.lists import ranked
 from scoring.many import counted, here, lists_of, of_each, popular_lists
 from scoring.ratings import Ratings
-from scoring.score import expected_rating, history
+from scoring.score import Taste, expected_rating, history
 from scoring.splits import MOST_HELD_OUT, at_random, folds, held_out, in_order, latest, places
 
 LIKED_ALIKE = np.array(IDS, np.int32)
@@ -156,8 +156,8 @@ def test_a_judgement_tests_on_the_next_ratings_through_what_serves(judgement: Ju
             relevant = asked.film[asked.rating >= 4]
             assert judgement.lists[u, g][: len(shown)].tolist() == shown.tolist()
             assert judgement.recall[u, g] == pytest.approx(np.isin(shown, relevant).sum() / len(relevant))
-            h = history(factors, told.film, told.rating)
-            error = expected_rating(factors, h, factors.rows(asked.film)[0]) - asked.rating
+            taste = Taste(factors, history(factors, told.film, told.rating))
+            error = expected_rating(taste, factors.rows(asked.film)[0]) - asked.rating
             assert judgement.squares[u, g] == pytest.approx(error @ error, rel=1e-5)
 
 

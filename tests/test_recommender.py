@@ -154,6 +154,32 @@ def test_another_rating_of_the_same_film_changes_the_list(live: Recommender) -> 
     assert listed(live, user) != before
 
 
+def test_films_are_read_once_the_catalogue_is_filled(database: Database) -> None:
+    recommender = Recommender(database)
+    user = new_user(database)
+    recommender.refresh()
+    assert recommender.recommend(user) == []
+    fill_catalogue(database)
+    assert len(recommender.recommend(user)) == 10
+    with database.statement() as db:
+        db.execute(text("UPDATE movies SET title = 'Another'"))
+    assert recommender.recommend(user)[0].movie.title == "Film 0"
+
+
+def test_a_generation_of_a_part_of_the_catalogue_lists_that_part(recommender: Recommender) -> None:
+    publish(recommender, two_tastes(films=IDS[:30]))
+    user = new_user(recommender.database, {IDS[0]: 5.0, IDS[35]: 5.0})
+    assert set(listed(recommender, user)) <= set(EVEN[:15])
+
+
+def test_a_generation_with_films_that_there_are_not_is_refused(live: Recommender) -> None:
+    assert live.live is not None
+    serving = live.live.id
+    with pytest.raises(FactorsError, match="films that the catalogue does not have"):
+        publish(live, two_tastes(films=[*IDS, 10**6]))
+    assert live.live.id == serving
+
+
 def test_eight_readers_at_once_store_one_list(live: Recommender) -> None:
     users = [new_user(live.database, {EVEN[n]: 5.0}) for n in range(5)]
     with ThreadPoolExecutor(8) as pool:

@@ -13,7 +13,7 @@ from scoring.lists import ranked
 from scoring.popularity import popularity, recent_likes
 from scoring.prior import moments
 from scoring.ratings import Ratings
-from scoring.score import History, expected_rating, history, neighbour_score, rater_vector, score, standardized
+from scoring.score import History, Taste, expected_rating, history, rater_vector, spread, spread_along
 from scoring.top_n import top_n
 from settings import ModelSettings
 
@@ -87,14 +87,23 @@ def test_the_plain_vector_minimizes_what_implicit_als_minimizes() -> None:
         assert loss(x) < loss(x + step)
 
 
-def test_a_standardized_score_has_mean_0_and_deviation_1_over_the_unseen() -> None:
+SEEN = np.array([0, 7, 9])
+
+
+def test_mean_and_deviation_are_over_the_unseen() -> None:
     s = np.random.default_rng(2).normal(3, 5, F).astype(np.float32)
-    seen = np.array([0, 7, 9])
-    unseen = np.delete(standardized(s, seen), seen)
-    assert abs(unseen.mean()) < 1e-5
-    assert abs(unseen.std() - 1) < 1e-4
-    assert not standardized(np.full(F, 2, np.float32), seen).any()
-    assert not standardized(s, np.arange(F)).any()
+    unseen = np.delete(s, SEEN)
+    assert spread(s, SEEN) == pytest.approx((unseen.mean(), unseen.std()), rel=1e-5)
+    assert spread(np.full(F, 2, np.float32), SEEN)[1] == np.inf
+    assert spread(s, np.arange(F))[1] == np.inf
+
+
+def test_mean_and_deviation_along_a_vector_need_no_look_at_every_film() -> None:
+    f, x = planted(), np.linspace(-1, 2, K).astype(np.float32)
+    assert spread_along(x, f, f.V[SEEN]) == pytest.approx(spread(f.V @ x, SEEN), rel=1e-4)
+    alike = planted(V=np.ones_like(f.V))
+    assert spread_along(x, alike, alike.V[SEEN])[1] == np.inf
+    assert spread_along(x, f, f.V)[1] == np.inf
 
 
 def test_the_neighbour_score_is_a_sum_over_the_history() -> None:
@@ -102,7 +111,7 @@ def test_the_neighbour_score_is_a_sum_over_the_history() -> None:
     W = np.zeros((F, F))
     for i in range(F):
         W[i, f.w_film[f.w_start[i] : f.w_start[i + 1]]] = f.w[f.w_start[i] : f.w_start[i + 1]]
-    assert np.allclose(neighbour_score(f, h), (h.rating - 2.5) @ W[h.rows], atol=1e-5)
+    assert np.allclose(Taste(f, h).g, (h.rating - 2.5) @ W[h.rows], atol=1e-5)
 
 
 def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> None:
@@ -112,11 +121,12 @@ def test_the_score_is_its_parts_with_weights_that_grow_with_the_history() -> Non
         y = np.where(h.rating >= 3.5, 1, np.where(h.rating == 3, 0.5, 0)).astype(np.float32)
         x_m = fold_in.posterior(f.V[h.rows], y, f.m, f.C, f.C_inverse, f.model.noise)
         x_p = fold_in.plain(f.V[h.rows[h.rating >= 3.5]], f.VtV, f.model.ranker_alpha, f.model.ranker_reg)
-        parts = [f.V @ x_m, f.V @ x_p, neighbour_score(f, h)]
+        parts = [f.V @ x_m, f.V @ x_p, Taste(f, h).g]
         w, b, c = 0.5 * n / (n + 50), 1.25 * n / (n + 50), 25 / (n + 25)
-        z = [standardized(part.astype(np.float32), h.rows) for part in parts]
+        unseen = [np.delete(part, h.rows) for part in parts]
+        z = [(part - rest.mean()) / (rest.std() or 1) for part, rest in zip(parts, unseen, strict=True)]
         wanted = (1 - w) * z[0] + w * z[1] + b * z[2] + c * f.popular
-        assert np.allclose(score(f, h), wanted, atol=1e-4)
+        assert np.allclose(Taste(f, h).score, wanted, atol=1e-4)
 
 
 def test_who_has_rated_nothing_gets_what_is_popular_now() -> None:
@@ -175,11 +185,11 @@ def test_the_expected_rating_is_biases_residuals_and_neighbours() -> None:
     Q_s = f.Q[h.rows]
     p = f.C_r @ Q_s.T @ np.linalg.inv(Q_s @ f.C_r @ Q_s.T + 0.3 * np.eye(9)) @ (residual - b_u)
     rows = np.arange(F)
-    g = neighbour_score(f, h) - 0.3 * 9 / 29
+    g = Taste(f, h).g - 0.3 * 9 / 29
     wanted = np.clip(f.mu + b_u + f.film_bias + 0.75 * f.Q @ p + 0.4 * g, 0.5, 5)
-    assert np.allclose(expected_rating(f, h, rows), wanted, atol=1e-3)
+    assert np.allclose(expected_rating(Taste(f, h), rows), wanted, atol=1e-3)
     nobody = History(np.empty(0, np.intp), np.empty(0, np.float32))
-    assert np.allclose(expected_rating(f, nobody, rows), np.clip(f.mu + f.film_bias, 0.5, 5))
+    assert np.allclose(expected_rating(Taste(f, nobody), rows), np.clip(f.mu + f.film_bias, 0.5, 5))
 
 
 def test_both_forms_of_the_raters_vector_are_one() -> None:

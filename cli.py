@@ -9,7 +9,7 @@ import runtime.one_thread  # noqa: F401 - before numpy is loaded
 import click
 
 import settings as settings_module
-from commands import measure, operate
+from commands import measure, operate, people, transfer
 from commands.context import FILE, Context, TrainingError
 from runtime.java import JavaError
 from runtime.logs import log_to_stderr
@@ -17,7 +17,13 @@ from runtime.postgres import PostgresError
 from runtime.report import DatasetError
 from scoring.factors import FactorsError
 from settings import SettingsError
-from storage.errors import DatabaseUnavailableError, NothingServedError, UnknownGenerationError
+from storage.errors import (
+    DatabaseUnavailableError,
+    NothingServedError,
+    TakenIdError,
+    UnknownGenerationError,
+    UnknownUserError,
+)
 
 MENDABLE = (
     DatabaseUnavailableError,
@@ -27,8 +33,10 @@ MENDABLE = (
     NothingServedError,
     OSError,
     PostgresError,
+    TakenIdError,
     TrainingError,
     UnknownGenerationError,
+    UnknownUserError,
 )
 
 
@@ -42,12 +50,14 @@ def cli(context: click.Context, params: Path | None) -> None:
     except SettingsError as error:
         click.echo(f"matinee: {error}", err=True)
         context.exit(2)
-    log_to_stderr(context.obj.settings.log_level)
+    log_to_stderr(context.obj.settings.log_level, context.obj.settings.log_format)
 
 
 for command in (
     *(operate.migrate, operate.ingest, operate.train, operate.load, operate.generations, operate.activate),
     *(measure.evaluate, measure.tune, measure.report),
+    people.erase,
+    *(transfer.import_, transfer.export),
 ):
     cli.add_command(command)
 

@@ -9,13 +9,14 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     MetaData,
     SmallInteger,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import BYTEA, DOUBLE_PRECISION, JSONB, REAL, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, JSONB, REAL, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from settings import USER_OFFSET
@@ -39,6 +40,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {
         datetime: TIMESTAMP(timezone=True),
         dict[str, Any]: JSONB,
+        list[int]: ARRAY(Integer),
         float: REAL,
         bytes: BYTEA,
     }
@@ -54,7 +56,7 @@ class Movie(Base):
         CheckConstraint("year BETWEEN 1000 AND 9999", "year"),
         CheckConstraint("like_count BETWEEN 0 AND rating_count", "counts"),
         CheckConstraint(on_scale("expected_rating"), "expected_rating"),
-        Index("ix_movies_popular", text("like_count DESC"), "id"),
+        CheckConstraint("cardinality(rating_histogram) = 10", "rating_histogram"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -65,6 +67,8 @@ class Movie(Base):
     rating_sum: Mapped[float] = mapped_column(DOUBLE_PRECISION)
     like_count: Mapped[int]  # ratings of 4 and more: what popularity counts before the first training
     expected_rating: Mapped[float]  # a damped mean: what is shown before the first training
+    # how many rated it .5, 1 ... 5; null after an upgrade, until the ratings of the dataset have been counted
+    rating_histogram: Mapped[list[int] | None]
 
 
 class User(Base):
@@ -74,10 +78,18 @@ class User(Base):
     __table_args__ = (
         CheckConstraint(f"id BETWEEN 1 AND {LAST_USER_ID}", "id"),
         CheckConstraint("foretold_version BETWEEN 0 AND history_version", "foretold_version"),
+        CheckConstraint("length(idempotency_key) BETWEEN 1 AND 255", "idempotency_key"),
+        Index(
+            "uq_users_idempotency_key",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    idempotency_key: Mapped[str | None]  # of the request that made this user, by which its repetition is known
     # grows with every change of this user's views, in the same transaction; a list made from an older one is stale
     history_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     # views up to here have been compared with what was foretold of them
@@ -88,7 +100,10 @@ class View(Base):
     """What a user thought of a film; a later rating of the same film takes the row's place."""
 
     __tablename__ = "views"
-    __table_args__ = (CheckConstraint(f"{on_scale('rating')} AND rating * 2 = floor(rating * 2)", "rating"),)
+    __table_args__ = (
+        CheckConstraint(f"{on_scale('rating')} AND rating * 2 = floor(rating * 2)", "rating"),
+        Index("ix_views_movie_id", "movie_id", postgresql_include=["rating"]),  # how people rated one film
+    )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)

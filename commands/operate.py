@@ -68,7 +68,7 @@ def generations(context: Context, limit: int) -> None:
 @click.pass_obj
 def activate(context: Context, generation: int) -> None:
     """Serve GENERATION from now on, back or forward; running servers follow within seconds."""
-    with context.database() as database, database.transaction() as db:
+    with context.database() as database, database.unhurried() as db:
         stored.load(db, generation)  # factors that cannot be read must not go live
         stored.flip(db, generation)
     click.echo(f"generation {generation} is live")

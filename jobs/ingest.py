@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.dataset import NAMES, locate
+from runtime.disk import room_in
 from runtime.movielens import DatasetError, Movie, fingerprint, read_movies, read_ratings
 from runtime.report import Report
 from scoring.biases import FILM_DAMPING
@@ -32,30 +33,46 @@ class Base:
 
 
 def init_movie_table(database: Database, settings: Settings) -> None:
-    """Fill the movies table from the dataset if it is empty, in one transaction.
+    """Fill the movies table from the dataset if it is empty, in one transaction; else add what an older one lacks.
 
     Raises `DatasetError` when there is no usable dataset; the table is then as it was.
     """
     with database.statement() as db:
-        if movies.any_there(db):
-            return
-    folder = dataset_folder(settings)
-    log.info("reading the films and ratings of %s", folder)
-    mark, films, ratings = _read(folder)
-    base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
-    with database.transaction() as db:
+        filled, complete = movies.any_there(db), not movies.lack_histograms(db)
+    if filled:
+        if not complete:
+            _add_histograms(database, settings)
+        return
+    with room_in(settings.state_dir):
+        folder = dataset_folder(settings)
+        log.info("reading the films and ratings of %s", folder)
+        mark, films, ratings = _read(folder)
+        base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
+    with database.unhurried() as db:
         movies.lock(db)
         if movies.any_there(db):  # another process was quicker
             return
         movies.fill(db, catalogue_rows(films, ratings))
+        movies.put_histograms(db, ratings)
         run = runs.begin(db, "ingest")
         details = {"dataset": folder.name, "fingerprint": mark, "films": len(films), "ratings": len(ratings)}
         runs.end(db, run, "done", details)
     log.info("the catalogue holds %d films; %d ratings are the base of every training", len(films), len(ratings))
 
 
+def _add_histograms(database: Database, settings: Settings) -> None:
+    """Count the ratings of a catalogue that was filled before they were counted; without them it still serves."""
+    try:
+        base = load_base(database, settings)
+    except DatasetError as error:
+        log.warning("how people rated the films cannot be shown: %s", error)
+        return
+    with database.unhurried() as db:
+        movies.put_histograms(db, base.ratings)
+
+
 def load_base(database: Database, settings: Settings) -> Base:
-    """The base ratings; read from the dataset again if the state directory has lost them.
+    """The base ratings; read from the dataset again if the state directory has lost them or they are damaged.
 
     Raises `DatasetError` if the dataset is no longer the one that the catalogue was filled from.
     """
@@ -65,16 +82,22 @@ def load_base(database: Database, settings: Settings) -> Base:
         raise DatasetError("The catalogue has not been filled yet.")
     mark = ingested["fingerprint"]
     file = base_ratings.path(settings.state_dir, mark)
-    if not file.exists():
-        folder = dataset_folder(settings)
-        found, _, ratings = _read(folder)
-        if found != mark:
-            raise DatasetError(
-                f"The catalogue was filled from {ingested['dataset']} ({mark}), but {folder} is {found}. "
-                "Set MATINEE_DATASET to the set it was filled from, or use a new database."
-            )
-        base_ratings.save(file, ratings)
-    return Base(base_ratings.load(file), mark)
+    ratings = base_ratings.load(file)
+    if ratings is None:
+        with room_in(settings.state_dir):
+            ratings = _read_again(dataset_folder(settings), ingested["dataset"], mark)
+            base_ratings.save(file, ratings)
+    return Base(ratings, mark)
+
+
+def _read_again(folder: Path, name: str, mark: str) -> Ratings:
+    found = fingerprint(folder)
+    if found != mark:
+        raise DatasetError(
+            f"The catalogue was filled from {name} ({mark}), but {folder} is {found}. "
+            "Set MATINEE_DATASET to the set it was filled from, or use a new database."
+        )
+    return _read(folder)[2]
 
 
 def catalogue_rows(films: Sequence[Movie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
@@ -96,11 +119,14 @@ def dataset_folder(settings: Settings) -> Path:
 
 
 def _read(folder: Path) -> tuple[str, list[Movie], Ratings]:
+    mark = fingerprint(folder)
     films, film_report = read_movies(folder)
     ratings, rating_report = read_ratings(folder, [film.movie_id for film in films])
     for report in (film_report, rating_report):
         _tell(report)
-    return fingerprint(folder), films, ratings
+    if fingerprint(folder) != mark:
+        raise DatasetError(f"{folder} was changed while it was read. Start again when nothing writes there any more.")
+    return mark, films, ratings
 
 
 def _tell(report: Report) -> None:

@@ -1,13 +1,16 @@
 """When jobs run: a retrain every so many minutes, and a look for a newer generation every second."""
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
-from jobs.retrain import Trainer
+from jobs.retrain import SHARES, Trainer
 from recommender import Recommender
 from scoring.factors import FactorsError
 from storage import runs
@@ -16,6 +19,9 @@ from storage.errors import DatabaseUnavailableError, UnknownGenerationError
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
+SOON_SECONDS = 10.0
+ORDER_SECONDS = 4.0  # until an ordered run is in its table, or the database has been found to be away
+RETRAIN = "retrain"
 
 
 class Scheduler:
@@ -25,6 +31,7 @@ class Scheduler:
         self.trainer = trainer
         self.health = health
         self._minutes = trainer.settings.retrain_minutes
+        self._training = threading.Lock()
         self._stopped = False
         self._background = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -37,9 +44,9 @@ class Scheduler:
         if self._minutes:
             if due > datetime.now(UTC):
                 self._background.add_job(self._warm_up)
-            self._background.add_job(self._retrain, "interval", minutes=self._minutes, next_run_time=due)
+            self._background.add_job(self._retrain, "interval", minutes=self._minutes, next_run_time=due, id=RETRAIN)
         else:
-            self.health.report("trainer", "off", "MATINEE_RETRAIN_MINUTES is 0")
+            self._report_rest()
         self._background.start()
 
     def stop(self) -> None:
@@ -47,6 +54,29 @@ class Scheduler:
         self._stopped = True
         if self._background.running:
             self._background.shutdown(wait=False)
+
+    @property
+    def phases(self) -> Mapping[str, float]:
+        """The phases of a training in order, each with its share of the whole."""
+        return SHARES
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next training comes by itself; None if none does."""
+        job = self._background.get_job(RETRAIN) if self._background.running else None
+        return job.next_run_time if job else None
+
+    def order(self) -> int | None:
+        """Begin a training now, though nothing may have changed: its run's id, or None if one is under way anywhere.
+
+        Raises `DatabaseUnavailableError`.
+        """
+        begun: Future[int | None] = Future()
+        self._background.add_job(self._retrain, args=[begun])
+        try:
+            return begun.result(ORDER_SECONDS)
+        except TimeoutError as error:
+            raise DatabaseUnavailableError(f"no run was recorded within {ORDER_SECONDS:g} s") from error
 
     def _due(self) -> datetime:
         with self.trainer.database.statement() as db:
@@ -60,25 +90,55 @@ class Scheduler:
     def _warm_up(self) -> None:
         self.health.report("trainer", "starting", "Spark is starting")
         self._reported(self.trainer.engine.start)
+        if self._training.locked():  # it was ordered meanwhile, and has more to do than to start Spark
+            self.health.report("trainer", "running")
 
-    def _retrain(self) -> None:
-        self.health.report("trainer", "running")
-        self._reported(self.trainer.retrain)
+    def _retrain(self, begun: Future[int | None] | None = None) -> None:
+        if not self._training.acquire(blocking=False):
+            if begun:
+                begun.set_result(None)
+            return
+        try:
+            self.health.report("trainer", "running")
+            self._reported(self.trainer.retrain if begun is None else partial(self._retrain_ordered, begun))
+        finally:
+            self._training.release()
         self._refresh()
+
+    def _retrain_ordered(self, begun: Future[int | None]) -> None:
+        try:
+            self.trainer.retrain(begun.set_result)
+        except Exception as error:
+            if not begun.done():
+                begun.set_exception(error)
+            raise
 
     def _reported(self, job: Callable[[], object]) -> None:
         try:
             job()
-            self.health.report("trainer", "ready")
+            self._report_rest()
         except DatabaseUnavailableError as error:
-            log.error("the trainer gave up, and the next tick tries again: the database is away: %s", error)
+            log.error("the trainer gave up and soon tries again: the database is away: %s", error)
             self.health.report("trainer", "failed", f"the database is away: {error}")
+            self._retrain_soon()
         except Exception as error:
             if self._stopped:
                 log.info("the training that was under way ends with the process")
                 return
             log.exception("the trainer failed; the live generation goes on serving, and the next tick tries again")
             self.health.report("trainer", "failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+    def _report_rest(self) -> None:
+        if self._minutes:
+            self.health.report("trainer", "ready")
+        else:
+            self.health.report("trainer", "off", "MATINEE_RETRAIN_MINUTES is 0: it trains only when it is told to")
+
+    def _retrain_soon(self) -> None:
+        """Not only at the next tick, for this failure tells nothing against what was to be trained."""
+        job = self._background.get_job(RETRAIN)
+        if job is not None:
+            job.modify(next_run_time=min(job.next_run_time, datetime.now(UTC) + timedelta(seconds=SOON_SECONDS)))
 
     def _refresh(self) -> None:
         refresh(self.trainer.recommender, self.health)
@@ -94,7 +154,8 @@ def refresh(recommender: Recommender, health: Health) -> None:
     except (FactorsError, UnknownGenerationError) as error:
         if health["generation"].state != "failed":
             log.error("the live generation cannot be served: %s", error)
-        health.report("generation", "failed", str(error))
+        served = f"generation {recommender.live.id} is" if recommender.live else "popular films are"
+        health.report("generation", "failed", f"{error}; {served} served")
     else:
         if recommender.live is None:
             health.report("generation", "missing", "no training has been published yet: popular films are served")

@@ -12,10 +12,10 @@ def copy_in(db: Connection, target: str, file: IO[Any]) -> None:
         cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT csv)", file)
 
 
-def copy_out(db: Connection, query: str, file: IO[Any]) -> None:
-    """Write the rows of `query` to `file` as CSV lines without a header."""
+def copy_out(db: Connection, query: str, file: IO[Any], options: str = "FORMAT csv") -> None:
+    """Write the rows of `query` to `file`, as CSV lines without a header or as COPY's `options` say."""
     with _cursor(db) as cursor:
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", file)
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT ({options})", file)
 
 
 def _cursor(db: Connection) -> extensions.cursor:

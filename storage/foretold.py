@@ -49,7 +49,7 @@ def add(db: Connection, comparisons: Iterable[Comparison], users: Ints, versions
     )
 
 
-_MEASURES = """
+MEASURES = """
     count(*) AS views, sqrt(avg((expected_rating - rating) ^ 2)) AS rmse, avg((rank <= 10)::int)::float AS hit_rate,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY rank) AS median_rank
 """
@@ -58,7 +58,7 @@ _MEASURES = """
 def by_generation(db: Connection, limit: int) -> Sequence[Row[Any]]:
     """For the newest generations that foretold something: (generation_id, views, rmse, hit_rate, median_rank)."""
     statement = text(f"""
-        SELECT generation_id, {_MEASURES} FROM foretold
+        SELECT generation_id, {MEASURES} FROM foretold
         GROUP BY generation_id ORDER BY generation_id DESC LIMIT :limit
     """)  # noqa: S608 - no part of it comes from outside
     return db.execute(statement, {"limit": limit}).all()
@@ -66,7 +66,7 @@ def by_generation(db: Connection, limit: int) -> Sequence[Row[Any]]:
 
 def of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
     """What one generation foretold so far: views, rmse, hit_rate, median_rank; None in place of a mean of nothing."""
-    statement = text(f"SELECT {_MEASURES} FROM foretold WHERE generation_id = :id")  # noqa: S608 - as above
+    statement = text(f"SELECT {MEASURES} FROM foretold WHERE generation_id = :id")  # noqa: S608 - as above
     return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 

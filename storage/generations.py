@@ -3,12 +3,27 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import InternalError
 
 from scoring.factors import Factors, FactorsError, checksum
 from storage.errors import UnknownGenerationError
+from storage.foretold import MEASURES
+
+_RECORD = f"""
+    SELECT id, created_at, verdict, reason, details, factors IS NOT NULL AS kept,
+        id IS NOT DISTINCT FROM (SELECT generation_id FROM live_generation) AS live,
+        (SELECT to_json(run) FROM (
+            SELECT id, started_at, finished_at, outcome FROM runs WHERE id = generations.run_id
+        ) run) AS run,
+        (SELECT to_json(online) FROM (
+            SELECT {MEASURES} FROM foretold WHERE generation_id = generations.id HAVING count(*) > 0
+        ) online) AS online
+    FROM generations
+"""  # noqa: S608 - no part of it comes from outside
 
 
 @dataclass(frozen=True)
@@ -60,15 +75,39 @@ def load(db: Connection, generation_id: int) -> Factors:
         UnknownGenerationError: they are not kept.
         FactorsError: the bytes are not those that were written.
     """
-    row = db.execute(
-        text("SELECT factors, checksum FROM generations WHERE id = :id AND factors IS NOT NULL"), {"id": generation_id}
-    ).one_or_none()
+    row = _stored(db, generation_id)
     if row is None:
         raise UnknownGenerationError(generation_id)
     data = bytes(row.factors)
     if checksum(data) != row.checksum:
         raise FactorsError(f"the stored factors of generation {generation_id} do not match their checksum")
     return Factors.from_bytes(data)
+
+
+def _stored(db: Connection, generation_id: int) -> Row[Any] | None:
+    statement = text("SELECT factors, checksum FROM generations WHERE id = :id AND factors IS NOT NULL")
+    try:
+        return db.execute(statement, {"id": generation_id}).one_or_none()
+    except InternalError as error:  # PostgreSQL's own checksums do not match, or pieces of the row are missing
+        raise FactorsError(f"the stored factors of generation {generation_id} cannot be read: {error.orig}") from error
+
+
+def kept(db: Connection, limit: int) -> Sequence[int]:
+    """The newest generations that were accepted and whose factors are kept, newest first."""
+    statement = text("""
+        SELECT id FROM generations WHERE factors IS NOT NULL AND verdict = 'accepted' ORDER BY id DESC LIMIT :limit
+    """)
+    return db.execute(statement, {"limit": limit}).scalars().all()
+
+
+def trained_at(db: Connection, generation_id: int) -> datetime:
+    """When a generation was made. Raises `UnknownGenerationError`."""
+    found: datetime | None = db.execute(
+        text("SELECT created_at FROM generations WHERE id = :id"), {"id": generation_id}
+    ).scalar_one_or_none()
+    if found is None:
+        raise UnknownGenerationError(generation_id)
+    return found
 
 
 def newest_fingerprint(db: Connection) -> str | None:
@@ -80,15 +119,20 @@ def newest_fingerprint(db: Connection) -> str | None:
 
 
 def recent(db: Connection, limit: int) -> Sequence[Row[Any]]:
-    """The newest generations, newest first, without their factors."""
-    return db.execute(
-        text("""
-            SELECT id, created_at, verdict, reason, details, factors IS NOT NULL AS kept,
-                id = (SELECT generation_id FROM live_generation) AS live
-            FROM generations ORDER BY id DESC LIMIT :limit
-        """),
-        {"limit": limit},
-    ).all()
+    """The newest generations, newest first, without their factors.
+
+    Each as (id, created_at, verdict, reason, details, kept, live, run, online): kept if its factors are, `run` what
+    made it and `online` how well it foretold new views, both as dicts or None.
+    """
+    return db.execute(text(f"{_RECORD} ORDER BY id DESC LIMIT :limit"), {"limit": limit}).all()
+
+
+def find(db: Connection, generation_id: int) -> Row[Any]:
+    """A generation as `recent` has it. Raises `UnknownGenerationError`."""
+    found = db.execute(text(f"{_RECORD} WHERE id = :id"), {"id": generation_id}).one_or_none()
+    if found is None:
+        raise UnknownGenerationError(generation_id)
+    return found
 
 
 def prune(db: Connection, keep: int) -> None:

@@ -3,34 +3,53 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
-from scoring.ratings import Ints
+from scoring.film_table import UNKNOWN_YEAR, FilmTable
+from scoring.ratings import Ints, Ratings
 from storage.copying import copy_in
-from storage.errors import UnknownUserError
+from storage.errors import UnknownMovieError
 
-_POPULAR = text("""
-    SELECT u.history_version, m.id AS movie_id, m.title, m.genres, m.year, m.expected_rating
-    FROM users u
-    LEFT JOIN LATERAL (
-        SELECT * FROM movies
-        WHERE NOT EXISTS (SELECT FROM views v WHERE v.user_id = u.id AND v.movie_id = movies.id)
-        ORDER BY like_count DESC, id LIMIT :n
-    ) m ON true
-    WHERE u.id = :user
-    ORDER BY m.like_count DESC, m.id
+# ours counts the views of the film, those of .5 first; the rest is what the dataset says
+_FIND = text("""
+    SELECT m.id AS movie_id, m.title, m.genres, m.year, m.rating_count, m.rating_sum, m.rating_histogram,
+        ARRAY(SELECT count(v.rating) FROM generate_series(1, 10) halves
+              LEFT JOIN views v ON v.movie_id = m.id AND v.rating * 2 = halves
+              GROUP BY halves ORDER BY halves) AS ours
+    FROM movies m WHERE m.id = :movie
 """)
 
-_IN_ORDER = text("""
-    SELECT m.id AS movie_id, m.title, m.genres, m.year
-    FROM unnest(CAST(:ids AS integer[])) WITH ORDINALITY AS wanted (id, place) JOIN movies m USING (id)
-    ORDER BY place
-""")
-
+STEPS = 10  # of the rating scale, from .5 to 5
+# the sum of squares about the mean; null where the ratings of the dataset are no longer there, or are none
+_SPREAD = f"""({" + ".join(f"rating_histogram[{n}] * {n * n / 4}" for n in range(1, STEPS + 1))})
+    - rating_sum * rating_sum / nullif(rating_count, 0)"""
+_TABLE = text(f"""
+    SELECT id, title, genres, year, rating_count, like_count, expected_rating, coalesce({_SPREAD}, 0)
+    FROM movies ORDER BY id
+""")  # noqa: S608 - of numbers alone
 COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expected_rating"
+
+
+@dataclass(frozen=True)
+class Described:
+    """A film with all ratings of it, those of the dataset and those given here.
+
+    Attributes:
+        rating_mean: None without ratings.
+        rating_histogram: how many gave .5, 1 ... 5; None where the ratings of the dataset are no longer there.
+    """
+
+    movie_id: int
+    title: str
+    genres: str
+    year: int | None
+    rating_count: int
+    rating_mean: float | None
+    rating_histogram: list[int] | None
 
 
 def any_there(db: Connection) -> bool:
@@ -56,14 +75,50 @@ def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
     copy_in(db, f"movies ({COLUMNS})", file)
 
 
-def popular(db: Connection, user_id: int, n: int) -> Sequence[Row[Any]]:
-    """The n films with the most likes that the user has not viewed. Raises `UnknownUserError`."""
-    rows = db.execute(_POPULAR, {"user": user_id, "n": n}).all()
-    if not rows:
-        raise UnknownUserError(user_id)
-    return [row for row in rows if row.movie_id is not None]
+def table(db: Connection) -> FilmTable:
+    """All films as columns."""
+    columns = list(zip(*db.execute(_TABLE), strict=True)) or [()] * 8
+    films, title, genres, year, rating_count, like_count, expected, spread = columns
+    return FilmTable(
+        np.array(films, np.int32),
+        title,
+        genres,
+        np.array([known or UNKNOWN_YEAR for known in year], np.int16),
+        np.array(rating_count, np.int32),
+        np.array(like_count, np.int32),
+        np.array(expected, np.float32),
+        np.array(spread, np.float32),
+    )
 
 
-def in_order(db: Connection, movie_ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """(movie_id, title, genres, year) of these films, in the order of the ids."""
-    return db.execute(_IN_ORDER, {"ids": list(movie_ids)}).all()
+def find(db: Connection, movie_id: int) -> Described:
+    """A film and how people rated it. Raises `UnknownMovieError`."""
+    row = db.execute(_FIND, {"movie": movie_id}).one_or_none()
+    if row is None:
+        raise UnknownMovieError(movie_id)
+    count = row.rating_count + sum(row.ours)
+    total = row.rating_sum + sum(n * halves / 2 for halves, n in enumerate(row.ours, start=1))
+    base = row.rating_histogram
+    histogram = None if base is None else [theirs + ours for theirs, ours in zip(base, row.ours, strict=True)]
+    mean = total / count if count else None
+    return Described(row.movie_id, row.title, row.genres, row.year, count, mean, histogram)
+
+
+def lack_histograms(db: Connection) -> bool:
+    """Whether there are films of which it is not written how many gave which rating."""
+    return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL)")).scalar_one())
+
+
+def put_histograms(db: Connection, ratings: Ratings) -> None:
+    """Write down of every film how many of these ratings are .5, 1 ... 5."""
+    films = ids(db)
+    cell = np.searchsorted(films, ratings.film) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
+    counts = np.bincount(cell, minlength=len(films) * STEPS).reshape(-1, STEPS)
+    db.execute(
+        text("""
+            UPDATE movies SET rating_histogram = CAST(made.histogram AS integer[])
+            FROM unnest(CAST(:ids AS integer[]), CAST(:histograms AS text[])) AS made (id, histogram)
+            WHERE movies.id = made.id
+        """),
+        {"ids": films.tolist(), "histograms": [f"{{{','.join(map(str, row))}}}" for row in counts.tolist()]},
+    )

@@ -1,7 +1,7 @@
 """Views: what users thought of films, and the history that training and serving are made from."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from psycopg2 import errorcodes
 from sqlalchemy import Connection, Row, text
@@ -9,49 +9,102 @@ from sqlalchemy.exc import IntegrityError
 
 from storage.errors import UnknownMovieError, UnknownUserError
 
-# One statement: the user's row is locked first, so two writers of one user follow each other and each gets its own
-# version; without such a user nothing is inserted.
+# One statement, and its first act on the user's row is to change it: writers of one user follow each other and each
+# gets its own version. Locked first and changed later, the row is where two writers end in a deadlock, as soon as a
+# third locks it for a foreign key. Where nothing changes, the version stays and no list is stale.
 _PUT = text("""
-    WITH changed AS (
-        UPDATE users SET history_version = history_version + 1 WHERE id = :user RETURNING id, history_version
+    WITH sent (movie_id, rating) AS (SELECT * FROM unnest(CAST(:movies AS integer[]), CAST(:ratings AS real[]))),
+    news AS (
+        SELECT :anew OR EXISTS (
+            SELECT FROM sent LEFT JOIN views ON views.user_id = :user AND views.movie_id = sent.movie_id
+            WHERE views.rating IS DISTINCT FROM sent.rating
+        ) AS are_there
+    ),
+    person AS (
+        UPDATE users SET history_version = history_version + 1 WHERE id = :user AND (SELECT are_there FROM news)
+        RETURNING id, history_version
+    ),
+    written AS (
+        INSERT INTO views (user_id, movie_id, rating, version)
+        SELECT id, movie_id, rating, history_version FROM person, sent
+        ON CONFLICT (user_id, movie_id) DO UPDATE
+            SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
+            WHERE :anew OR views.rating <> excluded.rating
+        RETURNING again
     )
-    INSERT INTO views (user_id, movie_id, rating, version)
-    SELECT id, :movie, :rating, history_version FROM changed
-    ON CONFLICT (user_id, movie_id) DO UPDATE
-        SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
-    RETURNING xmax = 0 AS created
+    SELECT (SELECT count(*) FROM written WHERE NOT again) AS created
+    FROM users, news WHERE users.id = :user AND (NOT are_there OR EXISTS (SELECT FROM person))
 """)
 
-# Locks in the same order as _PUT, the user first and then the view: in the opposite one the two end in a deadlock.
+# Changes the user first and then the view, as _PUT does: in the opposite order the two end in a deadlock.
 _REMOVE = text("""
-    WITH locked AS (SELECT id FROM users WHERE id = :user FOR NO KEY UPDATE),
-    removed AS (DELETE FROM views USING locked WHERE user_id = locked.id AND movie_id = :movie RETURNING user_id)
-    UPDATE users SET history_version = history_version + 1 FROM removed WHERE id = removed.user_id
+    WITH person AS (
+        UPDATE users SET history_version = history_version + 1
+        WHERE id = :user AND EXISTS (SELECT FROM views WHERE user_id = :user AND movie_id = :movie)
+        RETURNING id
+    )
+    DELETE FROM views USING person WHERE user_id = person.id AND movie_id = :movie
 """)
 
 _OF_USER = text("""
-    SELECT u.id AS user_id, v.movie_id, m.title, m.genres, m.year, v.rating
-    FROM users u LEFT JOIN views v ON v.user_id = u.id LEFT JOIN movies m ON m.id = v.movie_id
+    SELECT u.id AS user_id, v.movie_id, m.title, m.genres, m.year, v.rating, v.rated_at, v.version
+    FROM users u
+    LEFT JOIN LATERAL (
+        SELECT * FROM views
+        WHERE user_id = u.id AND (version, -movie_id) < (:version, -:movie)
+        ORDER BY version DESC, movie_id LIMIT :limit
+    ) v ON true
+    LEFT JOIN movies m ON m.id = v.movie_id
     WHERE u.id = :user
     ORDER BY v.version DESC, v.movie_id
 """)
 
+_UNKNOWN = text("""
+    SELECT id FROM unnest(CAST(:movies AS integer[])) AS sent (id)
+    WHERE NOT EXISTS (SELECT FROM movies WHERE movies.id = sent.id)
+""")
+
+
+class Written(NamedTuple):
+    """How many views were the first of their film, and how many came to where there was one."""
+
+    created: int
+    replaced: int
+
+
+class Place(NamedTuple):
+    """Where in a user's views, newest first, a view stands."""
+
+    version: int
+    movie_id: int
+
+
+NEWEST = Place(2**63 - 1, 0)
+
 
 def put(db: Connection, user_id: int, movie_id: int, rating: float) -> bool:
-    """Record a view; True if it is the user's first of this film, False if it replaced one.
+    """Record a view, the newest from now on; True if it is the user's first of this film.
 
     Raises:
         UnknownUserError, UnknownMovieError: there is no such user or film; nothing was changed.
     """
-    try:
-        created = db.execute(_PUT, {"user": user_id, "movie": movie_id, "rating": rating}).scalar_one_or_none()
-    except IntegrityError as error:
-        if getattr(error.orig, "pgcode", None) != errorcodes.FOREIGN_KEY_VIOLATION:
-            raise
-        raise UnknownMovieError(movie_id) from error  # the user's row was there and locked, so it is the film
-    if created is None:
-        raise UnknownUserError(user_id)
-    return bool(created)
+    return _write(db, user_id, {movie_id: rating}, anew=True).created == 1
+
+
+def rate(db: Connection, user_id: int, ratings: Mapping[int, float]) -> Written:
+    """Have these films rated so, all or none; what is rated so already stays as it is, with its time and place.
+
+    Raises:
+        UnknownUserError: there is no such user.
+        UnknownMovieError: names every film that there is not; nothing was changed. For this to be told of several,
+            `db` must be a `Database.statement`.
+    """
+    return _write(db, user_id, ratings, anew=False)
+
+
+def unknown(db: Connection, movie_ids: Sequence[int]) -> set[int]:
+    """Those of these ids that no film of the catalogue has."""
+    return set(db.execute(_UNKNOWN, {"movies": list(movie_ids)}).scalars())
 
 
 def remove(db: Connection, user_id: int, movie_id: int) -> bool:
@@ -59,9 +112,28 @@ def remove(db: Connection, user_id: int, movie_id: int) -> bool:
     return db.execute(_REMOVE, {"user": user_id, "movie": movie_id}).rowcount > 0
 
 
-def of_user(db: Connection, user_id: int) -> Sequence[Row[Any]]:
-    """A user's views, newest first: (movie_id, title, genres, year, rating). Raises `UnknownUserError`."""
-    rows = db.execute(_OF_USER, {"user": user_id}).all()
+def of_user(db: Connection, user_id: int, limit: int | None = None, after: Place = NEWEST) -> Sequence[Row[Any]]:
+    """A user's views, newest first: (movie_id, title, genres, year, rating, rated_at, version).
+
+    Raises `UnknownUserError`.
+    """
+    values = {"user": user_id, "version": after.version, "movie": after.movie_id, "limit": limit}
+    rows = db.execute(_OF_USER, values).all()
     if not rows:
         raise UnknownUserError(user_id)
     return [row for row in rows if row.movie_id is not None]
+
+
+def _write(db: Connection, user_id: int, ratings: Mapping[int, float], anew: bool) -> Written:
+    films = list(ratings)
+    try:
+        values = {"user": user_id, "movies": films, "ratings": list(ratings.values()), "anew": anew}
+        created = db.execute(_PUT, values).scalar_one_or_none()
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != errorcodes.FOREIGN_KEY_VIOLATION:
+            raise
+        # the user's row was there and changed, so it is a film; PostgreSQL names only the first
+        raise UnknownMovieError(*(films if len(films) == 1 else unknown(db, films))) from error
+    if created is None:
+        raise UnknownUserError(user_id)
+    return Written(created, len(films) - created)

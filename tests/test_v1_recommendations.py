@@ -1,0 +1,340 @@
+"""Recommendations and predictions in /api/v1 over real HTTP: what they hold is true, whatever happens meanwhile."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from planted import EVEN, IDS, ODD, fill_catalogue, flip, new_user, publish, store_generation, two_tastes, view
+from sqlalchemy import text
+
+from health import Health
+from recommender import Recommender
+from scoring.factors import Factors
+from scoring.lists import ranked
+from storage import generations, views
+from storage.database import Database
+
+Serve = Callable[[Recommender, Health], httpx.Client]
+LIST, PREDICTIONS = "/api/v1/users/1/recommendations", "/api/v1/users/1/predictions"
+GUEST = "/api/v1/recommendations"
+SOME = {EVEN[0]: 5.0, EVEN[1]: 4.5, ODD[0]: 0.5}
+
+
+@pytest.fixture
+def recommender(database: Database) -> Recommender:
+    fill_catalogue(database)
+    return Recommender(database)
+
+
+@pytest.fixture
+def live(recommender: Recommender) -> Recommender:
+    publish(recommender, two_tastes())
+    return recommender
+
+
+@pytest.fixture
+def client(recommender: Recommender, serve: Serve, ready: Health) -> httpx.Client:
+    """A client of a service with forty films and no training yet."""
+    return serve(recommender, ready)
+
+
+def asked(client: httpx.Client, url: str = LIST, **query: Any) -> dict[str, Any]:
+    answer = client.get(url, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def films(listed: dict[str, Any]) -> list[int]:
+    return [item["movie"]["movie_id"] for item in listed["items"]]
+
+
+def sent(ratings: dict[int, float], **members: Any) -> dict[str, Any]:
+    return {"ratings": [{"movie_id": film, "rating": rating} for film, rating in ratings.items()], **members}
+
+
+def test_a_recommendation_tells_its_film_its_rating_and_the_reasons_for_it(
+    live: Recommender, client: httpx.Client
+) -> None:
+    new_user(live.database, SOME)
+    listed = asked(client, limit=3)
+    assert [item["rank"] for item in listed["items"]] == [1, 2, 3]
+    for item in listed["items"]:
+        movie = item["movie"]
+        n = IDS.index(movie["movie_id"])
+        assert movie == {"movie_id": IDS[n], "title": f"Film {n}", "genres": ["Action"], "year": 1950 + n}
+        assert 0.5 <= item["expected_rating"] <= 5
+        # both liked films speak for it, and the disliked one of the other kind does not
+        assert {reason["movie_id"] for reason in item["because"]} == {EVEN[0], EVEN[1]}
+        assert {reason["title"] for reason in item["because"]} == {"Film 0", "Film 2"}
+        assert sum(reason["share"] for reason in item["because"]) == pytest.approx(1, abs=1e-3)
+    scores = [item["score"] for item in listed["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+HISTORIES = [{}, SOME, {film: 4.0 if film in EVEN else 1.0 for film in IDS[:30]}, {EVEN[0]: 0.5, EVEN[1]: 1.0}]
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+def test_the_first_ten_are_those_of_the_older_route(
+    recommender: Recommender, client: httpx.Client, trained: bool
+) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    for user, ratings in enumerate(HISTORIES, start=1):
+        new_user(recommender.database, ratings)
+        for _ in range(2):  # the older one makes its list, then stores it
+            older = [dict(pairs) for pairs in client.get(f"/users/{user}/recommendations").json()]
+            items = asked(client, f"/api/v1/users/{user}/recommendations")["items"]
+            assert [one["movie_id"] for one in older] == [item["movie"]["movie_id"] for item in items]
+            assert [one["title"] for one in older] == [item["movie"]["title"] for item in items]
+            assert [one["expected_rating"] for one in older] == [item["expected_rating"] for item in items]
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+def test_pages_go_on_where_the_one_before_ended(recommender: Recommender, client: httpx.Client, trained: bool) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    new_user(recommender.database, SOME)
+    whole = asked(client, limit=100)["items"]
+    assert sorted(item["movie"]["movie_id"] for item in whole) == sorted(set(IDS) - set(SOME))
+    assert [item["rank"] for item in whole] == list(range(1, len(whole) + 1))
+    paged = [item for offset in range(0, 49, 7) for item in asked(client, limit=7, offset=offset)["items"]]
+    assert paged == whole
+
+
+STRATEGIES = [(0, "popular"), (1, "blended"), (25, "blended"), (26, "personal"), (30, "personal")]
+
+
+@pytest.mark.parametrize(("rated", "strategy"), STRATEGIES)
+def test_an_answer_says_how_it_was_made(
+    recommender: Recommender, client: httpx.Client, rated: int, strategy: str
+) -> None:
+    new_user(recommender.database, dict.fromkeys(IDS[:rated], 4.0))
+    before = asked(client)
+    assert (before["strategy"], before["generation"], before["ratings_seen"]) == ("popular", None, rated)
+    assert films(before) == IDS[rated : rated + 10]
+    assert all(item["because"] == [] for item in before["items"])
+    generation = publish(recommender, two_tastes())
+    with recommender.database.statement() as db:
+        trained_at = generations.trained_at(db, generation)
+    after = asked(client)
+    assert (after["strategy"], after["ratings_seen"]) == (strategy, rated)
+    assert after["generation"]["id"] == generation
+    assert datetime.fromisoformat(after["generation"]["trained_at"]) == trained_at
+    assert all(item["because"] for item in after["items"]) == (rated > 0)
+
+
+def test_ratings_that_a_generation_cannot_use_leave_the_popular_films(
+    recommender: Recommender, client: httpx.Client
+) -> None:
+    publish(recommender, two_tastes(films=IDS[:30]))
+    new_user(recommender.database, {IDS[35]: 5.0})
+    listed = asked(client, limit=100)
+    assert (listed["strategy"], listed["ratings_seen"]) == ("popular", 1)
+    assert sorted(films(listed)) == IDS[:30]
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+def test_filters_are_applied_before_the_list_is_cut(
+    recommender: Recommender, client: httpx.Client, trained: bool
+) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    new_user(recommender.database, SOME)
+    order = films(asked(client, limit=100))
+    comedies = [film for film in order if film in ODD]
+    assert films(asked(client, genre="comedy")) == comedies[:10]
+    assert films(asked(client, genre="Comedy", limit=5, offset=8)) == comedies[8:13]
+    assert films(asked(client, genre=["Drama", "COMEDY"], limit=100)) == comedies
+    assert films(asked(client, genre=["Drama", "Action"])) == []
+    assert films(asked(client, year_from=1960, year_to=1965)) == [film for film in order if film in IDS[10:16]]
+    assert films(asked(client, year_from=1980)) == [film for film in order if film in IDS[30:]]
+    assert len(films(asked(client, min_ratings=100, limit=100))) == len(order)
+    assert films(asked(client, min_ratings=101)) == []
+    guest = client.post(GUEST, json=sent(SOME, genre=["comedy"], limit=5, offset=8)).json()
+    assert films(guest) == comedies[8:13]
+
+
+def test_an_answer_need_not_be_sent_again_until_something_changes(live: Recommender, client: httpx.Client) -> None:
+    new_user(live.database, SOME)
+
+    def look(tag: str, **query: Any) -> httpx.Response:
+        return client.get(LIST, params=query, headers={"If-None-Match": tag})
+
+    first = client.get(LIST)
+    assert first.headers["cache-control"] == "private, no-cache"
+    tag = first.headers["etag"]
+    again = look(tag)
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert look(tag, limit=5).status_code == 200
+    assert look(tag, genre="Action").status_code == 200
+    head = client.head(LIST)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
+    view(live.database, 1, EVEN[5], 5.0)
+    rated = look(tag)
+    assert rated.status_code == 200
+    publish(live, two_tastes(seed=1))
+    assert look(rated.headers["etag"]).status_code == 200
+    with live.database.statement() as db:
+        views.remove(db, 1, EVEN[5])
+    assert look(rated.headers["etag"]).status_code == 200
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+def test_someone_who_is_not_stored_gets_what_a_user_would(
+    recommender: Recommender, client: httpx.Client, trained: bool
+) -> None:
+    if trained:
+        publish(recommender, two_tastes())
+    for user, ratings in enumerate(HISTORIES, start=1):
+        new_user(recommender.database, ratings)
+        answer = client.post(GUEST, json=sent(dict(reversed(ratings.items())), limit=7, offset=3))
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.json() == asked(client, f"/api/v1/users/{user}/recommendations", limit=7, offset=3)
+
+
+def test_nothing_is_written_for_someone_who_is_not_stored(live: Recommender, client: httpx.Client) -> None:
+    tables = ("users", "views", "recommendations")
+    count = text("SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables))  # noqa: S608
+    assert client.post(GUEST, json=sent(SOME)).status_code == 200
+    with live.database.statement() as db:
+        assert db.execute(count).one() == (0, 0, 0)
+
+
+def test_every_wrong_rating_of_someone_who_is_not_stored_is_named(client: httpx.Client) -> None:
+    wrong = [(IDS[0], 4), (IDS[1], 4.25), (IDS[0], 3), (7, 3), ("x", 2), (2**31, 2)]
+    answer = client.post(GUEST, json={"ratings": [{"movie_id": film, "rating": rating} for film, rating in wrong]})
+    assert answer.status_code == 400
+    assert [fault["where"] for fault in answer.json()["errors"]] == [
+        "ratings.1.rating", "ratings.2.movie_id", "ratings.3.movie_id", "ratings.4.movie_id", "ratings.5.movie_id",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
+def test_any_film_has_a_rating_to_expect(recommender: Recommender, client: httpx.Client, trained: bool) -> None:
+    if trained:
+        publish(recommender, two_tastes(films=IDS[:30]))
+    new_user(recommender.database, SOME)
+    wanted = [IDS[35], EVEN[0], ODD[5], EVEN[7]]
+    items = asked(client, PREDICTIONS, movie_id=wanted)["items"]
+    assert [item["movie"]["movie_id"] for item in items] == wanted
+    assert items[1]["movie"] == {"movie_id": IDS[0], "title": "Film 0", "genres": ["Action"], "year": 1950}
+    shown = {item["movie"]["movie_id"]: item["expected_rating"] for item in asked(client, limit=100)["items"]}
+    expected = {item["movie"]["movie_id"]: item["expected_rating"] for item in items}
+    assert expected[IDS[35]] == 2.75  # what people gave it, which is all that is known
+    assert (expected[ODD[5]], expected[EVEN[7]]) == (shown[ODD[5]], shown[EVEN[7]])
+    if trained:
+        assert expected[EVEN[0]] > expected[ODD[5]]
+
+
+def test_films_that_there_are_not_have_no_rating_to_expect(client: httpx.Client, recommender: Recommender) -> None:
+    new_user(recommender.database)
+    answer = client.get(PREDICTIONS, params={"movie_id": [IDS[0], 7, 8]})
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("There is no film 7, 8.")
+
+
+def test_whoever_is_unknown_is_not_found(client: httpx.Client) -> None:
+    for url in (LIST, f"{PREDICTIONS}?movie_id={IDS[0]}"):
+        answer = client.get(url)
+        assert (answer.status_code, answer.json()["detail"][:18]) == (404, "There is no user 1")
+
+
+WRONG = {
+    f"{LIST}?limit=0": "limit", f"{LIST}?limit=101": "limit", f"{LIST}?limit=ten": "limit",
+    f"{LIST}?limit=1.0": "limit", f"{LIST}?offset=-1": "offset", f"{LIST}?offset=10001": "offset",
+    f"{LIST}?year_from=999": "year_from",
+    f"{LIST}?year_to=10000": "year_to", f"{LIST}?min_ratings=-1": "min_ratings", f"{LIST}?genre=Nonsense": "genre",
+    f"{LIST}?genre=": "genre", f"{LIST}?genres=Comedy": "genres", f"{LIST}?genre=Comedy&genre=%00": "genre",
+    PREDICTIONS: "movie_id", f"{PREDICTIONS}?movie_id=x": "movie_id.0",
+    f"{PREDICTIONS}?movie_id={'&movie_id='.join(map(str, range(101)))}": "movie_id",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "where"), WRONG.items(), ids=range(len(WRONG)))
+def test_what_cannot_be_meant_is_refused(client: httpx.Client, recommender: Recommender, url: str, where: str) -> None:
+    new_user(recommender.database)
+    answer = client.get(url)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["where"] == where
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({}, "ratings"),
+        (sent({}, limit="5"), "limit"),
+        (sent({}, genre="Comedy"), "genre"),
+        (sent({}, genre=["Nonsense"]), "genre"),
+        (sent({}, page=2), "page"),
+        ({"ratings": [{"movie_id": 1, "rating": 1}] * 1001}, "ratings"),
+    ],
+    ids=range(6),
+)
+def test_a_guest_who_cannot_be_understood_is_refused(client: httpx.Client, body: dict[str, Any], where: str) -> None:
+    answer = client.post(GUEST, json=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["where"] == where
+
+
+class Watcher:
+    """A user who rates films one after the other, and reads lists meanwhile: what a list says can be reckoned up."""
+
+    def __init__(self, client: httpx.Client, user: int, factors: dict[int | None, Factors | None]) -> None:
+        self.client, self.url, self.factors = client, f"/api/v1/users/{user}", factors
+        rng = np.random.default_rng(user)
+        self.films = rng.permutation(IDS)[:30].tolist()
+        self.ratings = (rng.integers(1, 11, 30) / 2).tolist()
+        self.sent = self.confirmed = 0
+        self.seen: set[int | None] = set()
+
+    def write(self) -> None:
+        for film, rating in zip(self.films, self.ratings, strict=True):
+            self.sent += 1
+            assert self.client.put(f"{self.url}/ratings/{film}", json={"rating": rating}).status_code == 201
+            self.confirmed += 1
+
+    def read(self) -> None:
+        while self.confirmed < len(self.films):
+            confirmed = self.confirmed
+            listed = asked(self.client, f"{self.url}/recommendations")
+            n = listed["ratings_seen"]
+            assert confirmed <= n <= self.sent
+            generation = listed["generation"] and listed["generation"]["id"]
+            self.seen.add(generation)
+            assert films(listed) == self.list_of(generation, n)
+            untold = n == 0 or generation is None
+            assert listed["strategy"] == ("popular" if untold else "blended" if n <= 25 else "personal")
+
+    def list_of(self, generation: int | None, n: int) -> list[int]:
+        told = np.array(self.films[:n], np.int32), np.array(self.ratings[:n], np.float32)
+        factors = self.factors[generation]
+        if factors is None:
+            return [film for film in IDS if film not in told[0]][:10]
+        return ranked(factors, *told, 10).films.tolist()
+
+
+def test_an_answer_is_true_while_ratings_come_and_generations_change(
+    recommender: Recommender, client: httpx.Client
+) -> None:
+    trained = [two_tastes(seed) for seed in (1, 2)]
+    ids = [store_generation(recommender.database, one) for one in trained]
+    factors = {None: None, **dict(zip(ids, trained, strict=True))}
+    people = [Watcher(client, new_user(recommender.database), factors) for _ in range(5)]
+    with ThreadPoolExecutor(10) as pool:
+        under_way = [pool.submit(work) for person in people for work in (person.write, person.read)]
+        flips = 0
+        while not all(one.done() for one in under_way):
+            if any(person.confirmed > 3 for person in people):  # before that there is no generation
+                flip(recommender.database, ids[flips % 2])
+                recommender.refresh()
+                flips += 1
+        for one in under_way:
+            one.result()
+    assert flips > 5
+    assert set().union(*(person.seen for person in people)) == {None, *ids}

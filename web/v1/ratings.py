@@ -1,0 +1,105 @@
+"""A user's ratings: one, many, a page of them, and taking one back."""
+
+from flask import Response
+from pydantic import Field
+
+from storage import views
+from storage.errors import UnknownRatingError
+from web.v1 import batch
+from web.v1.blueprint import answer, group, recommender
+from web.v1.cursors import decode, encode
+from web.v1.schemas import Answer, Asked, Film, FilmPath, Limit, Moment, RatingValue, Sent, UserPath, problems
+
+api = group("ratings", "What they thought of films. Whatever is told here is reflected by the next recommendations.")
+
+
+class PageQuery(Asked):
+    """Which page."""
+
+    limit: Limit = 20
+    cursor: str | None = Field(None, description="The next_cursor of the page before; without it the first page.")
+
+
+class Rated(Answer):
+    """A film that a user has rated."""
+
+    movie: Film
+    rating: float = Field(examples=[4.5])
+    rated_at: Moment
+
+
+class RatingsPage(Answer):
+    """Ratings, newest first."""
+
+    items: list[Rated]
+    next_cursor: str | None = Field(examples=[None], description="For the page after this one; null on the last.")
+
+
+class RatingSent(Sent):
+    """A rating."""
+
+    rating: RatingValue
+
+
+class Rating(Answer):
+    """What the rating of a film now is."""
+
+    movie_id: int = Field(examples=[25904])
+    rating: float = Field(examples=[4.5])
+
+
+class Written(Answer):
+    """What became of many ratings."""
+
+    created: int = Field(examples=[2], description="Films that had not been rated before.")
+    replaced: int = Field(examples=[1], description="Films that had.")
+
+
+@api.get("/users/<user_id>/ratings", responses={200: RatingsPage, **problems(404)})
+def list_ratings(path: UserPath, query: PageQuery) -> Response:
+    """A page of a user's ratings, newest first
+
+    Ratings that come meanwhile belong before the first page, and shift no later one.
+    """
+    scope = f"ratings of {path.user_id}"
+    after = views.Place(*decode(query.cursor, scope)) if query.cursor is not None else views.NEWEST
+    with recommender().database.statement() as db:
+        rows = views.of_user(db, path.user_id, query.limit + 1, after)
+    shown = rows[: query.limit]
+    more = encode(scope, shown[-1].version, shown[-1].movie_id) if len(rows) > len(shown) else None
+    items = [Rated(movie=Film.of(row), rating=row.rating, rated_at=row.rated_at) for row in shown]
+    return answer(RatingsPage(items=items, next_cursor=more))
+
+
+@api.put("/users/<user_id>/ratings/<movie_id>", responses={201: Rating, 200: Rating, **problems(404)})
+def put_rating(path: FilmPath, body: RatingSent) -> Response:
+    """Rate a film, or rate it anew
+
+    201 for the first rating of this film, 200 where there was one. Repeating it changes nothing.
+    """
+    with recommender().database.statement() as db:
+        written = views.rate(db, path.user_id, {path.movie_id: body.rating})
+    return answer(Rating(movie_id=path.movie_id, rating=body.rating), 201 if written.created else 200)
+
+
+@api.post("/users/<user_id>/ratings", responses={200: Written, **problems(404)})
+def put_ratings(path: UserPath, body: batch.NewRatings) -> Response:
+    """Rate up to 1,000 films, all or none
+
+    The error names every row that is wrong by its index, as in `ratings.3.rating`. Repeating it changes nothing.
+    """
+    with recommender().database.statement() as db:
+        written = batch.write(db, path.user_id, body.ratings)
+    return answer(Written(created=written.created, replaced=written.replaced))
+
+
+@api.delete("/users/<user_id>/ratings/<movie_id>", responses={204: None, **problems(404)})
+def delete_rating(path: FilmPath) -> Response:
+    """Take a rating back
+
+    The film can be recommended again at once.
+    """
+    with recommender().database.statement() as db:
+        if not views.remove(db, path.user_id, path.movie_id):
+            raise UnknownRatingError(path.user_id, path.movie_id)
+    return Response(status=204)

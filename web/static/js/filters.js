@@ -1,0 +1,35 @@
+// What may be in the list: a genre and years, kept while the page is open.
+
+import { get, unlessDropped } from "./api.js";
+import { h } from "./dom.js";
+
+export const wanted = { genre: "", year_from: "", year_to: "" };
+
+export function filters(signal, changed) {
+  const all = () => set({ genre: "", year_from: "", year_to: "" });
+  const reset = h("button", { type: "button", className: "link", onclick: all }, "All films");
+  const genre = h("select", { id: "genre", onchange: () => set({ genre: genre.value }) }, h("option", { value: "" }, "Any genre"));
+  const from = year("from", "From", "year_from"), to = year("to", "To", "year_to");
+  const show = () => {
+    [genre.value, from.value, to.value] = [wanted.genre, wanted.year_from, wanted.year_to];
+    reset.hidden = !Object.values(wanted).some(Boolean);
+  };
+  function set(some) {
+    Object.assign(wanted, some);
+    show();
+    changed();
+  }
+  function year(id, label, name) {
+    return h("input", { id, type: "number", min: 1870, max: 2100, placeholder: label.toLowerCase(), "aria-label": `${label} year`,
+      onchange: (event) => event.target.reportValidity() && set({ [name]: event.target.value }) });
+  }
+  const fill = ({ items }) => {
+    genre.append(...items.map(({ name }) => h("option", { value: name }, name)));
+    show();
+  };
+  get("/genres", signal).then(fill, unlessDropped);
+  show();
+  return h("form", { className: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
+    h("label", { htmlFor: "genre", className: "unseen" }, "Genre"), genre,
+    from, h("span", { "aria-hidden": "true" }, "–"), to, reset);
+}

@@ -1,0 +1,88 @@
+// Which view is shown, and what surrounds them all.
+
+import { announce, clear, h } from "./dom.js";
+import { engine } from "./engine.js";
+import { film } from "./film.js";
+import { recall, remember } from "./memory.js";
+import { pickPerson } from "./people.js";
+import { current, load, person, show } from "./person.js";
+import { watch } from "./watch.js";
+
+const main = document.getElementById("main");
+const places = new Map(); // how far down each view was, for the way back
+let leaving = null;
+let here = null;
+let clicked = false; // else the person goes back or forward
+
+function route() {
+  const [, view, id] = location.hash.split("/");
+  if (view === "film" && /^\d+$/.test(id ?? "")) return ["film", (signal) => film(main, Number(id), signal)];
+  if (view === "engine") return ["engine", (signal) => engine(main, signal, failed)];
+  return ["watch", (signal) => watch(main, signal)];
+}
+
+async function go(first = false) {
+  leaving?.abort();
+  document.querySelectorAll("dialog").forEach((each) => each.close());
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const [name, open] = route();
+  const back = !clicked && places.get(location.hash);
+  clicked = false;
+  here = location.hash;
+  for (const link of document.querySelectorAll("[data-view]")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = "Matinee";
+  try {
+    await open(signal);
+    if (!signal.aborted && !first) arrive(back || 0);
+  } catch (error) {
+    if (!signal.aborted) failed(error);
+  }
+}
+
+function arrive(top) {
+  window.scrollTo(0, top);
+  main.focus({ preventScroll: true });
+  announce(main.querySelector("h1").textContent);
+}
+
+function failed(error) {
+  leaving.abort();
+  clear(main, h("div", { className: "failed", role: "alert" },
+    h("h1", {}, error.status === 404 ? "Not in the catalogue" : "This did not work"), h("p", {}, error.message),
+    h("div", { className: "row" },
+      h("button", { type: "button", onclick: () => go() }, "Try again"), h("a", { href: "#/" }, "To the films"))));
+}
+
+const THEMES = { auto: "◐", light: "☀", dark: "☾" };
+function paint(theme) {
+  remember("theme", theme);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  const button = document.getElementById("theme");
+  button.textContent = THEMES[theme];
+  button.title = `Theme: ${theme}`;
+  button.setAttribute("aria-label", `Theme: ${theme}. Change it`);
+}
+const theme = () => (recall("theme") in THEMES ? recall("theme") : "auto");
+const another = () => Object.keys(THEMES)[(Object.keys(THEMES).indexOf(theme()) + 1) % 3];
+
+paint(theme());
+document.getElementById("theme").addEventListener("click", () => paint(another()));
+document.getElementById("person").addEventListener("click", pickPerson);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the place after # says which view it is
+  main.focus();
+});
+document.addEventListener("click", (event) => (clicked = Boolean(event.target.closest("a"))), { capture: true });
+document.addEventListener("scroll", () => places.set(here, window.scrollY), { passive: true });
+window.addEventListener("hashchange", () => go());
+person.addEventListener("change", () => go());
+history.scrollRestoration = "manual";
+
+show();
+if (current() !== null) await load().catch(failed);
+go(true);

@@ -1,0 +1,80 @@
+// The places of a list: films stay the same elements from list to list, so that what moves can be seen to move.
+
+import { calm, h } from "./dom.js";
+import { expected, ticket } from "./films.js";
+import { hide, ratingOf } from "./person.js";
+import { brief, titled } from "./titles.js";
+
+const LIKED = 3.5; // a rating from here on
+
+// Gives a function that shows these items, best first, in the list; `marked`: with how far each has come.
+export function placesIn(list) {
+  let rows = new Map(); // film id -> row
+  return (items, marked) => {
+    const was = rows;
+    const held = focused(list);
+    const from = new Map([...was].map(([film, { element }]) => [film, element.offsetTop]));
+    rows = new Map(items.map((item) => [item.movie.movie_id, was.get(item.movie.movie_id) ?? row(item.movie)]));
+    items.forEach((item, at) => rows.get(item.movie.movie_id).update(item, at + 1, marked && was.size > 0));
+    arrange(list, [...rows.values()].map(({ element }) => element));
+    refocus(list, held);
+    if (!calm()) rows.forEach(({ element }, film) => slide(element, from.get(film)));
+  };
+}
+
+function row(film) {
+  const rank = h("b"), moved = h("span", { className: "moved" }), why = h("p", { className: "because" });
+  const aside = h("div", { className: "aside" });
+  const hiding = h("button", { type: "button", className: "quiet round hide", onclick: () => hide(film), title: "Hide",
+    "aria-label": `Hide ${titled(film)}` }, "✕");
+  const element = h("li", {}, ticket(film, { stub: [rank, h("span", {}, film.year), moved], more: why, aside: [aside, hiding] }));
+  let place = null;
+  const update = (item, now, marked) => {
+    rank.textContent = now;
+    moved.textContent = marked ? movement(place, now) : "";
+    place = now;
+    aside.replaceChildren(expected(item.expected_rating));
+    why.replaceChildren(...because(item.because));
+  };
+  return { element, update };
+}
+
+function movement(before, now) {
+  if (before === null) return "new";
+  if (before === now) return "";
+  return before > now ? `▲ ${before - now}` : `▼ ${now - before}`;
+}
+
+function because(reasons) {
+  if (!reasons.length) return [];
+  const verb = reasons.every(({ movie_id: film }) => ratingOf(film) >= LIKED) ? "liked" : "rated";
+  const named = reasons.map((each, at) => [
+    at > 0 ? ", " : "", h("a", { href: `#/film/${each.movie_id}` }, brief(each)), ` ${Math.round(each.share * 100)}\u00a0%`]);
+  return [`Because you ${verb} `, ...named.flat()];
+}
+
+// Puts the elements in their order, and moves only those that are elsewhere.
+function arrange(list, elements) {
+  for (const child of [...list.children]) if (!elements.includes(child)) child.remove();
+  elements.forEach((element, at) => list.children[at] === element || list.insertBefore(element, list.children[at] ?? null));
+}
+
+// What has the focus, and what will stand where it stood if it goes.
+function focused(list) {
+  const element = list.contains(document.activeElement) ? document.activeElement : null;
+  const at = [...list.children].findIndex((child) => child.contains(element));
+  return element && { element, at, kind: element.matches(".hide") ? ".hide" : "h3 a" };
+}
+
+function refocus(list, held) {
+  if (!held || held.element === document.activeElement) return;
+  const instead = list.children[Math.min(held.at, list.children.length - 1)]?.querySelector(held.kind);
+  (held.element.isConnected ? held.element : instead)?.focus({ preventScroll: true });
+}
+
+function slide(element, from) {
+  const far = from === undefined ? null : from - element.offsetTop;
+  if (far === 0) return;
+  const start = far === null ? { opacity: 0, transform: "translateY(12px)" } : { transform: `translateY(${far}px)` };
+  element.animate([start, {}], { duration: 380, easing: "cubic-bezier(.2,.8,.2,1)" });
+}

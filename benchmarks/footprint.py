@@ -1,0 +1,76 @@
+"""What the processes of a running service take of the machine, read from /proc."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+MEGABYTE = 1024  # in the kilobytes of /proc
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """One look at a service: megabytes of each kind of process, and what the Python server holds open.
+
+    Attributes:
+        at: time.monotonic() of the look.
+        server: resident memory of the Python process that answers.
+        java: that of Spark's JVM; 0 while there is none.
+        workers: the Python workers of Spark, each page that they share counted once.
+        postgres: all of PostgreSQL, each shared page counted once; 0 for one that the service did not start.
+        descriptors, threads: of the Python process that answers.
+    """
+
+    at: float
+    server: float
+    java: float
+    workers: float
+    postgres: float
+    descriptors: int
+    threads: int
+
+    def __str__(self) -> str:
+        beside = f"java {self.java:.0f}, workers {self.workers:.0f}, postgres {self.postgres:.0f}"
+        return f"server {self.server:.0f} MB, {self.descriptors} descriptors, {self.threads} threads; {beside} MB"
+
+
+def look_at(server: int) -> Footprint:
+    """The footprint of the service whose Python process has this id."""
+    sizes: dict[str, float] = defaultdict(float)
+    for pid, name in _descendants(server, _children()):
+        with suppress(OSError, KeyError):  # it has ended meanwhile
+            kind = "java" if name == "java" else "postgres" if name.startswith("postgres") else "workers"
+            sizes[kind] += (
+                _kilobytes(pid, "status", "VmRSS") if kind == "java" else _kilobytes(pid, "smaps_rollup", "Pss")
+            )
+    return Footprint(
+        at=time.monotonic(),
+        server=_kilobytes(server, "status", "VmRSS") / MEGABYTE,
+        **{kind: sizes[kind] / MEGABYTE for kind in ("java", "workers", "postgres")},
+        descriptors=len(list((PROC / str(server) / "fd").iterdir())),
+        threads=len(list((PROC / str(server) / "task").iterdir())),
+    )
+
+
+def _children() -> dict[int, list[tuple[int, str]]]:
+    """The id and name of every process, by the id of its parent."""
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+            found[int(rest.split()[1])].append((int(folder.name), name))
+    return found
+
+
+def _descendants(pid: int, children: dict[int, list[tuple[int, str]]]) -> Iterator[tuple[int, str]]:
+    for child in children.get(pid, []):
+        yield child
+        yield from _descendants(child[0], children)
+
+
+def _kilobytes(pid: int, file: str, row: str) -> float:
+    lines = (PROC / str(pid) / file).read_text().splitlines()
+    return float(dict(line.split(":", 1) for line in lines if ":" in line)[row].split()[0])

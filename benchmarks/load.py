@@ -1,0 +1,179 @@
+"""Mixed load on a running service, each answer checked: so many clients in a process of their own."""
+
+import http.client
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+LISTED = 10
+USERS_AT_ONCE = 10  # of one client
+WORDS = ("love", "star", "the night", "toy", "dead", "amercia", "girl", "war", "christmas", "life")
+SHARES = {  # of each kind of request; the last three only where there is /api/v1
+    "create": 1, "rate": 30, "list": 22, "views": 7, "v1 rate": 15, "v1 list": 15, "v1 browse": 10,
+}  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What the clients of one process saw.
+
+    Attributes:
+        answers: how many of each kind of request were answered.
+        failed: answers with 5xx, and connections that broke or were silent, by the kind of request.
+        wrong: every other answer that should not have been, described: one with 4xx, a list that is short or has a film
+            that was seen, views that are not those that were sent.
+        seconds: how long each answer took.
+    """
+
+    answers: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.answers += other.answers
+        self.failed += other.failed
+        self.wrong += other.wrong
+        self.seconds += other.seconds
+
+
+class FailedError(RuntimeError):
+    """The service could not answer."""
+
+
+class WrongAnswerError(AssertionError):
+    """An answer that no client should ever get."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one process is to do.
+
+    Attributes:
+        port: of the service on 127.0.0.1.
+        films: ids that can be rated.
+        most_rated: how many films one user rates at most; later ratings replace earlier ones.
+        clients: how many go at once.
+        rate: requests a second of all clients of this process.
+        seconds: for how long.
+        v1: whether /api/v1 is to be asked as well.
+        seed: of all chance.
+    """
+
+    port: int
+    films: Sequence[int]
+    most_rated: int
+    clients: int
+    rate: float
+    seconds: float
+    v1: bool
+    seed: int
+
+
+def put_under_load(plan: Plan) -> Tally:
+    """Carry out a plan; to be run in a process of its own."""
+    tally = Tally()
+    with ThreadPoolExecutor(plan.clients) as pool:
+        for seen in pool.map(lambda number: Client(plan, number).go(), range(plan.clients)):
+            tally.add(seen)
+    return tally
+
+
+class Client:
+    """One of the clients: it knows what it has told the service, and so what each answer has to hold."""
+
+    def __init__(self, plan: Plan, number: int) -> None:
+        self._plan, self._tally = plan, Tally()
+        self._random = random.Random(1000 * plan.seed + number)  # noqa: S311 - nothing here is a secret
+        self._http = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=30)
+        self._rated: dict[int, dict[int, float]] = {}
+
+    def go(self) -> Tally:
+        pause, end = self._plan.clients / self._plan.rate, time.monotonic() + self._plan.seconds
+        kinds = [kind for kind in SHARES if self._plan.v1 or not kind.startswith("v1")]
+        weights = [SHARES[kind] for kind in kinds]
+        while (began := time.monotonic()) < end:
+            self._try(self._random.choices(kinds, weights)[0])
+            time.sleep(max(0.0, began + pause * self._random.uniform(0.5, 1.5) - time.monotonic()))
+        self._http.close()
+        return self._tally
+
+    def _try(self, kind: str) -> None:
+        began = time.perf_counter()
+        try:
+            self._act(kind)
+        except WrongAnswerError as error:
+            self._tally.wrong.append(f"{kind}: {error}")
+        except FailedError as error:
+            self._tally.failed[f"{kind}: {error}"] += 1
+        except (OSError, http.client.HTTPException) as error:
+            self._tally.failed[f"{kind}: {type(error).__name__}"] += 1
+            self._http.close()
+        else:
+            self._tally.answers[kind] += 1
+            self._tally.seconds.append(time.perf_counter() - began)
+
+    def _act(self, kind: str) -> None:
+        if kind == "create" or not self._rated:
+            self._rated[int(self._ask("POST", "/users/create")["user_id"])] = {}
+            return
+        user = self._random.choice(list(self._rated)[-USERS_AT_ONCE:])
+        if kind in ("rate", "v1 rate"):
+            self._rate(user, kind)
+        elif kind == "list":
+            listed = self._ask("GET", f"/users/{user}/recommendations")
+            self._check_list(user, [dict(pairs)["movie_id"] for pairs in listed])
+        elif kind == "views":
+            shown = [dict(pairs) for pairs in self._ask("GET", f"/users/{user}/views")]
+            self._expect({view["movie_id"]: view["rating"] for view in shown} == self._rated[user], f"views of {user}")
+        elif kind == "v1 list":
+            self._check_v1_list(user)
+        else:
+            self._browse()
+
+    def _rate(self, user: int, kind: str) -> None:
+        film, rating = self._random.choice(self._plan.films), self._random.randint(1, 10) / 2
+        if len(self._rated[user]) >= self._plan.most_rated:
+            film = self._random.choice(list(self._rated[user]))
+        if kind == "rate":
+            self._ask("POST", f"/users/{user}/views/{film}", {"rating": rating})
+        else:
+            self._ask("PUT", f"/api/v1/users/{user}/ratings/{film}", {"rating": rating})
+        self._rated[user][film] = rating
+
+    def _check_list(self, user: int, films: list[int]) -> None:
+        self._expect(len(films) == len(set(films)) == LISTED, f"user {user} got {films}")
+        self._expect(not self._rated[user].keys() & set(films), f"user {user} has seen some of {films}")
+
+    def _check_v1_list(self, user: int) -> None:
+        found = self._ask("GET", f"/api/v1/users/{user}/recommendations?limit={LISTED}")
+        self._check_list(user, [item["movie"]["movie_id"] for item in found["items"]])
+        rated = len(self._rated[user])
+        self._expect(found["ratings_seen"] == rated, f"user {user}: {found['ratings_seen']} of {rated} ratings seen")
+
+    def _browse(self) -> None:
+        word, film = quote(self._random.choice(WORDS)), self._random.choice(self._plan.films)
+        path = self._random.choice(
+            (f"/api/v1/movies?q={word}", f"/api/v1/movies/{film}/similar", f"/api/v1/movies/{film}")
+        )
+        self._expect(bool(self._ask("GET", path)), path)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Content-Type": "application/json"} if body else {}
+        self._http.request(method, path, json.dumps(body) if body else None, headers)
+        answer = self._http.getresponse()
+        text = answer.read()
+        if answer.status >= 500:
+            raise FailedError(answer.status)
+        self._expect(answer.status in (200, 201), f"{answer.status} for {method} {path}: {text[:200]!r}")
+        return json.loads(text)
+
+    def _expect(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise WrongAnswerError(otherwise)

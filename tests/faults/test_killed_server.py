@@ -1,0 +1,78 @@
+"""kill -9 of the whole service at random moments of a write storm: nothing confirmed is lost, nothing is half done."""
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from held import check_lists, check_views, database_of
+from processes import PATIENCE, Service, poll, service
+from storm import LISTED, Client, storm
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+CLIENTS = 16
+SHORTEST = 0.2  # seconds of a storm
+
+
+class Storms(NamedTuple):
+    """So many storms, each ended by a kill after at most so many seconds, if `trained` once a generation is live."""
+
+    kills: int
+    longest: float
+    trained: bool
+
+    def seconds(self) -> Iterator[float]:
+        """How long each lasts: most are short, some reach over a whole retrain."""
+        moments = random.Random(self.kills)  # noqa: S311 - nothing here is a secret
+        for _ in range(self.kills):
+            yield SHORTEST * (self.longest / SHORTEST) ** moments.random()
+
+
+STORMS = [
+    pytest.param(Storms(2, 1.0, trained=False), id="twice"),
+    pytest.param(Storms(25, 15.0, trained=True), id="25 times", marks=pytest.mark.faults),
+]
+
+
+@pytest.mark.parametrize("storms", STORMS)
+def test_kill_9_in_a_write_storm_loses_nothing_that_was_confirmed(
+    storms: Storms, dataset: Path, scratch: Path, record_property: Callable[[str, object], None]
+) -> None:
+    state_dir = scratch / f"storm-{storms.kills}"
+    clients = [Client(seed, range(1, 41)) for seed in range(CLIENTS)]
+    ready, gone = [], []
+    for seconds in storms.seconds():
+        with service(state_dir, MATINEE_DATASET=str(dataset), MATINEE_RETRAIN_MINUTES="0.05") as running:
+            ready.append(running.wait_until_ready())
+            check_all(running, clients)
+            with storm(running, clients):
+                if storms.trained:
+                    wait_for_a_generation(running)
+                time.sleep(seconds)
+                gone.append(running.kill())
+    with service(state_dir, MATINEE_DATASET=str(dataset), MATINEE_RETRAIN_MINUTES="0") as last:
+        ready.append(last.wait_until_ready())
+        views, lists = check_all(last, clients)
+    answers = sum(client.answers for client in clients)
+    right = f"{answers:,} answers, {views:,} confirmed views and {lists:,} stored lists, all right"
+    times = f"ready again in {max(ready[1:]):.1f} s at most, nothing left running after {max(gone):.1f} s"
+    record_property("faults", storms.kills)
+    record_property("found", f"{right}; {times}")
+
+
+def wait_for_a_generation(running: Service) -> None:
+    """Wait for a generation, which is there already after the first time."""
+    poll(lambda: running.part("generation")["id"], 3 * PATIENCE, "a generation")
+
+
+def check_all(running: Service, clients: list[Client]) -> tuple[int, int]:
+    """Assert that all that was ever confirmed is there, and return the numbers of views and of lists looked at."""
+    with database_of(running.state_dir) as db:
+        lists, views = check_lists(db), sum(check_views(db, client) for client in clients)
+    for client in clients:
+        for user in client.users[-1:]:
+            assert len(running.recommended(user)) == LISTED
+    return views, lists

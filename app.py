@@ -1,40 +1,58 @@
 """The web application, put together: routes, errors, limits. It connects to nothing by itself."""
 
-from flask import Flask, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Flask, Response, request
 
 from health import Health
 from recommender import Recommender
-from web.edge import LARGEST_BODY
+from settings import Settings
+from web.access import guard
+from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
+from web.framing import LARGEST_BODY
 from web.health_routes import health_routes
+from web.openapi import new_app
+from web.pages import pages
+from web.parsing import Json
+from web.request_log import RequestLog
 from web.seed_routes import seed_routes
+from web.v1.operations import Training
 
 
-def create_app(recommender: Recommender, health: Health) -> Flask:
-    """A WSGI application that answers from `recommender` and reports `health`."""
-    app = Flask(__name__, static_folder=None)
-    # Flask cuts a body without a length here and goes on; so one byte more than is allowed, which tells that it was cut
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY + 1
+def create_app(recommender: Recommender, health: Health, settings: Settings, training: Training | None = None) -> Flask:
+    """A WSGI application that answers from `recommender`, reports `health` and lets in whom `settings` say.
+
+    Without `training` it can be asked for none.
+    """
+    app = new_app(__name__)
+    app.json = Json(app)
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY  # any body that the edge lets in may be a form
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
     app.extensions["recommender"] = recommender
     app.extensions["health"] = health
+    app.extensions["training"] = training
     app.register_blueprint(health_routes)
+    app.register_blueprint(docs_page)
+    app.register_blueprint(pages)
     app.register_blueprint(seed_routes)
-    app.before_request(_read_body)
+    guard(app, settings)
+    app.after_request(_without_type)
     app.before_request(lambda: _wait_for_catalogue(health))
     handle_errors(app)
+    app.wsgi_app = RequestLog(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
-def _read_body() -> None:
-    """Take in the body whatever is asked for: what is left unread would be taken for the next request."""
-    if len(request.get_data()) > LARGEST_BODY:
-        raise RequestEntityTooLarge
+def _without_type(response: Response) -> Response:
+    """Flask calls the nothing that it answers to OPTIONS an HTML page."""
+    if request.method == "OPTIONS" and response.status_code == 200:
+        response.status_code = 204
+    if response.status_code == 204:
+        response.headers.pop("Content-Type", None)
+    return response
 
 
 def _wait_for_catalogue(health: Health) -> None:
     """Before the tables are made and filled there is nothing to answer with, and a reason to tell."""
     catalogue = health["catalogue"]
-    if catalogue.state != "ready" and request.blueprint != "health":
+    if catalogue.state != "ready" and request.blueprint not in ("health", "docs", "pages"):
         raise NotReadyError(f"Not ready yet: {catalogue.reason}.")

@@ -18,7 +18,6 @@ import runtime.one_thread  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import cherrypy
-from paste.translogger import TransLogger
 
 import settings as settings_module
 from app import create_app
@@ -28,14 +27,17 @@ from jobs.ingest import init_movie_table
 from jobs.retrain import Trainer
 from jobs.scheduler import Scheduler, refresh
 from recommender import Recommender
-from runtime.logs import log_to_stderr
+from runtime.disk import FullDiskError, room_in
+from runtime.logs import log_strays, log_to_stderr
 from runtime.postgres import EmbeddedPostgres, PostgresError
+from runtime.private_folder import make_private
 from runtime.process import die_with_parent
 from runtime.report import DatasetError
 from runtime.spark import SUBMITTED
 from settings import Settings, SettingsError
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from web.access import refuse_open_network
 from web.edge import harden
 
 log = logging.getLogger("matinee")
@@ -65,12 +67,12 @@ class Server:
         """Answer requests until the process is told to stop."""
         # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
         _on_stop_signals(self._note_signal)
-        app = TransLogger(create_app(self.recommender, self.health), setup_console_handler=False)
-        cherrypy.tree.graft(app, "/")
+        cherrypy.tree.graft(create_app(self.recommender, self.health, self.settings, self.scheduler), "/")
         cherrypy.config.update(_cherrypy_settings(self.settings))
         cherrypy.engine.subscribe("stop", self.stop, priority=80)  # after the HTTP server has finished its requests
+        cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
+        harden(cherrypy.server.httpserver)  # before it starts: each connection is to be of our class
         cherrypy.engine.start()
-        harden(cherrypy.server.httpserver)
         log.info("listening on http://%s:%d", self.settings.host, self.settings.port)
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
         while not self.told_to_stop:
@@ -93,8 +95,9 @@ class Server:
         """Start the embedded PostgreSQL again if it has ended; the pool reconnects by itself."""
         if self.embedded is not None:
             try:
-                self.embedded.take_over()
-            except (PostgresError, OSError) as error:
+                with room_in(self.settings.state_dir):
+                    self.embedded.take_over()
+            except (PostgresError, FullDiskError, OSError) as error:
                 self._give_up(str(error))
 
     def _prepare(self) -> None:
@@ -102,7 +105,7 @@ class Server:
         try:
             while not self._prepared():
                 self._stopping.wait(RETRY_SECONDS)
-        except (DatasetError, DatabaseRefusedError) as error:
+        except (DatasetError, DatabaseRefusedError, FullDiskError) as error:
             self._give_up(str(error))
         except Exception as error:
             log.exception("the service could not be prepared")
@@ -118,6 +121,7 @@ class Server:
             init_movie_table(self.database, self.settings)
             refresh(self.recommender, self.health)
             self.health.report("catalogue", "ready")
+            self.recommender.films.warm_up()
             self.scheduler.start()
         except DatabaseRefusedError:
             raise  # waiting would not mend it
@@ -139,10 +143,12 @@ def main() -> int:
     """Run the process; the exit status is 0 after an orderly stop, 1 when it could not serve, 2 for bad settings."""
     try:
         settings = settings_module.load()
+        refuse_open_network(settings)
     except SettingsError as error:
         print(f"matinee: {error}", file=sys.stderr)
         return 2
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
+    log_strays()
     if SUBMITTED in os.environ:  # else it may outlive the shell that started it
         die_with_parent(signal.SIGTERM)
     try:
@@ -150,11 +156,13 @@ def main() -> int:
         with ExitStack() as stack:
             _on_stop_signals(_leave)
             embedded = None if settings.database_url else EmbeddedPostgres(settings.state_dir)
-            url = stack.enter_context(embedded) if embedded else settings.database_url
+            with room_in(settings.state_dir):
+                make_private(settings.state_dir)
+                url = stack.enter_context(embedded) if embedded else settings.database_url
             server = Server(settings, url, embedded)
             server.serve()
             return 1 if server.failure else 0
-    except (PostgresError, PortBusyError) as error:
+    except (FullDiskError, PostgresError, PortBusyError) as error:
         log.critical("%s", error)
         return 1
 
@@ -196,7 +204,8 @@ def _cherrypy_settings(settings: Settings) -> dict[str, object]:
         "server.socket_port": settings.port,
         "server.thread_pool": settings.threads,
         "server.socket_queue_size": 128,
-        "server.max_request_body_size": 0,  # the app has the limit, and refuses with the usual body
+        "server.max_request_body_size": 0,  # the edge has the limits, and refuses with the usual body
+        "server.max_request_header_size": 0,
         "server.shutdown_timeout": 3,
     }
 

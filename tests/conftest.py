@@ -3,11 +3,11 @@
 import os
 import secrets
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import runtime.one_thread  # noqa: F401 - before numpy is loaded
 
@@ -15,8 +15,10 @@ import runtime.one_thread  # noqa: F401 - before numpy is loaded
 import httpx
 import numpy as np
 import pytest
-from cheroot.wsgi import Server as WsgiServer
+from browser import browser, page_url, trained_by_hand, untrained, visits  # noqa: F401 - fixtures
+from long_faults import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401 - hooks
 from sqlalchemy import create_engine, make_url, text
+from wire import serving
 
 from app import create_app
 from engine import Engine
@@ -27,7 +29,6 @@ from runtime.postgres import EmbeddedPostgres
 from scoring.ratings import Ratings
 from settings import ModelSettings, Settings
 from storage.database import Database
-from web.edge import harden
 
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
@@ -76,7 +77,7 @@ def migrated(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(migrated: Database) -> Database:
     """The migrated database, emptied."""
-    with migrated.transaction() as db:
+    with migrated.unhurried() as db:
         db.execute(text("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"))
     return migrated
 
@@ -140,20 +141,16 @@ def trainer(settings: Settings, database: Database, engine: Engine) -> Trainer:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Recommender, Health], httpx.Client]]:
-    """Serves an application over HTTP, with the server that CherryPy is made of, and gives a client for it."""
+def serve() -> Iterator[Callable[..., httpx.Client]]:
+    """Serves an application over HTTP, with the server that CherryPy is made of, and gives a client for it.
+
+    Beside a recommender and the health it takes settings by name: `serve(recommender, ready, api_key=KEY)`.
+    """
     with ExitStack() as stack:
 
-        def start(recommender: Recommender, health: Health) -> httpx.Client:
-            server = WsgiServer(("127.0.0.1", 0), create_app(recommender, health), numthreads=20)
-            server.expiration_interval = 0.02  # how soon it notices that it is to stop
-            server.prepare()
-            harden(server)
-            thread = threading.Thread(target=server.serve, daemon=True)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.stop)
-            return stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.bind_addr[1]}", timeout=30))
+        def start(recommender: Recommender, health: Health, **settings: Any) -> httpx.Client:
+            address = stack.enter_context(serving(create_app(recommender, health, Settings(**settings))))
+            return stack.enter_context(httpx.Client(base_url="http://{}:{}".format(*address), timeout=30))
 
         yield start
 

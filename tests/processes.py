@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from settings import ROOT
 
 T = TypeVar("T")
 PATIENCE = 90.0  # a cold Spark on a busy machine
+GONE_SECONDS = 60.0  # after a kill: a JVM that is about to start notices when it has, which a busy machine draws out
 SMALL = {
     "MATINEE_RANKER_RANK": "8",
     "MATINEE_RANKER_ITERATIONS": "3",
@@ -30,7 +31,7 @@ SMALL = {
 KEPT = ("PATH", "HOME", "LANG", "JAVA_HOME")  # of the environment of whoever runs the tests
 
 
-def poll(look: Callable[[], T], seconds: float = PATIENCE, what: str = "what was waited for") -> T:
+def poll(look: Callable[[], T | None], seconds: float = PATIENCE, what: str = "what was waited for") -> T:
     """The first true answer of `look`; an AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -86,7 +87,7 @@ class Service:
         return self._status("/health/live") is not None
 
     def _status(self, path: str) -> int | None:
-        assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.told()}"
+        assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.told()[-5000:]}"
         try:
             return self.http.get(path).status_code
         except httpx.TransportError:
@@ -128,6 +129,21 @@ class Service:
         assert self.process.wait(PATIENCE) == 0, self.told()
         return time.monotonic() - began
 
+    def kill(self) -> float:
+        """Kill the process, and nothing else, and return how many seconds later nothing that belonged to it ran."""
+        began = time.monotonic()
+        self.process.kill()
+        self.process.wait()
+        self.wait_until_gone()
+        return time.monotonic() - began
+
+    def wait_until_gone(self) -> None:
+        """Assert that, now that the process has ended, all that it started ends as well."""
+        deadline = time.monotonic() + GONE_SECONDS
+        while left := processes_of(self.state_dir):
+            assert time.monotonic() < deadline, f"still there after {GONE_SECONDS} s: {left}"
+            time.sleep(0.05)
+
     def told(self) -> str:
         return self.log.read_text(errors="replace")
 
@@ -146,12 +162,14 @@ def _deliver_signals() -> None:
 
 
 @contextmanager
-def service(state_dir: Path, command: list[str] | None = None, **environ: str) -> Iterator[Service]:
-    """`python server.py`, or another command, on a free port with this state directory."""
+def service(
+    state_dir: Path, command: list[str] | None = None, model: Mapping[str, str] = SMALL, **environ: str
+) -> Iterator[Service]:
+    """`python server.py`, or another command, on a free port with this state directory, training a small model."""
     of_tests = {name: os.environ[name] for name in KEPT if name in os.environ}
     own = {"MATINEE_STATE_DIR": str(state_dir), "MATINEE_PORT": str(free_port())}
     log = state_dir.with_suffix(".log")
-    running = Service(command or [sys.executable, "server.py"], of_tests | SMALL | own | environ, log)
+    running = Service(command or [sys.executable, "server.py"], of_tests | dict(model) | own | environ, log)
     try:
         yield running
     finally:

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from planted import new_user, publish, two_tastes
 
-from app import LARGEST_BODY
 from health import Health
 from recommender import Recommender
 from storage import movies
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from web.framing import LARGEST_BODY
 
 # what a title can hold: nothing odd, an accent, quotes, commas and parentheses, no year, and characters of four bytes
 CATALOGUE = [
@@ -27,6 +27,8 @@ CATALOGUE = [
 ]
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 ROUTES = {
+    "/": {"GET", "HEAD"},
+    "/static/matinee.css": {"GET", "HEAD"},
     "/users/create": {"GET", "POST"},
     "/users/1/views": {"GET", "HEAD"},
     "/users/1/views/25904": {"POST"},
@@ -57,8 +59,9 @@ def assert_problem(answer: httpx.Response, status: int, *, where: str | None = N
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
-    expected = {"type", "title", "status", "detail", "success"} | ({"errors"} if where else set())
+    expected = {"type", "title", "status", "detail", "success", "request_id"} | ({"errors"} if where else set())
     assert set(body) == expected
+    assert body["request_id"] == answer.headers["x-request-id"] != ""
     assert (body["type"], body["status"], body["success"]) == ("about:blank", status, False)
     assert body["title"]
     assert body["detail"]
@@ -269,8 +272,8 @@ def test_an_unknown_film_is_not_found_and_changes_nothing(unknown: str, client: 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/users", "/users/", "/users/1", "/users/create/", "/users/1/views/", "/users/1/views/25904/",
-     "/users/1//views", "/users//create", "/nowhere", "/health", "/users/1/views/../../../etc", "/%00", "/static/x"],
+    ["/users", "/users/", "/users/1", "/users/create/", "/users/1/views/", "/users/1/views/25904/",
+     "/users/1//views", "/users//create", "/nowhere", "/health", "/users/1/views/../../../etc", "/%00", "/static"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_an_unknown_route_is_not_found(path: str, method: str, client: httpx.Client) -> None:
@@ -295,7 +298,8 @@ def test_a_wrong_method_is_told_the_right_ones(path: str, method: str, client: h
 @pytest.mark.parametrize("path", ROUTES)
 def test_options_names_the_methods(path: str, client: httpx.Client) -> None:
     answer = client.options(path)
-    assert (answer.status_code, answer.content) == (200, b"")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "content-type" not in answer.headers
     assert set(answer.headers["allow"].split(", ")) == ROUTES[path] | {"OPTIONS"}
 
 

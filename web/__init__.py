@@ -1,4 +1,4 @@
 """HTTP only: parse, one call, serialize. No rule about recommending lives here.
 
-Imports recommender, storage and health; never jobs or engine.
+Imports recommender, storage, health and the log's request id; never jobs or engine.
 """

@@ -7,19 +7,28 @@ from http import HTTPStatus
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from storage.errors import DatabaseUnavailableError, UnknownMovieError, UnknownUserError
+from runtime.logs import request_id
+from storage.errors import (
+    DatabaseUnavailableError,
+    UnknownGenerationError,
+    UnknownMovieError,
+    UnknownRatingError,
+    UnknownUserError,
+)
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
+SPELT_OUT = 5  # so many of the faults of a request are in its detail; in its errors are all
 
 
 class InvalidInputError(ValueError):
-    """A request that cannot be understood: where it is wrong, and what is expected there."""
+    """A request that cannot be understood: each (where it is wrong, what is expected there)."""
 
-    def __init__(self, where: str, message: str) -> None:
-        super().__init__(message)
-        self.where = where
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        more = f"; and {len(faults) - SPELT_OUT} more" if len(faults) > SPELT_OUT else ""
+        super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:SPELT_OUT]) + more)
+        self.faults = faults
 
 
 class NotReadyError(RuntimeError):
@@ -27,17 +36,18 @@ class NotReadyError(RuntimeError):
 
 
 def problem(status: int, detail: str, **members: object) -> Response:
-    """The body of an error; `members` are added to it."""
+    """The body of an error, with the id under which the log tells of it; `members` are added to it."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return Response(json.dumps(body | {"success": False} | members), status, content_type="application/problem+json")
+    body |= {"success": False, "request_id": request_id.get()} | members
+    return Response(json.dumps(body), status, content_type="application/problem+json")
 
 
 def handle_errors(app: Flask) -> None:
     """Turn every exception that a request can end with into a `problem`."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(InvalidInputError, _invalid)
-    app.register_error_handler(UnknownUserError, _unknown)
-    app.register_error_handler(UnknownMovieError, _unknown)
+    for unknown in (UnknownUserError, UnknownMovieError, UnknownRatingError, UnknownGenerationError):
+        app.register_error_handler(unknown, _unknown)
     app.register_error_handler(DatabaseUnavailableError, _database_away)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(Exception, _unforeseen)
@@ -52,8 +62,8 @@ def _http(error: HTTPException) -> Response:
 
 
 def _invalid(error: InvalidInputError) -> Response:
-    detail = f"{error.where}: {error}"
-    return problem(400, detail, errors=[{"where": error.where, "message": str(error)}])
+    errors = [{"where": where, "message": message} for where, message in error.faults]
+    return problem(400, str(error), errors=errors)
 
 
 def _unknown(error: LookupError) -> Response:

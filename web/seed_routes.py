@@ -7,8 +7,10 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from sqlalchemy import Row
 
-from recommender import Recommended, Recommender
+from recommender import Recommender
+from scoring.film_table import Film
 from storage import users, views
+from viewer import Recommended
 from web.parsing import parse_id, parse_rating
 
 seed_routes = Blueprint("seed", __name__)
@@ -63,8 +65,8 @@ def _recommendation_pairs(item: Recommended) -> Pairs:
     return [movie_id, ["expected_rating", round(item.expected_rating, 2)], movie_id, *_film_pairs(item.movie)]
 
 
-def _film_pairs(row: Row[Any]) -> Pairs:
-    return [["title", row.title], ["description", row.genres], ["year", row.year]]
+def _film_pairs(film: Row[Any] | Film) -> Pairs:
+    return [["title", film.title], ["description", film.genres], ["year", film.year]]
 
 
 def _json(body: Any, status: int = 200) -> Response:

@@ -57,6 +57,7 @@ def _told(
     relevant = [part.film[part.rating >= metrics.RELEVANT] for part in tested]
     hit, sizes = metrics.hits(lists, relevant), metrics.sizes(relevant)
     errors = [_errors(factors, told, asked) for told, asked in zip(given, tested, strict=True)]
+    impersonal = [_errors(factors, told.take(np.arange(0)), asked) for told, asked in zip(given, tested, strict=True)]
     known = np.append(factors.rating_count, LITTLE_KNOWN)[np.searchsorted(factors.films, lists)]
     found = {
         "lists": lists,
@@ -65,6 +66,7 @@ def _told(
         "hit": metrics.hit_rate(hit, sizes),
         "popular": metrics.ndcg(metrics.hits(popular, relevant), sizes),
         "squares": np.array([error @ error for error in errors], np.float64),
+        "impersonal": np.array([error @ error for error in impersonal], np.float64),
         "tested": np.array([len(error) for error in errors], np.float64),
         "little_known": ((known < LITTLE_KNOWN) & (lists != metrics.EMPTY)).sum(axis=1).astype(np.float64),
     }

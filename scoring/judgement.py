@@ -24,6 +24,7 @@ class Judgement:
         ndcg, recall, hit: of those lists, [u, g].
         popular: NDCG of the most popular films they had not rated, [u, g].
         squares, tested: sum of squared errors of the shown rating and how many ratings were tested, [u, g].
+        impersonal: the same sum for the rating that is shown to somebody who has rated nothing, a film's mean, [u, g].
         little_known: places that hold a film with under 25 ratings, [u, g].
         rated_films: how many films had ratings to learn from.
     """
@@ -35,6 +36,7 @@ class Judgement:
     hit: Values
     popular: Values
     squares: Values
+    impersonal: Values
     tested: Values
     little_known: Values
     rated_films: int
@@ -55,6 +57,7 @@ class Judgement:
             "hit rate@10": bootstrap.mean(self.hit[:, g]),
             "under 25 ratings": bootstrap.ratio(self.little_known[:, g], places),
             "RMSE": bootstrap.root_mean_square(self.squares[:, g], self.tested[:, g]),
+            "RMSE of means": bootstrap.root_mean_square(self.impersonal[:, g], self.tested[:, g]),
         }
 
     def counts(self, g: int) -> dict[str, float]:

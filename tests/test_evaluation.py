@@ -159,6 +159,9 @@ def test_a_judgement_tests_on_the_next_ratings_through_what_serves(judgement: Ju
             taste = Taste(factors, history(factors, told.film, told.rating))
             error = expected_rating(taste, factors.rows(asked.film)[0]) - asked.rating
             assert judgement.squares[u, g] == pytest.approx(error @ error, rel=1e-5)
+            rows = factors.rows(asked.film)[0]
+            error = factors.mu + factors.film_bias[rows] - asked.rating
+            assert judgement.impersonal[u, g] == pytest.approx(error @ error, rel=1e-5)
 
 
 def test_only_the_next_fifty_are_tested() -> None:

@@ -59,7 +59,7 @@ def activate(client: httpx.Client, generation: int | str) -> httpx.Response:
 
 def judged(value: float | None) -> dict[str, Any]:
     """The measures of a record, as scoring.judgement has them."""
-    names = ("NDCG@10", "popularity", "gain", "Recall@10", "hit rate@10", "under 25 ratings", "RMSE")
+    names = ("NDCG@10", "popularity", "gain", "Recall@10", "hit rate@10", "under 25 ratings", "RMSE", "RMSE of means")
     interval = [value, value - 0.1, value + 0.1] if value is not None else [None] * 3
     return {"users": 50.0, "coverage@10": 0.05} | dict.fromkeys(names, interval)
 

@@ -20,6 +20,7 @@ MEASURES = {  # what a measure is called here: what it is called in the records
     "recall": "Recall@10",
     "hit_rate": "hit rate@10",
     "rmse": "RMSE",
+    "popularity_rmse": "RMSE of means",
 }
 Summary = dict[str, Any]
 
@@ -60,6 +61,7 @@ class Metrics(Answer):
     recall: Estimate | None = _measure("Recall@10 of the lists.")
     hit_rate: Estimate | None = _measure("Share of the people whose list held a film that they came to like.")
     rmse: Estimate | None = _measure("Root mean square error of the shown rating.")
+    popularity_rmse: Estimate | None = _measure("The same of what everybody would be shown, the mean of each film.")
 
     @classmethod
     def of(cls, given: str, measures: Summary) -> Self:

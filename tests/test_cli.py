@@ -233,7 +233,7 @@ def test_ctrl_c_ends_a_search_with_what_it_has_found(operator: Operator, folder:
     with operator.begun("cli.py", "tune", "--trials", "1000", "--dataset", str(folder), "--out", str(out)) as search:
         poll(lambda: out.exists() or search.poll() is not None, what="the first settings")
         search.send_signal(signal.SIGINT)
-        shown, told = search.communicate(timeout=PATIENCE)
+        shown, told = search.communicate(timeout=2 * PATIENCE)  # the trial under way, then two trainings
     assert search.returncode == 0, told
     assert f"the settings found are in {out}" in shown
     settings_module.load({}, out)

@@ -29,6 +29,7 @@ from jobs.scheduler import Scheduler, refresh
 from recommender import Recommender
 from runtime.disk import FullDiskError, room_in
 from runtime.logs import log_strays, log_to_stderr
+from runtime.memory import give_back_large_blocks
 from runtime.postgres import EmbeddedPostgres, PostgresError
 from runtime.private_folder import make_private
 from runtime.process import die_with_parent
@@ -149,6 +150,7 @@ def main() -> int:
         return 2
     log_to_stderr(settings.log_level, settings.log_format)
     log_strays()
+    give_back_large_blocks()
     if SUBMITTED in os.environ:  # else it may outlive the shell that started it
         die_with_parent(signal.SIGTERM)
     try:

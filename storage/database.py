@@ -82,19 +82,19 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """For work of several statements that count together or not at all, in haste like one."""
-        with (
-            _translated(),
-            self._in_haste() as until,
-            self._transactions.connect() as db,
-            self._watched(db, until),
-            db.begin(),
-        ):
-            yield db
+        with _translated(), self._in_haste() as until, self._engine.connect() as db, self._watched(db, until):
+            # watched as well: on a connection that has been in a transaction before, psycopg2 asks PostgreSQL for it
+            db = db.execution_options(isolation_level="READ COMMITTED")
+            with db.begin():
+                yield db
 
     @contextmanager
     def unhurried(self) -> Iterator[Connection]:
-        """A transaction that may take its time, for work that no request waits for."""
+        """A transaction that may take its time, for work that no request waits for, on a connection of its own."""
         with _translated(), self._transactions.begin() as db:
+            # libpq keeps a buffer of the largest message as long as the connection lives: a pool through which
+            # generations go would soon hold one of them, twice its size, for each connection
+            db.detach()
             db.execute(text("SET LOCAL statement_timeout = 0"))
             yield db
 

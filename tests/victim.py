@@ -52,15 +52,14 @@ class Victim:
     @contextmanager
     def silent(self) -> Iterator[None]:
         """Reachable and saying nothing: the kernel accepts connections, and no process of PostgreSQL runs."""
-        pids = family(self.postmaster)
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        pids = [self.postmaster]
         try:
+            os.kill(pids[0], signal.SIGSTOP)
+            pids = family(pids[0])  # which has no more children from now on, though one may be ending
+            _send_all(pids[1:], signal.SIGSTOP)
             yield
         finally:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            _send_all(pids, signal.SIGCONT)
 
 
 @contextmanager
@@ -94,6 +93,12 @@ def fill_up(folder: Path) -> Path:
         while True:
             file.write(bytes(4096))
     return ballast
+
+
+def _send_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def family(pid: int) -> list[int]:

@@ -50,7 +50,7 @@ def promises(soaked: Soaked) -> list[Promise]:
             "no torn, stale or short list", f"{soaked.lists:,} stored lists whole; wrong: {wrong}", not tally.wrong
         ),
         Promise("a retrain each minute", f"{len(soaked.generations)} generations", len(soaked.generations) > 1),
-        _flat(soaked, "server", "memory of the Python server flat", "MB", most=MOST_GROWTH),
+        _flat(soaked, "server", "memory of the Python server flat", " MB", most=MOST_GROWTH),
         _flat(soaked, "descriptors", "file descriptors flat", "", least=FEW),
         _flat(soaked, "threads", "threads flat", "", least=FEW),
     ]
@@ -68,16 +68,19 @@ def beside(soaked: Soaked) -> list[str]:
 
 
 def growth(soaked: Soaked, name: str) -> tuple[float, float]:
-    """The median of a measure in the minute after the first retrain, and in the last."""
-    looks, first = soaked.looks, min(soaked.generations.values())
-    early = [getattr(look, name) for look in looks if first <= look.at <= first + WINDOW_SECONDS]
+    """The median of a measure in the minute after the first retrain, and in the last.
+
+    The first is the one that replaces a generation: the training before it has none to compare itself with.
+    """
+    looks, retrained = soaked.looks, sorted(soaked.generations.values())[:2][-1]
+    early = [getattr(look, name) for look in looks if retrained <= look.at <= retrained + WINDOW_SECONDS]
     late = [getattr(look, name) for look in looks if look.at >= looks[-1].at - WINDOW_SECONDS]
     return median(early), median(late)
 
 
 def _flat(soaked: Soaked, name: str, promised: str, unit: str, most: float = MOST_GROWTH, least: float = 0) -> Promise:
     before, after = growth(soaked, name)
-    found = f"{before:.0f} {unit} after the first retrain, {after:.0f} {unit} at the end ({after / before - 1:+.1%})"
+    found = f"{before:.0f}{unit} after the first retrain, {after:.0f}{unit} at the end ({after / before - 1:+.1%})"
     return Promise(promised, found, after - before <= max(least, most * before))
 
 

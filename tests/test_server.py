@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -284,7 +285,7 @@ def forward(listener: socket.socket, port: int) -> None:
     """Join every connection to `listener` with one to a port of this machine, until it is closed."""
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
-        with source, sink:
+        with source, sink, suppress(OSError):  # either end may go in the middle of a word
             while chunk := source.recv(65536):
                 sink.sendall(chunk)
 

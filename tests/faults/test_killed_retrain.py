@@ -34,6 +34,10 @@ POINTS = [
 ]
 LAST_RUN = text("SELECT coalesce(max(id), 0) FROM runs WHERE kind = 'train' AND outcome IS NOT NULL")
 NEXT_RUN = text("SELECT * FROM runs WHERE kind = 'train' AND id > :last ORDER BY id LIMIT 1")
+LEARNED_ALL = text("""
+    SELECT generation_id FROM live_generation JOIN generations ON generations.id = generation_id
+    WHERE (details -> 'facts' ->> 'views')::int = (SELECT count(*) FROM views)
+""")
 Lists = dict[int, tuple[int, ...]]
 
 
@@ -59,8 +63,8 @@ def test_kill_9_in_a_retrain_leaves_one_complete_generation_serving(
             running.wait_until_ready()
             if killed:
                 check_aftermath(running, killed)
-            train(running)
             readers = list(killed.lists) if killed else [running.new_user(), running.new_user(film_2=5.0, film_4=5.0)]
+            train(running)
             killed = kill_at(running, point, readers)
     with service(state_dir, MATINEE_RETRAIN_MINUTES="0") as last:
         last.wait_until_ready()
@@ -72,10 +76,11 @@ def test_kill_9_in_a_retrain_leaves_one_complete_generation_serving(
 
 
 def train(running: Service) -> None:
-    """Give a reason to train, and wait for the new generation."""
-    live = running.part("generation")["id"]
+    """Give a reason to train, and wait until a generation that has learned all there is serves."""
     running.new_user(film_2=5.0)
-    poll(lambda: running.part("generation")["id"] != live, 2 * PATIENCE, "a generation")
+    with database_of(running.state_dir) as db:
+        learned = poll(lambda: db.execute(LEARNED_ALL).scalar_one_or_none(), 2 * PATIENCE, "a generation")
+    poll(lambda: running.part("generation")["id"] == learned, what="the new generation")
 
 
 def kill_at(running: Service, point: str, readers: list[int]) -> Killed:

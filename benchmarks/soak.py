@@ -112,7 +112,12 @@ def record(soaked: Soaked, found: list[Promise], given: argparse.Namespace) -> s
         {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "given": {"minutes": given.minutes, "clients": given.clients, "rate": given.rate},
+            "given": {
+                "minutes": given.minutes,
+                "dataset": Path(given.dataset).name or "a checkerboard",
+                "clients": given.clients,
+                "rate": given.rate,
+            },
             "promises": [asdict(promise) for promise in found],
             "beside": beside(soaked),
             "answers": dict(soaked.tally.answers),

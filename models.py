@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, JSONB, REAL, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from settings import USER_OFFSET
+from settings import LAST_USER_ID
 
 CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -28,7 +28,6 @@ CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # a user's id plus the engine's offset must still be an int32
 
 
 def on_scale(column: str) -> str:

@@ -19,6 +19,7 @@ KEY = re.compile(r"[!-~]{16,512}")
 RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
 HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 USER_OFFSET = 1_000_000  # what our users' ids are raised by in training; MovieLens's lie below it
+LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # raised so, it must still be an int32
 T = TypeVar("T")
 
 

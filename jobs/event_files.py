@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import math
 import zlib
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from runtime.report import DatasetError
+from scoring.ratings import SCALE, on_scale
 from storage.transfer import CSV_HEADER, Kind, Rated
 
 KINDS: dict[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -23,7 +23,6 @@ LOOKS = 1000  # lines between two of the progress
 COMPRESSION = 6  # 9, the default, takes three times as long for 1 % less
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
-NO_RATING = "a rating is a multiple of 0.5 from 0.5 to 5"
 NO_TIME = "a time is written like 2026-01-31T12:00:00Z, with its zone"
 
 
@@ -122,7 +121,7 @@ def json_event(line: str) -> Event:
     movie_id = sent.get("movie_id")
     if type(movie_id) is not int:
         raise ValueError("movie_id is not a whole number")
-    return Rated(user, movie_id, _on_scale(sent.get("rating")), _moment("rated_at", sent))
+    return Rated(user, movie_id, _rating(sent.get("rating")), _moment("rated_at", sent))
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class CsvLayout:
             at = datetime.fromtimestamp(int(timestamp), UTC)
         except (ValueError, OverflowError, OSError) as error:
             raise ValueError(f"{timestamp[:50]!r} is not a time in seconds since 1970") from error
-        return Rated(_user(user), _whole("movieId", movie_id), _on_scale(_number(rating)), at)
+        return Rated(_user(user), _whole("movieId", movie_id), _rating(_number(rating)), at)
 
 
 def _csv_layout(file: Path, header: bytes) -> Parse:
@@ -171,12 +170,12 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise ValueError(NO_RATING) from error
+        raise ValueError(SCALE) from error
 
 
-def _on_scale(rating: Any) -> float:
-    if type(rating) not in (int, float) or not math.isfinite(rating) or not 0.5 <= rating <= 5 or rating * 2 % 1:
-        raise ValueError(NO_RATING)
+def _rating(rating: Any) -> float:
+    if not on_scale(rating):
+        raise ValueError(SCALE)
     return float(rating)
 
 

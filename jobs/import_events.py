@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs.event_files import Bad, Event, EventsError, Person, kind_of, read
 from jobs.run import OUTAGE_SECONDS, patiently
 from runtime.progress import progress
-from settings import USER_OFFSET
+from settings import LAST_USER_ID
 from storage import movies, transfer
 from storage.database import Database
 from storage.transfer import Merged, Rated
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 10_000  # lines: whoever rates a film waits while a batch with their ratings is stored
 LARGEST_BATCH = 10 * BATCH
-LAST_ID = 2**31 - 1 - USER_OFFSET
 BAD_LINES_SHOWN = 10
 
 
@@ -111,6 +110,6 @@ def _store(database: Database, batch: list[Event], source: str | None) -> Merged
 def _kept(event: Event | Bad) -> Event | Bad:
     if isinstance(event, Bad):
         return event
-    if event.user.isascii() and event.user.isdecimal() and 1 <= int(event.user) <= LAST_ID:
+    if event.user.isascii() and event.user.isdecimal() and 1 <= int(event.user) <= LAST_USER_ID:
         return event._replace(user=str(int(event.user)))
-    return Bad(f"user_id {event.user!r} cannot be an id here: those are whole numbers from 1 to {LAST_ID}")
+    return Bad(f"user_id {event.user!r} cannot be an id here: those are whole numbers from 1 to {LAST_USER_ID}")

@@ -13,8 +13,7 @@ from runtime.disk import room_in
 from runtime.movielens import DatasetError, Movie, fingerprint, read_movies, read_ratings
 from runtime.report import Report
 from scoring.biases import FILM_DAMPING
-from scoring.ratings import Ratings
-from scoring.score import HIGHEST, LOWEST
+from scoring.ratings import HIGHEST, LOWEST, Ratings
 from settings import Settings
 from storage import base_ratings, movies, runs
 from storage.database import Database

@@ -90,10 +90,9 @@ def report(database: Database, settings: Settings, limit: int) -> Report:
     """Everything known of the newest generations."""
     with database.statement() as db:
         rows = generations.recent(db, limit)
-        online = {row.generation_id: row for row in foretold.by_generation(db, limit)}
         calibration = foretold.calibration(db)
         live = generations.live_id(db)
-    entries = [_entry(row, online.get(row.id)) for row in reversed(rows)]
+    entries = [_entry(row) for row in reversed(rows)]
     replaced = None
     if live is not None:
         with database.unhurried() as db:
@@ -136,7 +135,7 @@ def _highest(films: Ints, Q: Floats, people: Histories, at: int, n: int) -> Ints
     return films[top_n((Q @ p).astype(np.float32), n, rows, np.ones(len(films), bool))]
 
 
-def _entry(row: Row[Any], online: Row[Any] | None) -> Entry:
+def _entry(row: Row[Any]) -> Entry:
     given = row.details.get("held_out", {}).get("candidate", {}).get("given", {})
     return Entry(
         row.id,
@@ -145,7 +144,7 @@ def _entry(row: Row[Any], online: Row[Any] | None) -> Entry:
         row.reason,
         bool(row.live),
         {int(n): measures for n, measures in given.items()},
-        Online(online.views, online.rmse, online.hit_rate, online.median_rank) if online else None,
+        Online(**row.online) if row.online else None,
     )
 
 

@@ -5,8 +5,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scoring.biases import damped_biases
-from scoring.ratings import Floats, Ratings
-from scoring.score import HIGHEST, LOWEST
+from scoring.ratings import HIGHEST, LOWEST, Floats, Ratings
 
 RANK, REG, ITERATIONS = 8, 0.1, 10
 

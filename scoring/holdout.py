@@ -57,7 +57,9 @@ def _told(
     relevant = [part.film[part.rating >= metrics.RELEVANT] for part in tested]
     hit, sizes = metrics.hits(lists, relevant), metrics.sizes(relevant)
     errors = [_errors(factors, told, asked) for told, asked in zip(given, tested, strict=True)]
-    impersonal = [_errors(factors, told.take(np.arange(0)), asked) for told, asked in zip(given, tested, strict=True)]
+    nobody = history(factors, factors.films[:0], factors.rating_mean[:0])
+    means = expected_rating(Taste(factors, nobody), np.arange(len(factors.films))).astype(np.float64)
+    impersonal = [means[factors.rows(asked.film)[0]] - asked.rating for asked in tested]
     known = np.append(factors.rating_count, LITTLE_KNOWN)[np.searchsorted(factors.films, lists)]
     found = {
         "lists": lists,

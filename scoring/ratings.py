@@ -10,6 +10,10 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 
+LOWEST, HIGHEST = 0.5, 5.0
+SCALE = "a rating is a multiple of 0.5 from 0.5 to 5"
+
+
 @dataclass(frozen=True)
 class Ratings:
     """n ratings, at most one of a user for a film.
@@ -32,6 +36,16 @@ class Ratings:
     def take(self, rows: npt.NDArray[Any]) -> "Ratings":
         """The ratings at these rows (indices or a mask), in that order."""
         return Ratings(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def on_scale(value: object) -> bool:
+    """Whether this is a rating: a number, and a multiple of 0.5 from 0.5 to 5."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and LOWEST <= value <= HIGHEST  # before the last, since NaN and infinity have no int
+        and value * 2 == int(value * 2)
+    )
 
 
 def concatenate(*parts: Ratings) -> Ratings:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scoring import fold_in
 from scoring.factors import Factors
 from scoring.once import once
-from scoring.ratings import Floats, Ints
+from scoring.ratings import HIGHEST, LOWEST, Floats, Ints
 from settings import ModelSettings
 
 LIKE_HALF = 3.0  # a rating from here up to a like is half of one
@@ -21,7 +21,6 @@ RATER_NOISE = 0.3
 FACTOR_SHARE = 0.75  # of p.q: the factors were fitted to the very ratings that p is solved from
 NEIGHBOUR_SHARE = 0.4  # of g, above what it comes to for a film rated as usual: .3, reached after some 20 ratings
 USUAL_NEIGHBOUR, USUAL_AT = 0.3, 20
-LOWEST, HIGHEST = 0.5, 5.0
 FLAT = 1e-5  # of the mean square: a variance below this is rounding
 
 

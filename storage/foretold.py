@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from scoring.ratings import Floats, Ints
 from storage.copying import copy_in
@@ -55,18 +55,9 @@ MEASURES = """
 """
 
 
-def by_generation(db: Connection, limit: int) -> Sequence[Row[Any]]:
-    """For the newest generations that foretold something: (generation_id, views, rmse, hit_rate, median_rank)."""
-    statement = text(f"""
-        SELECT generation_id, {MEASURES} FROM foretold
-        GROUP BY generation_id ORDER BY generation_id DESC LIMIT :limit
-    """)  # noqa: S608 - no part of it comes from outside
-    return db.execute(statement, {"limit": limit}).all()
-
-
 def of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
     """What one generation foretold so far: views, rmse, hit_rate, median_rank; None in place of a mean of nothing."""
-    statement = text(f"SELECT {MEASURES} FROM foretold WHERE generation_id = :id")  # noqa: S608 - as above
+    statement = text(f"SELECT {MEASURES} FROM foretold WHERE generation_id = :id")  # noqa: S608 - no part of it comes from outside
     return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 

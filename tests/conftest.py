@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from browser import browser, page_url, trained_by_hand, untrained, visits  # noqa: F401 - fixtures
 from long_faults import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401 - hooks
+from planted import fill_catalogue, publish, two_tastes
 from sqlalchemy import create_engine, make_url, text
 from wire import serving
 
@@ -30,6 +31,7 @@ from scoring.ratings import Ratings
 from settings import ModelSettings, Settings
 from storage.database import Database
 
+EMPTIED = "TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
 
@@ -78,8 +80,22 @@ def migrated(database_url: str) -> Iterator[Database]:
 def database(migrated: Database) -> Database:
     """The migrated database, emptied."""
     with migrated.unhurried() as db:
-        db.execute(text("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"))
+        db.execute(text(EMPTIED))
     return migrated
+
+
+@pytest.fixture
+def recommender(database: Database) -> Recommender:
+    """One with forty films and no generation."""
+    fill_catalogue(database)
+    return Recommender(database)
+
+
+@pytest.fixture
+def live(recommender: Recommender) -> Recommender:
+    """The same, serving a generation that knows two tastes."""
+    publish(recommender, two_tastes())
+    return recommender
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psycopg2
 import pytest
+from conftest import EMPTIED
 from planted import IDS, fill_catalogue, new_user, publish, two_tastes, view
 from processes import service
 from sqlalchemy import text
@@ -44,7 +45,7 @@ def postgres(scratch: Path) -> Iterator[Victim]:
 @pytest.fixture
 def database(postgres: Victim) -> Iterator[Database]:
     """A pool of connections to it, with a catalogue and nobody yet."""
-    postgres.ask("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE")
+    postgres.ask(EMPTIED)
     database = Database(postgres.url, THREADS)
     fill_catalogue(database)
     yield database
@@ -285,7 +286,7 @@ def test_a_view_that_waits_too_long_for_a_lock_is_told_and_not_half_there(
 
 
 def test_the_server_stops_while_postgres_is_silent(postgres: Victim, dataset: Path, scratch: Path) -> None:
-    postgres.ask("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE")
+    postgres.ask(EMPTIED)
     own = {"DATABASE_URL": postgres.url, "MATINEE_DATASET": str(dataset), "MATINEE_RETRAIN_MINUTES": "0"}
     with service(scratch / "stopped-in-silence", **own) as running:
         running.wait_until_ready()

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
+from conftest import EMPTIED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import IDS, fill_catalogue, new_user, publish, two_tastes
@@ -77,7 +78,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(migrated: Database) -> Iterator[Service]:
     with migrated.transaction() as db:
-        db.execute(text("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"))
+        db.execute(text(EMPTIED))
     fill_catalogue(migrated)
     for user in USERS:
         new_user(migrated, {IDS[user]: 4.5, IDS[0]: 0.5})

@@ -37,18 +37,6 @@ HISTORIES = {
 }
 
 
-@pytest.fixture
-def recommender(database: Database) -> Recommender:
-    fill_catalogue(database)
-    return Recommender(database)
-
-
-@pytest.fixture
-def live(recommender: Recommender) -> Recommender:
-    publish(recommender, two_tastes())
-    return recommender
-
-
 def listed(recommender: Recommender, user: int) -> list[int]:
     return [item.movie.movie_id for item in recommender.recommend(user)]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import FILMS, SMALL_MODEL, checkerboard
+from conftest import EMPTIED, FILMS, SMALL_MODEL, checkerboard
 from processes import poll
 from sqlalchemy import Connection, text
 from victim import Victim, victim
@@ -72,7 +72,7 @@ def postgres(scratch: Path) -> Iterator[Victim]:
 @pytest.fixture
 def at_mercy(postgres: Victim, settings: Settings, engine: Engine) -> Iterator[Trainer]:
     """A trainer on a database that can be taken from it."""
-    postgres.ask("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE")
+    postgres.ask(EMPTIED)
     database = Database(postgres.url, threads=2)
     trainer = Trainer(settings, database, engine, Recommender(database))
     init_movie_table(database, settings)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import scratch_database
+from conftest import EMPTIED, scratch_database
 from planted import EVEN, IDS, fill_catalogue, new_user, publish, two_tastes
 from sqlalchemy import text
 from test_cli import Operator
@@ -42,7 +42,7 @@ def second(database_url: str) -> Iterator[Database]:
 def elsewhere(second: Database) -> Database:
     """Another database, with the same films and nobody."""
     with second.unhurried() as db:
-        db.execute(text("TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"))
+        db.execute(text(EMPTIED))
     fill_catalogue(second)
     return second
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from planted import EVEN, IDS, ODD, fill_catalogue, flip, new_user, publish, store_generation, two_tastes, view
+from planted import EVEN, IDS, ODD, flip, new_user, publish, store_generation, two_tastes, view
 from sqlalchemy import text
 
 from health import Health
@@ -16,24 +16,11 @@ from recommender import Recommender
 from scoring.factors import Factors
 from scoring.lists import ranked
 from storage import generations, views
-from storage.database import Database
 
 Serve = Callable[[Recommender, Health], httpx.Client]
 LIST, PREDICTIONS = "/api/v1/users/1/recommendations", "/api/v1/users/1/predictions"
 GUEST = "/api/v1/recommendations"
 SOME = {EVEN[0]: 5.0, EVEN[1]: 4.5, ODD[0]: 0.5}
-
-
-@pytest.fixture
-def recommender(database: Database) -> Recommender:
-    fill_catalogue(database)
-    return Recommender(database)
-
-
-@pytest.fixture
-def live(recommender: Recommender) -> Recommender:
-    publish(recommender, two_tastes())
-    return recommender
 
 
 @pytest.fixture

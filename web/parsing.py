@@ -8,10 +8,10 @@ from flask import Request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import UnsupportedMediaType
 
+from scoring.ratings import SCALE, on_scale
 from web.errors import InvalidInputError
 
 INT32 = 2**31 - 1
-RATING = "a rating is a multiple of 0.5 from 0.5 to 5"
 
 
 class Json(DefaultJSONProvider):
@@ -47,7 +47,7 @@ def parse_rating(request: Request) -> float:
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(("body", 'send JSON, {"rating": 4.5}, or a form with the field rating')) from error
     if not isinstance(sent, dict) or "rating" not in sent:
-        raise InvalidInputError(("rating", f"it is missing; {RATING}"))
+        raise InvalidInputError(("rating", f"it is missing; {SCALE}"))
     return _on_scale(sent["rating"])
 
 
@@ -56,7 +56,6 @@ def _number(text: str) -> float | str:
 
 
 def _on_scale(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0.5 <= value <= 5 or value * 2 != int(value * 2):  # the range refuses NaN and infinity too
-        raise InvalidInputError(("rating", RATING))
+    if not on_scale(value):
+        raise InvalidInputError(("rating", SCALE))
     return float(value)

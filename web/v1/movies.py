@@ -155,7 +155,7 @@ def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
     Before the first training there are none to tell: `items` is empty and `generation` null.
     """
     films, live = recommender().films, recommender().live
-    if not films.rows(np.array([path.movie_id]))[1].all():
+    if recommender().unknown([path.movie_id]):
         raise UnknownMovieError(path.movie_id)
     etag = f"{films.mark} {live and live.id} {path!r} {query!r}"
     return conditional(etag, CHANGES_SELDOM, lambda: answer(_similar(live, path.movie_id, query.limit)))

@@ -10,6 +10,7 @@ from scoring.film_table import Filters, UnknownGenreError
 from scoring.rankings import Strategy
 from viewer import LISTED, Place, Viewer, Wanted
 from web.errors import InvalidInputError
+from web.parsing import INT32
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
 from web.v1.caching import conditional
@@ -18,7 +19,6 @@ from web.v1.schemas import PLAIN, Answer, Asked, Film, Given, Id, LearnedFrom, L
 api = group("recommendations", "What to watch next, and why.")
 
 PERSONAL = "private, no-cache"  # may be kept by whom it is for, who asks each time whether it has changed
-INT32 = 2**31 - 1
 
 Genre = Annotated[str, Field(max_length=50)]
 

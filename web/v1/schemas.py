@@ -1,6 +1,5 @@
 """What /api/v1 takes and gives: the Pydantic models from which its description is made as well."""
 
-import math
 import re
 from datetime import UTC, datetime
 from functools import cache
@@ -11,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sqlalchemy import Row
 
 from scoring import film_table
+from scoring.ratings import SCALE, on_scale
+from web.parsing import INT32
 from web.v1.examples import example_of
 
-INT32 = 2**31 - 1
-RATING = "a rating is a multiple of 0.5 from 0.5 to 5"
 DETAILS = {  # for example
     401: 'Send a key as "Authorization: Bearer KEY" or as "X-API-Key: KEY".',
     403: "This route wants the admin key, the one of MATINEE_ADMIN_KEY; the API key is not enough.",
@@ -87,8 +86,8 @@ def _split(genres: Any) -> Any:
 
 
 def _half_steps(value: float) -> float:
-    if not math.isfinite(value) or not 0.5 <= value <= 5 or value * 2 != int(value * 2):
-        raise ValueError(RATING)
+    if not on_scale(value):
+        raise ValueError(SCALE)
     return value
 
 
@@ -119,7 +118,7 @@ class Fault(Answer):
     """One thing that is wrong with a request."""
 
     where: str = Field(examples=["rating"])
-    message: str = Field(examples=[RATING])
+    message: str = Field(examples=[SCALE])
 
 
 class Problem(Answer):
@@ -128,7 +127,7 @@ class Problem(Answer):
     type: str = Field(examples=["about:blank"])
     title: str = Field(examples=["Bad Request"])
     status: int = Field(examples=[400])
-    detail: str = Field(examples=[f"rating: {RATING}"])
+    detail: str = Field(examples=[f"rating: {SCALE}"])
     success: bool = Field(examples=[False])
     request_id: str = Field(examples=["5b3f0c9e2a7d4c1f"], description="Under which the log tells of it.")
     errors: list[Fault] = Field([], description="Where the request is wrong: everything that is.")

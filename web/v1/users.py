@@ -103,6 +103,6 @@ def delete_user(path: UserPath) -> Response:
 
     All that is held about them goes at once, and the next training has never seen them.
     """
-    with recommender().database.statement() as db:
+    with recommender().database.transaction() as db:
         users.delete(db, path.user_id)
     return Response(status=204)

@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Runs the tests; arguments go to pytest, e.g. ./run_tests.sh tests/test_java.py -k shim
-# With --faults it runs the long tests that inject faults instead, some ten minutes, and ends with a table of them.
+# Runs the tests, two files at a time; arguments go to pytest, e.g. ./run_tests.sh tests/test_java.py -k shim
+# With --faults it runs the long tests that inject faults instead, one by one, some ten minutes, and ends with a table.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/runtime/environment.sh"
 
+at_once=2
+for argument in "$@"; do
+    [ "$argument" != --faults ] || at_once=0
+done
 cd -- "$MATINEE_ROOT"
 ensure_environment requirements-dev.txt
-exec "$VENV_PYTHON" -m pytest "$@"
+exec "$VENV_PYTHON" -m pytest --numprocesses "$at_once" --dist loadfile --no-loadscope-reorder "$@"

@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import pytest
 from browser import browser, page_url, trained_by_hand, untrained, visits  # noqa: F401 - fixtures
-from long_faults import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401 - hooks
+from long_faults import choose, pytest_addoption, pytest_terminal_summary  # noqa: F401 - hooks
 from planted import fill_catalogue, publish, two_tastes
 from sqlalchemy import create_engine, make_url, text
 from wire import serving
@@ -31,9 +31,21 @@ from scoring.ratings import Ratings
 from settings import ModelSettings, Settings
 from storage.database import Database
 
+# see the file there; a test that starts a process hands it on
+os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
 EMPTIED = "TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
+
+# files that take minutes; begun last, one of them would go on alone
+SLOW = {"test_server.py", "test_cli.py", "test_protocols.py", "test_page_at_work.py", "test_engine_faults.py",
+        "test_retrain.py", "test_killed_retrain.py", "test_spark_submit.py", "test_scripts.py"}  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The slow files first."""
+    choose(config, items)
+    items.sort(key=lambda item: item.path.name not in SLOW)
 
 
 @pytest.fixture(scope="session")

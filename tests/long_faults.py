@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def choose(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the long tests, or with --faults all others."""
     long = [item for item in items if item.get_closest_marker("faults")]
     quick = [item for item in items if not item.get_closest_marker("faults")]

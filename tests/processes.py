@@ -28,7 +28,7 @@ SMALL = {
     "MATINEE_SPARK_DRIVER_MEMORY": "512m",
     "OPENBLAS_NUM_THREADS": "1",
 }
-KEPT = ("PATH", "HOME", "LANG", "JAVA_HOME")  # of the environment of whoever runs the tests
+KEPT = ("PATH", "HOME", "LANG", "JAVA_HOME", "SPARK_CONF_DIR")  # of the environment of whoever runs the tests
 
 
 def poll(look: Callable[[], T | None], seconds: float = PATIENCE, what: str = "what was waited for") -> T:

@@ -91,7 +91,7 @@ for fault in {faults!r}:
 print(json.dumps(["nothing", trainer.retrain(), None, None]), flush=True)
 over.set()
 served.join()
-print(json.dumps(["lists", sorted(set(lists)), len(lists) > 10, None]))
+print(json.dumps(["lists", sorted(set(lists)), len(lists) > 10, None]), flush=True)
 engine.stop()
 database.close()
 os._exit(0)

@@ -188,4 +188,4 @@ def test_run_tests_gives_its_arguments_to_pytest(project: Project) -> None:
     test = project.folder / "test_two.py"
     test.write_text("def test_one(): pass\ndef test_two(): pass\n")
     ran = project.run("run_tests.sh", "test_two.py", "-k", "test_two and not one")
-    assert "1 passed, 1 deselected" in ran.stdout, ran.stderr
+    assert "1 passed" in ran.stdout, ran.stderr

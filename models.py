@@ -12,7 +12,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     SmallInteger,
-    UniqueConstraint,
     func,
     text,
 )
@@ -40,6 +39,7 @@ class Base(DeclarativeBase):
         datetime: TIMESTAMP(timezone=True),
         dict[str, Any]: JSONB,
         list[int]: ARRAY(Integer),
+        list[float]: ARRAY(REAL),
         float: REAL,
         bytes: BYTEA,
     }
@@ -169,24 +169,27 @@ class LiveGeneration(Base):
 
 
 class Recommendation(Base):
-    """One place of one user's list, with the generation and the history it was made from.
+    """One user's list, best first, with the generation and the history it was made from.
 
     The history's version is part of the key, so a newer list is inserted beside the older one and never mixes with it.
+    A row a list and no key for each film, because every one is checked when the lists of everybody are published.
     """
 
     __tablename__ = "recommendations"
     __table_args__ = (
-        UniqueConstraint("user_id", "generation_id", "history_version", "movie_id"),
-        CheckConstraint("rank >= 1", "rank"),
-        CheckConstraint(on_scale("expected_rating"), "expected_rating"),
+        CheckConstraint("cardinality(movie_ids) >= 1", "movie_ids"),
+        CheckConstraint(
+            "cardinality(expected_ratings) = cardinality(movie_ids) "
+            "AND 0.5 <= ALL (expected_ratings) AND 5 >= ALL (expected_ratings)",
+            "expected_ratings",
+        ),
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), primary_key=True)
     history_version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    rank: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
-    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"))
-    expected_rating: Mapped[float]
+    movie_ids: Mapped[list[int]]
+    expected_ratings: Mapped[list[float]]
 
 
 class Foretold(Base):

@@ -65,6 +65,12 @@ class Factors:
         return product
 
     @cached_property
+    def VtV_axes(self) -> tuple[Floats, Floats]:
+        """l [k] and U [k, k] with V'V = U diag(l) U', by which many plain fold-ins are small systems."""
+        spread, axes = np.linalg.eigh(self.VtV.astype(np.float64))
+        return spread.astype(np.float32), axes.astype(np.float32)
+
+    @cached_property
     def V_sum(self) -> npt.NDArray[np.float64]:
         """The sum of the rows of V [k], from which the mean of V x follows for any x."""
         total: npt.NDArray[np.float64] = self.V.sum(axis=0, dtype=np.float64)

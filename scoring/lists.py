@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from scoring.factors import Factors
 from scoring.rankings import Personal, best
@@ -37,16 +36,3 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.user)
-
-
-def ranked_batch(factors: Factors, batch: pa.RecordBatch, n: int) -> pa.RecordBatch:
-    """`ranked` for each row (user, films, rating) of an Arrow batch: rows (user, film, expected), best first."""
-    columns = (batch.column(name) for name in ("films", "rating"))
-    lists = [ranked(factors, f.values.to_numpy(), r.values.to_numpy(), n) for f, r in zip(*columns, strict=True)]
-    return pa.RecordBatch.from_pydict(
-        {
-            "user": pa.array(np.repeat(batch.column("user").to_numpy(), [len(x.films) for x in lists]), pa.int32()),
-            "film": pa.array(np.concatenate([x.films for x in lists]), pa.int32()),
-            "expected": pa.array(np.concatenate([x.expected for x in lists]), pa.float32()),
-        }
-    )

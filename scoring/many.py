@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from scoring.blocked import NEVER, Ranker, blocks
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked
 from scoring.metrics import EMPTY
@@ -16,12 +18,38 @@ Rank = Callable[[Factors, Histories, int], tuple[Ints, Ints, Floats]]
 
 
 def here(factors: Factors, histories: Histories, n: int) -> tuple[Ints, Ints, Floats]:
-    """A `Rank` in this thread: about a millisecond a list."""
-    cuts = [slice(*histories.start[i : i + 2]) for i in range(len(histories))]
-    lists = [ranked(factors, histories.films[cut], histories.rating[cut], n) for cut in cuts]
-    users = np.repeat(histories.user, [len(x.films) for x in lists])
-    films = np.concatenate([x.films for x in lists] or [np.empty(0, np.int32)])
-    return users, films, np.concatenate([x.expected for x in lists] or [np.empty(0, np.float32)])
+    """A `Rank` in this thread. Every list is what `ranked` gives, but for what rounding makes of equal scores."""
+    rows, known = factors.rows(histories.films)
+    start = np.concatenate([[0], np.cumsum(known)])[histories.start]
+    films = np.zeros((len(histories), n), np.int32)
+    expected = np.full((len(histories), n), NEVER)
+    ranker = Ranker(factors, n)
+    for some, block in blocks(factors, start, rows, histories.rating[known]):
+        best, expected[some] = ranker.listed(block)
+        films[some] = factors.films[best]
+    _fill_by_single(factors, histories, start, films, expected)
+    there = expected > NEVER
+    return np.repeat(histories.user, there.sum(axis=1)), films[there], expected[there]
+
+
+def _fill_by_single(
+    factors: Factors, histories: Histories, start: npt.NDArray[np.int64], films: Ints, expected: Floats
+) -> None:
+    """Make the lists that blocks do not: the one of all who rated nothing, and those beyond the well-known films."""
+    nothing = np.diff(start) == 0
+    for one in [*np.flatnonzero(nothing)[:1], *np.flatnonzero(~nothing & (expected[:, -1] == NEVER))]:
+        cut = slice(*histories.start[one : one + 2])
+        list_ = ranked(factors, histories.films[cut], histories.rating[cut], films.shape[1])
+        same = nothing if nothing[one] else one
+        films[same, : len(list_.films)], expected[same, : len(list_.films)] = list_.films, list_.expected
+
+
+def ranked_batch(factors: Factors, batch: pa.RecordBatch, n: int) -> pa.RecordBatch:
+    """`here` for the rows (user, films, rating) of an Arrow batch: rows (user, film, expected), best first."""
+    films, rating = batch.column("films"), batch.column("rating")
+    start = np.concatenate([[0], np.cumsum(films.value_lengths().to_numpy())]).astype(np.int64)
+    people = Histories(batch.column("user").to_numpy(), start, films.flatten().to_numpy(), rating.flatten().to_numpy())
+    return pa.RecordBatch.from_arrays([pa.array(x) for x in here(factors, people, n)], ["user", "film", "expected"])
 
 
 def of_each(ratings: Ratings, users: Ints) -> list[Ratings]:

@@ -4,21 +4,25 @@ SLIM (Ning, Karypis, 2011) in the closed form of EASE (Steck, 2019), restricted 
 that its cost grows with the number of films and not with its square.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from scoring.products import products
 from scoring.ratings import Floats, Ratings
 from scoring.score import NEUTRAL
 from settings import ModelSettings
 
 FEWEST_RATINGS = 5
+MOST_FILMS = 16_000  # the most rated, beyond which nothing is fitted: the products of two fit in 1 GB
 SHRINKAGE = 20.0
-BLOCK = 256  # films whose co-likes with all others are held at a time
-DENSE_FILMS = 6000  # up to here all products of two films fit in 150 MB; beyond, they are computed film by film
+BLOCK = 32  # films solved at a time, some 10 ms, for numpy holds the GIL meanwhile
+
+Places = npt.NDArray[np.int64]
+Report = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -30,72 +34,85 @@ class Weights:
     value: Floats
 
 
-class NeighbourFit:
-    """The ratings arranged for fitting films one at a time, in any order and on any worker."""
+def fit_neighbours(
+    ratings: Ratings, rows: npt.NDArray[np.intp], films: int, model: ModelSettings, report: Report
+) -> Weights:
+    """The weights of every film with ratings enough on its neighbours; `report` hears how much is done, 0 to 1.
 
-    def __init__(self, ratings: Ratings, rows: npt.NDArray[np.intp], films: int, model: ModelSettings) -> None:
-        """`rows` [len(ratings)] says which of the `films` each rating is of."""
-        users, user = np.unique(ratings.user, return_inverse=True)
-        shape = (len(users), films)
-        likes = ratings.rating >= model.like_threshold
-        self.model = model
-        self.X = sparse.csc_matrix((ratings.rating - np.float32(NEUTRAL), (user, rows)), shape)
-        self.L = sparse.csc_matrix((np.ones(likes.sum(), np.float32), (user[likes], rows[likes])), shape)
-        self.like_count = np.asarray(self.L.sum(axis=0)).ravel()
-        self.rated = np.diff(self.X.indptr) >= FEWEST_RATINGS
-        self.place = np.cumsum(self.rated) - 1
+    `rows` [len(ratings)] says which of the `films` each rating is of.
+    """
+    head = _head(rows, films)
+    if model.neighbours == 0 or len(head) < 2:
+        return Weights(_NONE, _NONE, np.empty(0, np.float32))
+    X = _matrix(ratings, rows, head, films)
+    near = _candidates(products(_likes(X, model), lambda done: report(0.4 * done)), head, model.neighbours)
+    G = products(X, lambda done: report(0.4 + 0.5 * done))
+    values = np.empty(near.shape, np.float32)
+    for a in range(0, len(head), BLOCK):
+        values[a : a + BLOCK] = _solved(G, np.arange(a, min(a + BLOCK, len(head))), near[a : a + BLOCK], model)
+        report(0.9 + 0.1 * a / len(head))
+    target, at = np.nonzero(near >= 0)
+    return Weights(head[target], head[near[target, at]], values[target, at])
 
-    @property
-    def targets(self) -> npt.NDArray[np.int32]:
-        """The films with ratings enough to be foretold."""
-        return np.flatnonzero(self.rated).astype(np.int32)
 
-    def fit(self, targets: npt.NDArray[np.int32]) -> Weights:
-        """The weights of these films on their neighbours."""
-        found = []
-        for block in np.array_split(targets, max(1, len(targets) // BLOCK)):
-            co_likes = (self.L.T @ self.L[:, block]).tocsc()
-            found += [self._film(int(j), co_likes[:, [at]]) for at, j in enumerate(block)]
-        return Weights(
-            np.concatenate([np.full(len(c), j, np.int32) for j, (c, _) in zip(targets, found, strict=True)] or [_NONE]),
-            np.concatenate([c for c, _ in found] or [_NONE]),
-            np.concatenate([w for _, w in found] or [_NONE.astype(np.float32)]),
-        )
+def _head(rows: npt.NDArray[np.intp], films: int) -> npt.NDArray[np.int32]:
+    """The films with ratings enough to be foretold, the most rated first."""
+    count = np.bincount(rows, minlength=films)
+    most = np.argsort(-count, kind="stable")[:MOST_FILMS]
+    return most[count[most] >= FEWEST_RATINGS].astype(np.int32)
 
-    def _film(self, j: int, co_likes: sparse.csc_matrix) -> tuple[npt.NDArray[np.int32], Floats]:
-        c = self._candidates(j, co_likes)
-        if len(c) == 0:
-            return _NONE, _NONE.astype(np.float32)
-        # (X_c'X_c + reg I) w = X_c'x_j
-        G, r = self._products(c, j)
-        w = np.linalg.solve(G + self.model.neighbour_reg * np.eye(len(c), dtype=np.float32), r)
-        return c, w.astype(np.float32)
 
-    def _candidates(self, j: int, co_likes: sparse.csc_matrix) -> npt.NDArray[np.int32]:
-        other = co_likes.indices
+def _matrix(ratings: Ratings, rows: npt.NDArray[np.intp], head: npt.NDArray[np.int32], films: int) -> sparse.csr_matrix:
+    """The ratings, users x head, less what is neutral; a neutral one is an entry that is 0."""
+    place = np.full(films, -1, np.int32)
+    place[head] = np.arange(len(head), dtype=np.int32)
+    column = place[rows]
+    kept = column >= 0
+    users, user = np.unique(ratings.user[kept], return_inverse=True)
+    value = ratings.rating[kept] - np.float32(NEUTRAL)
+    return sparse.csr_matrix((value, (user.astype(np.int32), column[kept])), (len(users), len(head)))
+
+
+def _likes(X: sparse.csr_matrix, model: ModelSettings) -> sparse.csr_matrix:
+    """1 where a rating is a like."""
+    liked = (X.data >= model.like_threshold - NEUTRAL).astype(np.float32)
+    L = sparse.csr_matrix((liked, X.indices.copy(), X.indptr.copy()), X.shape)
+    L.eliminate_zeros()
+    return L
+
+
+def _candidates(co_likes: Floats, head: npt.NDArray[np.int32], most: int) -> Places:
+    """For each film of the head the places [f, most] of those nearest to it; -1 where there are not so many."""
+    likes = co_likes.diagonal().copy()
+    most = min(most, len(likes) - 1)
+    found = np.empty((len(likes), most), np.int64)
+    for a in range(0, len(likes), BLOCK):
+        block = np.arange(a, min(a + BLOCK, len(likes)))
         # co(c, j) / (sqrt(l_c l_j) + 20)
-        near = co_likes.data / (np.sqrt(self.like_count[other] * self.like_count[j]) + SHRINKAGE)
-        near[(other == j) | ~self.rated[other]] = 0
-        best = np.lexsort((other, -near))[: self.model.neighbours]
-        return np.sort(other[best[near[best] > 0]]).astype(np.int32)
+        near = co_likes[block] / (np.sqrt(likes * likes[block, None]) + np.float32(SHRINKAGE))
+        near[np.arange(len(block)), block] = 0
+        # Positive floats are ordered as their bits are: of the equally near the first in the catalogue is taken.
+        key = near.view(np.int32).astype(np.int64) << 32 | (_LAST - head)
+        best = np.argpartition(key, -most, axis=1)[:, -most:]
+        best[np.take_along_axis(near, best, axis=1) == 0] = -1
+        found[block] = best
+    return found
 
-    def _products(self, c: npt.NDArray[np.int32], j: int) -> tuple[Floats, Floats]:
-        if self._all_products is not None:
-            at = self.place[c]
-            return self._all_products[np.ix_(at, at)], self._all_products[at, self.place[j]]
-        X_c = self.X[:, c]
-        return (X_c.T @ X_c).toarray(), (X_c.T @ self.X[:, [j]]).toarray().ravel()
 
-    @cached_property
-    def _all_products(self) -> Floats | None:
-        if self.rated.sum() > DENSE_FILMS:
-            return None
-        X = self.X[:, self.targets]
-        products: Floats = (X.T @ X).toarray()
-        return products
+def _solved(G: Floats, films: Places, near: Places, model: ModelSettings) -> Floats:
+    """The weights [b, most] of these films on those near to them; 0 where there is none."""
+    there = near >= 0
+    # (X_c'X_c + reg I) w = X_c'x_j
+    products = G[near[:, :, None], near[:, None, :]]
+    products *= there[:, :, None] & there[:, None, :]
+    products += model.neighbour_reg * np.eye(near.shape[1], dtype=np.float32)
+    right = np.where(there, G[near, films[:, None]], np.float32(0))
+    weights: Floats = np.linalg.solve(products, right[:, :, None])[:, :, 0]
+    return weights
 
 
 _NONE = np.empty(0, np.int32)
+_LAST = np.int64(2**31 - 1)
 
 
 def by_source(weights: Weights, films: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]:

@@ -12,6 +12,8 @@ from scoring.score import POPULARITY_FADES_AT, Taste, expected_rating, history
 from scoring.top_n import top_n
 
 Strategy = Literal["popular", "blended", "personal"]
+Made = Strategy | Literal["stored"]
+"""How a list came to be: by a strategy just now, or before, by one that is not told."""
 Reason = tuple[int, float]
 """The row of a film that the person rated, and the share of that rating in what speaks for another film."""
 

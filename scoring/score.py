@@ -149,6 +149,15 @@ def spread_along(x: Floats, factors: Factors, V_s: Floats) -> tuple[float, float
     return _spread(len(factors.V) - len(V_s), total, square)
 
 
+def deviations(
+    n: npt.NDArray[np.intp], total: npt.NDArray[np.float64], square: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Means and standard deviations [b] of many users' scores from counts, sums and sums of squares [b]."""
+    found = [_spread(*each) for each in zip(n.tolist(), total.tolist(), square.tolist(), strict=True)]
+    mean, deviation = np.array(found, np.float64).reshape(-1, 2).T
+    return mean, deviation
+
+
 def _spread(n: int, total: float, square: float) -> tuple[float, float]:
     if n <= 0 or square <= 0:
         return 0.0, np.inf

@@ -6,16 +6,18 @@ from psycopg2 import extensions
 from sqlalchemy import Connection
 
 
-def copy_in(db: Connection, target: str, file: IO[Any]) -> None:
-    """Append the CSV lines of `file`, from its position on, to a table; `target` is "table (columns)"."""
+def copy_in(db: Connection, target: str, file: IO[Any]) -> int:
+    """Append the CSV lines of `file`, from its position on, to a table, "table (columns)"; how many rows they were."""
     with _cursor(db) as cursor:
         cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT csv)", file)
+        return int(cursor.rowcount)
 
 
-def copy_out(db: Connection, query: str, file: IO[Any], options: str = "FORMAT csv") -> None:
-    """Write the rows of `query` to `file`, as CSV lines without a header or as COPY's `options` say."""
+def copy_out(db: Connection, query: str, file: IO[Any], options: str = "FORMAT csv") -> int:
+    """Write the rows of `query` to `file`, as CSV without a header or as COPY's `options` say; how many they were."""
     with _cursor(db) as cursor:
         cursor.copy_expert(f"COPY ({query}) TO STDOUT ({options})", file)
+        return int(cursor.rowcount)
 
 
 def _cursor(db: Connection) -> extensions.cursor:

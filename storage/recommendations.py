@@ -2,60 +2,61 @@
 
 import io
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
-from psycopg2 import errorcodes
-from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
+from psycopg2.errors import DeadlockDetected, ForeignKeyViolation
+from sqlalchemy import Connection, text
 
 from scoring.lists import Ranked
 from scoring.ratings import Floats, Ints
 from storage.copying import copy_in
 from storage.errors import UnknownUserError
+from storage.prepared import Prepared
 
-# The list if it is current, else one row with nothing but the history to make it from: one round trip either way.
+# The list if it is current, else nothing but the history to make it from: one round trip and one row either way.
 # The live generation is a scalar subquery; joining its one-row table made the planner read every list there is.
-_READ = text("""
-    SELECT u.history_version, (SELECT generation_id FROM live_generation) AS generation_id,
-        r.movie_id, r.expected_rating, rated.films, rated.ratings
+READ = Prepared("""
+    PREPARE read_list (integer) AS
+    SELECT u.history_version, (SELECT generation_id FROM live_generation),
+        list.movie_ids, list.expected_ratings, rated.films, rated.ratings
     FROM users u
-    LEFT JOIN recommendations r ON r.user_id = u.id AND r.history_version = u.history_version
-        AND r.generation_id = (SELECT generation_id FROM live_generation)
-    LEFT JOIN LATERAL (
+    LEFT JOIN recommendations list ON list.user_id = u.id AND list.history_version = u.history_version
+        AND list.generation_id = (SELECT generation_id FROM live_generation)
+    CROSS JOIN LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
-        FROM views WHERE user_id = u.id AND r.rank IS NULL
-    ) rated ON true
-    WHERE u.id = :user
-    ORDER BY r.rank
+        FROM views WHERE user_id = u.id AND list.movie_ids IS NULL
+    ) rated
+    WHERE u.id = $1
 """)
 
-_HISTORY = text("""
+_HISTORY = Prepared("""
+    PREPARE history (integer) AS
     SELECT u.history_version, rated.films, rated.ratings
     FROM users u, LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
         FROM views WHERE user_id = u.id
     ) rated
-    WHERE u.id = :user
+    WHERE u.id = $1
 """)
 
 # Inserts a newer list and drops the older ones of the same generation in one statement. Two that store the same
 # version store the same rows, so the second may do nothing. A generation that has just been pruned takes no lists.
 # The user's row is locked first, as an erasure does it: in the opposite order the two end in a deadlock.
-_STORE = text("""
-    WITH person AS MATERIALIZED (SELECT id FROM users WHERE id = :user FOR KEY SHARE),
+_STORE = Prepared("""
+    PREPARE store_list (integer, integer, bigint, integer[], real[]) AS
+    WITH person AS MATERIALIZED (SELECT id FROM users WHERE id = $1 FOR KEY SHARE),
     older AS (
         DELETE FROM recommendations USING person
-        WHERE user_id = person.id AND generation_id = :generation AND history_version < :version
+        WHERE user_id = person.id AND generation_id = $2 AND history_version < $3
     )
-    INSERT INTO recommendations (user_id, generation_id, history_version, rank, movie_id, expected_rating)
-    SELECT person.id, :generation, :version, rank, movie_id, expected_rating
-    FROM person, unnest(CAST(:movies AS integer[]), CAST(:expected AS real[]))
-        WITH ORDINALITY AS list (movie_id, expected_rating, rank)
-    WHERE EXISTS (SELECT FROM live_generation WHERE generation_id = :generation)
+    INSERT INTO recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)
+    SELECT person.id, $2, $3, $4, $5 FROM person
+    WHERE cardinality($4) > 0 AND EXISTS (SELECT FROM live_generation WHERE generation_id = $2)
     ON CONFLICT DO NOTHING
 """)
 
@@ -88,28 +89,24 @@ class Stored:
 
 def read(db: Connection, user_id: int) -> Stored:
     """A user's current list, or the history to make one from. Raises `UnknownUserError`."""
-    rows = db.execute(_READ, {"user": user_id}).all()
-    if not rows:
+    found = READ.rows(db, user_id)
+    if not found:
         raise UnknownUserError(user_id)
-    current = None
-    if rows[0].movie_id is not None:
-        current = Ranked(
-            np.array([row.movie_id for row in rows], np.int32),
-            np.array([row.expected_rating for row in rows], np.float32),
-        )
-    return Stored(rows[0].generation_id, current, _history(rows[0]))
+    version, generation_id, films, expected, rated, ratings = found[0]
+    current = Ranked(np.array(films, np.int32), np.array(expected, np.float32)) if films else None
+    return Stored(generation_id, current, _history(version, rated, ratings))
 
 
 def history(db: Connection, user_id: int) -> History:
     """All that a user has rated. Raises `UnknownUserError`."""
-    row = db.execute(_HISTORY, {"user": user_id}).one_or_none()
-    if row is None:
+    found = _HISTORY.rows(db, user_id)
+    if not found:
         raise UnknownUserError(user_id)
-    return _history(row)
+    return _history(*found[0])
 
 
-def _history(row: Row[Any]) -> History:
-    return History(row.history_version, np.array(row.films or [], np.int32), np.array(row.ratings or [], np.float32))
+def _history(version: int, films: list[int] | None, ratings: list[float] | None) -> History:
+    return History(version, np.array(films or [], np.int32), np.array(ratings or [], np.float32))
 
 
 def store(db: Connection, user_id: int, generation_id: int, history_version: int, ranked: Ranked) -> None:
@@ -117,38 +114,44 @@ def store(db: Connection, user_id: int, generation_id: int, history_version: int
 
     It is only a cache: where the user is being removed or another is storing for them, nothing is kept.
     """
-    values = {"user": user_id, "generation": generation_id, "version": history_version}
     try:
-        db.execute(_STORE, values | {"movies": ranked.films.tolist(), "expected": ranked.expected.tolist()})
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) not in (errorcodes.FOREIGN_KEY_VIOLATION, errorcodes.DEADLOCK_DETECTED):
-            raise
+        _STORE.rows(db, user_id, generation_id, history_version, ranked.films.tolist(), ranked.expected.tolist())
+    except (ForeignKeyViolation, DeadlockDetected):
+        return
 
 
 def publish(
     db: Connection, generation_id: int, user: Ints, history_version: Versions, film: Ints, expected: Floats
 ) -> int:
-    """Store the lists of many users by COPY and return how many rows were kept.
+    """Store the lists of many users by COPY and return how many lists were kept.
 
     The columns are parallel, the rows of one user together and best first. Users who have been removed since
     the lists were begun are passed over.
     """
-    starts = np.flatnonzero(np.diff(user, prepend=-1))
-    rank = np.arange(len(user)) - np.repeat(starts, np.diff(np.append(starts, len(user)))) + 1
-    table = pa.table({"u": user, "v": history_version, "r": rank.astype(np.int16), "m": film, "e": expected})
+    first = np.flatnonzero(np.diff(user, prepend=-1))
+    starts = pa.array(np.append(first, len(user)), pa.int32())
+    table = pa.table(
+        {"u": user[first], "v": history_version[first], "m": _arrays(starts, film), "e": _arrays(starts, expected)}
+    )
     file = io.BytesIO()
     pa.csv.write_csv(table, file, pa.csv.WriteOptions(include_header=False))
     file.seek(0)
-    db.execute(text("CREATE TEMPORARY TABLE lists (u int, v bigint, r smallint, m int, e real) ON COMMIT DROP"))
+    db.execute(text("CREATE TEMPORARY TABLE lists (u int, v bigint, m int[], e real[]) ON COMMIT DROP"))
     copy_in(db, "lists", file)
     kept = db.execute(
         text("""
-            INSERT INTO recommendations (user_id, generation_id, history_version, rank, movie_id, expected_rating)
-            SELECT u, :generation, v, r, m, e FROM lists WHERE u IN (SELECT id FROM users FOR KEY SHARE)
+            INSERT INTO recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)
+            SELECT u, :generation, v, m, e FROM lists WHERE u IN (SELECT id FROM users FOR KEY SHARE)
         """),
         {"generation": generation_id},
     )
     return kept.rowcount
+
+
+def _arrays(starts: pa.Array, values: Ints | Floats) -> pa.Array:
+    """The values from each start to the next as PostgreSQL writes an array: {1,2,3}."""
+    lists = pa.ListArray.from_arrays(starts, pa.array(values).cast(pa.string()))
+    return pc.binary_join_element_wise("{", pc.binary_join(lists, ","), "}", "")
 
 
 def prune(db: Connection) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scoring import neighbours
-from scoring.neighbours import NeighbourFit, by_source
+from scoring.neighbours import by_source, fit_neighbours
 from scoring.ratings import Ratings
 from settings import ModelSettings
 
@@ -43,29 +43,46 @@ def slow_weights(ratings: Ratings, model: ModelSettings) -> np.ndarray:
     return W
 
 
-def fitted(ratings: Ratings, model: ModelSettings, parts: int = 1) -> np.ndarray:
-    fit = NeighbourFit(ratings, ratings.film.astype(np.intp), FILMS, model)
+def ignore(done: float) -> None:
+    pass
+
+
+def fitted(ratings: Ratings, model: ModelSettings) -> np.ndarray:
+    weights = fit_neighbours(ratings, ratings.film.astype(np.intp), FILMS, model, ignore)
     W = np.zeros((FILMS, FILMS))
-    for part in np.array_split(fit.targets, parts):
-        weights = fit.fit(part)
-        W[weights.source, weights.target] = weights.value
+    W[weights.source, weights.target] = weights.value
     return W
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("all_products_at_once", [True, False])
-def test_the_weights_are_those_of_the_slow_twin(
-    seed: int, all_products_at_once: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("neighbours", [7, 100])
+def test_the_weights_are_those_of_the_slow_twin(seed: int, neighbours: int) -> None:
+    ratings, model = sparse_ratings(seed), replace(MODEL, neighbours=neighbours)
+    assert np.allclose(fitted(ratings, model), slow_weights(ratings, model), atol=1e-5)
+
+
+def test_of_too_many_films_the_most_rated_are_fitted_as_if_there_were_no_others(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not all_products_at_once:
-        monkeypatch.setattr(neighbours, "DENSE_FILMS", 0)
-    ratings = sparse_ratings(seed)
-    assert np.allclose(fitted(ratings, MODEL), slow_weights(ratings, MODEL), atol=1e-5)
-
-
-def test_it_does_not_matter_how_the_films_are_shared_out() -> None:
     ratings = sparse_ratings()
-    assert np.allclose(fitted(ratings, MODEL), fitted(ratings, MODEL, parts=6), atol=1e-7)
+    most = np.argsort(-np.bincount(ratings.film, minlength=FILMS), kind="stable")[:20]
+    monkeypatch.setattr(neighbours, "MOST_FILMS", 20)
+    found = fitted(ratings, MODEL)
+    assert found.any()
+    assert np.allclose(found, slow_weights(ratings.take(np.isin(ratings.film, most)), MODEL), atol=1e-5)
+
+
+def test_progress_grows_and_ends_near_the_end() -> None:
+    ratings, heard = sparse_ratings(), []
+    fit_neighbours(ratings, ratings.film.astype(np.intp), FILMS, MODEL, heard.append)
+    assert heard == sorted(heard)
+    assert 0.9 <= heard[-1] <= 1
+
+
+def test_without_neighbours_to_find_there_are_no_weights() -> None:
+    ratings = sparse_ratings()
+    assert not fitted(ratings, replace(MODEL, neighbours=0)).any()
+    assert not fitted(ratings.take(np.flatnonzero(ratings.film == 0)), MODEL).any()
 
 
 def test_no_film_is_its_own_neighbour_and_rarely_rated_films_have_none() -> None:
@@ -87,8 +104,8 @@ def test_a_stronger_ridge_makes_smaller_weights() -> None:
 
 def test_weights_stored_by_film_of_the_history_are_the_same_matrix() -> None:
     ratings = sparse_ratings()
-    fit = NeighbourFit(ratings, ratings.film.astype(np.intp), FILMS, MODEL)
-    start, film, value = by_source(fit.fit(fit.targets), FILMS)
+    weights = fit_neighbours(ratings, ratings.film.astype(np.intp), FILMS, MODEL, ignore)
+    start, film, value = by_source(weights, FILMS)
     W = np.zeros((FILMS, FILMS))
     for source in range(FILMS):
         cut = slice(start[source], start[source + 1])

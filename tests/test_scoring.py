@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import checkerboard
 
 from scoring import fold_in
-from scoring.biases import FILM_DAMPING, USER_DAMPING, damped_biases
+from scoring.biases import FILM_DAMPING, USER_DAMPING, damped_biases, residuals
 from scoring.factors import Factors, FactorsError
 from scoring.foretell import foretell
 from scoring.lists import ranked
@@ -198,6 +199,19 @@ def test_both_forms_of_the_raters_vector_are_one() -> None:
         Q_s, r = f.Q[:n], np.linspace(-1, 1, n).astype(np.float32)
         wanted = f.C_r @ Q_s.T @ np.linalg.inv(Q_s @ f.C_r @ Q_s.T + 0.3 * np.eye(n)) @ r
         assert np.allclose(rater_vector(Q_s, r, f.C_r), wanted, atol=1e-4)
+
+
+def test_what_the_biases_leave_does_not_depend_on_how_ratings_stand_together() -> None:
+    board = checkerboard()
+    films = np.unique(board.film)
+    users, user = np.unique(board.user, return_inverse=True)
+    rows = np.searchsorted(films, board.film)
+    mu, b_u, b_i = damped_biases(user, rows, board.rating, len(users), len(films))
+    order = np.random.default_rng(1).permutation(len(board))
+    left, mu_too, b_i_too = residuals(board.take(order), rows[order], len(films))
+    assert mu_too == pytest.approx(mu)
+    assert np.allclose(b_i_too, b_i)
+    assert np.allclose(left, (board.rating - mu - b_u[user] - b_i[rows])[order], atol=1e-5)
 
 
 def test_biases_are_damped_means_found_by_turns() -> None:

@@ -1,0 +1,192 @@
+"""Everybody's list made and stored, beside Spark's own ways: python benchmarks/publish.py [--users N] [--jdbc JAR]
+
+On the same factors, for the same users, in the same Spark session and PostgreSQL, one after the other:
+  ours         all parts of the score, made on Spark's executors, stored as a retrain stores them
+  JDBC         ALSModel.recommendForUserSubset, written by the executors through PostgreSQL's JDBC driver
+  executemany  the same, fetched by the driver program and written by psycopg2's executemany
+Then how long those wait who write a view while the lists are stored. Prints a Markdown table; raw numbers go to --out.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from figures import Figure, Figures, middle, table
+from filters import factors_of
+from ledger import here
+from made_up import add_people
+from spark_lists import SparkLists, spark_settings
+from sqlalchemy import text
+from waiting_writers import Writing, waits_beside
+
+from engine import Engine
+from runtime.postgres import EmbeddedPostgres
+from scoring.blocked import blocks
+from scoring.factors import Factors
+from scoring.lists import Histories
+from scoring.ratings import Floats, Ints
+from settings import load
+from storage import generations, recommendations, snapshot
+from storage.database import Database
+
+LISTED, RATINGS, GOAL = 10, 20, 5.0
+DRIVER = Path("/usr/share/java/postgresql.jar")  # where Debian's package libpostgresql-jdbc-java puts it
+RESULT = Path(__file__).resolve().parent / "results" / "publish.json"
+AT_REST = 5.0
+_FILMS = text("""
+    INSERT INTO movies (id, title, genres, rating_count, rating_sum, like_count, expected_rating)
+    SELECT n, 'Film ' || n, 'Drama', 1, 3.5, 0, 3.5 FROM generate_series(1, CAST(:films AS integer)) AS n
+""")
+
+
+class Contest:
+    """A catalogue, its factors and its users, in a database and a Spark session."""
+
+    def __init__(self, database: Database, engine: Engine, films: int, users: int) -> None:
+        self.database, self.engine = database, engine
+        self.factors = factors_of(films, np.random.default_rng(1))
+        self.factors.warm_up()
+        with database.unhurried() as db:
+            db.execute(_FILMS, {"films": films})
+            self.users = add_people(db, users, RATINGS, films)
+        with database.snapshot() as db:
+            self.taken = snapshot.take(db)
+        self.lists: Any = None
+
+    def make(self) -> float:
+        """Seconds until our lists are in this process."""
+        began = time.perf_counter()
+        self.lists = self.engine.lists(self.factors, self.taken.histories, LISTED)
+        return time.perf_counter() - began
+
+    def store(self) -> float:
+        """Seconds until they are stored, live, and those of the generation before are gone."""
+        user, film, expected = self.lists
+        versions = self.taken.versions[np.searchsorted(self.taken.users, user)]
+        record = generations.Record(None, "accepted", "made up", "made up", {})
+        began = time.perf_counter()
+        with self.database.unhurried() as db:
+            generation = generations.add(db, self.factors, record)
+            kept = recommendations.publish(db, generation, user, versions, film, expected)
+            generations.flip(db, generation)
+        with self.database.unhurried() as db:
+            recommendations.prune(db)
+        took = time.perf_counter() - began
+        assert kept == len(self.users)
+        return took
+
+    def theirs(self, jdbc: Path | None) -> dict[str, float]:
+        """Seconds of Spark's own lists and of the ways to write them."""
+        spark, url = self.engine.start(), self.database.url
+        lists = SparkLists(spark, self.factors, *vectors(self.factors, self.taken.histories))
+        found = {"recommendForUserSubset": lists.make(LISTED)}
+        if jdbc is not None:
+            found["JDBC"] = lists.write_by_jdbc(url)
+            assert lists.stored(url) == LISTED * len(self.users)
+        found["executemany"] = lists.write_by_executemany(url)
+        assert lists.stored(url) == LISTED * len(self.users)
+        return found
+
+    def waits(self, films: int) -> dict[str, list[float]]:
+        """Milliseconds that views took which were written at rest and while lists were stored, three times over."""
+        url = self.database.url.render_as_string(hide_password=False)
+        writing = Writing(url, self.users, films)
+        rest = waits_beside(writing, lambda: time.sleep(AT_REST))
+        return {"at rest": rest, "publishing": waits_beside(writing, lambda: [self.store() for _ in range(3)])}
+
+
+def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
+    """The users and the vector that our fold-in solves for each: what a trained model of Spark would hold."""
+    rows, _ = factors.rows(histories.films)
+    found = np.zeros((len(histories), factors.V.shape[1]), np.float32)
+    for some, block in blocks(factors, histories.start, rows, histories.rating):
+        found[some] = block.x_m
+    return histories.user, found
+
+
+@contextmanager
+def contest(films: int, users: int, jdbc: Path | None) -> Iterator[Contest]:
+    """A database and a Spark session of their own, with everything in them."""
+    with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
+        Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
+        spark_settings(Path(folder), jdbc)
+        os.environ |= {"SPARK_CONF_DIR": folder, "MATINEE_STATE_DIR": f"{folder}/state"}
+        settings = load()
+        with EmbeddedPostgres(settings.state_dir) as url:
+            database, engine = Database(url, threads=4), Engine(settings)
+            try:
+                database.migrate()
+                engine.start()
+                yield Contest(database, engine, films, users)
+            finally:
+                engine.stop()
+                database.close()
+
+
+def compared(films: int, users: int, jdbc: Path | None, repeats: int) -> tuple[Figures, dict[str, Any]]:
+    """The figures of one catalogue, and what they were made of."""
+    with contest(films, users, jdbc) as held:
+        held.make()
+        ours = [(held.make(), held.store()) for _ in range(repeats)]
+        waits = held.waits(films)
+        theirs = held.theirs(jdbc)
+    return figures(ours, theirs, waits), {"ours": ours, "theirs": theirs, "waits_ms": waits}
+
+
+def figures(ours: list[tuple[float, float]], theirs: dict[str, float], waits: dict[str, list[float]]) -> Figures:
+    """All that was measured, with the ratios that the goal is about."""
+    made = theirs["recommendForUserSubset"]
+    found = {
+        "lists": middle([lists for lists, _ in ours], "s", "less"),
+        "store": middle([store for _, store in ours], "s", "less"),
+        "recommendForUserSubset": Figure(made, "s"),
+    }
+    for way in (way for way in ("JDBC", "executemany") if way in theirs):
+        found[f"write by {way}"] = Figure(theirs[way], "s")
+        ratios = [(made + theirs[way]) / sum(each) for each in ours]
+        found[f"recommendForUserSubset and {way}, times ours"] = middle(ratios, "x", "more", GOAL)
+    for when, waited in waits.items():
+        found |= {f"a view {when}, p{p}": Figure(float(np.percentile(waited, p)), "ms", "less") for p in (50, 99)}
+        found[f"a view {when}, longest"] = Figure(max(waited), "ms", "less")
+    return found
+
+
+def measure(quick: bool) -> Figures:
+    """The part of the suite: 100,000 users and 9,700 films."""
+    jdbc = DRIVER if DRIVER.exists() else None
+    return compared(*((1000, 500) if quick else (9700, 100_000)), jdbc, 1 if quick else 3)[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--films", default="9700", help="sizes of the catalogue, with commas (default 9700)")
+    parser.add_argument("--users", type=int, default=100_000, help="users with a list (default 100000)")
+    parser.add_argument("--repeats", type=int, default=3, help="times that ours is repeated (default 3)")
+    parser.add_argument("--jdbc", type=Path, default=DRIVER, help=f"PostgreSQL's JDBC driver (default {DRIVER})")
+    parser.add_argument("--out", type=Path, default=RESULT, help=f"where the raw numbers go (default {RESULT})")
+    given = parser.parse_args()
+    jdbc = given.jdbc if given.jdbc.exists() else None
+    if jdbc is None:
+        print(f"JDBC is left out, since there is no {given.jdbc}; its driver is one file", file=sys.stderr)
+    parts, raw = {}, {}
+    for films in map(int, given.films.split(",")):
+        name = f"{given.users:,} users, {films:,} films"
+        parts[name], raw[name] = compared(films, given.users, jdbc, given.repeats)
+    shown = {part: {name: figure.to_json() for name, figure in found.items()} for part, found in parts.items()}
+    given.out.write_text(json.dumps({"about": here(False), "parts": shown, "raw": raw}, indent=1) + "\n")
+    print(table(parts))
+
+
+if __name__ == "__main__":
+    main()

@@ -24,16 +24,30 @@ from py4j.protocol import Py4JError
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
+from runtime.cluster import ClusterError, manned
 from runtime.disk import FullDiskError, room_in
 from runtime.java import JavaError
 from runtime.logs import log_to_stderr
+from runtime.memory import Heap
 from runtime.movielens import DatasetError, read_set
 from runtime.new_file import refuse_unwritable, write_whole
-from runtime.spark import alive, close_session, open_session, shelf, told_by_java, watched, why_ended
-from scoring.biases import damped_biases
+from runtime.session_files import parquet_for_executors, shelf
+from runtime.spark import (
+    alive,
+    close_session,
+    give_back,
+    heap_of,
+    open_session,
+    told_by_java,
+    usable,
+    watched,
+    why_ended,
+)
+from scoring.biases import residuals
 from scoring.factors import Factors
-from scoring.lists import Histories, ranked_batch
-from scoring.neighbours import NeighbourFit, Weights, by_source
+from scoring.lists import Histories
+from scoring.many import ranked_batch
+from scoring.neighbours import by_source, fit_neighbours
 from scoring.popularity import popularity
 from scoring.prior import moments
 from scoring.ratings import Floats, Ints, Ratings
@@ -45,6 +59,7 @@ log = logging.getLogger(__name__)
 
 STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration of ALS runs, as counted
 JUDGES_KEPT_OUT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
+MOST_A_BLOCK = 3_000_000  # ratings: while Spark builds a block, it holds several times its size
 TASKS_A_CORE = 4  # of Python work: progress shows, and one slow task does not hold up the rest
 
 Progress = Callable[[str, float], None]
@@ -61,20 +76,32 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._spark: SparkSession | None = None
+        self._ratings, self._heap = 0, ""
         self._starting = threading.Lock()
         self._stopped = False
 
-    def start(self) -> SparkSession:
-        """The warm session; a new one if there is none or the last one has died. Raises `EngineError` once stopped."""
+    def start(self, ratings: int = 0) -> SparkSession:
+        """The warm session; a new one if there is none or the last one has died or lost all its executors.
+
+        It has a heap for so many ratings, or for more if a training had more.
+
+        Raises `EngineError` once stopped, and where there is no cluster to work for us.
+        """
         with self._starting:
             if self._stopped:
                 raise EngineError("the engine has been stopped")
-            if self._spark is not None and not alive(self._spark):
+            self._ratings = max(self._ratings, ratings)
+            heap = self.settings.heap_for(self._ratings)
+            if self._spark is not None and (heap != self._heap or not usable(self._spark)):
                 close_session(self._spark)
                 self._spark = None
             if self._spark is None:
-                with room_in(shelf(self.settings)):
-                    self._spark = open_session(self.settings)
+                try:
+                    with room_in(shelf(self.settings)):
+                        self._spark = open_session(replace(self.settings, spark_driver_memory=heap))
+                        self._heap = heap
+                except ClusterError as error:
+                    raise EngineError(str(error)) from error
             return self._spark
 
     def stop(self) -> None:
@@ -83,6 +110,10 @@ class Engine:
         spark, self._spark = self._spark, None
         if spark is not None:
             close_session(spark)
+
+    def heap(self) -> Heap | None:
+        """The memory of the session's JVM; None while there is none."""
+        return None if self._spark is None else heap_of()
 
     def train(self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress) -> Factors:
         """Fit ranker, rater and neighbours to ratings of the films of a catalogue.
@@ -102,7 +133,7 @@ class Engine:
         with self._explained():
             V, m, C = self.fit_ranker(ratings, films, model, progress)
             mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
-            W = self._neighbours(NeighbourFit(ratings, rows, len(films), model), progress)
+            W = fit_neighbours(ratings, rows, len(films), model, partial(progress, "neighbours"))
         likes = np.flatnonzero(ratings.rating >= model.like_threshold)
         count = np.bincount(rows, minlength=len(films))
         total = np.bincount(rows, ratings.rating, minlength=len(films))
@@ -130,7 +161,7 @@ class Engine:
 
         frame = spark.createDataFrame(_history_table(histories))
         frame = frame.repartition(self._tasks(spark))
-        with self._explained():
+        with self._explained(), manned(spark):
             table = frame.mapInArrow(rank, "user int, film int, expected float").toArrow()
             shared.destroy()
         return tuple(table[name].to_numpy() for name in ("user", "film", "expected"))
@@ -139,13 +170,14 @@ class Engine:
         self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[Floats, Floats, Floats]:
         """Implicit ALS on likes: V [f, k], and mean [k] and covariance [k, k] of its users' vectors."""
-        self.start()  # without a session there is no ALS
-        likes = ratings.take(np.flatnonzero(ratings.rating >= model.like_threshold))
+        self.start(len(ratings))  # without a session there is no ALS
+        likes = ratings.rating >= model.like_threshold
         als = ALS(
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
             alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
         )  # fmt: skip
-        _, vectors, rated, factors = self._fit(als, likes, np.ones(len(likes), np.float32), partial(progress, "ranker"))
+        columns = ratings.user[likes], ratings.film[likes], np.ones(likes.sum(), np.float32)
+        _, vectors, rated, factors = self._fit(als, *columns, partial(progress, "ranker"))
         m, C = moments(vectors)
         return _placed(factors, rated, films), m, C
 
@@ -153,42 +185,31 @@ class Engine:
         self, ratings: Ratings, rows: Any, films: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[float, Floats, Floats, Floats]:
         """Explicit ALS on what biases leave: mu, b_i [f], Q [f, h] and the covariance of its users' vectors."""
-        users, user = np.unique(ratings.user, return_inverse=True)
-        mu, b_u, b_i = damped_biases(user, rows, ratings.rating, len(users), len(films))
-        residual = (ratings.rating - mu - b_u[user] - b_i[rows]).astype(np.float32)
+        residual, mu, b_i = residuals(ratings, rows, len(films))
         als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
-        _, vectors, rated, factors = self._fit(als, ratings, residual, partial(progress, "rater"))
+        _, vectors, rated, factors = self._fit(als, ratings.user, ratings.film, residual, partial(progress, "rater"))
         _, C_r = moments(vectors)
         return mu, b_i.astype(np.float32), _placed(factors, rated, films), C_r
 
     def _fit(
-        self, als: ALS, ratings: Ratings, value: Floats, report: Callable[[float], None]
+        self, als: ALS, user: Ints, film: Ints, value: Floats, report: Callable[[float], None]
     ) -> tuple[Ints, Floats, Ints, Floats]:
         """Run ALS: (user ids, their vectors, film ids, their factors), ids ascending."""
         spark = self.start()
-        blocks = spark.sparkContext.defaultParallelism
-        table = pa.table({"user": ratings.user, "film": ratings.film, "value": value})
+        blocks = max(spark.sparkContext.defaultParallelism, -(-len(value) // MOST_A_BLOCK))
         als = als.setUserCol("user").setItemCol("film").setRatingCol("value").setNumBlocks(blocks)
         stages = als.getMaxIter() * (STAGES_IMPLICIT if als.getImplicitPrefs() else STAGES_EXPLICIT)
-        with watched(spark, blocks * stages, report):
-            fitted = als.fit(spark.createDataFrame(table))
+        columns = {"user": user, "film": film, "value": value}
+        with (
+            parquet_for_executors(spark, self.settings, columns) as url,
+            watched(spark, blocks * stages, report),
+        ):
+            fitted = als.fit(spark.read.parquet(url))
             users, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
             films, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
+        del fitted
+        give_back(spark)
         return users, vectors, films, factors
-
-    def _neighbours(self, fit: NeighbourFit, progress: Progress) -> Weights:
-        """The neighbour weights of every film, fitted film by film on Spark's executors."""
-        targets = fit.targets
-        if fit.model.neighbours == 0 or len(targets) == 0:
-            return fit.fit(targets[:0])
-        spark = self.start()
-        shared = spark.sparkContext.broadcast(fit)
-        parts = np.array_split(targets, min(len(targets), self._tasks(spark)))
-        with watched(spark, len(parts), partial(progress, "neighbours")):
-            found = spark.sparkContext.parallelize(parts, len(parts)).map(lambda part: shared.value.fit(part))
-            weights = found.collect()
-        shared.destroy()  # not after a failure: a session that failed may be gone, and takes what it held with it
-        return Weights(*(np.concatenate([getattr(w, name) for w in weights]) for name in ("target", "source", "value")))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -198,9 +219,11 @@ class Engine:
                 yield
         except FullDiskError:
             raise
+        except ClusterError as error:
+            raise EngineError(str(error)) from error
         except Exception as error:
             if self._spark is not None and not alive(self._spark):
-                ended = why_ended(self.settings.spark_driver_memory)
+                ended = why_ended(self._heap)
                 raise EngineError(f"{ended}; the next training starts another") from error
             if isinstance(error, Py4JError):
                 raise EngineError(told_by_java(error)) from error
@@ -262,7 +285,7 @@ def train_folder(engine: Engine, folder: Path) -> Factors:
     """Train on a MovieLens folder, without the people who are held out to judge by. Raises `DatasetError`."""
     ratings, films = read_set(folder)
     learners, _ = judges_apart(ratings)
-    factors = engine.train(learners, films, engine.settings.model, _tell)
+    factors = engine.train(learners, films, engine.settings.model_for(len(ratings)), _tell)
     return replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT})
 
 

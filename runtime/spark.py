@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,13 +13,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import pyspark
 from pyspark import SparkContext, StatusTracker
 from pyspark.sql import SparkSession
 
+from runtime.cluster import WAIT_SECONDS, ClusterError, executors, is_local, manned, refuse_unreachable, roll_call
 from runtime.java import java_home
-from runtime.private_folder import make_private
-from runtime.process import lives
+from runtime.memory import Heap
+from runtime.private_folder import own_folder
+from runtime.process import SUBMITTED
+from runtime.session_files import prepare_storage, shared_folder, shared_url, shelf
 from settings import ROOT, Settings
 
 log = logging.getLogger(__name__)
@@ -27,35 +33,104 @@ STOP_SECONDS = 4.0
 WATCH_SECONDS = 0.5
 OUT_OF_MEMORY = (3, 52)  # how a JVM ends that is told to, and how Spark's executors end it
 LOOPBACK = "127.0.0.1"
-SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
 
 
 def open_session(settings: Settings) -> SparkSession:
-    """Start a JVM, unless spark-submit brought one, and a session with the project's own modules on its executors."""
+    """Start a JVM, unless spark-submit brought one, and a session with the project's own modules on its executors.
+
+    Raises `ClusterError` where a cluster cannot work for us.
+    """
     began = time.monotonic()
-    os.environ["PYSPARK_PYTHON"] = os.environ.get("PYSPARK_PYTHON", sys.executable)
+    refuse_unreachable(settings.spark_master)
+    os.environ["PYSPARK_PYTHON"] = settings.spark_python or sys.executable
     if SUBMITTED not in os.environ:
         os.environ["JAVA_HOME"] = str(java_home(settings.state_dir, os.environ))
-    work = _own_folder(shelf(settings))
-    spark = _builder(settings, work).getOrCreate()
-    context = spark.sparkContext
-    context.setCheckpointDir(str(work / "checkpoints"))
-    context.addPyFile(_own_modules(work))
-    log.info("Spark %s on %s is ready after %.1f s", spark.version, context.master, time.monotonic() - began)
+    else:
+        _end_leftover()
+    work = own_folder(shelf(settings))
+    spark = _begun(settings, work)
+    try:
+        _prepare(spark, settings, work)
+    except BaseException:
+        close_session(spark)  # else the next one to be opened would be this one
+        raise
+    words = (spark.version, spark.sparkContext.master, time.monotonic() - began, executors(spark))
+    log.info("Spark %s on %s is ready after %.1f s, executors: %d", *words)
     return spark
 
 
-def shelf(settings: Settings) -> Path:
-    """Where the sessions of all processes keep their work."""
-    return settings.state_dir / "spark"
+def _end_leftover() -> None:
+    """Stop the context that a process of ours which is gone has left in spark-submit's JVM: it takes one at a time."""
+    SparkContext._ensure_initialized()
+    jvm: Any = SparkContext._jvm
+    companion = getattr(jvm, "org.apache.spark.SparkContext$")  # Scala's object, which the class does not show
+    left = getattr(companion, "MODULE$").getActive()
+    if left.isDefined():
+        left.get().stop()
+
+
+def _begun(settings: Settings, work: Path) -> SparkSession:
+    try:
+        return _builder(settings, work).getOrCreate()
+    except Exception as error:
+        if settings.spark_master.startswith("local"):
+            raise
+        raise ClusterError(
+            f"{settings.spark_master} does not take us ({told_by_java(error)}); has it Spark {pyspark.__version__}, "
+            "and the spark.authenticate.secret that we have, if any?"
+        ) from error
+
+
+def _prepare(spark: SparkSession, settings: Settings, work: Path) -> None:
+    context = spark.sparkContext
+    context.addPyFile(_own_modules(work))
+    prepare_storage(spark, settings)
+    context.setCheckpointDir(f"{shared_url(settings)}/checkpoints")
+    if not is_local(spark):
+        with manned(spark):
+            roll_call(spark, shared_folder(settings))
 
 
 def alive(spark: SparkSession) -> bool:
-    """Whether the session still has its JVM."""
+    """Whether the session still has its JVM, and has not been ended there by its cluster."""
+    return _is_stopped(spark) is False
+
+
+def usable(spark: SparkSession) -> bool:
+    """Whether the session is alive and somebody works for it."""
     try:
-        return not spark.sparkContext._jsc.sc().isStopped()
-    except Exception:  # noqa: BLE001 - a JVM that is gone answers in many ways, all of which mean no
+        return alive(spark) and executors(spark) > 0
+    except Exception:  # noqa: BLE001 - as in `_is_stopped`
         return False
+
+
+def _is_stopped(spark: SparkSession) -> bool | None:
+    """Whether the session has been stopped; None without a JVM to know."""
+    try:
+        return bool(spark.sparkContext._jsc.sc().isStopped())
+    except Exception:  # noqa: BLE001 - a JVM that is gone answers in many ways
+        return None
+
+
+def heap_of() -> Heap | None:
+    """The memory of the JVM that this process talks to; None if that is gone."""
+    gateway: Any = SparkContext._gateway
+    process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
+    try:
+        java = gateway.jvm.java.lang.Runtime.getRuntime()
+        used, most = java.totalMemory() - java.freeMemory(), java.maxMemory()
+    except Exception:  # noqa: BLE001 - as in `alive`
+        return None
+    return Heap(used, most, process.pid if process else None)
+
+
+def give_back(spark: SparkSession) -> None:
+    """Have the JVM drop what a fit has left behind, and return the memory, which other work of this process needs.
+
+    Spark forgets cached blocks and files of a shuffle when Java's collector finds that nothing refers to them.
+    """
+    jvm: Any = spark.sparkContext._jvm
+    jvm.java.lang.System.gc()
 
 
 def why_ended(heap: str) -> str:
@@ -69,6 +144,8 @@ def why_ended(heap: str) -> str:
         return f"Spark's JVM ran out of memory with a heap of {heap}; set MATINEE_SPARK_DRIVER_MEMORY to more"
     if status is not None and status in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return "Spark's JVM was killed, as the system does when its memory runs out"
+    if status is None and process is not None:
+        return "the cluster ended Spark's session"
     return "Spark's JVM ended in the middle of it" + ("" if status is None else f" with status {status}")
 
 
@@ -82,7 +159,7 @@ def close_session(spark: SparkSession) -> None:
     """Stop the session and end its JVM, dead or alive, so that a new one can be opened."""
     process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     try:
-        if alive(spark):
+        if _is_stopped(spark) is not None:
             spark.stop()
     except Exception as error:  # noqa: BLE001 - the JVM may go while it is asked to
         log.warning("Spark did not stop in order: %s", error)
@@ -117,7 +194,8 @@ def watched(spark: SparkSession, tasks: int, report: Callable[[float], None]) ->
     report(0.0)
     watcher.start()
     try:
-        yield
+        with manned(spark):
+            yield
     finally:
         over.set()
         watcher.join()
@@ -145,24 +223,18 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")
+        .config(WAIT_SECONDS, settings.spark_wait_seconds)
+        # a fit leaves its last checkpoint behind, and a session lives for many fits
+        .config("spark.cleaner.referenceTracking.cleanCheckpoints", "true")
     )
     if SUBMITTED not in os.environ:
         builder = builder.master(settings.spark_master)
         if settings.spark_master.startswith("local"):
             os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
             builder = builder.config("spark.driver.host", LOOPBACK).config("spark.driver.bindAddress", LOOPBACK)
+    for name, _, value in (word.partition("=") for word in shlex.split(settings.spark_conf)):
+        builder = builder.config(name, value)
     return builder
-
-
-def _own_folder(folders: Path) -> Path:
-    """An empty folder for this process; those of processes that are gone are cleared away."""
-    own = folders / str(os.getpid())
-    for folder in folders.glob("[0-9]*"):
-        if folder == own or not lives(int(folder.name)):
-            shutil.rmtree(folder, ignore_errors=True)
-    make_private(folders.parent)
-    own.mkdir(mode=0o700, parents=True)
-    return own
 
 
 def _own_modules(work: Path) -> str:

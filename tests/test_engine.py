@@ -12,9 +12,9 @@ from engine import Engine, EngineError
 from scoring import fold_in
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked
-from scoring.neighbours import NeighbourFit, by_source
+from scoring.neighbours import by_source, fit_neighbours
 from scoring.ratings import Ratings, concatenate
-from settings import USER_OFFSET
+from settings import USER_OFFSET, Settings
 
 CATALOGUE = np.arange(1, FILMS + 1, dtype=np.int32)
 
@@ -42,6 +42,38 @@ def test_the_plain_fold_in_is_the_step_by_which_spark_itself_solves_a_user(engin
         assert np.abs(ours - np.array(row.features)).max() < 1e-5
 
 
+def test_a_fit_that_reads_files_is_the_fit_of_the_same_table(engine: Engine) -> None:
+    board = checkerboard()
+    likes = board.take(np.flatnonzero(board.rating >= 3.5))
+    table = pa.table({"user": likes.user, "film": likes.film, "value": np.ones(len(likes), np.float32)})
+    als = ALS(rank=8, maxIter=5, regParam=0.06, alpha=0.2, implicitPrefs=True, seed=42, userCol="user", itemCol="film")
+    spark = engine.start()
+    als = als.setRatingCol("value").setNumBlocks(spark.sparkContext.defaultParallelism)
+    items = sorted(als.fit(spark.createDataFrame(table)).itemFactors.collect())
+    V, _, _ = engine.fit_ranker(board, CATALOGUE, SMALL_MODEL, ignore)
+    assert np.allclose(V, np.array([row.features for row in items]), atol=1e-4)
+
+
+def test_a_session_is_opened_anew_with_more_memory_once_there_is_more_to_learn(
+    spark_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heaps: list[str] = []
+
+    def opened(settings: Settings) -> object:
+        heaps.append(settings.spark_driver_memory)
+        return object()
+
+    monkeypatch.setattr("engine.open_session", opened)
+    monkeypatch.setattr("engine.usable", lambda spark: True)
+    monkeypatch.setattr("engine.close_session", lambda spark: heaps.append("closed"))
+    engine = Engine(spark_settings)
+    engine.start(1_000)
+    engine.start(2_000)
+    engine.start(32_000_000)
+    engine.start(1_000)
+    assert heaps == ["1g", "closed", "3g"]
+
+
 def test_a_checkerboard_is_learned(factors: Factors) -> None:
     for colour in (0, 1):
         loved = CATALOGUE[colour == CATALOGUE % 2][:3]
@@ -50,9 +82,10 @@ def test_a_checkerboard_is_learned(factors: Factors) -> None:
         assert (best.expected > 4).all()
 
 
-def test_a_training_on_spark_finds_the_neighbours_that_one_process_finds(engine: Engine, factors: Factors) -> None:
-    fit = NeighbourFit(checkerboard(), np.searchsorted(CATALOGUE, checkerboard().film), FILMS, SMALL_MODEL)
-    start, film, weight = by_source(fit.fit(fit.targets), FILMS)
+def test_a_training_holds_the_neighbour_weights_by_film_of_the_history(engine: Engine, factors: Factors) -> None:
+    rows = np.searchsorted(CATALOGUE, checkerboard().film)
+    weights = fit_neighbours(checkerboard(), rows, FILMS, SMALL_MODEL, lambda done: None)
+    start, film, weight = by_source(weights, FILMS)
     assert np.array_equal(factors.w_start, start)
     assert np.array_equal(factors.w_film, film)
     assert np.allclose(factors.w, weight, atol=1e-5)

@@ -44,8 +44,21 @@ def test_it_serves_and_trains_and_stops_in_order(scratch: Path, dataset: Path) -
         assert len(running.recommended(user)) == 10
         poll(lambda: running.part("generation")["state"] == "ready", what="a generation")
         assert {film % 2 for film in running.recommended(user)} == {0}
+        train_again_after_a_kill(running)
         running.process.send_signal(signal.SIGTERM)
         poll(lambda: not processes_of(running.state_dir), 20, "the end of all processes")
+
+
+def train_again_after_a_kill(running: Service) -> None:
+    """Kill the process that trains and have another do a training, in the same JVM."""
+    running.wait_for_trainer()
+    (trainer,) = [shown for shown in processes_of(running.state_dir) if "serving.trainer" in shown]
+    os.kill(int(trainer.split()[0]), signal.SIGKILL)
+    ordered = running.http.post("/api/v1/retrain", timeout=30)
+    assert ordered.status_code == 202, ordered.text
+    poll(lambda: running.get("/api/v1/retrain")["outcome"], what="the end of a training")
+    told = running.get("/api/v1/retrain")
+    assert (told["run_id"], told["error"]) == (ordered.json()["run_id"], None)
 
 
 def test_after_a_kill_of_what_was_launched_nothing_is_left(scratch: Path, dataset: Path) -> None:

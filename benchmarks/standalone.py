@@ -1,0 +1,77 @@
+"""A standalone cluster of Spark on this machine's loopback: real processes, that can be killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from processes import free_port, poll
+
+from settings import ROOT
+
+HOST = "127.0.0.1"
+MEMORY = "512m"  # of an executor, and of a worker to give
+# what the service needs to train on it: by default an executor asks for 1 GB
+CONF = f"spark.driver.host={HOST} spark.driver.bindAddress={HOST} spark.executor.memory={MEMORY}"
+
+
+class Standalone:
+    """A master and its workers, each of one core; use it as a context and it leaves nothing behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.master: Node | None = None
+        self.workers: list[Node] = []
+
+    @property
+    def url(self) -> str:
+        return f"spark://{HOST}:{self.port}"
+
+    def start_master(self) -> None:
+        """Have a master that can be reached; after one was killed, another one that knows nothing of its work."""
+        self.master = Node(self.folder / "master", "master", "--port", str(self.port))
+        poll(lambda: reachable(self.port), what="the master")
+
+    def start_worker(self) -> "Node":
+        folder = self.folder / f"worker-{len(self.workers)}"
+        worker = Node(folder, "worker", self.url, "--cores", "1", "--memory", MEMORY)
+        self.workers.append(worker)
+        return worker
+
+    def __enter__(self) -> "Standalone":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in (self.master, *self.workers):
+            if node is not None:
+                node.kill()
+
+
+class Node:
+    """A master, or a worker with all that it has started."""
+
+    def __init__(self, folder: Path, kind: str, *arguments: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "runtime.spark_node", kind, "--host", HOST, "--webui-port", "0", *arguments]
+        environ = {"MATINEE_STATE_DIR": str(folder), "SPARK_LOCAL_IP": HOST, "SPARK_DAEMON_MEMORY": "256m"}
+        with (folder / "log").open("ab") as out:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        """End it and its executors at once, as the loss of a machine does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def reachable(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((HOST, port), 1):
+        return True
+    return False

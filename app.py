@@ -10,6 +10,8 @@ from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
 from web.framing import LARGEST_BODY
 from web.health_routes import health_routes
+from web.metrics import Metrics, note_routes
+from web.metrics_page import Page, metrics_page
 from web.openapi import new_app
 from web.pages import pages
 from web.parsing import Json
@@ -30,15 +32,19 @@ def create_app(recommender: Recommender, health: Health, settings: Settings, tra
     app.extensions["recommender"] = recommender
     app.extensions["health"] = health
     app.extensions["training"] = training
+    app.extensions["metrics"] = Metrics()
+    app.extensions["metrics_page"] = Page(recommender.database)
     app.register_blueprint(health_routes)
+    app.register_blueprint(metrics_page)
     app.register_blueprint(docs_page)
     app.register_blueprint(pages)
     app.register_blueprint(seed_routes)
     guard(app, settings)
     app.after_request(_without_type)
+    note_routes(app)
     app.before_request(lambda: _wait_for_catalogue(health))
     handle_errors(app)
-    app.wsgi_app = RequestLog(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]
     return app
 
 
@@ -54,5 +60,5 @@ def _without_type(response: Response) -> Response:
 def _wait_for_catalogue(health: Health) -> None:
     """Before the tables are made and filled there is nothing to answer with, and a reason to tell."""
     catalogue = health["catalogue"]
-    if catalogue.state != "ready" and request.blueprint not in ("health", "docs", "pages"):
+    if catalogue.state != "ready" and request.blueprint not in ("health", "metrics", "docs", "pages"):
         raise NotReadyError(f"Not ready yet: {catalogue.reason}.")

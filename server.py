@@ -6,88 +6,97 @@ Run it with `./start_server.sh`, `python server.py` or `spark-submit server.py`.
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
+from typing import Any
 
 import runtime.one_thread  # noqa: F401 - before numpy is loaded
 
 # isort: split
-import cherrypy
-
 import settings as settings_module
 from app import create_app
-from engine import Engine
 from health import Health
 from jobs.ingest import init_movie_table
-from jobs.retrain import Trainer
-from jobs.scheduler import Scheduler, refresh
+from jobs.refresh import refresh
+from jobs.scheduler import Scheduler
 from recommender import Recommender
 from runtime.disk import FullDiskError, room_in
 from runtime.logs import log_strays, log_to_stderr
 from runtime.memory import give_back_large_blocks
 from runtime.postgres import EmbeddedPostgres, PostgresError
 from runtime.private_folder import make_private
-from runtime.process import die_with_parent
+from runtime.process import SUBMITTED, die_with_parent, on_stop_signals
 from runtime.report import DatasetError
-from runtime.spark import SUBMITTED
+from runtime.shared_counts import sharing
+from runtime.vitals import ProcessProbe, Vitals
+from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving
+from serving.trainer_at_hand import TrainerAtHand
+from serving.workers import Workers
 from settings import Settings, SettingsError
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 from web.access import refuse_open_network
-from web.edge import harden
+from web.server_probe import ServerProbe
 
 log = logging.getLogger("matinee")
 
 RETRY_SECONDS = 1.0
 NOTICE_SECONDS = 0.05  # how soon a signal is acted on
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Server:
-    """Every part of one process, in the order in which they start; they stop in the opposite one."""
+    """Every part of the first process, in the order in which they start; they stop in the opposite one."""
 
     def __init__(self, settings: Settings, database_url: str, embedded: EmbeddedPostgres | None) -> None:
         self.settings = settings
+        self._database_url = database_url
         self.embedded = embedded
         self.health = Health()
         self.database = Database(database_url, settings.threads)
         self.recommender = Recommender(self.database)
-        self.engine = Engine(settings)
-        trainer = Trainer(settings, self.database, self.engine, self.recommender)
-        self.scheduler = Scheduler(trainer, self.health)
+        self.trainer = TrainerAtHand(settings, self.database, self.recommender)
+        self.scheduler = Scheduler(self.trainer, self.health)
         self.failure: str | None = None
         self.told_to_stop = False
         self._stopping = threading.Event()
+        self._ready = threading.Event()
 
     def serve(self) -> None:
-        """Answer requests until the process is told to stop."""
+        """Answer requests, and have others answer, until the process is told to stop."""
         # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
-        _on_stop_signals(self._note_signal)
-        cherrypy.tree.graft(create_app(self.recommender, self.health, self.settings, self.scheduler), "/")
-        cherrypy.config.update(_cherrypy_settings(self.settings))
-        cherrypy.engine.subscribe("stop", self.stop, priority=80)  # after the HTTP server has finished its requests
-        cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
-        harden(cherrypy.server.httpserver)  # before it starts: each connection is to be of our class
-        cherrypy.engine.start()
-        log.info("listening on http://%s:%d", self.settings.host, self.settings.port)
+        on_stop_signals(self._note_signal)
+        app = create_app(self.recommender, self.health, self.settings, self.scheduler)
+        server, registry = serve(app, self.settings), app.extensions["metrics"].registry
+        probe = ServerProbe(registry, server, self.health, self.recommender)
+        Vitals(ProcessProbe(registry, "server"), probe).start()
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
+        workers = Workers(self.settings, self._database_url, self._answer)
         while not self.told_to_stop:
             self._keep_database()
+            if self._ready.is_set():
+                workers.keep()
             time.sleep(NOTICE_SECONDS)
-        cherrypy.engine.exit()
+        workers.hang_up()
+        stop_serving()
+        workers.stop()
+        self._stop()
 
-    def stop(self) -> None:
-        """End scheduler, Spark and the pool of connections."""
+    def _stop(self) -> None:
+        """End scheduler, trainer and the pool of connections."""
         self._stopping.set()
         log.info("stopping")
         self.scheduler.stop()
-        self.engine.stop()
+        self.trainer.stop()
         self.database.close()
+
+    def _answer(self, question: str) -> Any:
+        """What the other processes that serve have to ask the first one for."""
+        if question == "order":
+            return self.scheduler.order()
+        return self.health["trainer"] if question == "trainer" else self.scheduler.next_at
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
@@ -131,6 +140,7 @@ class Server:
             self.health.report("database", "failed", str(error))
             self.health.report("catalogue", "starting", "the database is away")
             return False
+        self._ready.set()
         log.info("ready to recommend")
         return True
 
@@ -154,13 +164,14 @@ def main() -> int:
     if SUBMITTED in os.environ:  # else it may outlive the shell that started it
         die_with_parent(signal.SIGTERM)
     try:
-        _refuse_busy_port(settings)
+        refuse_busy_port(settings)
         with ExitStack() as stack:
-            _on_stop_signals(_leave)
+            on_stop_signals(_leave)
             embedded = None if settings.database_url else EmbeddedPostgres(settings.state_dir)
             with room_in(settings.state_dir):
                 make_private(settings.state_dir)
                 url = stack.enter_context(embedded) if embedded else settings.database_url
+                stack.enter_context(sharing(settings.state_dir / "metrics"))
             server = Server(settings, url, embedded)
             server.serve()
             return 1 if server.failure else 0
@@ -169,47 +180,9 @@ def main() -> int:
         return 1
 
 
-def _on_stop_signals(handle: Callable[[int, FrameType | None], None]) -> None:
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &, has it ignored
-            signal.signal(number, handle)
-
-
 def _leave(number: int, frame: FrameType | None) -> None:
     """End while nothing but the embedded PostgreSQL has been started; what was begun is taken back on the way out."""
     sys.exit(0)
-
-
-class PortBusyError(RuntimeError):
-    """Another program listens where this one should."""
-
-
-def _refuse_busy_port(settings: Settings) -> None:
-    """Find out before anything is started or downloaded."""
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise PortBusyError(
-                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-                "Stop what listens there or set MATINEE_PORT to another port."
-            ) from error
-
-
-def _cherrypy_settings(settings: Settings) -> dict[str, object]:
-    return {
-        "environment": "production",
-        "engine.autoreload.on": False,
-        "log.screen": False,
-        "server.socket_host": settings.host,
-        "server.socket_port": settings.port,
-        "server.thread_pool": settings.threads,
-        "server.socket_queue_size": 128,
-        "server.max_request_body_size": 0,  # the edge has the limits, and refuses with the usual body
-        "server.max_request_header_size": 0,
-        "server.shutdown_timeout": 3,
-    }
 
 
 if __name__ == "__main__":

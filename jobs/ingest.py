@@ -31,6 +31,15 @@ class Base:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class Filled:
+    """The dataset that the catalogue was filled from, without its ratings: its name, fingerprint, and how many."""
+
+    dataset: str
+    fingerprint: str
+    ratings: int
+
+
 def init_movie_table(database: Database, settings: Settings) -> None:
     """Fill the movies table from the dataset if it is empty, in one transaction; else add what an older one lacks.
 
@@ -70,23 +79,28 @@ def _add_histograms(database: Database, settings: Settings) -> None:
         movies.put_histograms(db, base.ratings)
 
 
+def filled_from(database: Database) -> Filled:
+    """What the catalogue was filled from. Raises `DatasetError` if it has not been filled yet."""
+    with database.statement() as db:
+        details = runs.ingested(db)
+    if details is None:
+        raise DatasetError("The catalogue has not been filled yet.")
+    return Filled(details["dataset"], details["fingerprint"], details["ratings"])
+
+
 def load_base(database: Database, settings: Settings) -> Base:
     """The base ratings; read from the dataset again if the state directory has lost them or they are damaged.
 
     Raises `DatasetError` if the dataset is no longer the one that the catalogue was filled from.
     """
-    with database.statement() as db:
-        ingested = runs.ingested(db)
-    if ingested is None:
-        raise DatasetError("The catalogue has not been filled yet.")
-    mark = ingested["fingerprint"]
-    file = base_ratings.path(settings.state_dir, mark)
+    filled = filled_from(database)
+    file = base_ratings.path(settings.state_dir, filled.fingerprint)
     ratings = base_ratings.load(file)
     if ratings is None:
         with room_in(settings.state_dir):
-            ratings = _read_again(dataset_folder(settings), ingested["dataset"], mark)
+            ratings = _read_again(dataset_folder(settings), filled.dataset, filled.fingerprint)
             base_ratings.save(file, ratings)
-    return Base(ratings, mark)
+    return Base(ratings, filled.fingerprint)
 
 
 def _read_again(folder: Path, name: str, mark: str) -> Ratings:

@@ -35,9 +35,8 @@ PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int, Progre
 def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) -> Result:
     """A protocol on the set in this folder, once for each seed; the mean of the runs."""
     ratings, films = read_set(folder)
-    return _for_each(
-        seeds, lambda seed: PROTOCOLS[name](engine, ratings, films, engine.settings.model, seed, lambda *_: None)
-    )
+    model = engine.settings.model_for(len(ratings))
+    return _for_each(seeds, lambda seed: PROTOCOLS[name](engine, ratings, films, model, seed, lambda *_: None))
 
 
 def run_implicit(engine: Engine, train: Path, test: Path, seeds: Sequence[int]) -> Result:

@@ -12,7 +12,8 @@ import numpy as np
 
 from engine import JUDGES_KEPT_OUT, Engine
 from jobs.compare import compare_new_views
-from jobs.ingest import Base, load_base
+from jobs.ingest import Filled, filled_from, load_base
+from jobs.phases import SHARES
 from jobs.publish import Candidate, Publisher
 from jobs.run import Run, running
 from recommender import Recommender
@@ -29,34 +30,24 @@ log = logging.getLogger(__name__)
 
 Outcome = Literal["busy", "unchanged", "published", "rejected"]
 
-# each phase with its share of a run as measured on ml-latest-small: what progress is reckoned by
-SHARES = {
-    "snapshot": 0.01,
-    "compare": 0.03,
-    "ranker": 0.45,
-    "rater": 0.27,
-    "neighbours": 0.12,
-    "judge": 0.05,
-    "lists": 0.05,
-    "publish": 0.02,
-}
-
 
 @dataclass(frozen=True)
 class Known:
     """What there is to learn from at one moment.
 
     Attributes:
-        base: the ratings of the dataset.
+        filled: what the catalogue was filled from; its ratings are read when they are needed, for they may be many.
         taken: our users and their views.
         films: the catalogue, ascending, int32 [f].
+        model: what it is learned with.
         fingerprint: of all this and of the settings that a training depends on: when it is the same, so is the result.
         learned: the fingerprint of the last training, None before the first.
     """
 
-    base: Base
+    filled: Filled
     taken: Snapshot
     films: Ints
+    model: ModelSettings
     fingerprint: str
     learned: str | None
 
@@ -69,6 +60,10 @@ class Trainer:
     database: Database
     engine: Engine
     recommender: Recommender
+
+    def warm_up(self) -> None:
+        """Have Spark running, so that the next retrain need not wait for it."""
+        self.engine.start(filled_from(self.database).ratings)
 
     def retrain(self, ordered: Callable[[int | None], object] | None = None) -> Outcome:
         """Train on what is known now and serve the result, unless another process trains or nothing has changed.
@@ -107,7 +102,8 @@ class Trainer:
             refuse_unfit(factors, known)
             self._compare(run, known.taken)
             # they have learned nothing of our users' views: their own mark leaves the next training due
-            candidate = Candidate(factors, *judges_apart(known.base.ratings), known.taken, checksum(factors.to_bytes()))
+            base = load_base(self.database, self.settings).ratings
+            candidate = Candidate(factors, *judges_apart(base), known.taken, checksum(factors.to_bytes()))
             return self._publisher.settle(run, candidate)
 
     @contextmanager
@@ -122,10 +118,11 @@ class Trainer:
 
     def _known(self, run: Run) -> Known:
         run.advance("snapshot")
-        base = load_base(self.database, self.settings)
+        filled = filled_from(self.database)
         with self.database.snapshot() as db:
             taken, films, learned = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
-        return Known(base, taken, films, fingerprint(base, taken, self.settings.model), learned)
+        model = self.settings.model_for(filled.ratings + len(taken.views))
+        return Known(filled, taken, films, model, fingerprint(filled, taken, model), learned)
 
     def _refresh(self) -> bool:
         """Have the live generation in memory, or what stands in for it; False if it cannot be read."""
@@ -148,11 +145,12 @@ class Trainer:
             run.notes["live"] = foretold.of_generation(db, live.id) if live else None
 
     def _train(self, run: Run, known: Known) -> Candidate:
-        base, judges = judges_apart(known.base.ratings)
-        ratings = together(base, known.taken.views)
-        run.advance("ranker")  # which is to begin with the start of Spark, if it has not been started
-        factors = self.engine.train(ratings, known.films, self.settings.model, run.advance)
+        base, judges = judges_apart(load_base(self.database, self.settings).ratings)
         facts = {"base_ratings": len(base), "views": len(known.taken.views), "users": len(known.taken.users)}
+        ratings = together(base, known.taken.views)
+        del base  # of 32 million ratings it is 600 MB
+        run.advance("ranker")  # which is to begin with the start of Spark, if it has not been started
+        factors = self.engine.train(ratings, known.films, known.model, run.advance)
         factors = replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT, **facts})
         return Candidate(factors, ratings, judges, known.taken, known.fingerprint)
 
@@ -179,7 +177,7 @@ def refuse_unfit(factors: Factors, known: Known) -> None:
         raise FactorsError("they have learned from the people who are kept out to judge by; train with engine.py")
 
 
-def fingerprint(base: Base, taken: Snapshot, model: ModelSettings) -> str:
+def fingerprint(filled: Filled, taken: Snapshot, model: ModelSettings) -> str:
     """Of everything that a training depends on."""
-    parts = (FORMAT, base.fingerprint, taken.fingerprint, sorted(asdict(model).items()))
+    parts = (FORMAT, filled.fingerprint, taken.fingerprint, sorted(asdict(model).items()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -6,28 +6,54 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
-from jobs.retrain import SHARES, Trainer
+from jobs.phases import SHARES
+from jobs.refresh import refresh
 from recommender import Recommender
-from scoring.factors import FactorsError
+from runtime.line import FarError
+from settings import Settings
 from storage import runs
-from storage.errors import DatabaseUnavailableError, UnknownGenerationError
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
 SOON_SECONDS = 10.0
-ORDER_SECONDS = 4.0  # until an ordered run is in its table, or the database has been found to be away
+ORDER_SECONDS = 10.0  # until a process that trains has been started and the run is in its table, or the database away
 RETRAIN = "retrain"
+
+
+class Trains(Protocol):
+    """What trains, here or in a process of its own."""
+
+    @property
+    def settings(self) -> Settings:
+        """How often."""
+
+    @property
+    def database(self) -> Database:
+        """Where runs are recorded."""
+
+    @property
+    def recommender(self) -> Recommender:
+        """Serves in this process what has been published."""
+
+    def warm_up(self) -> None:
+        """Have ready what takes time to start."""
+
+    def retrain(self, ordered: Callable[[int | None], object] | None = None) -> object:
+        """Train, publish, and say how it went; see `jobs.retrain.Trainer`."""
 
 
 class Scheduler:
     """The jobs of this process, in threads of their own."""
 
-    def __init__(self, trainer: Trainer, health: Health) -> None:
+    def __init__(self, trainer: Trains, health: Health) -> None:
         self.trainer = trainer
         self.health = health
         self._minutes = trainer.settings.retrain_minutes
@@ -89,7 +115,7 @@ class Scheduler:
 
     def _warm_up(self) -> None:
         self.health.report("trainer", "starting", "Spark is starting")
-        self._reported(self.trainer.engine.start)
+        self._reported(self.trainer.warm_up)
         if self._training.locked():  # it was ordered meanwhile, and has more to do than to start Spark
             self.health.report("trainer", "running")
 
@@ -125,8 +151,10 @@ class Scheduler:
             if self._stopped:
                 log.info("the training that was under way ends with the process")
                 return
-            log.exception("the trainer failed; the live generation goes on serving, and the next tick tries again")
-            self.health.report("trainer", "failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+            far = isinstance(error, FarError)  # whose traceback would tell of this process alone
+            reason = (str(error) if far else f"{type(error).__name__}: {error}").partition("\n")[0]
+            log.error("the trainer failed, and the next tick tries again: %s", reason, exc_info=not far)
+            self.health.report("trainer", "failed", reason)
 
     def _report_rest(self) -> None:
         if self._minutes:
@@ -142,22 +170,3 @@ class Scheduler:
 
     def _refresh(self) -> None:
         refresh(self.trainer.recommender, self.health)
-
-
-def refresh(recommender: Recommender, health: Health) -> None:
-    """Serve the live generation and report on it; if it cannot be read, what was served before goes on."""
-    try:
-        recommender.refresh()
-        health.report("database", "ready")
-    except DatabaseUnavailableError as error:
-        health.report("database", "failed", str(error))
-    except (FactorsError, UnknownGenerationError) as error:
-        if health["generation"].state != "failed":
-            log.error("the live generation cannot be served: %s", error)
-        served = f"generation {recommender.live.id} is" if recommender.live else "popular films are"
-        health.report("generation", "failed", f"{error}; {served} served")
-    else:
-        if recommender.live is None:
-            health.report("generation", "missing", "no training has been published yet: popular films are served")
-        else:
-            health.report("generation", "ready")

@@ -1,5 +1,6 @@
 """The whole service as real processes: how it starts, what it keeps, and that nothing of it is left behind."""
 
+import os
 import re
 import shutil
 import signal
@@ -117,7 +118,8 @@ def test_a_restart_answers_at_once_with_all_it_knew_and_trains_nothing(
         assert again.new_user() == trained.user + 1
         again.wait_for_trainer()
         assert trainings(state_dir) == 1
-        assert any("java" in shown for shown in processes_of(state_dir))
+        java = [int(shown.split()[0]) for shown in processes_of(state_dir) if "bin/java" in shown]
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in java} == {10}  # it gives way to who serves
         assert again.stop(signal.SIGINT) < STOP_SECONDS
         assert processes_of(state_dir) == []
 
@@ -343,7 +345,12 @@ def test_two_processes_share_one_database_and_never_train_at_once(
             left.rate(user, film, 5.0)
             assert film not in right.recommended(user)
             assert right.viewed(user)[0] == film
-        poll(lambda: sum(run.outcome == "published" for run in runs_of(empty_url)) >= 2, what="two trainings")
+        for trainings in (1, 2):
+            poll(
+                lambda n=trainings: sum(run.outcome == "published" for run in runs_of(empty_url)) >= n,
+                what="a training",
+            )
+            left.rate(user, 2 * trainings - 1, 1.0)  # something new to learn, whenever the first has looked
         live = max(run.details["generation"] for run in runs_of(empty_url) if run.outcome == "published")
         for each in (left, right):
             poll(lambda each=each: each.part("generation")["id"] >= live, 15, "the new generation")

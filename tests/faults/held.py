@@ -10,19 +10,19 @@ from storm import LISTED, Client
 from runtime.postgres import EmbeddedPostgres
 
 _HALF_LISTS = text("""
-    SELECT user_id, generation_id, history_version, count(*) AS films
-    FROM recommendations GROUP BY user_id, generation_id, history_version
-    HAVING min(rank) <> 1 OR max(rank) <> count(*) OR count(DISTINCT movie_id) <> count(*) OR count(*) <> :listed
+    SELECT user_id, generation_id, history_version, movie_ids FROM recommendations
+    WHERE cardinality(movie_ids) <> :listed
+        OR (SELECT count(DISTINCT m.id) FROM movies m WHERE m.id = ANY (movie_ids)) <> :listed
 """)
 _SEEN_BEFORE = text("""
-    SELECT r.user_id, r.movie_id, r.generation_id FROM recommendations r
-    JOIN views v ON v.user_id = r.user_id AND v.movie_id = r.movie_id AND v.version <= r.history_version
+    SELECT r.user_id, v.movie_id, r.generation_id FROM recommendations r
+    JOIN views v ON v.user_id = r.user_id AND v.movie_id = ANY (r.movie_ids) AND v.version <= r.history_version
 """)
 _NOT_SERVABLE = text("""
     SELECT l.generation_id FROM live_generation l JOIN generations g ON g.id = l.generation_id
     WHERE g.factors IS NULL OR g.verdict <> 'accepted'
 """)
-_LISTS = text("SELECT count(DISTINCT (user_id, generation_id, history_version)) FROM recommendations")
+_LISTS = text("SELECT count(*) FROM recommendations")
 _VIEWS = text("SELECT user_id, movie_id, rating FROM views WHERE user_id = ANY(:users)")
 
 

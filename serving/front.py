@@ -1,0 +1,66 @@
+"""What listens: the HTTP server of one process, on a port that other processes of ours may share."""
+
+import logging
+import socket
+
+import cherrypy
+from cheroot.wsgi import Server
+from flask import Flask
+
+from settings import Settings
+from web.edge import harden
+
+log = logging.getLogger("matinee")
+
+
+class PortBusyError(RuntimeError):
+    """Another program listens where this one should."""
+
+
+def refuse_busy_port(settings: Settings) -> None:
+    """Raises `PortBusyError` if somebody listens where we should: before anything is started or downloaded."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise PortBusyError(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Stop what listens there or set MATINEE_PORT to another port."
+            ) from error
+
+
+def serve(app: Flask, settings: Settings) -> Server:
+    """Begin to answer what comes to the port, in threads; returns the HTTP server, which runs until `stop_serving`."""
+    cherrypy.tree.graft(app, "/")
+    cherrypy.config.update(_cherrypy_settings(settings))
+    server: Server = cherrypy.server.httpserver_from_self()[0]
+    # Each process has a queue of connections of its own, and the kernel deals them out. With one queue for all, the
+    # process that is awake takes a whole burst: of 16 connections that came at once, 12 to 16 went to one of two.
+    server.reuse_port = settings.processes > 1
+    harden(server)  # before it starts: each connection is to be of our class
+    cherrypy.server.httpserver = server
+    cherrypy.server.bind_addr = None  # else it would make sure that nobody listens there before it starts
+    cherrypy.engine.start()
+    log.info("listening on http://%s:%d", settings.host, settings.port)
+    return server
+
+
+def stop_serving() -> None:
+    """Accept no more and finish the requests that are under way."""
+    cherrypy.engine.exit()
+
+
+def _cherrypy_settings(settings: Settings) -> dict[str, object]:
+    return {
+        "environment": "production",
+        "engine.autoreload.on": False,
+        "log.screen": False,
+        "server.socket_host": settings.host,
+        "server.socket_port": settings.port,
+        "server.thread_pool": settings.threads,
+        "server.socket_queue_size": 128,
+        "server.max_request_body_size": 0,  # the edge has the limits, and refuses with the usual body
+        "server.max_request_header_size": 0,
+        "server.shutdown_timeout": 3,
+    }

@@ -1,0 +1,133 @@
+"""A further process that serves: `python -m serving.worker FILE`, which the first one starts.
+
+It answers its share of what comes to the port, has the first one train, and ends with it.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
+
+import runtime.one_thread  # noqa: F401 - before numpy is loaded
+
+# isort: split
+from app import create_app
+from health import Health, Part
+from jobs.phases import SHARES
+from jobs.refresh import refresh
+from recommender import Recommender
+from runtime.child import from_parent
+from runtime.line import Line, LineCutError
+from runtime.logs import log_strays, log_to_stderr
+from runtime.memory import give_back_large_blocks
+from runtime.process import on_stop_signals
+from runtime.vitals import ProcessProbe, Vitals
+from serving.asking import asked
+from serving.front import serve, stop_serving
+from settings import Settings
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError
+from web.server_probe import ServerProbe
+
+log = logging.getLogger("matinee")
+
+REFRESH_SECONDS = 1.0
+
+
+class SharedHealth(Health):
+    """The parts of this process, and the trainer as the first one knows it."""
+
+    def __init__(self, first: Line) -> None:
+        super().__init__()
+        self._first = first
+        self.report("database", "ready")
+        self.report("catalogue", "ready")
+
+    def __getitem__(self, name: str) -> Part:
+        if name != "trainer":
+            return super().__getitem__(name)
+        try:
+            part: Part = self._first.ask("trainer")
+        except LineCutError:  # and this process is about to end as well
+            return super().__getitem__(name)
+        return part
+
+
+class TrainsElsewhere:
+    """The training of the first process, for the application of this one."""
+
+    phases: Mapping[str, float] = SHARES
+
+    def __init__(self, first: Line) -> None:
+        self._first = first
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next training comes by itself; None if none does."""
+        found: datetime | None = asked(self._first, "next_at")
+        return found
+
+    def order(self) -> int | None:
+        """As the method of this name of `jobs.scheduler.Scheduler`."""
+        try:
+            run_id: int | None = asked(self._first, "order")
+        except LineCutError as error:
+            raise DatabaseUnavailableError("the service is being stopped") from error
+        return run_id
+
+
+class Worker:
+    """Every part of a process that serves beside the first one."""
+
+    def __init__(self, settings: Settings, database_url: str, wire: "Connection[Any, Any]") -> None:
+        self.over = threading.Event()
+        self.settings = settings
+        self.database = Database(database_url, settings.threads)
+        self.recommender = Recommender(self.database)
+        self._line = Line(wire, _is_never_asked, self.over.set)
+        self.health = SharedHealth(self._line)
+
+    def serve(self) -> None:
+        """Answer requests, from when the live generation is in memory until the first process ends or hangs up."""
+        self._line.open()
+        on_stop_signals(self._note_signal)
+        while not self.over.is_set() and self._refreshed() == "starting":
+            self.over.wait(REFRESH_SECONDS)
+        if not self.over.is_set():
+            app = create_app(self.recommender, self.health, self.settings, TrainsElsewhere(self._line))
+            server, registry = serve(app, self.settings), app.extensions["metrics"].registry
+            probe = ServerProbe(registry, server, self.health, self.recommender)
+            Vitals(ProcessProbe(registry, "server"), probe).start()
+            while not self.over.wait(REFRESH_SECONDS):
+                self._refreshed()
+            stop_serving()
+        self.database.close()
+
+    def _refreshed(self) -> str:
+        refresh(self.recommender, self.health)
+        return self.health["generation"].state
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self.over.set()
+
+
+def _is_never_asked(question: str) -> None:
+    raise NotImplementedError(question)
+
+
+def main() -> None:
+    """Serve until the process that started this one hangs up or ends, or until a signal."""
+    (settings, database_url), wire = from_parent()
+    log_to_stderr(settings.log_level, settings.log_format)
+    log_strays()
+    give_back_large_blocks()
+    Worker(settings, database_url, wire).serve()
+    os._exit(0)  # not by leaving, which would wait for requests that are given up
+
+
+if __name__ == "__main__":
+    main()

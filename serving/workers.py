@@ -1,0 +1,59 @@
+"""Keeps the processes that serve beside the first one: starts them, starts again one that ends, ends them."""
+
+import logging
+import time
+from functools import partial
+
+from runtime.child import Child
+from runtime.line import Answer
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+COMMAND = ["-m", "serving.worker"]
+AGAIN_SECONDS = 1.0  # after a start, however soon it has ended
+STOP_SECONDS = 5.0
+
+
+class Workers:
+    """As many as the settings want; to be called from one thread."""
+
+    def __init__(self, settings: Settings, database_url: str, answer: Answer) -> None:
+        """Have each of them ask `answer` for what only the first process knows."""
+        self._places: list[Child | None] = [None] * (settings.processes - 1)
+        self._given = settings, database_url
+        self._answer = answer
+        self._started = -AGAIN_SECONDS
+
+    def keep(self) -> None:
+        """Have all of them running; to be called now and then."""
+        for place, child in enumerate(self._places):
+            if child is not None and child.process.poll() is not None:
+                log.error("process %d, which serves, %s; starting another", child.process.pid, child.why_ended())
+                self._places[place] = None
+        if None in self._places and time.monotonic() >= self._started + AGAIN_SECONDS:
+            self._start_all()
+
+    def hang_up(self) -> None:
+        """Have all finish the requests that are under way and end."""
+        for child in self._running:
+            child.line.close()
+
+    def stop(self) -> None:
+        """Wait until all have ended, for a while."""
+        until = time.monotonic() + STOP_SECONDS
+        for child in self._running:
+            child.end(max(0.0, until - time.monotonic()))
+
+    @property
+    def _running(self) -> list[Child]:
+        return [child for child in self._places if child is not None]
+
+    def _start_all(self) -> None:
+        self._started = time.monotonic()
+        for place, child in enumerate(self._places):
+            if child is None:
+                self._places[place] = Child(COMMAND, self._given, self._answer, _nothing)
+
+
+_nothing = partial(log.debug, "the line to a process that serves was cut")

@@ -13,6 +13,7 @@ RUN python3 -m venv --without-pip .venv \
     && python3 -m pip --python .venv/bin/python install --no-cache-dir --no-compile -r requirements.txt \
     && rm -rf .venv/lib/python3*/site-packages/pyspark/examples
 COPY . .
+RUN ln -s ../../runtime/matinee.sh .venv/bin/matinee
 
 FROM ${BASE}
 RUN apt-get update \

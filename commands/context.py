@@ -41,16 +41,27 @@ class Context:
             with EmbeddedPostgres(self.settings.state_dir) as url:
                 yield url
 
+    @property
+    def has_server(self) -> bool:
+        """Whether there is a PostgreSQL to look at: one of DATABASE_URL, or an embedded one that was started before."""
+        return bool(self.settings.database_url) or (self.settings.state_dir / "postgres" / "password").exists()
+
     @contextmanager
-    def database(self) -> Iterator[Database]:
-        """The migrated database."""
+    def unmigrated(self) -> Iterator[Database]:
+        """The database as it is, with tables of whichever revision or none."""
         with self.server() as url:
             database = Database(url, CONNECTIONS)
             try:
-                database.migrate()
                 yield database
             finally:
                 database.close()
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The migrated database."""
+        with self.unmigrated() as database:
+            database.migrate()
+            yield database
 
     @contextmanager
     def trainer(self) -> Iterator["Trainer"]:

@@ -1,12 +1,13 @@
 """Commands that measure: how good generations and settings are, and which settings are better."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.answer import Answer, command
 from commands.context import FILE, FOLDER, NEW_FILE, SEEDS, Context
 from runtime.new_file import write_whole
 
@@ -46,33 +47,45 @@ class Question:
             return measure.run_implicit(engine, self.train_pairs, self.test_pairs, self.seeds)
 
 
-@click.command()
-@click.option("--protocol", type=PROTOCOLS)
+@command(
+    examples=[
+        ("matinee evaluate", "How good the live generation is."),
+        ("matinee evaluate --protocol temporal --seeds 1,2,3 --out found.json", "The model, three times."),
+    ],
+    reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+)
+@click.option("--protocol", type=PROTOCOLS, help="Train and measure the model so; docs/evaluation.md tells of each.")
 @of_a_folder
 @click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
 @click.option("--test-pairs", type=FILE, help="With implicit: the pairs to be found, in the same form.")
 @click.option("--seeds", type=SEEDS, default="1", show_default=True, help="One run for each; the mean is printed.")
 @click.option("--generation", type=int, help="Without a protocol: which one to measure; the live one if not given.")
-@click.option("--json", "out", type=NEW_FILE, help="Write the result here too.")
+@click.option("--out", type=NEW_FILE, help="Write the result, as JSON, to this file too.")
 @click.pass_obj
-def evaluate(context: Context, /, out: Path | None, **question: Any) -> None:
+def evaluate(context: Context, /, out: Path | None, **question: Any) -> Answer:
     """Measure a generation on the held-out people or, with --protocol, the model on any dataset.
 
     docs/evaluation.md says what each protocol does.
     """
     result = Question(**question).answer(context)
-    click.echo(str(result))
     if out is not None:
         write_whole(out, json.dumps(result.to_json(), indent=1).encode())
+    return Answer(str(result), result.to_json())
 
 
-@click.command()
+@command(
+    examples=[
+        ("matinee tune --trials 200", "Search for an hour or so."),
+        ("matinee --params tuned.env train", "Use what was found once."),
+    ],
+    reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+)
 @of_a_folder
 @click.option("--trials", default=50, show_default=True, help="Settings to try; Ctrl-C ends it early.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Of the search and of the trainings.")
 @click.option("--out", type=NEW_FILE, default="tuned.env", show_default=True, help="For --params, or a shell.")
 @click.pass_obj
-def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> None:
+def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> Answer:
     """Search for better settings of ranker and fold-in, and compare them with today's."""
     from jobs.tune import tune as search
     from runtime.movielens import read_set
@@ -80,21 +93,23 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
     ratings, films = read_set(dataset or context.dataset())
     with context.engine() as engine:
         result = search(engine, ratings, films, context.settings.model, out, trials, seed)
-    click.echo(f"{result}\nthe settings found are in {out}")
+    return Answer(f"{result}\nthe settings found are in {out}", result.to_json() | {"out": str(out)})
 
 
-@click.command()
-@click.option("--limit", default=20, show_default=True, help="How many generations, the newest.")
+@command(examples=[("matinee report --html report.html", "A page with plots, to look at or to send.")])
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many generations, the newest."
+)
 @click.option("--html", "page", type=NEW_FILE, help="Write it with plots to this file, a page that needs nothing else.")
 @click.pass_obj
-def report(context: Context, limit: int, page: Path | None) -> None:
+def report(context: Context, limit: int, page: Path | None) -> Answer:
     """Show how good each generation has been, on held-out people and on the views that came after it."""
     from jobs.report import report as gather
 
     with context.database() as database:
         found = gather(database, context.settings, limit)
-    click.echo(str(found))
     if page is not None:
         from jobs.report_page import page as drawn
 
         write_whole(page, drawn(found).encode())
+    return Answer(str(found), {"generations": [asdict(entry) for entry in found.entries], "replaced": found.replaced})

@@ -1,10 +1,12 @@
 """Commands that move people and their ratings in and out."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from commands.answer import Answer, command
 from commands.context import FILE, NEW_FILE, Context
 
 SOURCE = re.compile(r"[!-~]{1,32}", re.ASCII)
@@ -16,7 +18,14 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     return value
 
 
-@click.command("import")
+@command(
+    "import",
+    examples=[
+        ("matinee import ratings.csv --source shop", "The shop's customers and what they rated."),
+        ("matinee import all.jsonl.gz --keep-ids", "An export, into a database without users."),
+    ],
+    reads=("MATINEE_DATASET",),
+)
 @click.argument("file", type=FILE)
 @click.option(
     "--source",
@@ -28,7 +37,7 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
 @click.option("--keep-ids", is_flag=True, help="The ids are ours, from an export; for a database without other users.")
 @click.option("--skip-bad", is_flag=True, help="Pass over lines that are wrong, instead of stopping at the first.")
 @click.pass_obj
-def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad: bool) -> None:
+def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad: bool) -> Answer:
     """Store the people and ratings in FILE: .jsonl or .ndjson, or .csv with MovieLens's columns, also as .gz.
 
     A line of JSON is {"user_id", "movie_id", "rating", "rated_at"}, or {"user_id", "created_at"} for a person. Of two
@@ -40,13 +49,14 @@ def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad:
 
     with context.database() as database:
         init_movie_table(database, context.settings)
-        click.echo(import_events(database, file, None if keep_ids else source, skip_bad))
+        found = import_events(database, file, None if keep_ids else source, skip_bad)
+    return Answer(str(found), asdict(found))
 
 
-@click.command()
+@command(examples=[("matinee export all.jsonl.gz", "All people and ratings, for any other program.")])
 @click.argument("file", type=NEW_FILE)
 @click.pass_obj
-def export(context: Context, file: Path) -> None:
+def export(context: Context, file: Path) -> Answer:
     """Write all people and ratings, as of one moment, to FILE, as `import` reads it.
 
     A .csv has ratings alone, with times in whole seconds; a .jsonl has everybody, and exact times.
@@ -55,4 +65,4 @@ def export(context: Context, file: Path) -> None:
 
     with context.database() as database:
         lines = export_events(database, file)
-    click.echo(f"{lines:,} lines are in {file}")
+    return Answer(f"{lines:,} lines are in {file}", {"file": str(file), "lines": lines})

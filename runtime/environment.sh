@@ -1,7 +1,8 @@
 # Makes the project's Python environment; sourced by the scripts in the root, never run by itself.
 #
 #   . runtime/environment.sh                 (after: MATINEE_ROOT, VENV_PYTHON, say, fail)
-#   ensure_environment requirements.txt      (after: "$VENV_PYTHON" has everything that file asks for)
+#   ensure_environment requirements.txt      (after: "$VENV_PYTHON" has everything that file asks for, and
+#                                             .venv/bin/matinee is there)
 #
 # A second call with the same requirements runs no pip and needs no network. Progress goes to stderr. The requirements
 # are locked: pip installs no file whose SHA-256 they do not name.
@@ -21,6 +22,12 @@ fail() {
 }
 
 ensure_environment() {
+    ensure_requirements "$1"
+    [ -x "$VENV/bin/matinee" ] || ln -sf ../../runtime/matinee.sh "$VENV/bin/matinee" ||
+        say "cannot make $VENV/bin/matinee; .venv/bin/python cli.py is the same command"
+}
+
+ensure_requirements() {
     environment_is_ready "$1" && return
     # The lock is taken on this very file: no extra file, and the kernel drops it with the process.
     exec 9<"$MATINEE_ROOT/runtime/environment.sh"

@@ -1,0 +1,89 @@
+"""What every command has in common: an answer for people or for programs, an exit status, and a page of help."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import click
+
+from settings import rows
+
+DONE, FAILED, MISUSED, NOT_SERVED = 0, 1, 2, 3
+ENDS = {
+    DONE: "Done.",
+    FAILED: "It could not be done; one line on standard error says why and what to do.",
+    MISUSED: "The command line or a setting is wrong; standard error names it.",
+}
+ALWAYS_READ = ("DATABASE_URL", "MATINEE_STATE_DIR", "MATINEE_LOG_LEVEL", "MATINEE_LOG_FORMAT")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command has found: a text for people, the same as JSON has it, and the exit status."""
+
+    text: str
+    facts: Any
+    status: int = DONE
+
+    def show(self, as_json: bool) -> None:
+        """Print it to standard output, where nothing else goes."""
+        click.echo(json.dumps(self.facts, indent=1, default=_json) if as_json else self.text)
+
+
+class Page(click.Command):
+    """A command whose help goes on, after the options, with examples, exit status and environment."""
+
+    def __init__(
+        self, *, examples: Sequence[tuple[str, str]], ends: Mapping[int, str], reads: Sequence[str], **rest: Any
+    ) -> None:
+        super().__init__(**rest)
+        self.examples, self.ends, self.reads = examples, {**ENDS, **ends}, reads
+
+    def get_short_help_str(self, limit: int = 200) -> str:
+        """What the list of commands says of this one: a whole sentence rather than the start of one."""
+        return super().get_short_help_str(limit)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The sections of a manual that click does not know."""
+        helps = {row[0]: row[2] for row in rows()}
+        with formatter.section("Examples"):
+            formatter.write_dl(self.examples)
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status), what) for status, what in sorted(self.ends.items())])
+        with formatter.section("Environment"):
+            formatter.write_dl([(name, helps[name]) for name in (*self.reads, *ALWAYS_READ)])
+
+
+def command(
+    name: str | None = None,
+    *,
+    examples: Sequence[tuple[str, str]],
+    ends: Mapping[int, str] | None = None,
+    reads: Sequence[str] = (),
+) -> Callable[[Callable[..., Answer]], Page]:
+    """Make a command of a function that returns its answer.
+
+    Args:
+        examples: command lines, each with what it does.
+        ends: what an exit status means here beside, or in place of, `ENDS`.
+        reads: the settings that matter to it beside `ALWAYS_READ`.
+    """
+
+    def made(answer: Callable[..., Answer]) -> Page:
+        @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+        @functools.wraps(answer)
+        def run(*arguments: Any, as_json: bool, **options: Any) -> None:
+            told = answer(*arguments, **options)
+            told.show(as_json)
+            click.get_current_context().exit(told.status)
+
+        return click.command(name, cls=Page, examples=examples, ends=ends or {}, reads=reads)(run)
+
+    return made
+
+
+def _json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

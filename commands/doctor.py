@@ -1,0 +1,41 @@
+"""The command that looks for what is wrong, and says what to do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import click
+
+from commands import checks
+from commands.answer import DONE, FAILED, Answer, command
+from commands.checks import Finding
+from commands.context import Context
+from commands.store_checks import stores
+
+CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+    *(checks.python, checks.java, checks.memory, checks.disk, stores),
+    *(checks.port, checks.exposure, checks.spark),
+)
+
+
+@command(
+    examples=[
+        ("matinee doctor", "Before the first start, and when something is wrong."),
+        ("matinee doctor --json | jq '.[] | select(.level != \"ok\")'", "Only what wants doing."),
+    ],
+    ends={
+        DONE: "Nothing would keep the service from working; a warn may be worth a look.",
+        FAILED: "A line is a fail.",
+    },
+    reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+)
+@click.pass_obj
+def doctor(context: Context) -> Answer:
+    """Check Python, packages, Java, memory, disk, database, dataset, port, keys and Spark, and say what to do.
+
+    Settings that cannot be used are told before anything else, with exit status 2. Nothing is downloaded and no table
+    is changed; without a running service an embedded PostgreSQL that exists is started for the moment.
+    """
+    found = [finding for check in CHECKS for finding in check(context)]
+    lines = [f"{finding.level:<5} {finding.what:<11} {finding.text}" for finding in found]
+    failed = any(finding.level == "fail" for finding in found)
+    return Answer("\n".join(lines), [asdict(finding) for finding in found], FAILED if failed else DONE)

@@ -1,0 +1,94 @@
+"""The command that has a training done, by the running service if there is one."""
+
+import time
+from typing import Any
+
+import click
+from sqlalchemy import Row
+
+from commands.answer import DONE, FAILED, NOT_SERVED, Answer, command
+from commands.context import Context
+from commands.service import Service
+from runtime.progress import progress
+from storage import runs
+from storage.database import TRAINING_LOCK, Database
+from storage.errors import DatabaseUnavailableError
+
+LOOK_SECONDS = 0.5
+STATUS = {"published": DONE, "rejected": NOT_SERVED, "failed": FAILED}
+
+
+@command(
+    examples=[
+        ("matinee retrain", "Have the service begin, and go on with other things."),
+        ("matinee retrain --wait && ./tell-the-team", "Go on only once a new generation is served."),
+    ],
+    ends={
+        DONE: "It has begun or, with --wait, what it yielded is served.",
+        FAILED: "It failed, or could not be begun; one line on standard error says why.",
+        NOT_SERVED: "It was done and rejected by the gate, or another one is under way: nothing changed.",
+    },
+    reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_ADMIN_KEY", "MATINEE_DATASET", "MATINEE_SPARK_MASTER"),
+)
+@click.option("--wait", is_flag=True, help="Until it has ended; without a service that is always so.")
+@click.pass_obj
+def retrain(context: Context, wait: bool) -> Answer:
+    """Train now, though nothing may have changed: in the running service or, if none answers, here.
+
+    What comes out is served only if it is not worse than what is. How far it is goes to standard error.
+    """
+    service = Service(context.settings)
+    if service.health() is None:
+        return _train_here(context)
+    run_id = service.order_training()
+    if run_id is None:
+        return _busy()
+    if not wait:
+        return Answer(f"run {run_id} has begun; `matinee status` tells how far it is", {"run_id": run_id})
+    with context.database() as database:
+        return _ended(_followed(database, run_id))
+
+
+def _train_here(context: Context) -> Answer:
+    begun: list[int | None] = []
+    with context.trainer() as trainer:
+        trainer.retrain(begun.append)
+        if begun[0] is None:
+            return _busy()
+        with trainer.database.statement() as db:
+            return _ended(runs.find(db, begun[0], TRAINING_LOCK))
+
+
+def _followed(database: Database, run_id: int) -> Row[Any] | None:
+    """The run, once it has ended; a database that is away for a moment is waited for."""
+    with progress(100, f"run {run_id}", unit="%") as advance:
+        shown = 0
+        while True:
+            try:
+                with database.statement() as db:
+                    run = runs.find(db, run_id, TRAINING_LOCK)
+            except DatabaseUnavailableError:
+                time.sleep(LOOK_SECONDS)
+                continue
+            percent = int(100 * run.progress) if run else 100
+            advance(percent - shown)
+            shown = percent
+            if run is None or not run.going:
+                return run
+            time.sleep(LOOK_SECONDS)
+
+
+def _busy() -> Answer:
+    return Answer("busy: another training is under way", {"outcome": "busy"}, NOT_SERVED)
+
+
+def _ended(run: Row[Any] | None) -> Answer:
+    outcome = "failed" if run is None or run.outcome is None else str(run.outcome)
+    error = None if run is None else run.error or (None if run.outcome else runs.CUT_OFF)
+    facts = {
+        "run_id": run.id if run else None,
+        "outcome": outcome,
+        "error": error,
+        "seconds": (run.finished_at - run.started_at).total_seconds() if run and run.finished_at else None,
+    }
+    return Answer(f"{outcome}: {error}" if error else outcome, facts, STATUS[outcome])

@@ -1,0 +1,78 @@
+"""The running service, asked over HTTP as any client would."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from settings import Settings
+
+SECONDS = 10.0
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be reached by, not to listen on
+
+
+class RefusedError(RuntimeError):
+    """The service has answered that it will not; the message is what it says."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: its status and its body."""
+
+    status: int
+    body: Any
+
+    @property
+    def reason(self) -> str:
+        """What an answer that is an error says."""
+        told = self.body if isinstance(self.body, dict) else {}
+        return f"the service answered {self.status}: {told.get('detail') or told.get('title') or 'nothing more'}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service that these settings describe, whether it runs or not."""
+
+    settings: Settings
+
+    @property
+    def address(self) -> str:
+        """Where it is to be found from this machine."""
+        host = EVERYWHERE.get(self.settings.host, self.settings.host)
+        return f"http://[{host}]:{self.settings.port}" if ":" in host else f"http://{host}:{self.settings.port}"
+
+    def health(self) -> dict[str, Any] | None:
+        """What it says of its parts; None if nothing answers, or something that is not Matinee."""
+        reply = self.ask("GET", "/health/ready")
+        told = reply.body if reply else None
+        return told if isinstance(told, dict) and "parts" in told else None
+
+    def retraining(self) -> dict[str, Any] | None:
+        """The training that is under way or the last one, and when the next one comes; None if it does not say."""
+        reply = self.ask("GET", "/api/v1/retrain")
+        return reply.body if reply and reply.status == http.client.OK else None
+
+    def order_training(self) -> int | None:
+        """Have it train now: the run's id, or None while another training is under way. Raises `RefusedError`."""
+        reply = self.ask("POST", "/api/v1/retrain")
+        if reply is None:
+            raise RefusedError(f"{self.address} has stopped answering. Try again, or see its log.")
+        if reply.status == http.client.CONFLICT:
+            return None
+        if reply.status != http.client.ACCEPTED:
+            raise RefusedError(reply.reason)
+        return int(reply.body["run_id"])
+
+    def ask(self, method: str, path: str) -> Reply | None:
+        """Its answer to a request with the keys of the settings; None if there is none."""
+        host = EVERYWHERE.get(self.settings.host, self.settings.host)
+        connection = http.client.HTTPConnection(host, self.settings.port, timeout=SECONDS)
+        key = self.settings.admin_key or self.settings.api_key
+        try:
+            connection.request(method, path, headers={"X-API-Key": key} if key else {})
+            answer = connection.getresponse()
+            return Reply(answer.status, json.loads(answer.read()))
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()

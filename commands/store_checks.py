@@ -1,0 +1,107 @@
+"""What `doctor` looks at in the database and the dataset; nothing is changed."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from commands.checks import Finding
+from commands.context import Context
+from runtime.dataset import NAMES, find
+from runtime.movielens import fingerprint
+from runtime.postgres import PostgresError
+from runtime.report import DatasetError
+from scoring.factors import FactorsError
+from settings import Settings
+from storage import generations, inspection, runs, schema
+from storage.database import SPARE_CONNECTIONS
+from storage.errors import DatabaseUnavailableError
+
+
+def stores(context: Context) -> Iterator[Finding]:
+    """The database with what is in it, then the dataset, which has to be the one that the catalogue came from."""
+    filled_from = None
+    if not context.has_server:
+        yield Finding("ok", "database", "none yet: the first start of the service makes an embedded one")
+    else:
+        try:
+            with context.unmigrated() as database, database.snapshot() as db:
+                yield from _server(db, context.settings)
+                yield from _tables(db)
+                filled_from = _filled_from(db)
+        except (DatabaseUnavailableError, PostgresError, OSError) as error:
+            yield Finding("fail", "database", f"{error}; see that it runs and that DATABASE_URL names it")
+    yield from _dataset(context.settings, filled_from)
+
+
+def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
+    seen = inspection.look(db)
+    wanted = settings.threads + SPARE_CONNECTIONS
+    problems = {
+        f"version {seen.version} is too old: use PostgreSQL 13 or newer": seen.version_num < inspection.OLDEST,
+        f"its encoding is {seen.encoding}: make a database WITH ENCODING 'UTF8'": seen.encoding != "UTF8",
+        "our role may not make tables: GRANT CREATE ON SCHEMA public to it": not seen.may_create,
+        "it is a standby, which takes no writes: name the primary in DATABASE_URL": not seen.writable,
+    }
+    for problem in (text for text, found in problems.items() if found):
+        yield Finding("fail", "database", problem)
+    if seen.connections < wanted:
+        advice = "raise its max_connections or lower MATINEE_THREADS"
+        yield Finding(
+            "warn", "database", f"it takes {seen.connections} connections, a process may want {wanted}: {advice}"
+        )
+    if not any(problems.values()):
+        yield Finding("ok", "database", f"PostgreSQL {seen.version.split()[0]} answers")
+
+
+def _tables(db: Connection) -> Iterator[Finding]:
+    there = schema.current(db)
+    if there is None:
+        yield Finding("ok", "tables", "none yet: the first start of the service makes them")
+    elif there not in schema.known():
+        told = f"revision {there} is that of a later version, this one knows up to {schema.head()}"
+        yield Finding("fail", "tables", f"{told}: run the version that made them, or a later one")
+    elif there != schema.head():
+        told = f"revision {there}: the next start brings them to {schema.head()}"
+        yield Finding("warn", "tables", f"{told}; take a backup before (matinee backup FILE)")
+    else:
+        yield Finding("ok", "tables", f"revision {there}, the newest")
+        yield from _generation(db)
+
+
+def _generation(db: Connection) -> Iterator[Finding]:
+    live = generations.live_id(db)
+    if live is None:
+        yield Finding(
+            "warn", "generation", "none yet, popular films are served: wait for a training, or matinee retrain"
+        )
+        return
+    try:
+        generations.load(db, live)
+        yield Finding("ok", "generation", f"{live} is live and can be read")
+    except FactorsError as error:
+        yield Finding(
+            "fail", "generation", f"{live} is live, but {error}: matinee activate another, or matinee retrain"
+        )
+
+
+def _filled_from(db: Connection) -> dict[str, str] | None:
+    return runs.ingested(db) if schema.current(db) in schema.known() else None
+
+
+def _dataset(settings: Settings, filled_from: dict[str, str] | None) -> Iterator[Finding]:
+    name = settings.dataset or NAMES[0]
+    try:
+        found = find(name, settings.state_dir, fallback=not settings.dataset)
+        mark = fingerprint(found) if found else None
+    except (DatasetError, OSError) as error:
+        yield Finding("fail", "dataset", str(error))
+        return
+    if mark is None:
+        yield Finding(
+            "warn", "dataset", f"{name} is not here yet: the first start downloads it, or ./download_dataset.sh"
+        )
+    elif filled_from and mark != filled_from["fingerprint"]:
+        told = f"the catalogue was filled from {filled_from['dataset']}, and {found} is another set"
+        yield Finding("fail", "dataset", f"{told}: set MATINEE_DATASET to the first, or use a new database")
+    else:
+        yield Finding("ok", "dataset", str(found))

@@ -1,0 +1,107 @@
+"""Whole tables out and in again, whichever revision they are of: what a backup is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from sqlalchemy import Connection, MetaData, text
+
+from storage import schema
+from storage.copying import copy_in, copy_out
+from storage.errors import NotEmptyError
+
+# what the text of a value depends on
+_FORMS = {
+    "client_encoding": "UTF8",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is in a database; `counter` is the column that PostgreSQL counts up, if there is one."""
+
+    name: str
+    columns: Sequence[str]
+    counter: str | None
+
+
+def fix_forms(db: Connection) -> None:
+    """Have values read and written in one form, wherever this database's defaults come from; `db`: a transaction."""
+    for name, value in _FORMS.items():
+        db.execute(text(f"SET LOCAL {name} = '{value}'"))
+
+
+def tables(db: Connection) -> list[Table]:
+    """Every table, those that others refer to first."""
+    found = MetaData()
+    found.reflect(db)
+    return [
+        Table(
+            table.name,
+            [column.name for column in table.columns],
+            next((column.name for column in table.columns if column.identity is not None), None),
+        )
+        for table in found.sorted_tables
+        if table.name != schema.VERSION_TABLE
+    ]
+
+
+def write(db: Connection, table: Table, file: IO[bytes]) -> int:
+    """Write a table as CSV lines; how many rows it has."""
+    return copy_out(db, f"SELECT {_columns(table)} FROM {_quoted(table.name)}", file)  # noqa: S608 - names of tables
+
+
+def read(db: Connection, table: Table, file: IO[bytes]) -> int:
+    """Fill a table with what `write` wrote, ids included; how many rows that is."""
+    return copy_in(db, f"{_quoted(table.name)} ({_columns(table)})", file)
+
+
+def last_id(db: Connection, table: Table) -> int | None:
+    """The newest id that was given in a table, to a row that may be gone; None before the first."""
+    found: int | None = db.execute(
+        text("SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence(:table, :column) AS regclass))"),
+        {"table": table.name, "column": table.counter},
+    ).scalar_one()
+    return found
+
+
+def go_on_from(db: Connection, table: Table, last: int) -> None:
+    """Have ids of a table given from the one after `last` on."""
+    db.execute(
+        text("SELECT setval(pg_get_serial_sequence(:table, :column), :last)"),
+        {"table": table.name, "column": table.counter, "last": last},
+    )
+
+
+def make_empty(db: Connection, revision: str) -> list[Table]:
+    """Make the tables of a revision in a database that holds nothing; `db` must be a transaction.
+
+    Raises:
+        NotEmptyError: there is a row in it.
+        UnknownRevisionError: this version does not know the revision.
+    """
+    schema.lock(db)
+    for table in tables(db):
+        if db.execute(text(f"SELECT EXISTS (SELECT FROM {_quoted(table.name)})")).scalar_one():  # noqa: S608 - its own name
+            raise NotEmptyError(table.name)
+    schema.drop(db)
+    schema.move(db, revision)
+    return tables(db)
+
+
+def finish(db: Connection) -> None:
+    """Bring filled tables of any revision to the newest, and have PostgreSQL learn what is in them."""
+    schema.move(db, schema.HEAD)
+    db.execute(text("ANALYZE"))
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(_quoted(name) for name in table.columns)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

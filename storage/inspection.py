@@ -1,0 +1,22 @@
+"""Whether a PostgreSQL is fit for the service."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+OLDEST = 130000  # server_version_num: what the statements of storage/ need
+
+
+def look(db: Connection) -> Row[Any]:
+    """What matters of a database: (version, version_num, encoding, connections, may_create, writable)."""
+    return db.execute(
+        text("""
+            SELECT current_setting('server_version') AS version,
+                current_setting('server_version_num')::integer AS version_num,
+                pg_encoding_to_char(encoding) AS encoding,
+                current_setting('max_connections')::integer AS connections,
+                coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+                NOT pg_is_in_recovery() AS writable
+            FROM pg_database WHERE datname = current_database()
+        """)
+    ).one()

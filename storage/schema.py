@@ -1,0 +1,73 @@
+"""The tables' revisions: which one a database has, which ones there are, and the way from one to another."""
+
+import alembic.command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+
+from models import Base
+from settings import ROOT
+from storage.errors import DowngradeRefusedError, UnknownRevisionError
+
+MIGRATION_LOCK = 0x4D617431  # any number that nobody else uses in this database
+HEAD, BASE = "head", "base"
+VERSION_TABLE = "alembic_version"
+
+
+def lock(db: Connection) -> None:
+    """Let no other process change the tables until this transaction ends."""
+    db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+
+
+def move(db: Connection, revision: str) -> None:
+    """Bring the tables to a revision, one process at a time; `db` must be a transaction.
+
+    BASE drops them all. Raises `UnknownRevisionError`, and `DowngradeRefusedError` for any other earlier one.
+    """
+    lock(db)
+    there, config = current(db), _config()
+    config.attributes["connection"] = db
+    if revision == BASE:
+        _refuse_unknown(there)
+        alembic.command.downgrade(config, revision)
+        return
+    wanted = head() if revision == HEAD else revision
+    _refuse_unknown(there, wanted)
+    if there is not None and known().index(there) > known().index(wanted):
+        raise DowngradeRefusedError(there, wanted)
+    alembic.command.upgrade(config, wanted)
+
+
+def _refuse_unknown(*revisions: str | None) -> None:
+    for revision in revisions:
+        if revision is not None and revision not in known():
+            raise UnknownRevisionError(revision, head())
+
+
+def drop(db: Connection) -> None:
+    """Drop our tables, of whichever revision, without a step through those before it."""
+    there = MetaData()
+    there.reflect(db, only=lambda name, _: name == VERSION_TABLE or name in Base.metadata.tables)
+    there.drop_all(db)
+
+
+def current(db: Connection) -> str | None:
+    """The revision of the tables; None where none have been made."""
+    return MigrationContext.configure(db).get_current_revision()
+
+
+def known() -> list[str]:
+    """Every revision there has been, the first one first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def head() -> str:
+    """The revision that this version works with."""
+    return known()[-1]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    return config

@@ -1,5 +1,6 @@
 """What the processes of a running service take of the machine, read from /proc."""
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 MEGABYTE = 1024  # in the kilobytes of /proc
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Footprint:
     descriptors: int
     threads: int
 
+    @property
+    def total(self) -> float:
+        """Megabytes of all of them."""
+        return self.server + self.java + self.workers + self.postgres
+
     def __str__(self) -> str:
         beside = f"java {self.java:.0f}, workers {self.workers:.0f}, postgres {self.postgres:.0f}"
         return f"server {self.server:.0f} MB, {self.descriptors} descriptors, {self.threads} threads; {beside} MB"
@@ -53,6 +60,16 @@ def look_at(server: int) -> Footprint:
         descriptors=len(list((PROC / str(server) / "fd").iterdir())),
         threads=len(list((PROC / str(server) / "task").iterdir())),
     )
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process, those it started and those of them that have ended have taken of the CPU."""
+    seconds = 0.0
+    for one in (pid, *(child for child, _ in _descendants(pid, _children()))):
+        with suppress(OSError):  # it has ended meanwhile, and counts as its parent's
+            user, system, *ended = (PROC / str(one) / "stat").read_text().rpartition(")")[2].split()[11:15]
+            seconds += sum(map(int, (user, system, *ended))) / TICKS
+    return seconds
 
 
 def _children() -> dict[int, list[tuple[int, str]]]:

@@ -1,0 +1,72 @@
+"""The HTTP server of the service, with its edge and access log, and one answer from memory to every request.
+
+    python benchmarks/from_memory.py bare|service PORT THREADS < JSON
+
+"bare" has no application behind the server, "service" the whole one, in which only the making of the list is left out.
+What it reads is a JSON list of [header, value] pairs and the body. It says "ready" once it listens.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+import cherrypy
+from flask import Response
+
+from app import create_app
+from health import Health
+from recommender import Recommender
+from runtime.logs import log_to_stderr
+from settings import Settings
+from storage.database import Database
+from web.edge import harden
+from web.metrics import Metrics
+from web.request_log import RequestLog
+
+TYPE = "Content-Type"
+NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"  # never connected to
+
+
+def bare(fields: list[tuple[str, str]], body: bytes) -> WSGIApplication:
+    """An application that is nothing but its answer."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", fields)
+        return [body]
+
+    return RequestLog(answer, Metrics().request)
+
+
+def service(fields: list[tuple[str, str]], body: bytes) -> WSGIApplication:
+    """The service with an answer to give in place of any list."""
+    health = Health()
+    health.report("catalogue", "ready")
+    app = create_app(Recommender(Database(NOWHERE, 1)), health, Settings())
+    app.view_functions["seed.list_recommendations"] = lambda user_id: Response(body, content_type=dict(fields)[TYPE])
+    return app
+
+
+KINDS = {"bare": bare, "service": service}
+
+
+def main(kind: str, port: int, threads: int) -> None:
+    headers, text = json.load(sys.stdin)
+    log_to_stderr("INFO", "text")
+    cherrypy.tree.graft(KINDS[kind]([(name, value) for name, value in headers], text.encode()), "/")
+    cherrypy.config.update({
+        "environment": "production", "log.screen": False, "server.socket_host": "127.0.0.1",
+        "server.socket_port": port, "server.thread_pool": threads, "server.socket_queue_size": 128,
+    })  # fmt: skip
+    cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
+    harden(cherrypy.server.httpserver)
+    cherrypy.engine.start()
+    print("ready", flush=True)
+    cherrypy.engine.block()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,57 @@
+"""A catalogue, ratings and factors of any size, made up: what counts here is how many there are."""
+
+from pathlib import Path
+
+import numpy as np
+from filters import factors_of
+from sqlalchemy import Connection, text
+
+from storage import generations
+from storage.database import Database
+
+A_DAY = 86_400
+GENRES = ("Drama", "Comedy", "Thriller|Action", "Documentary", "Film-Noir|Drama")
+_PEOPLE = text("""
+    INSERT INTO users (history_version)
+    SELECT CAST(:ratings AS integer) FROM generate_series(1, CAST(:people AS integer)) RETURNING id
+""")
+# spread over the catalogue's first tenth, which is what people rate
+_VIEWS = text("""
+    INSERT INTO views (user_id, movie_id, rating, version)
+    SELECT id, 1 + (id * 37 + n * GREATEST(1, CAST(:films AS integer) / 10 / CAST(:ratings AS integer)))
+        % (CAST(:films AS integer) / 10), (1 + (id * 7 + n * 3) % 10) / 2.0, n
+    FROM unnest(CAST(:users AS integer[])) AS people (id), generate_series(1, CAST(:ratings AS integer)) AS n
+    ON CONFLICT DO NOTHING
+""")
+
+
+def write_dataset(folder: Path, films: int, people: int, each: int) -> Path:
+    """A MovieLens folder of so many films and people, with so many ratings each: long-tailed, of two tastes."""
+    rng = np.random.default_rng(1)
+    folder.mkdir(parents=True)
+    lines = [f'{n},"Film {n} ({1930 + n % 90})",{GENRES[n % len(GENRES)]}\n' for n in range(1, films + 1)]
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(lines))
+    with (folder / "ratings.csv").open("w") as file:
+        file.write("userId,movieId,rating,timestamp\n")
+        for user in range(1, people + 1):
+            film = np.unique((films * rng.power(0.3, 2 * each)).astype(int)[:each]) + 1
+            rating = np.where(film % 2 == user % 2, 4.0, 2.5) + rng.integers(-2, 3, len(film)) / 2
+            columns = zip(film.tolist(), rating.clip(0.5, 5).tolist(), strict=True)
+            file.writelines(f"{user},{f},{r:.1f},{1_500_000_000 + A_DAY * user + f}\n" for f, r in columns)
+    return folder
+
+
+def add_people(db: Connection, people: int, ratings: int, films: int) -> list[int]:
+    """The ids of so many new users with so many ratings each."""
+    users = list(db.execute(_PEOPLE, {"people": people, "ratings": ratings}).scalars())
+    db.execute(_VIEWS, {"users": users, "ratings": ratings, "films": films})
+    return users
+
+
+def publish_factors(database: Database, films: int) -> None:
+    """Make random factors the live generation."""
+    rng = np.random.default_rng(1)
+    factors = factors_of(films, rng)
+    record = generations.Record(None, "accepted", "made up", "made up", {})
+    with database.unhurried() as db:
+        generations.flip(db, generations.add(db, factors, record))

@@ -1,0 +1,120 @@
+"""A list that is stored and current: beside the same bytes from memory, and the bare SELECT in PostgreSQL."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from figures import Figures, middle, ratio
+from processes import Service, free_port
+from sqlalchemy import make_url
+from stage import Stage, list_of, port_of, running, stage, store_lists, warm_up
+from wire_load import Kept, Load, Seen, under_load
+
+from runtime.postgres import EmbeddedPostgres
+from settings import ROOT, Settings
+from storage.recommendations import READ
+
+CONNECTIONS = 1, 16, 64
+GOAL = 0.70  # of what the same server answers from memory
+SHARE_OF_MOST = 0.5  # the fixed rate, of the most that was reached
+TWINS = {"service": "the service from memory", "bare": "the bare HTTP server"}
+HOP_BY_HOP = (b"date", b"server", b"connection", b"x-request-id")
+
+
+def measure(quick: bool) -> Figures:
+    """Requests a second and percentiles, in turns: the service, then its twins that answer from memory."""
+    seconds, repeats = (0.4, 1) if quick else (3.0, 5)
+    with stage(1000 if quick else 10_000, readers=50 if quick else 1000) as on, running(on) as process:
+        store_lists(process, on.readers)
+        requests = [list_of(user) for user in on.readers]
+        warm_up(process, requests)
+        figures = _closed(process, requests, seconds, repeats)
+        most = max(figure.value for name, figure in figures.items() if name.startswith("the service, "))
+        load = Load(port_of(process), requests, 64, seconds, most * SHARE_OF_MOST)
+        seen = [under_load(load) for _ in range(repeats)]
+        return figures | _percentiles(f"at a fixed {SHARE_OF_MOST:.0%} of the most", seen) | _bare(on, seconds, repeats)
+
+
+def _closed(process: Service, requests: list[bytes], seconds: float, repeats: int) -> Figures:
+    figures: Figures = {}
+    with ExitStack() as stack:
+        twins = {kind: stack.enter_context(_twin(kind, port_of(process), requests[0])) for kind in TWINS}
+        for connections in CONNECTIONS:
+            ours: list[Seen] = []
+            rates: dict[str, list[float]] = {kind: [] for kind in TWINS}
+            for _ in range(repeats):
+                ours.append(under_load(Load(port_of(process), requests, connections, seconds)))
+                for kind, port in twins.items():
+                    rates[kind].append(under_load(Load(port, requests, connections, seconds)).per_second())
+            figures |= _beside(connections, ours, rates)
+    return figures
+
+
+def _beside(connections: int, ours: list[Seen], rates: dict[str, list[float]]) -> Figures:
+    by = f"{connections} connection{'s' if connections > 1 else ''}"
+    own = [seen.per_second() for seen in ours]
+    figures = {f"the service, {by}": middle(own, "/s", "more")} | _percentiles(by, ours)
+    for kind, name in TWINS.items():
+        figures[f"{name}, {by}"] = middle(rates[kind], "/s")
+        figures[f"the service of {name}, {by}"] = ratio(own, rates[kind], "more", GOAL)
+    return figures
+
+
+def _percentiles(what: str, seen: list[Seen]) -> Figures:
+    return {f"p{p}, {what}": middle([one.ms(p) for one in seen], "ms", "less") for p in (50, 95, 99)}
+
+
+@contextmanager
+def _twin(kind: str, port: int, request: bytes) -> Iterator[int]:
+    """The port of a server that gives every request the answer that the service on `port` gives to this one."""
+    with Kept(port) as wire:
+        wire.ask(request)
+        head, body = wire.answer
+    pairs = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
+    fields = [(name.decode(), value.decode()) for name, value in pairs if name.lower() not in HOP_BY_HOP]
+    own = free_port()
+    command = [sys.executable, "benchmarks/from_memory.py", kind, str(own), str(Settings().threads)]
+    with tempfile.TemporaryFile() as log:  # a file, as whoever starts a service has one
+        twin = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        assert twin.stdin
+        assert twin.stdout
+        twin.stdin.write(json.dumps([fields, body.decode()]))
+        twin.stdin.close()
+        if twin.stdout.readline() != "ready\n":
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        yield own
+    finally:
+        twin.kill()
+        twin.wait()
+        if twin.stdout:
+            twin.stdout.close()
+
+
+def _bare(on: Stage, seconds: float, repeats: int) -> Figures:
+    """The statement itself by pgbench, which PostgreSQL brings; nothing where it is not installed."""
+    if not shutil.which("pgbench"):
+        return {}
+    script = on.state_dir.with_name("read.sql")
+    chance = f"\\set user random({min(on.readers)}, {max(on.readers)})\n"
+    script.write_text(chance + READ.body.replace("$1", ":user") + ";\n")
+    with EmbeddedPostgres(on.state_dir) as url:
+        return {
+            f"the bare SELECT by pgbench, {connections} connections": middle(
+                [_pgbench(url, script, connections, max(1, round(seconds))) for _ in range(repeats)], "/s"
+            )
+            for connections in CONNECTIONS
+        }
+
+
+def _pgbench(url: str, script: Path, connections: int, seconds: int) -> float:
+    where = make_url(url)
+    command = ["pgbench", "-n", "-M", "prepared", "-f", str(script), "-c", str(connections), "-T", str(seconds)]
+    command += ["-h", str(where.host), "-p", str(where.port), "-U", str(where.username), str(where.database)]
+    told = subprocess.run(command, env={"PGPASSWORD": str(where.password)}, capture_output=True, text=True, check=True)
+    return float(told.stdout.partition("tps = ")[2].split()[0])

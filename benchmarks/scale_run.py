@@ -1,0 +1,87 @@
+"""One size of `scale.py`, in this process: ingest, then a retrain that publishes; the last line printed is its JSON.
+
+python benchmarks/scale_run.py FOLDER RATINGS [--users 100000]
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+import runtime.one_thread  # noqa: F401 - before numpy is loaded
+
+# isort: split
+from generate import Size
+from our_people import OurPeople, add_people, taste_met
+from peak import costing
+
+from engine import Engine
+from jobs.ingest import init_movie_table
+from jobs.retrain import Trainer
+from recommender import Recommender
+from runtime.logs import log_to_stderr
+from runtime.memory import give_back_large_blocks
+from runtime.postgres import EmbeddedPostgres
+from settings import Settings, load
+from storage import generations, runs
+from storage.database import Database
+
+CONNECTIONS = 4
+
+
+def run(settings: Settings, size: Size, users: int) -> dict[str, Any]:
+    """Ingest and retrain as the service does, and measure both."""
+    with EmbeddedPostgres(settings.state_dir) as url:
+        database, engine = Database(url, CONNECTIONS), Engine(settings)
+        database.migrate()
+        with costing() as ingest:
+            init_movie_table(database, settings)
+        ours = OurPeople.make(size, users)
+        add_people(database, ours)
+        trainer = Trainer(settings, database, engine, Recommender(database))
+        trainer.warm_up()  # as in the service
+        with costing() as retrain:
+            trainer.retrain()
+        engine.stop()
+        found = described(database) | {"taste met": taste_met(trainer.recommender, size, ours)}
+        database.close()
+    sizes = {"ratings": size.ratings, "films": size.films, "users": size.users, "our users": users}
+    took = {"retrain s": retrain.seconds, "CPU s": retrain.cpu, "peak MB": retrain.megabytes, "peak": retrain.peak}
+    return {**sizes, "ingest s": ingest.seconds, "ingest MB": ingest.megabytes, **took, **found}
+
+
+def described(database: Database) -> dict[str, Any]:
+    """The phases of the newest run and what its generation is, with its NDCG and popularity's on held-out people."""
+    with database.statement() as db:
+        last = runs.newest(db, "train")[0]
+        made = generations.recent(db, 1)[0]
+    if last.outcome != "published":
+        raise SystemExit(f"the retrain ended as {last.outcome}: {last.error or last.details}")
+    judged = made.details["held_out"]["candidate"]["given"]["20"]
+    return {
+        "phases": last.details["seconds"], "parameters": made.details["parameters"],
+        "NDCG@10": judged["NDCG@10"][0], "popularity": judged["popularity"][0], "RMSE": judged["RMSE"][0],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="the set, as generate.py made it")
+    parser.add_argument("ratings", type=int, help="how many it has")
+    parser.add_argument("--users", type=int, default=100_000, help="of our own users")
+    given = parser.parse_args()
+    give_back_large_blocks()
+    with tempfile.TemporaryDirectory(prefix="matinee-scale-") as state:
+        Path(state).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
+        settings = replace(load(), state_dir=Path(state) / "state", dataset=str(given.folder), database_url="")
+        log_to_stderr(settings.log_level, settings.log_format)
+        print(json.dumps(run(settings, Size.like_movielens(given.ratings), given.users)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""A service to be measured: a real process with a PostgreSQL of its own, filled beforehand."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from made_up import add_people, publish_factors, write_dataset
+from processes import Service, service
+from wire_load import Load, get, under_load
+
+from jobs.ingest import init_movie_table
+from runtime.postgres import EmbeddedPostgres
+from settings import Settings
+from storage.database import Database
+
+NEVER = "0"
+RATERS = 600  # people of the dataset
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder with all that a service needs to answer at once.
+
+    Attributes:
+        readers: users with 20 ratings; collectors: users with 200.
+    """
+
+    state_dir: Path
+    dataset: Path
+    films: int
+    readers: list[int]
+    collectors: list[int]
+
+
+@contextmanager
+def stage(
+    films: int, readers: int = 1000, collectors: int = 50, each: int = 160, factors: bool = True
+) -> Iterator[Stage]:
+    """A state directory with a filled catalogue and people with ratings; random factors are served if asked for."""
+    with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
+        Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
+        dataset = write_dataset(Path(folder) / "dataset", films, RATERS, each)
+        state_dir = Path(folder) / "state"
+        settings = Settings(state_dir=state_dir, dataset=str(dataset))
+        with EmbeddedPostgres(state_dir) as url:
+            database = Database(url, threads=2)
+            database.migrate()
+            init_movie_table(database, settings)
+            if factors:
+                publish_factors(database, films)
+            with database.unhurried() as db:
+                people = add_people(db, readers, 20, films), add_people(db, collectors, 200, films)
+            database.close()
+        yield Stage(state_dir, dataset, films, *people)
+
+
+@contextmanager
+def running(on: Stage, **environ: str) -> Iterator[Service]:
+    """`python server.py` on a stage, ready to recommend; it trains only when it is told to."""
+    own = {"MATINEE_DATASET": str(on.dataset), "MATINEE_RETRAIN_MINUTES": NEVER, "MATINEE_RATE_LIMIT": "off"}
+    with service(on.state_dir, model=own | environ) as process:
+        process.wait_until_ready()
+        yield process
+
+
+def port_of(process: Service) -> int:
+    return process.http.base_url.port or 80
+
+
+def list_of(user: int) -> bytes:
+    """The request for a user's list."""
+    return get(f"/users/{user}/recommendations")
+
+
+def store_lists(process: Service, users: list[int]) -> None:
+    """Have the list of each of these users stored, as the first request for it does."""
+    for user in users:
+        process.get(f"/users/{user}/recommendations")
+
+
+def warm_up(process: Service, requests: list[bytes], seconds: float = 1.0) -> None:
+    under_load(Load(port_of(process), requests, 16, seconds))

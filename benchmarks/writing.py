@@ -1,0 +1,148 @@
+"""A view as it is written over HTTP, beside the bare INSERT with its commit through the same driver."""
+
+import itertools
+import json
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from figures import Figures, middle, ratio
+from processes import Service
+from psycopg2.extras import execute_values
+from sqlalchemy import make_url
+from stage import Stage, port_of, running, stage, warm_up
+from wire_load import Kept, Load, Seen, send, under_load
+
+from runtime.postgres import EmbeddedPostgres
+
+CONNECTIONS = 16
+GOAL = 0.70
+BULK = 1000
+SHIFT = 5  # from one writer's films to the next one's
+VIEW = """
+    INSERT INTO views (user_id, movie_id, rating, version) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, version = excluded.version
+"""
+VIEWS = VIEW.replace("(%s, %s, %s, %s)", "%s")
+DROP = "DROP INDEX ix_views_movie_id"
+MAKE = "CREATE INDEX ix_views_movie_id ON views (movie_id) INCLUDE (rating)"
+
+
+@dataclass(frozen=True)
+class Bare:
+    """What the driver alone is to write: views of these users, each of any of so many films."""
+
+    url: str
+    users: list[int]
+    films: int
+    seconds: float
+
+
+def measure(quick: bool) -> Figures:
+    """Views a second in pairs, single and by the thousand; and single ones without the index on the film."""
+    seconds, repeats = (0.4, 1) if quick else (3.0, 5)
+    films = 2000 if quick else 10_000
+    with stage(films, readers=200, each=40 if quick else 160) as on, running(on) as process, _url(on) as url:
+        bare = Bare(url, on.readers, films, seconds)
+        load = Load(port_of(process), views_of(on), CONNECTIONS, seconds)
+        warm_up(process, list(load.requests))
+        pairs = [(under_load(load), bare_rate(bare)) for _ in range(repeats)]
+        return _single(pairs) | _bulk(process, bare, repeats * 3) | _index(url, load, repeats)
+
+
+def views_of(on: Stage) -> list[bytes]:
+    """One view of each of some users, of another film each, as requests."""
+    turns = range(10 * len(on.readers))
+    return [_view(on.readers[n % len(on.readers)], 1 + n * SHIFT % on.films, 0.5 + n % 10 / 2) for n in turns]
+
+
+def _view(user: int, film: int, rating: float) -> bytes:
+    return send("POST", f"/users/{user}/views/{film}", f'{{"rating": {rating}}}')
+
+
+def _single(pairs: list[tuple[Seen, float]]) -> Figures:
+    rates = [seen.per_second() for seen, _ in pairs], [bare for _, bare in pairs]
+    return {
+        "views over HTTP": middle(rates[0], "/s", "more"),
+        "bare INSERT": middle(rates[1], "/s"),
+        "views over HTTP of bare INSERT": ratio(*rates, "more", GOAL),
+        **{f"p{p} over HTTP": middle([seen.ms(p) for seen, _ in pairs], "ms", "less") for p in (50, 95, 99)},
+    }
+
+
+def bare_rate(bare: Bare) -> float:
+    """Views a second by the driver alone, each with its commit, in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(insert_all_the_time, bare).result()
+
+
+def insert_all_the_time(bare: Bare) -> float:
+    """Write from as many threads as there are connections; to be run in a process of its own."""
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        done = sum(pool.map(lambda number: _insert(bare, number), range(CONNECTIONS)))
+    return done / bare.seconds
+
+
+def _insert(bare: Bare, number: int) -> int:
+    with psycopg2.connect(bare.url) as db, db.cursor() as cursor:
+        done, end = 0, time.monotonic() + bare.seconds
+        for turn in itertools.count(number, CONNECTIONS):
+            if time.monotonic() >= end:
+                break
+            user = bare.users[turn % len(bare.users)]
+            cursor.execute(VIEW, (user, 1 + turn * SHIFT % bare.films, 0.5 + turn % 10 / 2, turn))
+            db.commit()
+            done += 1
+    db.close()
+    return done
+
+
+def _bulk(process: Service, bare: Bare, repeats: int) -> Figures:
+    ours, theirs = [], []
+    with Kept(port_of(process)) as wire, psycopg2.connect(bare.url) as db:
+        for turn in range(repeats + 1):
+            rating = 0.5 + turn % 10 / 2
+            user, other = bare.users[turn % 100], bare.users[100 + turn % 100]
+            ratings = [{"movie_id": film, "rating": rating} for film in range(1, BULK + 1)]
+            body = json.dumps({"ratings": ratings})
+            ours.append(BULK / wire.ask(send("POST", f"/api/v1/users/{user}/ratings", body)))
+            theirs.append(BULK / _bulk_bare(db, other, rating, turn))
+    db.close()
+    return {
+        f"views in bulks of {BULK:,}": middle(ours[1:], "/s", "more"),
+        f"bare INSERT of {BULK:,} at once": middle(theirs[1:], "/s"),
+        f"bulks of bare INSERT of {BULK:,}": ratio(ours[1:], theirs[1:], "more"),
+    }
+
+
+def _bulk_bare(db: "psycopg2.extensions.connection", user: int, rating: float, turn: int) -> float:
+    rows = [(user, film, rating, turn) for film in range(1, BULK + 1)]
+    began = time.perf_counter()
+    with db.cursor() as cursor:
+        execute_values(cursor, VIEWS, rows, page_size=BULK)
+    db.commit()
+    return time.perf_counter() - began
+
+
+def _index(url: str, load: Load, repeats: int) -> Figures:
+    """What the index costs that tells how people rated one film."""
+    rates: tuple[list[float], list[float]] = [], []
+    with psycopg2.connect(url) as db, db.cursor() as cursor:
+        for _ in range(repeats):
+            for change, found in ((DROP, rates[1]), (MAKE, rates[0])):
+                cursor.execute(change)
+                db.commit()
+                found.append(under_load(load).per_second())
+    db.close()
+    return {"views with the index on the film of those without": ratio(*rates, "more")}
+
+
+@contextmanager
+def _url(on: Stage) -> Iterator[str]:
+    """Of the PostgreSQL that the service runs, as the driver takes it."""
+    with EmbeddedPostgres(on.state_dir) as url:
+        yield make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 from scoring.factors import Factors, FactorsError
 from scoring.film_table import FilmTable
 from scoring.lists import Ranked
-from scoring.rankings import Personal, Popular, Ranking
+from scoring.rankings import Made, Personal, Popular, Ranking
 from storage import generations, movies, recommendations
 from storage.database import Database
 from storage.errors import UnknownGenerationError
 from storage.recommendations import History
-from viewer import Live, Recommended, Viewer, Wanted
+from viewer import Listed, Live, Recommended, Viewer, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Recommender:
                 with suppress(FactorsError, UnknownGenerationError):
                     self._load(other)
 
-    def recommend(self, user_id: int) -> list[Recommended]:
+    def recommend(self, user_id: int) -> Listed:
         """The ten films to watch next, best first; fewer only when the user has seen nearly all there are.
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
@@ -122,7 +122,7 @@ class Recommender:
         with self.database.statement() as db:
             stored = recommendations.read(db, user_id)
         if stored.current is not None:
-            return self._described(stored.current)
+            return self._described(stored.current, "stored")
         viewer = self._viewer(stored.history)
         rows = viewer.rows(Wanted())
         ranked = Ranked(viewer.films.films[rows], viewer.ranking.expected(rows))
@@ -130,7 +130,7 @@ class Recommender:
         if viewer.live is not None and viewer.live.id == stored.generation_id:
             with self.database.statement() as db:
                 recommendations.store(db, user_id, viewer.live.id, stored.history.version, ranked)
-        return self._described(ranked)
+        return self._described(ranked, viewer.ranking.strategy)
 
     def viewer(self, user_id: int) -> Viewer:
         """A user with all ratings that have been confirmed. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
@@ -157,7 +157,7 @@ class Recommender:
         )
         return Viewer(live, every, films, ranking, history.version, len(history.films))
 
-    def _described(self, ranked: Ranked) -> list[Recommended]:
+    def _described(self, ranked: Ranked, made: Made) -> Listed:
         rows, _ = self.films.rows(ranked.films)
-        columns = zip(rows, ranked.expected, strict=True)
-        return [Recommended(self.films.film(row), float(expected)) for row, expected in columns]
+        columns = zip(rows.tolist(), ranked.expected.tolist(), strict=True)
+        return Listed([Recommended(self.films.film(row), expected) for row, expected in columns], made)

@@ -10,4 +10,5 @@ for argument in "$@"; do
 done
 cd -- "$MATINEE_ROOT"
 ensure_environment requirements-dev.txt
-exec "$VENV_PYTHON" -m pytest --numprocesses "$at_once" --dist loadfile --no-loadscope-reorder "$@"
+# as low in rank as the service's own trainer, which would else wait for the tests that wait for it
+exec nice -n 10 "$VENV_PYTHON" -m pytest --numprocesses "$at_once" --dist loadfile --no-loadscope-reorder "$@"

@@ -7,8 +7,9 @@ the same name in ``.env``; a bad value raises `SettingsError`, which names the s
 import ipaddress
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ POSTGRES_URL = re.compile(r"(postgres|postgresql(\+psycopg2)?)://(.*@)?(\[[^]]*\
 PASSWORD = re.compile(r":[^:@/]+@")
 KEY = re.compile(r"[!-~]{16,512}")
 RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+SPARK_WORD = re.compile(r"spark\.[\w.-]+=.*", re.ASCII)
 HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 USER_OFFSET = 1_000_000  # what our users' ids are raised by in training; MovieLens's lie below it
 LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # raised so, it must still be an int32
@@ -95,18 +97,41 @@ def folder(text: str) -> Path:
     return (ROOT / Path(text).expanduser()).resolve()
 
 
+def place(text: str) -> str:
+    """A URL as it is, or a path as `folder` takes it."""
+    return text if "://" in text else str(folder(text))
+
+
+def spark_conf(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = [text]
+    if not all(SPARK_WORD.fullmatch(word) for word in words):
+        raise ValueError('words like spark.driver.port=7078, with quotes around one that has a space: "spark.x=a b"')
+    return text
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """How the model is trained and how its parts are mixed; every generation stores the values it was made with."""
 
     like_threshold: float = setting("MATINEE_LIKE_THRESHOLD", 3.5, number(0.5, 5), "A rating from here on is a like.")
-    ranker_rank: int = setting("MATINEE_RANKER_RANK", 64, whole(1, 512), "Dimensions of the ranker's factors.")
+    ranker_rank: int = setting(
+        "MATINEE_RANKER_RANK", 64, whole(1, 512), "Dimensions of the ranker's factors; from 5 million ratings on 32."
+    )
     ranker_reg: float = setting("MATINEE_RANKER_REG", 0.06, number(0, 100), "Regularization of the ranker.")
     ranker_alpha: float = setting("MATINEE_RANKER_ALPHA", 0.2, number(0, 1000), "Confidence of one like.")
-    ranker_iterations: int = setting("MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker.")
-    rater_rank: int = setting("MATINEE_RATER_RANK", 32, whole(1, 512), "Dimensions of the rater's factors.")
+    ranker_iterations: int = setting(
+        "MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker; from 2 million ratings on 4."
+    )
+    rater_rank: int = setting(
+        "MATINEE_RATER_RANK", 32, whole(1, 512), "Dimensions of the rater's factors; from 2 million ratings on 16."
+    )
     rater_reg: float = setting("MATINEE_RATER_REG", 0.15, number(0, 100), "Regularization of the rater.")
-    rater_iterations: int = setting("MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater.")
+    rater_iterations: int = setting(
+        "MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater; from 2 million ratings on 4."
+    )
     neighbours: int = setting(
         "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a film; 0 leaves that part out."
     )
@@ -124,13 +149,23 @@ class ModelSettings:
     seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
 
 
+# What larger sets are trained with where nothing else is set, from so many ratings on. ALS costs ratings x rank^2 x
+# iterations; the larger the set, the less is lost by fewer of either.
+BY_SIZE: tuple[tuple[int, dict[str, int]], ...] = (
+    (2_000_000, {"ranker_iterations": 4, "rater_rank": 16, "rater_iterations": 4}),
+    (5_000_000, {"ranker_rank": 32}),
+)
+LARGE_FROM, LARGE_HEAP = 10_000_000, "3g"
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the process needs to know before it starts."""
 
     host: str = setting("MATINEE_HOST", "127.0.0.1", str, "The address to listen on.")
     port: int = setting("MATINEE_PORT", 5430, whole(1, 65535), "The port to listen on.")
-    threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads that answer requests.")
+    threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads of a process that answer requests.")
+    processes: int = setting("MATINEE_PROCESSES", 1, whole(1, 64), "Processes that answer requests on the port.")
     state_dir: Path = setting(
         "MATINEE_STATE_DIR", ROOT / "var", folder, "Where the embedded database, datasets and Spark keep their files."
     )
@@ -142,7 +177,21 @@ class Settings:
         "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between retrains; 0: never by itself."
     )
     spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", str, "The Spark master that trains.")
-    spark_driver_memory: str = setting("MATINEE_SPARK_DRIVER_MEMORY", "2g", str, "Heap of the Spark driver.")
+    spark_driver_memory: str = setting(
+        "MATINEE_SPARK_DRIVER_MEMORY", "2g", str, "Heap of the Spark driver; from 10 million ratings on 3g."
+    )
+    spark_storage: str = setting(
+        "MATINEE_SPARK_STORAGE", "", place, "A folder or URL that driver and executors share; unset: the state folder."
+    )
+    spark_conf: str = setting(
+        "MATINEE_SPARK_CONF", "", spark_conf, "Spark's own settings: spark.driver.port=7078 spark.executor.memory=4g."
+    )
+    spark_wait_seconds: float = setting(
+        "MATINEE_SPARK_WAIT_SECONDS", 120.0, number(1, 86400), "How long a training goes on without any executor."
+    )
+    spark_python: str = setting(
+        "PYSPARK_PYTHON", "", str, "The Python of Spark's executors; unset: the service's path."
+    )
     keep_generations: int = setting("MATINEE_KEEP_GENERATIONS", 5, whole(1, 1000), "Generations kept for going back.")
     log_level: str = setting(
         "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."
@@ -162,6 +211,17 @@ class Settings:
         "MATINEE_RATE_LIMIT", "", rate, "Requests a client may make, or off; unset: 3000/minute, off on loopback."
     )
     model: ModelSettings = field(default_factory=ModelSettings)
+    chosen: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set
+
+    def model_for(self, ratings: int) -> ModelSettings:
+        """The settings of a training on so many ratings: `BY_SIZE` decides what the operator has left open."""
+        made = {k: v for least, values in BY_SIZE if ratings >= least for k, v in values.items()}
+        return replace(self.model, **{k: v for k, v in made.items() if k not in self.chosen})
+
+    def heap_for(self, ratings: int) -> str:
+        """The heap of a driver that trains on so many ratings."""
+        left_open = "spark_driver_memory" not in self.chosen
+        return LARGE_HEAP if left_open and ratings >= LARGE_FROM else self.spark_driver_memory
 
     @property
     def loopback(self) -> bool:
@@ -189,8 +249,8 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
     if params is not None:
         given |= {k: v for k, v in dotenv_values(params, encoding="utf-8").items() if v is not None}
     problems: list[str] = []
-    model = ModelSettings(**_parsed(ModelSettings, given, problems))
-    settings = Settings(model=model, **_parsed(Settings, given, problems))
+    model, own = _parsed(ModelSettings, given, problems), _parsed(Settings, given, problems)
+    settings = Settings(model=ModelSettings(**model), chosen=frozenset(model | own), **own)
     problems += [f"{name} is not a setting of Matinee" for name in sorted(given) if _unknown(name)]
     if problems:
         raise SettingsError("; ".join(problems))

@@ -12,17 +12,27 @@ given() {
     fi
 }
 
+OPTIONS_OF_SUBMIT='
+import shlex, settings
+s = settings.load()
+print("--master", s.spark_master, "--driver-memory", s.spark_driver_memory, sep="\n")
+for word in shlex.split(s.spark_conf):
+    print("--conf", word, sep="\n")
+'
+
 start_under_spark_submit() {
-    local submit="$1/bin/spark-submit" options
+    local submit="$1/bin/spark-submit" python options
     [ -x "$submit" ] || fail "SPARK_HOME=$1, but $submit cannot be run." \
         "Set SPARK_HOME to an unpacked Spark 4, or unset it to use the one in .venv."
     JAVA_HOME=$(given JAVA_HOME)
     JAVA_HOME=$(JAVA_HOME=$JAVA_HOME "$VENV_PYTHON" -m runtime.java)
-    # The heap is set here, since server.py starts inside a JVM that has its size already.
-    options=$("$VENV_PYTHON" -c 'import settings; s = settings.load(); print(s.spark_master, s.spark_driver_memory)')
-    export SPARK_HOME="$1" JAVA_HOME PYSPARK_PYTHON="$VENV_PYTHON" PYSPARK_DRIVER_PYTHON="$VENV_PYTHON"
+    # Set here, since server.py starts inside a JVM that has its size already.
+    options=$("$VENV_PYTHON" -c "$OPTIONS_OF_SUBMIT")
+    mapfile -t options <<<"$options"
+    python=$(given PYSPARK_PYTHON)
+    export SPARK_HOME="$1" JAVA_HOME PYSPARK_PYTHON="${python:-$VENV_PYTHON}" PYSPARK_DRIVER_PYTHON="$VENV_PYTHON"
     say "starting server.py under $submit"
-    exec "$submit" --master "${options% *}" --driver-memory "${options#* }" server.py "${@:2}"
+    exec "$submit" "${options[@]}" server.py "${@:2}"
 }
 
 cd -- "$MATINEE_ROOT"

@@ -1,6 +1,6 @@
 """Someone to recommend to: any part of their list with reasons, and the ratings to be expected of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from scoring.factors import Factors
 from scoring.film_table import Film, FilmTable, Filters, Rows
-from scoring.rankings import Ranking, best
+from scoring.rankings import Made, Ranking, best
 from storage.errors import UnknownMovieError
 
 LISTED = 10
@@ -21,6 +21,14 @@ class Recommended:
 
     movie: Film
     expected_rating: float
+
+
+class Listed(list[Recommended]):
+    """A list, best first, that tells how it came to be."""
+
+    def __init__(self, films: Iterable[Recommended], made: Made) -> None:
+        super().__init__(films)
+        self.made = made
 
 
 @dataclass(frozen=True)

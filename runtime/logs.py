@@ -12,7 +12,7 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-CHATTY = ("py4j", "apscheduler", "alembic")
+CHATTY = ("py4j", "apscheduler", "alembic", "storage.pool.CountedPool")
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 JSON = ("timestamp", "levelname", "name", "message")
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}

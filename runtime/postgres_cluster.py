@@ -18,7 +18,7 @@ USER = DATABASE = "matinee"
 LEFTOVER_SECONDS = 60  # a killed owner's PostgreSQL may have much to write before it ends
 # its log holds no statement and no row, since these tell what someone thought of a film
 QUIET = ("log_min_error_statement=panic", "log_error_verbosity=terse")
-FLAGS = ("max_connections=100", "shared_buffers=128MB", *QUIET)
+FLAGS = ("max_connections=300", "shared_buffers=128MB", *QUIET)
 SECRET = ("--auth=scram-sha-256", "--pwfile=/dev/stdin")
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 

@@ -3,7 +3,10 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
 from stat import S_IMODE
+
+from runtime.process import lives
 
 NOBODY = (65534, 65534)  # the account that root's PostgreSQL runs as: it needs no name
 PASSABLE = 0o710
@@ -23,6 +26,17 @@ def make_private(folder: Path) -> None:
         with suppress(OSError):  # a container may know no such group; then PostgreSQL's files lie elsewhere
             os.chown(folder, -1, NOBODY[1])
             folder.chmod(PASSABLE)
+
+
+def own_folder(folders: Path) -> Path:
+    """An empty folder of this process among those of others; those of processes that are gone are cleared away."""
+    own = folders / str(os.getpid())
+    for folder in folders.glob("[0-9]*"):
+        if folder == own or not lives(int(folder.name)):
+            rmtree(folder, ignore_errors=True)
+    make_private(folders.parent)
+    own.mkdir(mode=0o700, parents=True)
+    return own
 
 
 def _lost_its_group(folder: Path) -> bool:

@@ -5,8 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
+SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _ON_LINUX: bool = sys.platform == "linux"
 # Looked up here, not in the child: between fork and exec loading a library could wait for a lock for ever.
@@ -24,6 +28,13 @@ def die_with_parent(with_signal: signal.Signals, parent: int | None = None) -> N
     _prctl(_PR_SET_PDEATHSIG, int(with_signal))
     if parent is not None and os.getppid() != parent:
         os._exit(1)
+
+
+def on_stop_signals(handle: Callable[[int, FrameType | None], None]) -> None:
+    """Have a signal that wants an orderly end call `handle`, unless whoever started us has it ignored."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &
+            signal.signal(number, handle)
 
 
 def works_in(pid: int, folder: Path) -> bool:

@@ -8,18 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-import alembic.command
 import psycopg2
-from alembic.config import Config
 from sqlalchemy import Connection, Dialect, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from settings import ROOT
+from storage import schema
 from storage.deadline import Watchdog, in_time
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from storage.pool import CountedPool, PoolState
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ REQUEST_SECONDS = 1.8  # no request waits longer for the database in all, whatev
 ANSWER_SECONDS = 1.5  # for a statement or for a place in the pool: an orderly end before the connection is cut
 SILENT = f"PostgreSQL has not answered within {REQUEST_SECONDS} s"
 SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
-MIGRATION_LOCK, TRAINING_LOCK = 0x4D617431, 0x4D617432  # any two numbers that nobody else uses in this database
+TRAINING_LOCK = 0x4D617432  # any number that nobody else uses in this database
 # a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
 LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
 # libpq gives no SQLSTATE for a connection that was refused, only what the server said
@@ -55,6 +54,7 @@ class Database:
         self.url = make_url(url).set(drivername="postgresql+psycopg2")
         self._engine = create_engine(
             self.url,
+            poolclass=CountedPool,
             pool_size=threads + SPARE_CONNECTIONS,
             max_overflow=0,
             isolation_level="AUTOCOMMIT",
@@ -120,19 +120,19 @@ class Database:
                     self._unlock(db, lock)
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to a revision, one process at a time."""
+        """Bring the tables to a revision, one process at a time. Raises `UnknownRevisionError`."""
         with self.unhurried() as db:
-            db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-            config = Config()
-            config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-            config.attributes["connection"] = db
-            command = alembic.command.downgrade if revision == "base" else alembic.command.upgrade
-            command(config, revision)
+            schema.move(db, revision)
 
     def ping(self) -> None:
         """Raise `DatabaseUnavailableError` unless PostgreSQL answers."""
         with self.statement() as db:
             db.execute(text("SELECT 1"))
+
+    @property
+    def pool(self) -> PoolState:
+        """How much of the pool is in use."""
+        return cast(CountedPool, self._engine.pool).state
 
     def close(self) -> None:
         """Drop the pooled connections."""

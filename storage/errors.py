@@ -9,6 +9,41 @@ class DatabaseRefusedError(DatabaseUnavailableError):
     """PostgreSQL answers and does not let us in, which waiting does not mend; the message says what to do."""
 
 
+class UnknownRevisionError(DatabaseRefusedError):
+    """The tables are, or are to be, of a revision that this version does not know."""
+
+    def __init__(self, revision: str, head: str) -> None:
+        super().__init__(
+            f"The tables are of revision {revision}, and this version of Matinee knows them up to {head}. Run the "
+            "version that made them, or a later one; there is no way back but a backup."
+        )
+
+
+class DowngradeRefusedError(RuntimeError):
+    """Tables are not brought to an earlier revision, which would drop what it has no place for."""
+
+    def __init__(self, there: str, wanted: str) -> None:
+        super().__init__(
+            f"The tables are of revision {there}; {wanted} is an earlier one. To go back, restore the backup that was "
+            "taken before the upgrade into an empty database, with the version of Matinee that took it."
+        )
+
+
+class BackupError(ValueError):
+    """A file is not a backup that can be restored here; the message says why."""
+
+
+class NotEmptyError(RuntimeError):
+    """A backup is restored into an empty database only, and this one is not."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"The database is not empty: there are rows in {table}. Nothing was changed. Stop the service, then name a "
+            "new database in DATABASE_URL (CREATE DATABASE makes one) or, with the embedded one, another "
+            "MATINEE_STATE_DIR, and restore into that."
+        )
+
+
 class UnknownUserError(LookupError):
     """There is no user with this id."""
 

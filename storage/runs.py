@@ -7,19 +7,32 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 CUT_OFF = "cut off: its process ended, or it lost the database"
+_FOLLOWED = """
+    SELECT *, outcome IS NULL AND EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = :lock
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS going
+    FROM runs
+"""
 
 
 def begin(db: Connection, kind: str) -> int:
     """Open a run. The caller holds the job's lock, so a run still open is that of a process that died."""
+    close_open(db, kind, CUT_OFF)
+    statement = text("INSERT INTO runs (kind, phase) VALUES (:kind, 'starting') RETURNING id")
+    return int(db.execute(statement, {"kind": kind}).scalar_one())
+
+
+def close_open(db: Connection, kind: str, error: str) -> None:
+    """Say why a run has failed whose process died. The caller holds the job's lock."""
     db.execute(
         text("""
             UPDATE runs SET outcome = 'failed', error = :error, finished_at = clock_timestamp()
             WHERE kind = :kind AND outcome IS NULL
         """),
-        {"kind": kind, "error": CUT_OFF},
+        {"kind": kind, "error": error},
     )
-    statement = text("INSERT INTO runs (kind, phase) VALUES (:kind, 'starting') RETURNING id")
-    return int(db.execute(statement, {"kind": kind}).scalar_one())
 
 
 def advance(db: Connection, run_id: int, phase: str, progress: float) -> None:
@@ -62,15 +75,13 @@ def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
 
 def followed(db: Connection, kind: str, lock: int) -> Row[Any] | None:
     """The newest run of a kind, with `going`: it is under way, since somebody holds the lock that such runs want."""
-    statement = text("""
-        SELECT *, outcome IS NULL AND EXISTS (
-            SELECT FROM pg_locks
-            WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = :lock
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        ) AS going
-        FROM runs WHERE kind = :kind ORDER BY id DESC LIMIT 1
-    """)
+    statement = text(f"{_FOLLOWED} WHERE kind = :kind ORDER BY id DESC LIMIT 1")
     return db.execute(statement, {"kind": kind, "lock": lock}).one_or_none()
+
+
+def find(db: Connection, run_id: int, lock: int) -> Row[Any] | None:
+    """A run as `followed` has it; None if it had nothing to do and has been discarded."""
+    return db.execute(text(f"{_FOLLOWED} WHERE id = :id"), {"id": run_id, "lock": lock}).one_or_none()
 
 
 def ingested(db: Connection) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Users: made, looked at with all that is held about them, and removed."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
@@ -25,9 +26,11 @@ _HELD = text(f"""
             FROM views v JOIN movies m ON m.id = v.movie_id WHERE v.user_id = u.id ORDER BY v.version DESC, v.movie_id
         ) held) AS ratings,
         (SELECT coalesce(json_agg(held), '[]') FROM (
-            SELECT r.generation_id, r.rank, {_FILM}, r.expected_rating
-            FROM recommendations r JOIN movies m ON m.id = r.movie_id
-            WHERE r.user_id = u.id AND r.history_version = u.history_version ORDER BY r.generation_id DESC, r.rank
+            SELECT r.generation_id, place.rank, {_FILM}, place.expected_rating
+            FROM recommendations r,
+                unnest(r.movie_ids, r.expected_ratings) WITH ORDINALITY AS place (movie_id, expected_rating, rank)
+                JOIN movies m ON m.id = place.movie_id
+            WHERE r.user_id = u.id AND r.history_version = u.history_version ORDER BY r.generation_id DESC, place.rank
         ) held) AS recommendations,
         (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT f.generation_id, {_FILM}, f.rating, f.expected_rating, f.rank
@@ -38,7 +41,7 @@ _HELD = text(f"""
 
 _COUNTS = text("""
     SELECT (SELECT count(*) FROM views WHERE user_id = :user),
-        (SELECT count(*) FROM recommendations WHERE user_id = :user),
+        (SELECT coalesce(sum(cardinality(movie_ids)), 0) FROM recommendations WHERE user_id = :user),
         (SELECT count(*) FROM foretold WHERE user_id = :user)
 """)
 
@@ -71,6 +74,23 @@ def find(db: Connection, user_id: int) -> Row[Any]:
     if found is None:
         raise UnknownUserError(user_id)
     return found
+
+
+def count(db: Connection) -> int:
+    """How many users there are."""
+    return int(db.execute(text("SELECT count(*) FROM users")).scalar_one())
+
+
+def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
+    """The users with the next higher ids, as `find` has each, with `last_at`, when they last rated a film, or None."""
+    statement = text("""
+        SELECT u.id AS user_id, u.created_at, rated.*
+        FROM (SELECT id, created_at FROM users WHERE id > :after ORDER BY id LIMIT :limit) u
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS rating_count, max(rated_at) AS last_at FROM views WHERE user_id = u.id
+        ) rated ORDER BY u.id
+    """)
+    return db.execute(statement, {"after": after, "limit": limit}).all()
 
 
 def held(db: Connection, user_id: int) -> Row[Any]:

@@ -3,25 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from psycopg2 import errorcodes
+from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import IntegrityError
 
 from storage.errors import UnknownMovieError, UnknownUserError
+from storage.prepared import Prepared
 
 # One statement, and its first act on the user's row is to change it: writers of one user follow each other and each
 # gets its own version. Locked first and changed later, the row is where two writers end in a deadlock, as soon as a
 # third locks it for a foreign key. Where nothing changes, the version stays and no list is stale.
-_PUT = text("""
-    WITH sent (movie_id, rating) AS (SELECT * FROM unnest(CAST(:movies AS integer[]), CAST(:ratings AS real[]))),
+_PUT = Prepared("""
+    PREPARE put_views (integer, integer[], real[], boolean) AS
+    WITH sent (movie_id, rating) AS (SELECT * FROM unnest($2, $3)),
     news AS (
-        SELECT :anew OR EXISTS (
-            SELECT FROM sent LEFT JOIN views ON views.user_id = :user AND views.movie_id = sent.movie_id
+        SELECT $4 OR EXISTS (
+            SELECT FROM sent LEFT JOIN views ON views.user_id = $1 AND views.movie_id = sent.movie_id
             WHERE views.rating IS DISTINCT FROM sent.rating
         ) AS are_there
     ),
     person AS (
-        UPDATE users SET history_version = history_version + 1 WHERE id = :user AND (SELECT are_there FROM news)
+        UPDATE users SET history_version = history_version + 1 WHERE id = $1 AND (SELECT are_there FROM news)
         RETURNING id, history_version
     ),
     written AS (
@@ -29,11 +30,11 @@ _PUT = text("""
         SELECT id, movie_id, rating, history_version FROM person, sent
         ON CONFLICT (user_id, movie_id) DO UPDATE
             SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
-            WHERE :anew OR views.rating <> excluded.rating
+            WHERE $4 OR views.rating <> excluded.rating
         RETURNING again
     )
     SELECT (SELECT count(*) FROM written WHERE NOT again) AS created
-    FROM users, news WHERE users.id = :user AND (NOT are_there OR EXISTS (SELECT FROM person))
+    FROM users, news WHERE users.id = $1 AND (NOT are_there OR EXISTS (SELECT FROM person))
 """)
 
 # Changes the user first and then the view, as _PUT does: in the opposite order the two end in a deadlock.
@@ -127,13 +128,11 @@ def of_user(db: Connection, user_id: int, limit: int | None = None, after: Place
 def _write(db: Connection, user_id: int, ratings: Mapping[int, float], anew: bool) -> Written:
     films = list(ratings)
     try:
-        values = {"user": user_id, "movies": films, "ratings": list(ratings.values()), "anew": anew}
-        created = db.execute(_PUT, values).scalar_one_or_none()
-    except IntegrityError as error:
-        if getattr(error.orig, "pgcode", None) != errorcodes.FOREIGN_KEY_VIOLATION:
-            raise
+        found = _PUT.rows(db, user_id, films, list(ratings.values()), anew)
+    except ForeignKeyViolation as error:
         # the user's row was there and changed, so it is a film; PostgreSQL names only the first
         raise UnknownMovieError(*(films if len(films) == 1 else unknown(db, films))) from error
-    if created is None:
+    if not found:
         raise UnknownUserError(user_id)
+    created: int = found[0][0]
     return Written(created, len(films) - created)

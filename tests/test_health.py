@@ -8,7 +8,7 @@ import pytest
 from planted import fill_catalogue, flip, new_user, publish, store_generation, two_tastes
 
 from health import PARTS, Health
-from jobs.scheduler import refresh
+from jobs.refresh import refresh
 from recommender import Recommender
 from storage import generations
 from storage.database import Database

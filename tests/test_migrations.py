@@ -89,3 +89,23 @@ def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
     with pytest.raises(Exception, match="already exists"):
         empty.migrate()
     assert tables(empty) == {"views"}
+
+
+FILLED = (
+    "INSERT INTO users DEFAULT VALUES",
+    "INSERT INTO generations (verdict, reason, fingerprint, details) VALUES ('accepted', '', '', '{}')",
+    "INSERT INTO movies (id, title, genres, rating_count, rating_sum, like_count, expected_rating) "
+    "SELECT id, 'Film', '', 0, 0, 0, 3 FROM unnest(ARRAY[5, 6]) AS films (id)",
+)
+
+
+def test_lists_keep_their_films_and_their_order_when_they_become_one_row(empty: Database) -> None:
+    empty.migrate("0003")
+    with empty.statement() as db:
+        for statement in FILLED:
+            db.execute(text(statement))
+        db.execute(text("INSERT INTO recommendations VALUES (1, 1, 0, 2, 5, 4), (1, 1, 0, 1, 6, 4.5)"))
+    empty.migrate()
+    with empty.statement() as db:
+        kept = db.execute(text("SELECT * FROM recommendations")).all()
+    assert [tuple(row) for row in kept] == [(1, 1, 0, [6, 5], [4.5, 4.0])]

@@ -43,14 +43,18 @@ def listed(recommender: Recommender, user: int) -> list[int]:
 
 def stored(database: Database, user: int) -> list[tuple[int, int, int]]:
     """(history_version, rank, movie_id) of every list kept for a user."""
-    query = text("SELECT history_version, rank, movie_id FROM recommendations WHERE user_id = :user ORDER BY 1, 2")
+    query = text("""
+        SELECT history_version, rank, movie_id
+        FROM recommendations, unnest(movie_ids) WITH ORDINALITY AS place (movie_id, rank)
+        WHERE user_id = :user ORDER BY 1, 2
+    """)
     with database.statement() as db:
         return [tuple(row) for row in db.execute(query, {"user": user})]
 
 
 def tamper(database: Database, user: int, film: int) -> None:
     """Put a film first that nobody computed, so that a list which is read can be told from one that is made."""
-    query = text("UPDATE recommendations SET movie_id = :film WHERE user_id = :user AND rank = 1")
+    query = text("UPDATE recommendations SET movie_ids[1] = :film WHERE user_id = :user")
     with database.statement() as db:
         assert db.execute(query, {"user": user, "film": film}).rowcount == 1
 

@@ -86,6 +86,22 @@ def test_no_parameter_of_the_model_takes_a_word(name: str) -> None:
         load({name: "word"}, NOWHERE)
 
 
+def test_small_sets_are_trained_with_the_defaults_and_larger_ones_with_less() -> None:
+    settings = load({}, NOWHERE)
+    assert settings.model_for(1_000_000) == ModelSettings()
+    ranker = [(m.ranker_rank, m.ranker_iterations) for m in map(settings.model_for, (2_000_000, 5_000_000))]
+    assert ranker == [(64, 4), (32, 4)]
+    assert (settings.heap_for(1_000_000), settings.heap_for(32_000_000)) == ("2g", "3g")
+
+
+def test_what_the_operator_sets_holds_for_sets_of_any_size() -> None:
+    given = {"MATINEE_RANKER_RANK": "64", "MATINEE_RATER_ITERATIONS": "9", "MATINEE_SPARK_DRIVER_MEMORY": "2g"}
+    settings = load(given, NOWHERE)
+    large = settings.model_for(32_000_000)
+    assert (large.ranker_rank, large.rater_iterations, large.rater_rank) == (64, 9, 16)
+    assert settings.heap_for(32_000_000) == "2g"
+
+
 def test_every_bad_value_is_told_at_once(tmp_path: Path) -> None:
     file = dotenv(tmp_path, "MATINEE_THREADS=none\n")
     with pytest.raises(SettingsError) as told:

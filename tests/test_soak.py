@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from recommender import Recommender
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from viewer import Listed
 
 Serve = Callable[..., httpx.Client]
 WELL = Footprint(at=0.0, server=200.0, java=700.0, workers=100.0, postgres=60.0, descriptors=40, threads=25)
@@ -79,11 +81,15 @@ def test_the_load_notices_wrong_lists_and_failures(
     plan: Callable[[Recommender], Plan], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommend = Recommender.recommend
-    monkeypatch.setattr(Recommender, "recommend", lambda self, user: recommend(self, user)[:9] if user % 2 else _away())
+
+    def short_or_away(self: Recommender, user: int) -> Listed:
+        return Listed(recommend(self, user)[:9], "stored") if user % 2 else _away()
+
+    monkeypatch.setattr(Recommender, "recommend", short_or_away)
     tally = put_under_load(plan(Recommender(database)))
     assert set(tally.failed) == {"list: 503"}
     assert any("got [" in wrong for wrong in tally.wrong)
 
 
-def _away() -> None:
+def _away() -> NoReturn:
     raise DatabaseUnavailableError("away")

@@ -155,7 +155,7 @@ def test_publishing_passes_over_users_who_have_left_meanwhile(filled: Database) 
         users.delete(db, people[0])
         users.delete(db, people[2])
     with filled.transaction() as db:
-        assert recommendations.publish(db, generation, *lists_of(people, 0)) == 4
+        assert recommendations.publish(db, generation, *lists_of(people, 0)) == 2
         generations.flip(db, generation)
     with filled.statement() as db:
         for user in (people[1], people[3]):
@@ -201,10 +201,13 @@ BAD_ROWS = {
     "a rating of nothing": "INSERT INTO views (user_id, movie_id, rating, version) VALUES (1, {film}, 'NaN', 1)",
     "a view of an unknown film": "INSERT INTO views (user_id, movie_id, rating, version) VALUES (1, 1, 4, 1)",
     "a view of an unknown user": "INSERT INTO views (user_id, movie_id, rating, version) VALUES (7, {film}, 4, 1)",
-    "a place before the first": "INSERT INTO recommendations VALUES (1, 1, 0, 0, {film}, 4)",
-    "an expected rating off the scale": "INSERT INTO recommendations VALUES (1, 1, 0, 1, {film}, 5.1)",
-    "one place twice": "INSERT INTO recommendations VALUES (1, 1, 0, 1, {film}, 4), (1, 1, 0, 1, {other}, 4)",
-    "one film twice": "INSERT INTO recommendations VALUES (1, 1, 0, 1, {film}, 4), (1, 1, 0, 2, {film}, 4)",
+    "a list of no films": "INSERT INTO recommendations VALUES (1, 1, 0, '{{}}', '{{}}')",
+    "a film without an expected rating": "INSERT INTO recommendations VALUES (1, 1, 0, '{{1,2}}', '{{4}}')",
+    "an expected rating off the scale": "INSERT INTO recommendations VALUES (1, 1, 0, '{{1,2}}', '{{4,5.1}}')",
+    "an expected rating below it": "INSERT INTO recommendations VALUES (1, 1, 0, '{{1,2}}', '{{4,0.4}}')",
+    "two lists of one history": "INSERT INTO recommendations VALUES (1, 1, 0, '{{1}}', '{{4}}'), "
+    "(1, 1, 0, '{{2}}', '{{4}}')",
+    "a list of an unknown user": "INSERT INTO recommendations VALUES (7, 1, 0, '{{1}}', '{{4}}')",
     "a second live generation": "INSERT INTO live_generation (generation_id) VALUES (1)",
     "a live generation that is not the single one": "INSERT INTO live_generation (single, generation_id) "
     "VALUES (false, 1)",

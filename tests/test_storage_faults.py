@@ -17,7 +17,7 @@ from victim import Victim, fill_up, small_disk, victim
 from health import Health
 from jobs import ingest
 from jobs.ingest import init_movie_table, load_base
-from jobs.scheduler import refresh
+from jobs.refresh import refresh
 from recommender import Recommender
 from runtime.disk import FullDiskError
 from runtime.report import DatasetError

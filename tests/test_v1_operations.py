@@ -19,7 +19,8 @@ from app import create_app
 from engine import Engine
 from health import Health
 from jobs.ingest import init_movie_table
-from jobs.retrain import SHARES, Trainer
+from jobs.phases import SHARES
+from jobs.retrain import Trainer
 from jobs.scheduler import Scheduler
 from recommender import Recommender
 from scoring.factors import Factors

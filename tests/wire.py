@@ -20,7 +20,14 @@ Address = tuple[str, int]
 
 @contextmanager
 def serving(app: Any, threads: int = 20) -> Iterator[Address]:
-    """An application over HTTP, behind the server that CherryPy is made of and its edge."""
+    """The address of an application over HTTP, behind the server that CherryPy is made of and its edge."""
+    with served(app, threads) as server:
+        yield server.bind_addr
+
+
+@contextmanager
+def served(app: Any, threads: int = 20) -> Iterator[WsgiServer]:
+    """The same, as the server."""
     server = WsgiServer(("127.0.0.1", 0), app, numthreads=threads, request_queue_size=128)
     harden(server)
     server.expiration_interval = 0.02  # how soon it notices that it is to stop, or that a time is over
@@ -28,7 +35,7 @@ def serving(app: Any, threads: int = 20) -> Iterator[Address]:
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
-        yield server.bind_addr
+        yield server
     finally:
         server.stop()
         thread.join()

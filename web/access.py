@@ -17,8 +17,10 @@ from web.security_headers import secure
 
 Caller = Literal["admin", "api"]
 
-HEALTH, PAGES, DOCS, ADMIN = "health", "pages", "docs", "admin"  # blueprints with rules of their own
+# blueprints with rules of their own
+HEALTH, METRICS, PAGES, DOCS, ADMIN = "health", "metrics", "pages", "docs", "admin"
 WITHOUT_A_KEY = {HEALTH, PAGES, DOCS}  # a browser opens a page before anyone can give it a key
+UNLIMITED = {HEALTH, METRICS}  # an operator has to see what happens when there are too many requests
 LOOPBACK = r"localhost|127(\.\d{1,3}){3}|\[::1\]"
 ONLY_READ = {"GET", "HEAD", "OPTIONS"}
 GET_WITH_EFFECT = "seed.create_user"
@@ -47,7 +49,7 @@ def guard(app: Flask, settings: Settings) -> None:
         if hosts:
             _check_host(hosts)
         caller = keys.caller()
-        if limit and request.blueprint != HEALTH:
+        if limit and request.blueprint not in UNLIMITED:
             limit.count(caller or network_of(request.remote_addr or ""))
         keys.check(caller)
         _check_site()

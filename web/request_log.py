@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -22,10 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """WSGI around an application: gives each request its id, and writes down what came of it and in what time."""
+    """WSGI around an application: gives each request its id, and writes down what came of it and in what time.
 
-    def __init__(self, app: WSGIApplication) -> None:
+    `count` is told the same: environ, status and seconds.
+    """
+
+    def __init__(self, app: WSGIApplication, count: Callable[[WSGIEnvironment, int, float], None]) -> None:
         self.app = app
+        self.count = count
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
@@ -41,7 +45,9 @@ class RequestLog:
             try:
                 return self.app(environ, start)
             finally:
-                _write(environ["REQUEST_METHOD"], _path(environ), status, length, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                _write(environ["REQUEST_METHOD"], _path(environ), status, length, seconds)
+                self.count(environ, status, seconds)
 
 
 @contextmanager

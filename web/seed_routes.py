@@ -11,6 +11,7 @@ from recommender import Recommender
 from scoring.film_table import Film
 from storage import users, views
 from viewer import Recommended
+from web.metrics import metrics
 from web.parsing import parse_id, parse_rating
 
 seed_routes = Blueprint("seed", __name__)
@@ -47,12 +48,14 @@ def put_view(user_id: str, movie_id: str) -> Response:
     user, movie, rating = parse_id("user_id", user_id), parse_id("movie_id", movie_id), parse_rating(request)
     with _recommender().database.statement() as db:
         created = views.put(db, user, movie, rating)
+    metrics().written(created=created, replaced=not created)
     return _json({"success": True}, 201 if created else 200)
 
 
 @seed_routes.get("/users/<user_id>/recommendations")
 def list_recommendations(user_id: str) -> Response:
     found = _recommender().recommend(parse_id("user_id", user_id))
+    metrics().listed(found.made)
     return _json([_recommendation_pairs(item) for item in found])
 
 

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from storage import views
 from storage.errors import UnknownRatingError
+from web.metrics import metrics
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
 from web.v1.cursors import decode, encode
@@ -79,6 +80,7 @@ def put_rating(path: FilmPath, body: RatingSent) -> Response:
     """
     with recommender().database.statement() as db:
         written = views.rate(db, path.user_id, {path.movie_id: body.rating})
+    metrics().written(*written)
     return answer(Rating(movie_id=path.movie_id, rating=body.rating), 201 if written.created else 200)
 
 
@@ -90,6 +92,7 @@ def put_ratings(path: UserPath, body: batch.NewRatings) -> Response:
     """
     with recommender().database.statement() as db:
         written = batch.write(db, path.user_id, body.ratings)
+    metrics().written(*written)
     return answer(Written(created=written.created, replaced=written.replaced))
 
 
@@ -102,4 +105,5 @@ def delete_rating(path: FilmPath) -> Response:
     with recommender().database.statement() as db:
         if not views.remove(db, path.user_id, path.movie_id):
             raise UnknownRatingError(path.user_id, path.movie_id)
+    metrics().written(removed=1)
     return Response(status=204)

@@ -10,6 +10,7 @@ from scoring.film_table import Filters, UnknownGenreError
 from scoring.rankings import Strategy
 from viewer import LISTED, Place, Viewer, Wanted
 from web.errors import InvalidInputError
+from web.metrics import metrics
 from web.parsing import INT32
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
@@ -149,6 +150,7 @@ def _recommendations(viewer: Viewer, asked: Narrowed) -> Recommendations:
         places = viewer.places(asked.wanted)
     except UnknownGenreError as error:
         raise InvalidInputError(("genre", str(error))) from error
+    metrics().listed(viewer.ranking.strategy)
     live = viewer.live
     return Recommendations(
         items=[_recommendation(place) for place in places],

@@ -65,8 +65,12 @@ def _reserve(folder: Path) -> None:
     if allocate is None:
         return
     for kind, size in ROOM.items():
-        with (folder / f"{kind}_{os.getpid()}.db").open("ab") as file:
-            allocate(file.fileno(), 0, size)
+        file = folder / f"{kind}_{os.getpid()}.db"
+        if not file.exists():
+            unready = file.with_suffix(".unready")  # whoever reads the folder by now could not read an empty file
+            with unready.open("wb") as room:
+                allocate(room.fileno(), 0, size)
+            unready.rename(file)
 
 
 def _folder() -> Path | None:

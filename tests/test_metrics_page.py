@@ -1,5 +1,6 @@
 """/metrics: what it counts, what it measures, who may read it, and that it is right with several processes."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,10 +12,12 @@ import httpx
 import pytest
 from planted import EVEN, IDS, ODD, new_user
 from processes import poll, service
+from prometheus_client import CollectorRegistry, generate_latest
 from watched import HEAP, THREADS, Shown, samples, trained, watched
 
 from health import Health
 from recommender import Recommender
+from runtime import shared_counts
 from runtime.shared_counts import ROOM
 from settings import ROOT
 from storage.database import Database
@@ -273,6 +276,23 @@ def test_counting_needs_no_room_that_has_not_been_taken(several: str) -> None:
     for _, name, size, allocated in files:
         assert int(allocated) >= int(size) == ROOM[name.rpartition("_")[0]], name
     assert "LEFT\n" in several
+
+
+def test_whoever_reads_the_counts_while_a_process_starts_finds_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(shared_counts.FOLDER, str(tmp_path))
+    allocate, read = os.posix_fallocate, []
+
+    def looking(*at: int) -> None:
+        read.append(generate_latest(shared_counts.shown(CollectorRegistry())))
+        allocate(*at)
+
+    monkeypatch.setattr(os, "posix_fallocate", looking)
+    for _ in range(2):  # the second time all its files are there
+        shared_counts.own_counts()
+        assert len(read) == len(ROOM)
+    assert len(list(tmp_path.glob("*.db"))) == len(list(tmp_path.iterdir())) == len(ROOM)
 
 
 def test_a_service_tells_of_all_its_processes(tmp_path: Path, database: Database, dataset: Path) -> None:

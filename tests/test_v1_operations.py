@@ -182,7 +182,7 @@ class Taught:
         self.gate = threading.Event()
         self.failure: Exception | None = None
 
-    def start(self) -> None:
+    def start(self, ratings: int) -> None:
         """There is nothing to start."""
 
     def train(self, *_: object) -> Factors:
@@ -295,10 +295,12 @@ def test_a_training_of_another_process_is_told_of(operated: Operated, database: 
 
 
 def test_the_next_training_is_announced(trainer: Trainer, ready: Health, served: Callable[[Trainer], Operated]) -> None:
-    fill_catalogue(trainer.database)
-    publish(trainer.recommender, two_tastes())
-    record(trainer.database, {})
+    init_movie_table(trainer.database, trainer.settings)
+    publish(trainer.recommender, two_tastes(films=list(range(1, FILMS + 1))))
+    with trainer.database.transaction() as db:
+        runs.end(db, runs.begin(db, "train"), "published", {})
     client, _ = served(trainer)
+    poll(lambda: ready["trainer"].state == "ready", what="a trainer at rest")
     state = client.get(RETRAIN).json()
     assert (state["state"], state["outcome"]) == ("idle", "published")
     pause = datetime.fromisoformat(state["next_at"]) - datetime.fromisoformat(state["started_at"])

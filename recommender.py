@@ -122,7 +122,7 @@ class Recommender:
         with self.database.statement() as db:
             stored = recommendations.read(db, user_id)
         if stored.current is not None:
-            return self._described(stored.current, "stored")
+            return self._described(*stored.current, "stored")
         viewer = self._viewer(stored.history)
         rows = viewer.rows(Wanted())
         ranked = Ranked(viewer.films.films[rows], viewer.ranking.expected(rows))
@@ -130,7 +130,7 @@ class Recommender:
         if viewer.live is not None and viewer.live.id == stored.generation_id:
             with self.database.statement() as db:
                 recommendations.store(db, user_id, viewer.live.id, stored.history.version, ranked)
-        return self._described(ranked, viewer.ranking.strategy)
+        return self._described(ranked.films.tolist(), ranked.expected.tolist(), viewer.ranking.strategy)
 
     def viewer(self, user_id: int) -> Viewer:
         """A user with all ratings that have been confirmed. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
@@ -157,7 +157,6 @@ class Recommender:
         )
         return Viewer(live, every, films, ranking, history.version, len(history.films))
 
-    def _described(self, ranked: Ranked, made: Made) -> Listed:
-        rows, _ = self.films.rows(ranked.films)
-        columns = zip(rows.tolist(), ranked.expected.tolist(), strict=True)
-        return Listed([Recommended(self.films.film(row), expected) for row, expected in columns], made)
+    def _described(self, films: list[int], expected: list[float], made: Made) -> Listed:
+        of_id = self.films.of_id
+        return Listed([Recommended(of_id(film), rating) for film, rating in zip(films, expected, strict=True)], made)

@@ -81,6 +81,17 @@ class FilmTable:
         year = int(self.year[row])
         return Film(int(self.films[row]), self.title[row], self.genres[row], None if year == UNKNOWN_YEAR else year)
 
+    def of_id(self, movie_id: int) -> Film:
+        """What is shown of a film that there is; every list names the same few again and again, so it is kept."""
+        film = self._shown.get(movie_id)
+        if film is None:
+            film = self._shown[movie_id] = self.film(int(np.searchsorted(self.films, movie_id)))
+        return film
+
+    @cached_property
+    def _shown(self) -> dict[int, Film]:
+        return {}
+
     def take(self, films: Ints) -> "FilmTable":
         """The table of these films only, ascending; those that it lacks are left out."""
         if np.array_equal(films, self.films):

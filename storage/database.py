@@ -1,10 +1,7 @@
 """The way to PostgreSQL: a pool of connections, their timeouts, migrations, and one lock among processes."""
 
 import logging
-import re
 import select
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,38 +9,22 @@ from typing import Any, cast
 
 import psycopg2
 from sqlalchemy import Connection, Dialect, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from storage import schema
 from storage.deadline import Watchdog, in_time
-from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from storage.haste import Haste, Hurry, watched
+from storage.lost import first_line, translated
 from storage.pool import CountedPool, PoolState
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2
-REQUEST_SECONDS = 1.8  # no request waits longer for the database in all, whatever is the matter with it
 ANSWER_SECONDS = 1.5  # for a statement or for a place in the pool: an orderly end before the connection is cut
-SILENT = f"PostgreSQL has not answered within {REQUEST_SECONDS} s"
 SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
 TRAINING_LOCK = 0x4D617432  # any number that nobody else uses in this database
 # a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
 LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
-# libpq gives no SQLSTATE for a connection that was refused, only what the server said
-REFUSED = re.compile(
-    r"authentication failed|no pg_hba\.conf entry|no password supplied|(database|role) .+ does not exist"
-)
-ADVICE = "Correct the user, password or database in DATABASE_URL, or make them in PostgreSQL."
-# psycopg2's own come where SQLAlchemy puts a connection back into the pool
-LOST = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-    TimeoutError,
-    psycopg2.OperationalError,
-    psycopg2.InterfaceError,
-)
 
 
 class Database:
@@ -57,6 +38,7 @@ class Database:
             poolclass=CountedPool,
             pool_size=threads + SPARE_CONNECTIONS,
             max_overflow=0,
+            pool_use_lifo=True,  # the last to be used is the one that PostgreSQL has warm
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # an error that is logged would tell what someone thought of a film
             pool_timeout=ANSWER_SECONDS,
@@ -73,25 +55,23 @@ class Database:
         event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "checkout", _refuse_dead)
 
-    @contextmanager
-    def statement(self) -> Iterator[Connection]:
+    def statement(self) -> Haste:
         """For work that is one statement, and in haste: it commits by itself, which saves two round trips."""
-        with _translated(), self._in_haste() as until, self._engine.connect() as db, self._watched(db, until):
-            yield db
+        return Haste(self._engine, self._watchdog, self._hurry)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """For work of several statements that count together or not at all, in haste like one."""
-        with _translated(), self._in_haste() as until, self._engine.connect() as db, self._watched(db, until):
-            # watched as well: on a connection that has been in a transaction before, psycopg2 asks PostgreSQL for it
-            db = db.execution_options(isolation_level="READ COMMITTED")
+        with self.statement() as plain:
+            # in haste as well: on a connection that has been in a transaction before, psycopg2 asks PostgreSQL for it
+            db = plain.execution_options(isolation_level="READ COMMITTED")
             with db.begin():
                 yield db
 
     @contextmanager
     def unhurried(self) -> Iterator[Connection]:
         """A transaction that may take its time, for work that no request waits for, on a connection of its own."""
-        with _translated(), self._transactions.begin() as db:
+        with translated(), self._transactions.begin() as db:
             # libpq keeps a buffer of the largest message as long as the connection lives: a pool through which
             # generations go would soon hold one of them, twice its size, for each connection
             db.detach()
@@ -101,7 +81,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Every statement inside sees the database as it was at the first one, and can change nothing."""
-        with _translated(), self._engine.connect() as db:
+        with translated(), self._engine.connect() as db:
             db = db.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with db.begin():
                 db.execute(text("SET LOCAL statement_timeout = 0"))
@@ -110,8 +90,8 @@ class Database:
     @contextmanager
     def alone(self, lock: int) -> Iterator[bool]:
         """Whether this is now the only process inside; PostgreSQL frees the place of one that dies."""
-        with _translated(), self._engine.connect() as db:
-            with self._watched(db):
+        with translated(), self._engine.connect() as db:
+            with watched(self._watchdog, db):
                 taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
             try:
                 yield taken
@@ -139,27 +119,6 @@ class Database:
         self._engine.dispose()
         self._watchdog.close()
 
-    @contextmanager
-    def _in_haste(self) -> Iterator[float]:
-        """Until when the work may last: one limit for a place in the pool, a connection and the answers."""
-        until = time.monotonic() + REQUEST_SECONDS
-        self._hurry.until = until
-        try:
-            yield until
-        finally:
-            self._hurry.until = None
-
-    @contextmanager
-    def _watched(self, db: Connection, until: float | None = None) -> Iterator[None]:
-        wire = db.connection.fileno()
-        with self._watchdog.watching(wire, until or time.monotonic() + REQUEST_SECONDS) as watched:
-            try:
-                yield
-            except (DBAPIError, psycopg2.Error) as error:
-                if watched.cut:
-                    raise TimeoutError(SILENT) from error
-                raise
-
     def _connect(self, dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
         """Open a connection for the pool, within the limit of the work that waits for it."""
         connect = partial(psycopg2.connect, *arguments, **options)
@@ -167,19 +126,13 @@ class Database:
 
     def _unlock(self, db: Connection, lock: int) -> None:
         try:
-            with self._watched(db):
+            with watched(self._watchdog, db):
                 db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
         except (DBAPIError, psycopg2.Error, TimeoutError) as error:
             # what was done under the lock is done; in the pool the connection might hold the lock for ever, and
             # PostgreSQL frees it with the connection
-            log.warning("the connection that held a lock was lost: %s", _first_line(error))
+            log.warning("the connection that held a lock was lost: %s", first_line(error))
             db.invalidate()
-
-
-class Hurry(threading.local):
-    """Until when the work of this thread may last, while it is in haste."""
-
-    until: float | None = None
 
 
 def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
@@ -195,24 +148,3 @@ def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
     look.register(connection.fileno(), select.POLLIN)
     if look.poll(0):
         raise InvalidatePoolError
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the many ways in which a database is away into `DatabaseUnavailableError`."""
-    try:
-        yield
-    except LOST as error:
-        raise _unavailable(_first_line(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise _unavailable(_first_line(error)) from error
-        raise
-
-
-def _unavailable(told: str) -> DatabaseUnavailableError:
-    return DatabaseRefusedError(f"{told}. {ADVICE}") if REFUSED.search(told) else DatabaseUnavailableError(told)
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or SILENT

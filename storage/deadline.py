@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+REQUEST_SECONDS = 1.8  # no request waits longer for the database in all, whatever is the matter with it
+SILENT = f"PostgreSQL has not answered within {REQUEST_SECONDS} s"
 NEVER = math.inf
 
 
@@ -25,7 +27,7 @@ class Closable(Protocol):
 C = TypeVar("C", bound=Closable)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Watched:
     """A connection at work: until when it may be, a file descriptor of its socket, and whether it was cut."""
 
@@ -42,7 +44,8 @@ class Watchdog:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._watched: set[Watched] = set()
         self._wakes = NEVER
         self._thread: threading.Thread | None = None
@@ -50,18 +53,27 @@ class Watchdog:
     @contextmanager
     def watching(self, wire: int, until: float) -> Iterator[Watched]:
         """Cut the socket with the file descriptor `wire` if the block has not ended at the monotonic time `until`."""
-        # a duplicate, since the connection may be closed in the block, and its number soon be another socket's
-        watched = Watched(until, os.dup(wire))
-        with self._changed:
-            self._watched.add(watched)
-            if until < self._wakes:
-                self._wake()
+        watched = self.watch(wire, until)
         try:
             yield watched
         finally:
-            with self._changed:
-                self._watched.discard(watched)
-                os.close(watched.wire)
+            self.leave(watched)
+
+    def watch(self, wire: int, until: float) -> Watched:
+        """Begin what `watching` does; `leave` is to follow, whatever happens."""
+        # a duplicate, since the connection may be closed meanwhile, and its number soon be another socket's
+        watched = Watched(until, os.dup(wire))
+        with self._lock:
+            self._watched.add(watched)
+            if until < self._wakes:
+                self._wake()
+        return watched
+
+    def leave(self, watched: Watched) -> None:
+        """Watch it no longer."""
+        with self._lock:
+            self._watched.discard(watched)
+            os.close(watched.wire)
 
     def close(self) -> None:
         """End the thread; work that comes later starts another."""

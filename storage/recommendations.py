@@ -78,12 +78,13 @@ class Stored:
 
     Attributes:
         generation_id: the live one, None before the first.
-        current: the stored list if it is made from that and from the history as it is now.
+        current: the stored list if it is made from that and from the history as it is now: the films best first, and
+            the ratings to expect of them.
         history: what to make a list from where there is no current one; without ratings else.
     """
 
     generation_id: int | None
-    current: Ranked | None
+    current: tuple[list[int], list[float]] | None
     history: History
 
 
@@ -93,8 +94,7 @@ def read(db: Connection, user_id: int) -> Stored:
     if not found:
         raise UnknownUserError(user_id)
     version, generation_id, films, expected, rated, ratings = found[0]
-    current = Ranked(np.array(films, np.int32), np.array(expected, np.float32)) if films else None
-    return Stored(generation_id, current, _history(version, rated, ratings))
+    return Stored(generation_id, (films, expected) if films else None, _history(version, rated, ratings))
 
 
 def history(db: Connection, user_id: int) -> History:

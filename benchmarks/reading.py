@@ -20,6 +20,7 @@ from settings import ROOT, Settings
 from storage.recommendations import READ
 
 CONNECTIONS = 1, 16, 64
+SETTLED = 3  # seconds; for a part of the first, 64 connections are made
 GOAL = 0.70  # of what the same server answers from memory
 SHARE_OF_MOST = 0.5  # the fixed rate, of the most that was reached
 TWINS = {"service": "the service from memory", "bare": "the bare HTTP server"}
@@ -106,7 +107,7 @@ def _bare(on: Stage, seconds: float, repeats: int) -> Figures:
     with EmbeddedPostgres(on.state_dir) as url:
         return {
             f"the bare SELECT by pgbench, {connections} connections": middle(
-                [_pgbench(url, script, connections, max(1, round(seconds))) for _ in range(repeats)], "/s"
+                [_pgbench(url, script, connections, max(SETTLED, round(seconds))) for _ in range(repeats)], "/s"
             )
             for connections in CONNECTIONS
         }

@@ -31,9 +31,11 @@ PARTS = {  # the module of each part; it has a function measure(quick: bool) -> 
     "during_retrain": "during_retrain",
     "freshness": "freshness",
     "restart": "restarting",
+    "retrain": "retraining",
     "publish": "publish",
     "processes": "more_processes",
     "counting": "counting",
+    "libraries": "libraries",
 }
 
 

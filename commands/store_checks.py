@@ -16,6 +16,8 @@ from storage import generations, inspection, runs, schema
 from storage.database import SPARE_CONNECTIONS
 from storage.errors import DatabaseUnavailableError
 
+OF_THE_TRAINER = 2 + SPARE_CONNECTIONS  # connections of the process that trains
+
 
 def stores(context: Context) -> Iterator[Finding]:
     """The database with what is in it, then the dataset, which has to be the one that the catalogue came from."""
@@ -35,7 +37,7 @@ def stores(context: Context) -> Iterator[Finding]:
 
 def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
     seen = inspection.look(db)
-    wanted = settings.threads + SPARE_CONNECTIONS
+    wanted = settings.processes * (settings.threads + SPARE_CONNECTIONS) + OF_THE_TRAINER
     problems = {
         f"version {seen.version} is too old: use PostgreSQL 13 or newer": seen.version_num < inspection.OLDEST,
         f"its encoding is {seen.encoding}: make a database WITH ENCODING 'UTF8'": seen.encoding != "UTF8",
@@ -45,9 +47,9 @@ def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
     for problem in (text for text, found in problems.items() if found):
         yield Finding("fail", "database", problem)
     if seen.connections < wanted:
-        advice = "raise its max_connections or lower MATINEE_THREADS"
+        advice = "raise its max_connections or lower MATINEE_THREADS or MATINEE_PROCESSES"
         yield Finding(
-            "warn", "database", f"it takes {seen.connections} connections, a process may want {wanted}: {advice}"
+            "warn", "database", f"it takes {seen.connections} connections, this service may want {wanted}: {advice}"
         )
     if not any(problems.values()):
         yield Finding("ok", "database", f"PostgreSQL {seen.version.split()[0]} answers")

@@ -21,7 +21,7 @@ from serving.trainer import main
 from storage import generations, recommendations
 
 ORDER = Path(os.environ["MATINEE_STATE_DIR"]) / "die-at"
-FITS = ("ranker", "rater", "neighbours")
+FITS = ("ranker", "rater")  # the neighbours of so few films take no time
 FIT_SECONDS = 0.3  # after a fit was begun: Spark is in the middle of it
 
 

@@ -208,6 +208,15 @@ def test_the_doctor_sees_who_could_come_in(environ: dict[str, str], level: str, 
     assert told in line["text"]
 
 
+def test_the_doctor_counts_the_connections_of_all_processes(live: Recommender, operator: Operator) -> None:
+    def told(processes: int) -> list[str]:
+        lines = found(operator, "doctor", MATINEE_PROCESSES=str(processes), **LITTLE)
+        return [line["text"] for line in lines if line["what"] == "database" and line["level"] == "warn"]
+
+    assert told(1) == []
+    assert "this service may want 902: raise its max_connections" in told(64)[0]
+
+
 def test_users_are_listed_a_page_at_a_time(live: Recommender, operator: Operator) -> None:
     people = [new_user(live.database, dict.fromkeys(IDS[:n], 4.0)) for n in range(5)]
     first, second = found(operator, "users", "list", "--limit", "3"), found(operator, "users", "list", "--after", "3")

@@ -69,8 +69,8 @@ class Cluster:
         if made_by != ours:
             raise PostgresError(
                 f"{self.path} was made by PostgreSQL {made_by}, this is PostgreSQL {ours}, and they cannot read each "
-                "other's files. With the version of Matinee that made it, `matinee backup FILE`; with this one and another "
-                "MATINEE_STATE_DIR, `matinee restore FILE`."
+                "other's files. With the version of Matinee that made it, `matinee backup FILE`; with this one and "
+                "another MATINEE_STATE_DIR, `matinee restore FILE`."
             )
 
     def serve(self, port: int) -> subprocess.Popen[bytes]:

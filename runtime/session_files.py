@@ -5,6 +5,7 @@ Hadoop knows (hdfs://, s3a:// and others), where files are brought through Hadoo
 """
 
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from runtime.training_files import parquet_file
 from settings import Settings
 
 OURS = "matinee"
+GLOB = re.compile(r"[\\{}\[\]*?]")
 
 
 def shelf(settings: Settings) -> Path:
@@ -43,21 +45,21 @@ def shared_folder(settings: Settings) -> Path | None:
 def shared_url(settings: Settings) -> str:
     """The same as a URL, so that no default of Hadoop's decides what a path means."""
     folder = shared_folder(settings)
-    return f"{settings.spark_storage.rstrip('/')}/{_own_name()}" if folder is None else folder.as_uri()
+    return f"{settings.spark_storage.rstrip('/')}/{_own_name()}" if folder is None else _url(folder)
 
 
 @contextmanager
 def parquet_for_executors(
     spark: SparkSession, settings: Settings, columns: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[str]:
-    """The URL of a Parquet file of these columns that every executor can read, for the time of the block."""
+    """The name by which executors read a Parquet file of these columns; it is there for the time of the block."""
     folder = shared_folder(settings)
     with parquet_file(folder or session_folder(settings), columns) as file:
         if folder:
-            yield file.as_uri()
+            yield _unglobbed(_url(file))
         else:
             with _uploaded(spark, file, f"{shared_url(settings)}/{file.name}") as url:
-                yield url
+                yield _unglobbed(url)
 
 
 def prepare_storage(spark: SparkSession, settings: Settings) -> None:
@@ -68,7 +70,8 @@ def prepare_storage(spark: SparkSession, settings: Settings) -> None:
     if not settings.spark_storage:
         return  # the state folder's is made and cleared with the rest of the session's files
     try:
-        _, pattern = _hadoop(spark, f"{os.path.dirname(shared_url(settings))}/{OURS}-{socket.gethostname()}-*")
+        beside = _unglobbed(os.path.dirname(shared_url(settings)))
+        _, pattern = _hadoop(spark, f"{beside}/{OURS}-{socket.gethostname()}-*")
         files, own = _hadoop(spark, shared_url(settings))
         for left in files.globStatus(pattern) or ():
             pid = left.getPath().getName().rpartition("-")[2]
@@ -85,11 +88,21 @@ def prepare_storage(spark: SparkSession, settings: Settings) -> None:
 @contextmanager
 def _uploaded(spark: SparkSession, file: Path, url: str) -> Iterator[str]:
     files, there = _hadoop(spark, url)
-    files.copyFromLocalFile(_hadoop(spark, file.as_uri())[1], there)
+    files.copyFromLocalFile(_hadoop(spark, _url(file))[1], there)
     try:
         yield url
     finally:
         files.delete(there, False)
+
+
+def _url(path: Path) -> str:
+    """As Hadoop has it, which takes every sign of a name for itself: its own URLs have no %20."""
+    return f"file://{path}"
+
+
+def _unglobbed(url: str) -> str:
+    """The name of one file where Hadoop would take the signs of a pattern for one."""
+    return GLOB.sub(r"\\\g<0>", url)
 
 
 def _hadoop(spark: SparkSession, url: str) -> tuple[Any, Any]:

@@ -64,17 +64,26 @@ def test_work_that_nobody_does_is_given_up(engine: Engine, monkeypatch: pytest.M
         spark.conf.set(WAIT_SECONDS, str(patience))
 
 
+@pytest.mark.parametrize("name", ["shared", "my [old] {films} 100%20? *#&ü"])
 @pytest.mark.parametrize("kind", ["folder", "url"])
 def test_training_files_go_to_the_shared_place_and_leave_it(
-    kind: str, engine: Engine, spark_settings: Settings, tmp_path: Path
+    kind: str, name: str, engine: Engine, spark_settings: Settings, tmp_path: Path
 ) -> None:
-    spark, shared = engine.start(), tmp_path / "shared"
-    settings = replace(spark_settings, spark_storage=str(shared) if kind == "folder" else shared.as_uri())
+    spark, shared = engine.start(), tmp_path / name
+    settings = replace(spark_settings, spark_storage=str(shared) if kind == "folder" else f"file://{shared}")
     prepare_storage(spark, settings)
     with parquet_for_executors(spark, settings, COLUMNS) as url:
-        assert Path(url.removeprefix("file://")).is_relative_to(shared)
+        assert list(shared.rglob("*.parquet"))
         assert [row.user for row in spark.read.parquet(url).collect()] == [0, 1, 2, 3, 4]
     assert [file for file in shared.rglob("*.parquet") if file.is_file()] == []
+
+
+def test_training_files_are_read_from_a_state_folder_of_any_name(
+    engine: Engine, spark_settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(spark_settings, state_dir=tmp_path / "my [old] {films} 100%20? *#&ü")
+    with parquet_for_executors(engine.start(), settings, COLUMNS) as url:
+        assert [row.user for row in engine.start().read.parquet(url).collect()] == [0, 1, 2, 3, 4]
 
 
 def test_what_dead_processes_left_in_the_shared_place_is_cleared(

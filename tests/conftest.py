@@ -112,7 +112,7 @@ def live(recommender: Recommender) -> Recommender:
 
 @pytest.fixture(scope="session")
 def spark_settings(scratch: Path) -> Settings:
-    return Settings(state_dir=scratch / "spark-state", spark_driver_memory="1g", model=SMALL_MODEL)
+    return Settings(state_dir=scratch / "the state of Spark", spark_driver_memory="1g", model=SMALL_MODEL)
 
 
 @pytest.fixture(scope="session")

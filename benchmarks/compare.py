@@ -1,120 +1,149 @@
 """Compare Matinee with other recommenders on one MovieLens folder: python benchmarks/compare.py FOLDER [--seeds 1,2,3]
 
-Prints a Markdown table and then the raw numbers as JSON. Every model sees the first 80 % of each user's ratings and
-ranks the whole catalogue for what that user rated 4 or more in the last 20 %.
+Prints two Markdown tables, how good the lists are and what they cost; --out takes the raw numbers as JSON. Every
+model sees the first 80 % of each user's ratings and ranks the whole catalogue for what that user rated 4 or more in the
+last 20 %. Each trains in a process of its own: twice, since the first time has to start whatever it runs on.
 """
 
 import argparse
 import json
 import os
-import platform
+import subprocess
 import sys
-import time
-from dataclasses import replace
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+import runtime.one_thread  # noqa: F401 - before numpy is loaded
+
+# isort: split
 import numpy as np
-import rivals
+from contest import Split
+from ledger import here
 
-from engine import Engine
 from jobs.evaluate import TEST_SHARE, relevant_films
 from runtime.movielens import read_set
-from scoring.evaluation import LONGEST, Result, Row, list_quality, mean
-from scoring.many import counted, lists_of, of_each
-from scoring.ratings import Ints, Ratings
+from scoring.evaluation import Result, Row, list_quality, mean
+from scoring.many import counted
 from scoring.splits import in_order, latest
-from scoring.top_n import top_n
-from settings import load
 
-SHOWN = ("NDCG@10", "Recall@10", "Recall@20", "hit rate@10", "coverage@10", "under 25 ratings", "seconds")
+HERE = Path(__file__).resolve().parent
+QUALITY = ("NDCG@10", "Recall@10", "Recall@20", "hit rate@10", "coverage@10", "under 25 ratings")
+COST = ("first s", "train s", "CPU s", "peak MB", "one told /s", "one known /s", "all told /s", "all known /s")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Where the function is that trains a model, and whether the seed makes no difference to it."""
+
+    module: str
+    function: str
+    seedless: bool = False
+
+
+OURS = "Matinee"
+MODELS = {
+    OURS: Model("spark_models", "matinee"),
+    "Spark's ALS r8 λ.1 by predicted rating (the seed)": Model("spark_models", "explicit_als"),
+    "Spark's implicit ALS, our ranker's settings": Model("spark_models", "implicit_als"),
+    "implicit's ALS, its defaults": Model("library_models", "implicit_als"),
+    "implicit's ALS, tuned": Model("library_models", "implicit_als_tuned"),
+    "LensKit's ALS, its defaults": Model("library_models", "lenskit_als"),
+    "LensKit's ALS, tuned": Model("library_models", "lenskit_als_tuned"),
+    "LensKit's item-kNN, its defaults": Model("library_models", "lenskit_knn", seedless=True),
+    "item-kNN": Model("rivals", "item_knn", seedless=True),
+    "EASE on likes": Model("rivals", "ease_on_likes", seedless=True),
+    "EASE on ratings": Model("rivals", "ease_on_ratings", seedless=True),
+    "popularity": Model("rivals", "popularity", seedless=True),
+}
 
 
 class Contest:
-    """One split of one set, and the lists of any model judged on it."""
+    """One split of one set, of which a model sees what is to train on; and its lists, judged by the rest."""
 
-    def __init__(self, ratings: Ratings, films: Ints) -> None:
+    def __init__(self, dataset: Path, scratch: Path) -> None:
+        ratings, films = read_set(dataset)
         ordered = in_order(ratings)
         test = latest(ordered, TEST_SHARE)
-        self.train, self.films = ordered.take(~test), films
+        self.split, self.scratch = Split(ordered.take(~test), films), scratch
+        self.split.save(scratch / "split.npz")
         self.users, self.relevant = relevant_films(ordered.take(test))
-        self.given = of_each(self.train, self.users)
-        self.count = counted(self.train, films, 0).astype(np.int32)
-        self._seedless: dict[str, dict[str, float]] = {}
+        self.count = counted(self.split.train, films, 0).astype(np.int32)
+        self._seedless: dict[str, Row] = {}
 
-    def ours(self, engine: Engine, seed: int) -> dict[str, float]:
-        model = replace(engine.settings.model, seed=seed)
-        began = time.perf_counter()
-        factors = engine.train(self.train, self.films, model, lambda phase, done: None)
-        lists = lists_of(factors, self.given, LONGEST, engine.lists)
-        return self._judged(lists, time.perf_counter() - began)
+    def row(self, name: str, seed: int) -> Row | None:
+        """The measures of a model; None if it was left out, which is then told on standard error."""
+        if name in self._seedless:
+            return self._seedless[name]
+        print(f"{name}, seed {seed} ...", file=sys.stderr)
+        took = self._run(MODELS[name], seed)
+        if "left out" in took:
+            print(f"{name} is left out: {took['left out']}", file=sys.stderr)
+            return None
+        measured = self._judged() | took
+        if MODELS[name].seedless:
+            self._seedless[name] = measured
+        return measured
 
-    def rival(self, name: str, seed: int) -> dict[str, float]:
-        if name not in self._seedless:
-            row = self._fitted(name, seed)
-            if name not in rivals.SEEDLESS:
-                return row
-            self._seedless[name] = row
-        return self._seedless[name]
+    def _run(self, model: Model, seed: int) -> dict[str, float]:
+        """What `compare_run.py` tells; the lists are in a file then."""
+        given = [self.scratch / "split.npz", model.module, model.function, seed, self.scratch / "lists.npy"]
+        command = [sys.executable, str(HERE / "compare_run.py"), *map(str, given)]
+        environ = os.environ | {"MATINEE_STATE_DIR": str(self.scratch / "state")}
+        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+        told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return told
 
-    def _fitted(self, name: str, seed: int) -> dict[str, float]:
-        users, user = np.unique(self.train.user, return_inverse=True)
-        film = np.searchsorted(self.films, self.train.film)
-        began = time.perf_counter()
-        scores = rivals.ALL[name](self.train, user, film, len(self.films), seed)
-        every = np.ones(len(self.films), bool)
-        best = [
-            top_n(scores(row), LONGEST, np.searchsorted(self.films, given.film), every)
-            for row, given in zip(np.searchsorted(users, self.users), self.given, strict=True)
-        ]
-        return self._judged(self.films[np.stack(best)], time.perf_counter() - began)
-
-    def _judged(self, lists: Ints, seconds: float) -> dict[str, float]:
-        return list_quality(lists, self.relevant, self.films, self.count) | {"seconds": seconds}
+    def _judged(self) -> dict[str, float]:
+        of_judged = np.searchsorted(self.split.users, self.users)
+        lists = np.load(self.scratch / "lists.npy")[of_judged]
+        return list_quality(lists, self.relevant, self.split.films, self.count)
 
 
-def compared(folder: Path, seeds: list[int]) -> list[Result]:
-    """One result a seed; a rival whose library is missing is left out."""
-    ratings, films = read_set(folder)
-    contest, engine = Contest(ratings, films), Engine(load())
-    engine.start()
-    try:
-        return [_one(contest, engine, seed) for seed in seeds]
-    finally:
-        engine.stop()
+def compared(dataset: Path, seeds: Sequence[int], names: Sequence[str] = tuple(MODELS)) -> list[Result]:
+    """One result a seed; a model whose library is missing, or to which the set is too large, is left out."""
+    with tempfile.TemporaryDirectory(prefix="matinee-compare-") as scratch:
+        contest = Contest(dataset, Path(scratch))
+        facts = {"users judged": len(contest.users), "films": len(contest.split.films)}
+        facts["ratings trained on"] = len(contest.split.train)
+        results = []
+        for seed in seeds:
+            rows = {name: contest.row(name, seed) for name in names}
+            found = {name: row for name, row in rows.items() if row is not None}
+            results.append(Result("temporal", (seed,), found, facts))
+        return results
 
 
-def _one(contest: Contest, engine: Engine, seed: int) -> Result:
-    rows: dict[str, Row] = {}
-    for name in rivals.ALL:
-        try:
-            rows[name] = contest.rival(name, seed)
-        except ImportError as missing:
-            print(f"{name} is left out: {missing}. pip install -r benchmarks/requirements.txt", file=sys.stderr)
-    rows["Matinee"] = contest.ours(engine, seed)
-    return Result("temporal", (seed,), rows, {"users judged": len(contest.users), "films": len(contest.films)})
-
-
-def markdown(result: Result) -> str:
-    """The result as a Markdown table."""
-    lines = [f"| model | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 1) + "|"]
+def markdown(result: Result, columns: Sequence[str]) -> str:
+    """These measures of a result as a Markdown table."""
+    lines = [f"| model | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in result.rows.items():
-        cells = [f"{row[measure]:.1f}" if measure == "seconds" else f"{row[measure]:.4f}" for measure in SHOWN]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {' | '.join(_shown(measure, row.get(measure)) for measure in columns)} |")
     return "\n".join(lines)
+
+
+def _shown(measure: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if measure in QUALITY:
+        return f"{value:.4f}"
+    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a folder that holds a MovieLens set")
-    parser.add_argument("--seeds", default="1,2,3", help="random seeds, the table being the mean (default 1,2,3)")
-    arguments = parser.parse_args()
-    results = compared(arguments.folder, [int(seed) for seed in arguments.seeds.split(",")])
-    print(markdown(mean(results)))
-    machine = {"machine": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
-    print(json.dumps(machine | {"runs": [result.to_json() for result in results]}, indent=1))
+    parser.add_argument("--seeds", default="1,2,3", help="random seeds, the tables being the mean (default 1,2,3)")
+    parser.add_argument("--out", type=Path, help="a file for the raw numbers of every run")
+    given = parser.parse_args()
+    about = here(quick=False)
+    results = compared(given.folder, [int(seed) for seed in given.seeds.split(",")])
+    if given.out:
+        given.out.write_text(json.dumps({"about": about, "runs": [run.to_json() for run in results]}, indent=1) + "\n")
+    print(markdown(mean(results), QUALITY), markdown(mean(results), COST), sep="\n\n")
 
 
 if __name__ == "__main__":

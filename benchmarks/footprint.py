@@ -62,6 +62,15 @@ def look_at(server: int) -> Footprint:
     )
 
 
+def most_held(pid: int) -> float:
+    """Megabytes that a process and those it started have held so far, each counted at its own most."""
+    held = 0.0
+    for one in (pid, *(child for child, _ in _descendants(pid, _children()))):
+        with suppress(OSError, KeyError):  # it has ended meanwhile
+            held += _kilobytes(one, "status", "VmHWM")
+    return held / MEGABYTE
+
+
 def cpu_seconds(pid: int) -> float:
     """What a process, those it started and those of them that have ended have taken of the CPU."""
     seconds = 0.0

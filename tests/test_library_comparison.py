@@ -1,0 +1,60 @@
+"""The comparison with other recommenders: each in a process of its own, judged on what it has not seen."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import compare
+import numpy as np
+import pytest
+from compare import COST, QUALITY, Contest, Model, compared, markdown
+from contest import MOST_FILMS, LeftOutError, Split
+from generate import Size, write_set
+from rivals import ease_on_likes
+
+from scoring.evaluation import LONGEST, list_quality
+from scoring.many import popular_lists
+from scoring.ratings import Ratings
+from settings import ROOT
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compared") / "set"
+    write_set(folder, Size(ratings=10_000, users=100, films=500))
+    return folder
+
+
+def test_a_model_is_judged_as_its_lists_deserve_and_one_without_its_library_is_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(compare.MODELS, "a library's", Model("no_such_library", "train"))
+    first, second = compared(folder, [1, 2], ["popularity", "a library's"])
+    assert "a library's is left out: No module named 'no_such_library'" in capsys.readouterr().err
+    assert list(first.rows) == ["popularity"]
+    assert second.rows["popularity"] is first.rows["popularity"]  # its seed makes no difference, so it ran once
+
+    held = Contest(folder, tmp_path)
+    split, judged = held.split, np.searchsorted(held.split.users, held.users)
+    seen = [split.train.film[split.history(row)] for row in judged.tolist()]
+    lists = popular_lists(split.films, held.count.astype(np.float32), seen, LONGEST)
+    expected = list_quality(lists, held.relevant, split.films, held.count)
+    assert {name: first.rows["popularity"][name] for name in expected} == expected
+    assert first.rows["popularity"]["peak MB"] > 20
+    assert markdown(first, COST).splitlines()[2].startswith("| popularity | ")
+    assert markdown(first, QUALITY).count("\n") == 2
+
+
+def test_a_model_of_all_films_by_all_films_is_left_out_where_that_is_too_much() -> None:
+    one = Ratings(np.ones(1, np.int32), np.ones(1, np.int32), np.ones(1, np.float32), np.ones(1, np.int64))
+    with pytest.raises(LeftOutError, match="12,001"):
+        ease_on_likes(Split(one, np.arange(MOST_FILMS + 1, dtype=np.int32)), seed=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_memory_that_was_given_back_still_counts_as_the_most_that_was_held() -> None:
+    code = "import os, footprint; len(b'1' * (200 << 20)); print(footprint.most_held(os.getpid()))"
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "benchmarks")}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert 200 < float(done.stdout) < 300

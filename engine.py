@@ -46,7 +46,7 @@ from runtime.spark import (
 from scoring.biases import residuals
 from scoring.factors import Factors
 from scoring.lists import Histories
-from scoring.many import ranked_batch
+from scoring.many import here
 from scoring.neighbours import by_source, fit_neighbours
 from scoring.popularity import popularity
 from scoring.prior import moments
@@ -60,7 +60,9 @@ log = logging.getLogger(__name__)
 STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration of ALS runs, as counted
 JUDGES_KEPT_OUT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
 MOST_A_BLOCK = 3_000_000  # ratings: while Spark builds a block, it holds several times its size
-TASKS_A_CORE = 4  # of Python work: progress shows, and one slow task does not hold up the rest
+TASKS_A_CORE = 4  # of Python work, so that one slow task does not hold up the rest
+MOST_A_PIECE = 1_000_000  # ratings: a task's piece goes out as one message
+STOPPED = "it was stopped, with the process that it worked for"
 
 Progress = Callable[[str, float], None]
 """Called with the phase of a training and how much of that phase is done, 0 to 1."""
@@ -89,7 +91,7 @@ class Engine:
         """
         with self._starting:
             if self._stopped:
-                raise EngineError("the engine has been stopped")
+                raise EngineError(STOPPED)
             self._ratings = max(self._ratings, ratings)
             heap = self.settings.heap_for(self._ratings)
             if self._spark is not None and (heap != self._heap or not usable(self._spark)):
@@ -154,17 +156,16 @@ class Engine:
             user ids, film ids and expected ratings in columns; the films of a user stand together, best first.
         """
         spark = self.start()
-        shared = spark.sparkContext.broadcast(factors)
-
-        def rank(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from (ranked_batch(shared.value, batch, n) for batch in batches if batch.num_rows)
-
-        frame = spark.createDataFrame(_history_table(histories))
-        frame = frame.repartition(self._tasks(spark))
+        context = spark.sparkContext
+        shared = context.broadcast(factors)
+        # arrays pass through the JVM as they are; the rows of a table keep it busy for half as long as the lists take
+        tasks = max(TASKS_A_CORE * context.defaultParallelism, -(-len(histories.films) // MOST_A_PIECE))
+        pieces = histories.pieces(tasks)
         with self._explained(), manned(spark):
-            table = frame.mapInArrow(rank, "user int, film int, expected float").toArrow()
+            ranked = context.parallelize(pieces, len(pieces)).map(lambda piece: here(shared.value, piece, n)).collect()
             shared.destroy()
-        return tuple(table[name].to_numpy() for name in ("user", "film", "expected"))
+        user, film, expected = (np.concatenate(column) for column in zip(*ranked, strict=True))
+        return user, film, expected
 
     def fit_ranker(
         self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
@@ -222,15 +223,14 @@ class Engine:
         except ClusterError as error:
             raise EngineError(str(error)) from error
         except Exception as error:
+            if self._stopped:
+                raise EngineError(STOPPED) from error
             if self._spark is not None and not alive(self._spark):
                 ended = why_ended(self._heap)
                 raise EngineError(f"{ended}; the next training starts another") from error
             if isinstance(error, Py4JError):
                 raise EngineError(told_by_java(error)) from error
             raise
-
-    def _tasks(self, spark: SparkSession) -> int:
-        return int(spark.sparkContext.defaultParallelism) * TASKS_A_CORE
 
 
 def _columns(table: pa.Table, rank: int) -> tuple[Ints, Floats]:
@@ -246,13 +246,6 @@ def _placed(factors: Floats, rated: Ints, films: Ints) -> Floats:
     placed = np.zeros((len(films), factors.shape[1]), np.float32)
     placed[np.searchsorted(films, rated)] = factors
     return placed
-
-
-def _history_table(histories: Histories) -> pa.Table:
-    def lists(values: Any) -> pa.ListArray:
-        return pa.LargeListArray.from_arrays(histories.start, pa.array(values))
-
-    return pa.table({"user": histories.user, "films": lists(histories.films), "rating": lists(histories.rating)})
 
 
 def main() -> None:

@@ -54,13 +54,12 @@ class Block:
     @once
     def weights(self) -> tuple[Doubles, Doubles, Doubles]:
         """w, b and c of each user [b]."""
-        w, b, c = np.array([weights(n, self.factors.model) for n in self.n.tolist()]).T
-        return w, b, c
+        return weights(self.n.astype(np.float64), self.factors.model)
 
     @once
     def V_s(self) -> Floats:
         """The ranker's factors of the rated films [b, l, k]; zeros, which change no system, where there is none."""
-        return self._filled(self.factors.V)
+        return _filled(self.factors.V, self.rows, self.given)
 
     @once
     def x_m(self) -> Floats:
@@ -76,34 +75,46 @@ class Block:
     def x_p(self) -> Floats:
         """The plain vectors [b, k], as `fold_in.plain` solves them; zeros for who likes nothing."""
         f, model = self.factors, self.factors.model
-        likes = (self.given & (self.rating >= model.like_threshold)).astype(np.float32)
+        rows, there = self._likes()
+        V_p, likes = _filled(f.V, rows, there), there.astype(np.float32)
         alpha, ridge = np.float32(model.ranker_alpha), np.float32(model.ranker_reg) * likes.sum(axis=1, keepdims=True)
-        if self.rows.shape[1] > f.V.shape[1] or model.ranker_reg == 0:
-            A = f.VtV + alpha * _gram(self.V_s * likes[:, :, None])
+        if rows.shape[1] > f.V.shape[1] or model.ranker_reg == 0:
+            A = f.VtV + alpha * _gram(V_p)
             _add_to_diagonals(A, ridge)
             A[ridge[:, 0] == 0] = np.eye(A.shape[1])
-            return _solved(A, (1 + alpha) * _times(self.V_s, likes))
-        # by the push-through identity and V'V = U diag(l) U', with P the likes times U and D = diag(l) + reg |P| I:
-        # x = (1 + alpha) U D^-1 P' (I + alpha P D^-1 P')^-1 1, a system as large as the history is long
+            return _solved(A, (1 + alpha) * _times(V_p, likes))
+        # by the push-through identity and V'V = U diag(l) U', with P = V_p U and D = diag(l) + reg |P| I:
+        # x = (1 + alpha) U D^-1 P' (I + alpha P D^-1 P')^-1 1, a system as large as the likes are many
         spread, U = f.VtV_axes
-        P = (self.V_s @ U) * likes[:, :, None]
+        P = _turned(V_p, U)
         D = np.where(ridge == 0, 1, np.maximum(spread, 0) + ridge).astype(np.float32)
         DP: Floats = P / D[:, None, :]
         K = alpha * (P @ DP.swapaxes(1, 2))
         _add_to_diagonals(K, np.float32(1))
         return np.asarray((1 + alpha) * _times(DP, _solved(K, likes)) @ U.T, np.float32)
 
+    def _likes(self) -> tuple[Rows, npt.NDArray[np.bool_]]:
+        """The rows of the films that each user likes [b, p], and which of these are there."""
+        likes = self.given & (self.rating >= self.factors.model.like_threshold)
+        count = likes.sum(axis=1, keepdims=True)
+        first = np.argsort(~likes, axis=1, kind="stable")[:, : count.max()]
+        return np.take_along_axis(self.rows, first, axis=1), np.arange(first.shape[1]) < count
+
     def scales_along(self, x: Floats, weight: Doubles) -> Floats:
         """What makes `weight` z(V x) of V x for each user, float32 [b], but for a shift: see `score.spread_along`."""
         f = self.factors
-        s_seen = (self.V_s @ x[:, :, None])[:, :, 0].astype(np.float64)
-        total = x @ f.V_sum - s_seen.sum(axis=1)
-        square = np.einsum("bk,bk->b", x @ f.VtV, x) - np.einsum("bl,bl->b", s_seen, s_seen)
-        return self.scales(weight, total, square)
+        s_seen = (self.V_s @ x[:, :, None])[:, :, 0]
+        return self.scales(weight, s_seen, x @ f.V_sum, np.vecdot(x @ f.VtV, x))
 
-    def scales(self, weight: Doubles, total: Doubles, square: Doubles) -> Floats:
-        """The same of scores whose sum and sum of squares over the films not rated are known [b]."""
-        _, deviation = deviations(len(self.factors.films) - self.n, total, square)
+    def scales(self, weight: Doubles, s_seen: Floats, total: Doubles, square: Doubles | Floats) -> Floats:
+        """The same of scores whose sum and sum of squares over all films are known [b].
+
+        Args:
+            s_seen: those of the films that were rated [b, l], 0 where there is none.
+        """
+        seen = s_seen.astype(np.float64)
+        unseen = len(self.factors.films) - self.n
+        deviation = deviations(unseen, total - seen.sum(axis=1), square - np.vecdot(seen, seen))
         return (weight / deviation).astype(np.float32)
 
     def expected(self, rows: Rows, g: Floats) -> Floats:
@@ -119,26 +130,33 @@ class Block:
 
     def _rater_vectors(self, residual: Floats) -> Floats:
         """p [b, h], as `score.rater_vector` solves it."""
-        f, Q_s = self.factors, self._filled(self.factors.Q)
+        f, Q_s = self.factors, _filled(self.factors.Q, self.rows, self.given)
         if self.rows.shape[1] <= len(f.C_r):
             return _by_ratings(Q_s, f.C_r, residual, RATER_NOISE)
         A = np.matmul(f.C_r, _gram(Q_s))
         _add_to_diagonals(A, np.float32(RATER_NOISE))
         return _solved(A, _times(Q_s, residual) @ f.C_r.T)
 
-    def _filled(self, factors: Floats) -> Floats:
-        """The rows of the rated films of a matrix [f, k]: [b, l, k]."""
-        taken: Floats = factors[self.rows]
-        taken[~self.given] = 0
-        return taken
+
+def _filled(factors: Floats, rows: Rows, there: npt.NDArray[np.bool_]) -> Floats:
+    """These rows of a matrix [f, k], [b, l, k]; zeros where there is none."""
+    taken: Floats = factors[rows]
+    taken[~there] = 0
+    return taken
 
 
 def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: float) -> Floats:
     """C V_s' (V_s C V_s' + noise I)^-1 residual for each user: systems as large as the histories are long."""
-    VC = V_s @ C
+    VC = _turned(V_s, C)
     K = VC @ V_s.swapaxes(1, 2)
     _add_to_diagonals(K, np.float32(noise))
     return _times(VC, _solved(K, residual))
+
+
+def _turned(V_s: Floats, C: Floats) -> Floats:
+    """V_s C [b, l, k], as one product and not one for each user."""
+    product: Floats = (V_s.reshape(-1, V_s.shape[2]) @ C).reshape(V_s.shape)
+    return product
 
 
 def _add_to_diagonals(A: npt.NDArray[np.floating], value: npt.NDArray[np.floating] | np.float32) -> None:

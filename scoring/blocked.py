@@ -12,98 +12,83 @@ from scoring.ratings import Floats
 from scoring.score import NEUTRAL
 from scoring.top_n import DEPTH, top_rows
 
-CELLS = 4_000_000  # of the largest array of a block, of 4 bytes each: what stays near the processor counts most
+USERS = 128  # of a block, as many as stay near the processor where there are 10,000 films
+CELLS = 4_000_000  # of the largest array of a block, of 4 bytes each
 NEVER = np.float32(-np.inf)
 
-Marks = npt.NDArray[np.uint16]
 Listed = tuple[Rows, Floats]
 """The rows of n films best first and the ratings to be expected, [b, n] each."""
 
 
 class Ranker:
-    """What is the same for all users: the films that lists are made of, and the neighbours as a sparse matrix.
+    """What is the same for all users: the films in an order where the well-known come first, and their factors.
 
     Lists are made of the well-known films alone, since the others come only after all of these; they are a fifth of
     a large catalogue.
+
+    Attributes:
+        row: of the film at each place in that order [f]; place: of the film in each row [f].
+        known: how many films are well known.
+        W: the neighbour weights, row = film of the history, column = place; W_sum: of each row [f].
     """
 
     def __init__(self, factors: Factors, n: int) -> None:
         self.factors, self.n = factors, n
-        self.films = np.flatnonzero(factors.well_known)
-        self.groups = max(n, len(self.films) // DEPTH + 1)
-        # the places after the last film are for films that are not well known, and fill the groups
-        self.width = self.groups * (len(self.films) // self.groups + 1)
-        self.column = np.full(len(factors.films), len(self.films), np.intp)
-        self.column[self.films] = np.arange(len(self.films))
-        V = np.hstack([factors.V[self.films], factors.popular[self.films, None]])
+        self.row = np.argsort(~factors.well_known, kind="stable")
+        self.place = np.argsort(self.row).astype(np.int32)
+        self.known = int(factors.well_known.sum())
+        self.groups = max(n, self.known // DEPTH + 1)
+        # the columns after the last well-known film stand for all that are not, and fill the groups
+        self.width = self.groups * (self.known // self.groups + 1)
+        V = np.hstack([factors.V, factors.popular[:, None]])[self.row[: self.known]]
         self.Vt = np.ascontiguousarray(V.T)
-        self.W = sparse.csr_matrix((factors.w, factors.w_film, factors.w_start), (len(factors.films),) * 2)
+        films = len(self.row)
+        self.W = sparse.csr_matrix((factors.w, self.place[factors.w_film], factors.w_start), (films, films))
+        self.W_sum: Doubles = self.W @ np.ones(films)
 
     def listed(self, block: Block) -> Listed:
         """The n best of the well-known films for each user of a block; NEVER is expected where there are too few."""
-        told = _Neighbours(self, block)
+        g = self._neighbours(block)
+        columns, there = top_rows(self._scores(block, g), self.n, self.groups)
+        place = np.minimum(columns, self.known - 1)
+        rows = self.row[place]
+        expected = block.expected(rows, np.take_along_axis(g, place, axis=1))
+        expected[~there] = NEVER
+        return rows, expected
+
+    def _neighbours(self, block: Block) -> Floats:
+        """The neighbour scores of each user by place, g = sum over the history of (r - 2.5) W[film, :], [b, f]."""
+        told = self.W[block.rows[block.given]]
+        told.data *= np.repeat(block.rating[block.given] - np.float32(NEUTRAL), np.diff(told.indptr))
+        start = told.indptr[np.concatenate([[0], np.cumsum(block.n)])]
+        # one row a user, in which a film may stand many times: where it is made dense they are added up
+        g: Floats = sparse.csr_matrix((told.data, told.indices, start), (len(block), len(self.row))).toarray()
+        return g
+
+    def _scores(self, block: Block, g: Floats) -> Floats:
+        """The scores of the well-known films [b, width], NEVER for those that were rated."""
         w, b, c = block.weights
         x = block.scales_along(block.x_m, 1 - w)[:, None] * block.x_m
         x += block.scales_along(block.x_p, w)[:, None] * block.x_p
         score = np.empty((len(block), self.width), np.float32)
+        known = score[:, : self.known]
         # score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity, less what is the same for all films
-        np.matmul(np.hstack([x, c[:, None].astype(np.float32)]), self.Vt, out=score[:, : len(self.films)])
-        score[:, len(self.films) :] = NEVER
-        told.add_to(score, block.scales(b, told.total, told.square))
-        score[np.nonzero(block.given)[0], self.column[block.rows[block.given]]] = NEVER
-        columns, complete = top_rows(score, self.n, self.groups)
-        rows = self.films[np.minimum(columns, len(self.films) - 1)]
-        expected = block.expected(rows, told.of(rows))
-        expected[~complete] = NEVER
-        return rows, expected
+        np.matmul(np.hstack([x, c[:, None].astype(np.float32)]), self.Vt, out=known)
+        known += self._neighbour_scales(block, b, g)[:, None] * g[:, : self.known]
+        score[:, self.known :] = NEVER
+        np.put_along_axis(score, self._columns_rated(block), NEVER, axis=1)
+        return score
 
+    def _neighbour_scales(self, block: Block, weight: Doubles, g: Floats) -> Floats:
+        """What makes `weight` z(g) of g for each user, float32 [b], but for a shift."""
+        g_seen = np.take_along_axis(g, self.place[block.rows], axis=1) * block.given
+        total = ((block.rating - NEUTRAL) * block.given * self.W_sum[block.rows]).sum(axis=1)
+        return block.scales(weight, g_seen, total, np.vecdot(g, g))
 
-class _Neighbours:
-    """The neighbour scores g of a block, of the films that have one: G sparse [b, f].
-
-    Attributes:
-        total, square: sum of g and of its squares over the films that a user has not rated [b].
-    """
-
-    def __init__(self, ranker: Ranker, block: Block) -> None:
-        films = len(ranker.factors.films)
-        self._ranker = ranker
-        start = np.concatenate([[0], np.cumsum(block.n)])
-        told = block.rating[block.given] - np.float32(NEUTRAL)
-        H = sparse.csr_matrix((told, block.rows[block.given], start), (len(block), films))
-        G = H @ ranker.W
-        self._value, self._film = G.data, G.indices
-        self._user = np.repeat(np.arange(len(block)), np.diff(G.indptr))
-        self._at = self._user * films + self._film
-        self._mark = np.zeros((len(block), films), np.uint16)
-        user, place = np.nonzero(block.given)
-        seen = self._marks(user, block.rows[user, place], np.uint16(1))
-        G.data = np.where(seen, np.float32(0), self._value).astype(np.float64)
-        every = np.ones(films)
-        self.total: Doubles = G @ every
-        G.data *= G.data
-        self.square: Doubles = G @ every
-
-    def add_to(self, score: Floats, scale: Floats) -> None:
-        """Add scale g [b] to the scores [b, width] of the well-known films."""
-        at = self._user * score.shape[1] + self._ranker.column[self._film]
-        score.reshape(-1)[at] += scale[self._user] * self._value
-
-    def of(self, rows: Rows) -> Floats:
-        """g of the films at `rows` [b, n], float32."""
-        g = np.zeros(rows.shape, np.float32)
-        user, place = np.divmod(np.arange(rows.size), rows.shape[1])
-        marks = self._marks(user, rows.reshape(-1), (place + 1).astype(np.uint16))
-        found = np.flatnonzero(marks)
-        g[self._user[found], marks[found] - 1] = self._value[found]
-        return g
-
-    def _marks(self, user: Rows, rows: Rows, mark: Marks | np.uint16) -> Marks:
-        """The mark of each entry of G whose film is one of these users' `rows`, and 0 of the others."""
-        self._mark[user, rows] = mark
-        found: Marks = self._mark.reshape(-1)[self._at]
-        self._mark[user, rows] = 0
-        return found
+    def _columns_rated(self, block: Block) -> Rows:
+        """Where the rated films stand among the well-known, [b, l]; after the last of these for all others."""
+        columns: Rows = np.where(block.given, np.minimum(self.place, self.known)[block.rows], self.known)
+        return columns
 
 
 def blocks(factors: Factors, start: npt.NDArray[np.int64], rows: Rows, rating: Floats) -> Iterator[tuple[Rows, Block]]:
@@ -115,10 +100,11 @@ def blocks(factors: Factors, start: npt.NDArray[np.int64], rows: Rows, rating: F
     order = np.argsort(length, kind="stable")
     order = order[np.searchsorted(length[order], 1) :]
     cells = factors.V.shape[1] + factors.model.neighbours
+    most = min(USERS, max(1, CELLS // len(factors.films)))
     while len(order):
         # as many as fit beside the longest history among them, which is the last one taken
-        fits = np.maximum(len(factors.films), length[order] * cells) * np.arange(1, len(order) + 1) <= CELLS
-        some = order[: max(1, int(np.argmin(fits)) if not fits.all() else len(order))]
+        fits = length[order[:most]] * cells * np.arange(1, len(order[:most]) + 1) <= CELLS
+        some = order[: max(1, int(fits.sum()))]
         order = order[len(some) :]
         yield some, _block(factors, start[some], length[some], rows, rating)
 

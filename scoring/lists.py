@@ -1,6 +1,7 @@
 """From one user's ratings to the list that is shown: score, best n, expected ratings."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -36,3 +37,13 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def pieces(self, count: int) -> list["Histories"]:
+        """The same users in their order, in so many parts of about as many users each."""
+        cuts = np.linspace(0, len(self), count + 1).astype(int).tolist()
+        return [self._piece(first, last) for first, last in pairwise(cuts)]
+
+    def _piece(self, first: int, last: int) -> "Histories":
+        start = self.start[first : last + 1]
+        cut = slice(start[0], start[-1])
+        return Histories(self.user[first:last], start - start[0], self.films[cut], self.rating[cut])

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from scoring.blocked import NEVER, Ranker, blocks
 from scoring.factors import Factors
@@ -42,14 +41,6 @@ def _fill_by_single(
         list_ = ranked(factors, histories.films[cut], histories.rating[cut], films.shape[1])
         same = nothing if nothing[one] else one
         films[same, : len(list_.films)], expected[same, : len(list_.films)] = list_.films, list_.expected
-
-
-def ranked_batch(factors: Factors, batch: pa.RecordBatch, n: int) -> pa.RecordBatch:
-    """`here` for the rows (user, films, rating) of an Arrow batch: rows (user, film, expected), best first."""
-    films, rating = batch.column("films"), batch.column("rating")
-    start = np.concatenate([[0], np.cumsum(films.value_lengths().to_numpy())]).astype(np.int64)
-    people = Histories(batch.column("user").to_numpy(), start, films.flatten().to_numpy(), rating.flatten().to_numpy())
-    return pa.RecordBatch.from_arrays([pa.array(x) for x in here(factors, people, n)], ["user", "film", "expected"])
 
 
 def of_each(ratings: Ratings, users: Ints) -> list[Ratings]:

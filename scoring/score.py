@@ -1,7 +1,7 @@
 """The score that ranks films for one user, and the rating that is shown beside it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ FACTOR_SHARE = 0.75  # of p.q: the factors were fitted to the very ratings that 
 NEIGHBOUR_SHARE = 0.4  # of g, above what it comes to for a film rated as usual: .3, reached after some 20 ratings
 USUAL_NEIGHBOUR, USUAL_AT = 0.3, 20
 FLAT = 1e-5  # of the mean square: a variance below this is rounding
+Doubles = npt.NDArray[np.float64]
+Number = TypeVar("Number", float, Doubles)
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,12 @@ def spread_along(x: Floats, factors: Factors, V_s: Floats) -> tuple[float, float
     return _spread(len(factors.V) - len(V_s), total, square)
 
 
-def deviations(
-    n: npt.NDArray[np.intp], total: npt.NDArray[np.float64], square: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Means and standard deviations [b] of many users' scores from counts, sums and sums of squares [b]."""
-    found = [_spread(*each) for each in zip(n.tolist(), total.tolist(), square.tolist(), strict=True)]
-    mean, deviation = np.array(found, np.float64).reshape(-1, 2).T
-    return mean, deviation
+def deviations(n: npt.NDArray[np.intp], total: Doubles, square: Doubles) -> Doubles:
+    """The standard deviations [b] that `spread` finds, of many users' scores from counts, sums and sums of squares."""
+    count = np.maximum(n, 1)
+    mean, of_squares = total / count, square / count
+    variance = of_squares - mean * mean
+    return np.sqrt(np.where((n > 0) & (variance > FLAT * of_squares), variance, np.inf))
 
 
 def _spread(n: int, total: float, square: float) -> tuple[float, float]:
@@ -171,8 +172,8 @@ def targets(rating: Floats, model: ModelSettings) -> Floats:
     return np.where(rating >= model.like_threshold, 1.0, np.where(rating >= LIKE_HALF, 0.5, 0.0)).astype(np.float32)
 
 
-def weights(n: int, model: ModelSettings) -> tuple[float, float, float]:
-    """w, b and c of the score for a user with n ratings."""
+def weights(n: Number, model: ModelSettings) -> tuple[Number, Number, Number]:
+    """w, b and c of the score for a user with n ratings, or for each of many."""
     grown = n / (n + HALF_WEIGHT_AT)
     return model.plain_weight * grown, model.neighbour_weight * grown, POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
 

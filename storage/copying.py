@@ -6,10 +6,10 @@ from psycopg2 import extensions
 from sqlalchemy import Connection
 
 
-def copy_in(db: Connection, target: str, file: IO[Any]) -> int:
-    """Append the CSV lines of `file`, from its position on, to a table, "table (columns)"; how many rows they were."""
+def copy_in(db: Connection, target: str, file: IO[Any], options: str = "FORMAT csv") -> int:
+    """Append the rows of `file`, from its position on, to a table, "table (columns)"; how many they were."""
     with _cursor(db) as cursor:
-        cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT csv)", file)
+        cursor.copy_expert(f"COPY {target} FROM STDIN ({options})", file)
         return int(cursor.rowcount)
 
 

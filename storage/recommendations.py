@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 from psycopg2.errors import DeadlockDetected, ForeignKeyViolation
 from sqlalchemy import Connection, text
 
@@ -16,6 +13,7 @@ from scoring.lists import Ranked
 from scoring.ratings import Floats, Ints
 from storage.copying import copy_in
 from storage.errors import UnknownUserError
+from storage.list_rows import written
 from storage.prepared import Prepared
 
 # The list if it is current, else nothing but the history to make it from: one round trip and one row either way.
@@ -94,7 +92,8 @@ def read(db: Connection, user_id: int) -> Stored:
     if not found:
         raise UnknownUserError(user_id)
     version, generation_id, films, expected, rated, ratings = found[0]
-    return Stored(generation_id, (films, expected) if films else None, _history(version, rated, ratings))
+    current = (films, np.array(expected, np.float32).tolist()) if films else None  # as they were when it was made
+    return Stored(generation_id, current, _history(version, rated, ratings))
 
 
 def history(db: Connection, user_id: int) -> History:
@@ -128,16 +127,9 @@ def publish(
     The columns are parallel, the rows of one user together and best first. Users who have been removed since
     the lists were begun are passed over.
     """
-    first = np.flatnonzero(np.diff(user, prepend=-1))
-    starts = pa.array(np.append(first, len(user)), pa.int32())
-    table = pa.table(
-        {"u": user[first], "v": history_version[first], "m": _arrays(starts, film), "e": _arrays(starts, expected)}
-    )
-    file = io.BytesIO()
-    pa.csv.write_csv(table, file, pa.csv.WriteOptions(include_header=False))
-    file.seek(0)
+    file = io.BytesIO(b"".join(written(user, history_version, film, expected)))
     db.execute(text("CREATE TEMPORARY TABLE lists (u int, v bigint, m int[], e real[]) ON COMMIT DROP"))
-    copy_in(db, "lists", file)
+    copy_in(db, "lists", file, "FORMAT binary")
     kept = db.execute(
         text("""
             INSERT INTO recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)
@@ -146,12 +138,6 @@ def publish(
         {"generation": generation_id},
     )
     return kept.rowcount
-
-
-def _arrays(starts: pa.Array, values: Ints | Floats) -> pa.Array:
-    """The values from each start to the next as PostgreSQL writes an array: {1,2,3}."""
-    lists = pa.ListArray.from_arrays(starts, pa.array(values).cast(pa.string()))
-    return pc.binary_join_element_wise("{", pc.binary_join(lists, ","), "}", "")
 
 
 def prune(db: Connection) -> None:

@@ -9,6 +9,7 @@ from scoring.blocked import blocks
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked
 from scoring.many import here
+from scoring.score import deviations, spread
 from scoring.top_n import top_n, top_rows
 from settings import ModelSettings
 
@@ -74,11 +75,33 @@ def test_blocks_hold_every_user_with_ratings_once_and_no_more_cells_than_they_ma
     assert all(len(block) == 1 or len(block) * F <= 3000 for _, block in cut)
 
 
+def test_blocks_hold_no_more_users_than_stay_near_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scoring.blocked.USERS", 4)
+    factors = made_up()
+    histories = people(factors, [2] * 10)
+    rows, _ = factors.rows(histories.films)
+    assert [len(some) for some, _ in blocks(factors, histories.start, rows, histories.rating)] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_the_pieces_of_histories_are_these_and_no_more(count: int) -> None:
+    histories = people(made_up(), [3, 0, 9, 1, 1, 2, 0])
+    parts = histories.pieces(count)
+    assert len(parts) == count
+    assert all(part.start[-1] == len(part.films) == len(part.rating) for part in parts)
+    for column in ("user", "films", "rating"):
+        whole = np.concatenate([getattr(part, column) for part in parts])
+        assert whole.tolist() == getattr(histories, column).tolist()
+    assert np.concatenate([np.diff(part.start) for part in parts]).tolist() == np.diff(histories.start).tolist()
+
+
 def test_who_likes_nothing_and_who_likes_everything_are_listed_like_others() -> None:
     factors = made_up()
     histories = people(factors, [6, 6])
     for rating in (0.5, 3.0, 5.0):
         assert_as_one_by_one(factors, replace(histories, rating=np.full(12, rating, np.float32)))
+    mixed = np.repeat([0.5, 5.0], 6).astype(np.float32)  # in one block, who likes nothing beside who likes everything
+    assert_as_one_by_one(factors, replace(histories, rating=mixed))
 
 
 def test_a_list_goes_on_with_little_known_films_where_the_others_have_all_been_seen() -> None:
@@ -114,6 +137,17 @@ def test_lists_can_be_made_without_neighbours() -> None:
 def test_flat_scores_are_no_reason_to_rank() -> None:
     flat = replace(made_up(), V=np.ones((F, K), np.float32))
     assert_as_one_by_one(flat, people(flat, [3, 20]))
+
+
+def test_the_deviations_of_many_are_those_of_each_with_none_where_all_is_flat_or_seen() -> None:
+    rng = np.random.default_rng(4)
+    scores = [rng.normal(size=50).astype(np.float32), np.full(50, 3, np.float32), np.zeros(50, np.float32)]
+    seen = [np.arange(n) for n in (0, 7, 40, 50)]
+    alone = [spread(score, some)[1] for score in scores for some in seen]
+    rest = [np.delete(score, some).astype(np.float64) for score in scores for some in seen]
+    n, total, square = (np.array([f(x) for x in rest]) for f in (len, np.sum, lambda x: x @ x))
+    assert np.allclose(deviations(n, total, square), alone, rtol=1e-4)
+    assert np.isfinite(alone).tolist() == [True, True, True, False] + [False] * 8
 
 
 def test_the_best_of_each_row_are_those_of_each_row_alone() -> None:

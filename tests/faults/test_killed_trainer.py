@@ -14,6 +14,7 @@ from processes import PATIENCE, Service, poll, service
 from sqlalchemy import Connection, Row, text
 from storm import LISTED
 
+from engine import STOPPED
 from storage.runs import CUT_OFF
 
 pytestmark = [
@@ -61,7 +62,8 @@ def test_of_four_processes_one_is_killed_while_it_trains_and_another_trains_at_t
         spread.append(seconds_until_all_serve(three, later))
         check_every_write_is_read_by_all(three)
 
-        assert db.execute(ERROR, {"id": run}).scalar_one() == CUT_OFF
+        # its trainer may find the time to say so itself
+        assert db.execute(ERROR, {"id": run}).scalar_one() in {CUT_OFF, f"EngineError: {STOPPED}"}
         assert later.started - died < TICK_SECONDS + SLACK_SECONDS
         assert max(spread) < GENERATION_SECONDS
         lists = check_lists(db)

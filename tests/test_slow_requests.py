@@ -142,6 +142,8 @@ def test_with_too_many_connections_the_one_that_waited_longest_ends(few: None, c
     for _ in range(10):
         waiting.append(connect())
         waiting[-1].send(b"GET")
+        if len(waiting) == 1:
+            assert_quick(connect)  # so that it has been seen before the others
     assert_quick(connect)
     assert waiting[0].answer().problem["status"] == 503
     assert waiting[0].rest() == b""

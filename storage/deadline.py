@@ -82,7 +82,7 @@ class Watchdog:
             self._changed.notify_all()
 
     def _wake(self) -> None:
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._watch, name="database-deadlines", daemon=True)
             self._thread.start()
         self._changed.notify_all()
@@ -100,11 +100,13 @@ class Watchdog:
 
 
 def _cut(wire: int) -> None:
-    with socket.socket(fileno=os.dup(wire)) as connection:
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the other side was quicker
-            return
+    connection = socket.socket(fileno=wire)
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:  # the other side was quicker
+        return
+    finally:
+        connection.detach()  # who watches it closes it
 
 
 def in_time(connect: Callable[[], C], until: float) -> C:

@@ -1,6 +1,7 @@
 """PostgreSQL silent, stopped, killed, out of connections or slow: told within the limit, and back with the database."""
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -335,6 +336,21 @@ def test_the_watchdog_does_not_cut_another_connection_with_the_same_number() -> 
     watchdog.close()
     for wire in (first[1], *second):
         wire.close()
+
+
+def test_the_watchdog_cuts_though_the_process_may_open_nothing_more() -> None:
+    watchdog = Watchdog()
+    ours, theirs = socket.socketpair()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with watchdog.watching(ours.fileno(), time.monotonic() + 0.1):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            assert theirs.recv(1) == b""
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    watchdog.close()
+    ours.close()
+    theirs.close()
 
 
 def test_a_connection_that_comes_too_late_is_closed() -> None:

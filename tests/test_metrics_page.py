@@ -249,7 +249,7 @@ print("LEFT", *Path(sys.argv[1]).iterdir())
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What a process tells of two others that count, one of which is then killed."""
-    folder = tmp_path_factory.mktemp("counts") / "metrics"
+    folder = tmp_path_factory.mktemp("counts") / "metrics of [x] *?"
     command = [sys.executable, "-c", SHARE, str(folder), COUNT]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout

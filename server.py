@@ -32,6 +32,7 @@ from runtime.process import SUBMITTED, die_with_parent, on_stop_signals
 from runtime.report import DatasetError
 from runtime.shared_counts import sharing
 from runtime.vitals import ProcessProbe, Vitals
+from serving.ending import end_after
 from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving
 from serving.trainer_at_hand import TrainerAtHand
 from serving.workers import Workers
@@ -45,6 +46,10 @@ log = logging.getLogger("matinee")
 
 RETRY_SECONDS = 1.0
 NOTICE_SECONDS = 0.05  # how soon a signal is acted on
+
+
+class StateFolderError(RuntimeError):
+    """The state folder cannot be made or written to."""
 
 
 class Server:
@@ -168,16 +173,30 @@ def main() -> int:
         with ExitStack() as stack:
             on_stop_signals(_leave)
             embedded = None if settings.database_url else EmbeddedPostgres(settings.state_dir)
-            with room_in(settings.state_dir):
-                make_private(settings.state_dir)
-                url = stack.enter_context(embedded) if embedded else settings.database_url
-                stack.enter_context(sharing(settings.state_dir / "metrics"))
+            url = _begin(settings, embedded, stack)
             server = Server(settings, url, embedded)
             server.serve()
             return 1 if server.failure else 0
-    except (FullDiskError, PostgresError, PortBusyError) as error:
+    except (FullDiskError, PostgresError, PortBusyError, StateFolderError) as error:
         log.critical("%s", error)
         return 1
+    except SystemExit:  # of `_leave`
+        return 0
+
+
+def _begin(settings: Settings, embedded: EmbeddedPostgres | None, stack: ExitStack) -> str:
+    """Make the state folder and start what works in it; returns the URL of the database."""
+    try:
+        with room_in(settings.state_dir):
+            make_private(settings.state_dir)
+            url = stack.enter_context(embedded) if embedded else settings.database_url
+            stack.enter_context(sharing(settings.state_dir / "metrics"))
+            return url
+    except OSError as error:
+        raise StateFolderError(
+            f"Cannot use {settings.state_dir} as the state folder: {error}. It has to be a folder that this account "
+            "may make and write to; MATINEE_STATE_DIR names another."
+        ) from error
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -186,5 +205,4 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    # not sys.exit, which would wait for a training that is under way; the next start closes its run
-    os._exit(main())
+    end_after(main)

@@ -16,19 +16,28 @@ class Child:
     """A running `python -m MODULE`, and the line to it."""
 
     def __init__(self, command: Sequence[str], given: object, answer: Answer, when_cut: Callable[[], None]) -> None:
-        """Start it: `given` is handed over, and `when_cut` called when the line is cut, which its end does."""
+        """Start it: `given` is handed over, and `when_cut` called when the line is cut, which its end does.
+
+        Raises `OSError` or `RuntimeError` where the system has no room for it; nothing of it is left then.
+        """
         ours, theirs = socket.socketpair()
-        with theirs:
+        with ours, theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, *command, str(theirs.fileno())],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
-        wire: Connection[Any, Any] = Connection(ours.detach())
-        wire.send(given)
+            wire: Connection[Any, Any] = Connection(ours.detach())
         self.line = Line(wire, answer, when_cut)
-        self.line.open()
+        try:
+            wire.send(given)
+            self.line.open()
+        except BaseException:
+            wire.close()
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def end(self, seconds: float) -> None:
         """Hang up, on which it ends in order; after so many seconds it is killed."""

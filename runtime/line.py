@@ -52,6 +52,10 @@ class Line:
 
         Raises `FarError` if it raised something, and `LineCutError` if it ends before it answers.
         """
+        return self.begin(question, *details).result()
+
+    def begin(self, question: str, *details: Any) -> Future[Any]:
+        """Ask as `ask` does, and wait for the answer later; raises `LineCutError` if the line is cut already."""
         answered: Future[Any] = Future()
         number = next(self._numbers)
         with self._changing:
@@ -60,7 +64,7 @@ class Line:
             self._asked[number] = answered
         with suppress(OSError):  # whoever listens here notices as well, and tells all who wait
             self._send(("asked", number, (question, *details)))
-        return answered.result()
+        return answered
 
     def close(self) -> None:
         """Hang up, which the other end takes as the end."""

@@ -2,6 +2,8 @@
 
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cherrypy
 from cheroot.wsgi import Server
@@ -19,26 +21,21 @@ class PortBusyError(RuntimeError):
 
 def refuse_busy_port(settings: Settings) -> None:
     """Raises `PortBusyError` if somebody listens where we should: before anything is started or downloaded."""
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+    with socket.socket(_family(settings)) as probe, _telling_if_busy(settings):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise PortBusyError(
-                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-                "Stop what listens there or set MATINEE_PORT to another port."
-            ) from error
+        probe.bind((settings.host, settings.port))
 
 
-def serve(app: Flask, settings: Settings) -> Server:
-    """Begin to answer what comes to the port, in threads; returns the HTTP server, which runs until `stop_serving`."""
+def serve(app: Flask, settings: Settings, first: bool = True) -> Server:
+    """Begin to answer what comes to the port, in threads; returns the HTTP server, which runs until `stop_serving`.
+
+    Raises `PortBusyError` if anybody listens there, but for processes of ours where this is not the first of them.
+    """
     cherrypy.tree.graft(app, "/")
     cherrypy.config.update(_cherrypy_settings(settings))
     server: Server = cherrypy.server.httpserver_from_self()[0]
-    # Each process has a queue of connections of its own, and the kernel deals them out. With one queue for all, the
-    # process that is awake takes a whole burst: of 16 connections that came at once, 12 to 16 went to one of two.
-    server.reuse_port = settings.processes > 1
     harden(server)  # before it starts: each connection is to be of our class
+    _take_port(server, settings, first)
     cherrypy.server.httpserver = server
     cherrypy.server.bind_addr = None  # else it would make sure that nobody listens there before it starts
     cherrypy.engine.start()
@@ -49,6 +46,40 @@ def serve(app: Flask, settings: Settings) -> Server:
 def stop_serving() -> None:
     """Accept no more and finish the requests that are under way."""
     cherrypy.engine.exit()
+
+
+def _take_port(server: Server, settings: Settings, first: bool) -> None:
+    """Listen before CherryPy starts, which would end the process by itself if the port were taken.
+
+    Each process has a queue of connections of its own, and the kernel deals them out. With one queue for all, the
+    process that is awake takes a whole burst: of 16 connections that came at once, 12 to 16 went to one of two.
+    """
+    server.reuse_port = not first
+    with _telling_if_busy(settings):
+        taken = server.bind(_family(settings), socket.SOCK_STREAM)
+        if first and settings.processes > 1:  # not before it is bound: then a second service could share the port too
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.listen(server.request_queue_size)
+
+    def keep(*kind: int) -> None:
+        server.socket = taken
+
+    server.bind = keep  # type: ignore[method-assign, assignment] # at its start: the port is ours already
+
+
+@contextmanager
+def _telling_if_busy(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PortBusyError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Stop what listens there or set MATINEE_PORT to another port."
+        ) from error
+
+
+def _family(settings: Settings) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in settings.host else socket.AF_INET
 
 
 def _cherrypy_settings(settings: Settings) -> dict[str, object]:

@@ -28,6 +28,10 @@ class TrainerDiedError(RuntimeError):
     """The process that trained has ended in the middle of it."""
 
 
+class TrainerStartError(RuntimeError):
+    """The process that trains could not be started."""
+
+
 class TrainerAtHand:
     """Retrains as `jobs.retrain.Trainer` does, and no request waits for its work."""
 
@@ -47,15 +51,15 @@ class TrainerAtHand:
     def retrain(self, ordered: Callable[[int | None], object] | None = None) -> object:
         """As the method of this name of `jobs.retrain.Trainer`; for one caller at a time.
 
-        Raises `FarError` for what went wrong there, `DatabaseUnavailableError` and `TrainerDiedError`.
+        Raises `FarError` for what went wrong there, `DatabaseUnavailableError`, `TrainerDiedError` and
+        `TrainerStartError`.
         """
         self._begun = ordered
         try:
-            return self._ask("retrain", ordered is not None)
-        except TrainerDiedError:
-            if self._begun is None:
-                raise
-        return self._ask("retrain", True)  # it was gone before it could take the order, and nobody had noticed yet
+            return self._retrain()
+        except TrainerStartError as error:
+            self._record(error)
+            raise
 
     def stop(self) -> None:
         """End the process and its Spark for good; a training that is under way fails."""
@@ -63,6 +67,14 @@ class TrainerAtHand:
             self._stopped = True
         if self._child is not None:
             self._child.end(STOP_SECONDS)
+
+    def _retrain(self) -> object:
+        try:
+            return self._ask("retrain", self._begun is not None)
+        except TrainerDiedError:
+            if self._begun is None:
+                raise
+        return self._ask("retrain", True)  # it was gone before it could take the order, and nobody had noticed yet
 
     def _ask(self, question: str, *details: bool) -> object:
         child = self._running()
@@ -79,9 +91,17 @@ class TrainerAtHand:
             if self._stopped:
                 raise TrainerDiedError("the service is being stopped")
             if self._child is None or self._child.process.poll() is not None:
-                given = self.settings, self.database.url.render_as_string(hide_password=False)
-                self._child = Child(COMMAND, given, self._answer, self._note_end)
+                self._child = self._start()
             return self._child
+
+    def _start(self) -> Child:
+        given = self.settings, self.database.url.render_as_string(hide_password=False)
+        try:
+            return Child(COMMAND, given, self._answer, self._note_end)
+        except (OSError, RuntimeError) as error:
+            raise TrainerStartError(
+                f"the process that trains could not be started: {error}; the next training tries again"
+            ) from error
 
     def _answer(self, question: str, *details: Any) -> None:
         begun, self._begun = self._begun, None
@@ -91,6 +111,16 @@ class TrainerAtHand:
     def _note_end(self) -> None:
         if not self._stopped:
             log.warning("the process that trains has ended; the next training starts another")
+
+    def _record(self, error: TrainerStartError) -> None:
+        """Leave a run that says why it failed, as the process would have done, and name it to whoever ordered it."""
+        with suppress(DatabaseUnavailableError), self.database.alone(TRAINING_LOCK) as mine:
+            run_id = None
+            if mine:
+                with self.database.statement() as db:
+                    run_id = runs.begin(db, "train")
+                    runs.end(db, run_id, "failed", {}, f"{TrainerStartError.__name__}: {error}")
+            self._answer("begun", run_id)
 
     def _close_run(self, reason: str) -> None:
         """Say in the record of the run why it failed, unless another process trains by now and has closed it."""

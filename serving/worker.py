@@ -4,9 +4,10 @@ It answers its share of what comes to the port, has the first one train, and end
 """
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -27,6 +28,7 @@ from runtime.memory import give_back_large_blocks
 from runtime.process import on_stop_signals
 from runtime.vitals import ProcessProbe, Vitals
 from serving.asking import asked
+from serving.ending import end_after
 from serving.front import serve, stop_serving
 from settings import Settings
 from storage.database import Database
@@ -36,25 +38,38 @@ from web.server_probe import ServerProbe
 log = logging.getLogger("matinee")
 
 REFRESH_SECONDS = 1.0
+ANSWER_SECONDS = 1.0  # for which the first process is waited for, which may be stopped or have no processor
 
 
 class SharedHealth(Health):
-    """The parts of this process, and the trainer as the first one knows it."""
+    """The parts of this process, and the trainer as the first one knows it, or last knew it if that does not answer."""
 
     def __init__(self, first: Line) -> None:
         super().__init__()
         self._first = first
+        self._trainer = super().__getitem__("trainer")
+        self._unanswered: Future[Part] | None = None
         self.report("database", "ready")
         self.report("catalogue", "ready")
 
     def __getitem__(self, name: str) -> Part:
         if name != "trainer":
             return super().__getitem__(name)
+        with suppress(TimeoutError, LineCutError):  # when it is cut, this process is about to end as well
+            self._trainer = answer = self._ask()
+            return answer
+        return self._trainer
+
+    def _ask(self) -> Part:
+        """Raises `TimeoutError`, at once as long as a question is open: more of them would fill the line up."""
+        if self._unanswered is not None and not self._unanswered.done():
+            raise TimeoutError
+        question: Future[Part] = self._first.begin("trainer")
         try:
-            part: Part = self._first.ask("trainer")
-        except LineCutError:  # and this process is about to end as well
-            return super().__getitem__(name)
-        return part
+            return question.result(ANSWER_SECONDS)
+        except TimeoutError:
+            self._unanswered = question
+            raise
 
 
 class TrainsElsewhere:
@@ -99,7 +114,7 @@ class Worker:
             self.over.wait(REFRESH_SECONDS)
         if not self.over.is_set():
             app = create_app(self.recommender, self.health, self.settings, TrainsElsewhere(self._line))
-            server, registry = serve(app, self.settings), app.extensions["metrics"].registry
+            server, registry = serve(app, self.settings, first=False), app.extensions["metrics"].registry
             probe = ServerProbe(registry, server, self.health, self.recommender)
             Vitals(ProcessProbe(registry, "server"), probe).start()
             while not self.over.wait(REFRESH_SECONDS):
@@ -108,7 +123,10 @@ class Worker:
         self.database.close()
 
     def _refreshed(self) -> str:
-        refresh(self.recommender, self.health)
+        try:
+            refresh(self.recommender, self.health)
+        except Exception:
+            log.exception("the look for a newer generation failed; what was served before goes on")
         return self.health["generation"].state
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
@@ -119,15 +137,15 @@ def _is_never_asked(question: str) -> None:
     raise NotImplementedError(question)
 
 
-def main() -> None:
-    """Serve until the process that started this one hangs up or ends, or until a signal."""
+def main() -> int:
+    """Serve until the process that started this one hangs up or ends, or until a signal; returns the exit status."""
     (settings, database_url), wire = from_parent()
     log_to_stderr(settings.log_level, settings.log_format)
     log_strays()
     give_back_large_blocks()
     Worker(settings, database_url, wire).serve()
-    os._exit(0)  # not by leaving, which would wait for requests that are given up
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    end_after(main)

@@ -53,7 +53,14 @@ class Workers:
         self._started = time.monotonic()
         for place, child in enumerate(self._places):
             if child is None:
-                self._places[place] = Child(COMMAND, self._given, self._answer, _nothing)
+                self._places[place] = self._start()
+
+    def _start(self) -> Child | None:
+        try:
+            return Child(COMMAND, self._given, self._answer, _nothing)
+        except (OSError, RuntimeError) as error:
+            log.error("a process that serves could not be started, and soon it is tried again: %s", error)
+            return None
 
 
 _nothing = partial(log.debug, "the line to a process that serves was cut")

@@ -5,24 +5,44 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import Pipe
 from pathlib import Path
 
 import httpx
 import pytest
 from conftest import FILMS
 from planted import publish, two_tastes
-from processes import SMALL, Service, poll, processes_of, service
+from processes import SMALL, Service, free_port, poll, processes_of, service
+from sqlalchemy import text
 
+from health import Part
 from jobs.ingest import init_movie_table
 from recommender import Recommender
+from runtime.child import Child
+from runtime.line import Line
 from runtime.postgres import EmbeddedPostgres
+from serving import trainer_at_hand, workers
+from serving.trainer_at_hand import TrainerAtHand, TrainerStartError
+from serving.worker import SharedHealth
+from serving.workers import Workers
 from settings import Settings
+from storage import runs
 from storage.database import Database
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 GONE_SECONDS = 10
 RETRAIN = "/api/v1/retrain"
+BROKEN = """
+import runpy
+from runtime.vitals import Vitals
+def start(self):
+    raise LookupError("nobody foresaw this")
+Vitals.start = start
+runpy.run_module("serving.worker", run_name="__main__")
+"""
+TOO_LONG = ["-c", "#" * 200_000]  # Linux starts nothing with an argument of more than 128 KiB
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +164,118 @@ def test_a_process_that_is_killed_is_replaced_and_with_the_first_all_end(state_d
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
+
+
+def rename_table(state_dir: Path, name: str, other: str) -> None:
+    with EmbeddedPostgres(state_dir) as url:
+        database = Database(url, threads=1)
+        with database.statement() as db:
+            db.execute(text(f"ALTER TABLE {name} RENAME TO {other}"))
+        database.close()
+
+
+def test_an_error_that_nobody_foresaw_leaves_all_processes_serving(state_dir: Path, dataset: Path) -> None:
+    with two(state_dir, dataset) as running:
+        worker = child_of(running, "worker")
+        rename_table(state_dir, "live_generation", "mislaid")
+        try:
+            poll(lambda: "the look for a newer generation failed" in running.told(), 20, "the error")
+        finally:
+            rename_table(state_dir, "mislaid", "live_generation")
+        with one_client_each(running) as clients:
+            for client in clients:
+                assert client.get("/health/ready").status_code == 200
+        assert child_of(running, "worker") == worker
+
+
+def test_an_error_that_nobody_foresaw_ends_a_process_rather_than_leave_a_port_that_answers_nobody(
+    recommender: Recommender, scratch: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(state_dir=scratch / "broken", port=free_port(), processes=2)
+    url = recommender.database.url.render_as_string(hide_password=False)
+    broken = Child(["-c", BROKEN], (settings, url), lambda question: Part("off"), lambda: None)
+    try:
+        assert broken.process.wait(30) == 1
+    finally:
+        broken.end(0)
+    told = capfd.readouterr().err
+    assert told.index("listening on") < told.index("LookupError: nobody foresaw this")
+
+
+def test_the_others_tell_their_health_while_the_first_process_stands_still(state_dir: Path, dataset: Path) -> None:
+    with two(state_dir, dataset) as running, one_client_each(running) as clients, ThreadPoolExecutor(2) as pool:
+        known = running.part("trainer")
+        running.process.send_signal(signal.SIGSTOP)
+        try:
+            asked = [pool.submit(client.get, "/health/live") for client in clients]
+            answer = next(as_completed(asked, timeout=15)).result()
+        finally:
+            running.process.send_signal(signal.SIGCONT)
+        assert answer.json()["parts"]["trainer"] == known
+
+
+def test_news_of_the_trainer_come_again_once_the_first_process_goes_on() -> None:
+    near, far = Pipe()
+    first = Line(far, lambda question: Part("running"), lambda: None)
+    here = Line(near, lambda question: None, lambda: None)
+    here.open()
+    health = SharedHealth(here)
+    assert health["trainer"].state == "starting"
+    first.open()
+    poll(lambda: health["trainer"].state == "running", 20, "the news")
+    here.close()
+
+
+def test_a_process_that_could_not_be_started_is_started_later(
+    recommender: Recommender, scratch: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(state_dir=scratch / "later", port=free_port(), processes=2)
+    url = recommender.database.url.render_as_string(hide_password=False)
+    several = Workers(settings, url, lambda question: Part("off"))
+
+    def answered() -> bool:
+        several.keep()
+        with suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{settings.port}/health/ready").status_code == 200
+        return False
+
+    with monkeypatch.context() as broken:
+        broken.setattr(workers, "COMMAND", TOO_LONG)
+        several.keep()
+        assert "could not be started, and soon it is tried again: [Errno 7]" in caplog.text
+    try:
+        poll(answered, 30, "an answer")
+    finally:
+        several.hang_up()
+        several.stop()
+
+
+def own_children() -> set[str]:
+    """The ids of the processes that this one has started, those included whose end nobody has noticed."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if (process / "stat").read_text().rpartition(")")[2].split()[1] == str(os.getpid()):
+                found.add(process.name)
+    return found
+
+
+def test_a_child_that_could_not_be_told_what_it_is_to_know_leaves_nothing() -> None:
+    files, children = os.listdir("/proc/self/fd"), own_children()
+    with pytest.raises(AttributeError, match="pickle"):
+        Child(workers.COMMAND, lambda: None, lambda question: None, lambda: None)
+    assert set(os.listdir("/proc/self/fd")) <= set(files)
+    assert own_children() <= children
+
+
+def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
+    settings: Settings, recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer_at_hand, "COMMAND", TOO_LONG)
+    told: list[int | None] = []
+    with pytest.raises(TrainerStartError, match=r"could not be started: .*; the next training tries again"):
+        TrainerAtHand(settings, recommender.database, recommender).retrain(told.append)
+    with recommender.database.statement() as db:
+        (run,) = runs.newest(db, "train")
+    assert (run.id, run.outcome) == (told[0], "failed")
+    assert run.error.startswith("TrainerStartError: the process that trains could not be started: [Errno 7]")

@@ -233,6 +233,55 @@ def test_a_busy_port_is_told_and_nothing_is_started(scratch: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_port_that_another_service_takes_meanwhile_is_told(processes: int, scratch: Path) -> None:
+    folder = scratch / f"overtaken-{processes}"
+    with service(folder, MATINEE_PROCESSES=str(processes), **NEVER) as late, socket.socket() as other:
+        poll((folder / "postgres").exists, what="the time after its first look at the port")
+        port = late.http.base_url.port
+        other.bind(("127.0.0.1", port))
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as a service of several processes has it
+        other.listen()
+        assert late.process.wait(PATIENCE) == 1
+        assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Stop what listens there" in late.told()
+        assert "Traceback" not in late.told()
+        assert processes_of(folder) == []
+
+
+@pytest.mark.parametrize("place", ["note", "note/state"])
+@pytest.mark.parametrize("database", ["its own", "another"])
+def test_a_state_folder_that_cannot_be_is_told_in_one_line(
+    place: str, database: str, scratch: Path, tmp_path: Path, empty_url: str
+) -> None:
+    (tmp_path / "note").write_text("a file, not a folder")
+    url = {"DATABASE_URL": empty_url} if database == "another" else {}
+    folder = scratch / f"impossible-{database}-{place.replace('/', '-')}"
+    ended = run_to_the_end(folder, MATINEE_STATE_DIR=str(tmp_path / place), **url)
+    assert ended.process.returncode == 1
+    (line,) = ended.told().splitlines()
+    assert f"Cannot use {tmp_path / place} as the state folder: " in line
+    assert "MATINEE_STATE_DIR" in line
+
+
+BROKEN = """
+import runpy
+from serving.workers import Workers
+def keep(self):
+    raise LookupError("nobody foresaw this")
+Workers.keep = keep
+runpy.run_path("server.py", run_name="__main__")
+"""
+
+
+def test_an_error_that_nobody_foresaw_ends_it_rather_than_leave_a_port_that_answers_nobody(
+    scratch: Path, films: dict[str, str], empty_url: str
+) -> None:
+    command = [sys.executable, "-c", BROKEN]
+    with service(scratch / "unforeseen", command, DATABASE_URL=empty_url, **films, **NEVER) as broken:
+        assert broken.process.wait(PATIENCE) == 1
+        assert "LookupError: nobody foresaw this" in broken.told()
+
+
 @pytest.mark.parametrize(("name", "value"), [("MATINEE_THREADS", "many"), ("MATINEE_PROT", "80")])
 def test_a_bad_setting_is_told(name: str, value: str, scratch: Path) -> None:
     ended = run_to_the_end(scratch / "bad-setting", **{name: value})

@@ -1,7 +1,14 @@
 """What operators do by hand: `matinee COMMAND --help`, or `python cli.py COMMAND --help`, which is the same."""
 
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import runtime.one_thread  # noqa: F401 - before numpy is loaded
 
@@ -10,8 +17,10 @@ import click
 
 import settings as settings_module
 from commands import backup, doctor, measure, operate, people, retrain, status, transfer
+from commands.answer import FAILED, MISUSED
 from commands.context import FILE, Context, TrainingError
 from commands.service import RefusedError
+from runtime.disk import FullDiskError
 from runtime.java import JavaError
 from runtime.logs import log_to_stderr
 from runtime.postgres import PostgresError
@@ -29,12 +38,14 @@ from storage.errors import (
     UnknownUserError,
 )
 
+LEAVE_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
 MENDABLE = (
     BackupError,
     DatabaseUnavailableError,
     DatasetError,
     DowngradeRefusedError,
     FactorsError,
+    FullDiskError,
     JavaError,
     NotEmptyError,
     NothingServedError,
@@ -58,12 +69,13 @@ def cli(context: click.Context, params: Path | None) -> None:
     the embedded one, which is shared with a running service or started for the command. Answers go to standard output,
     as JSON with --json; the log goes to standard error. `matinee COMMAND --help` tells of examples and exit status.
     """
-    try:
-        context.obj = Context(settings_module.load(params=params))
-    except SettingsError as error:
-        click.echo(f"matinee: {error}", err=True)
-        context.exit(2)
-    log_to_stderr(context.obj.settings.log_level, context.obj.settings.log_format)
+    context.obj = partial(_prepared, params)  # called by the command itself: its help needs no settings
+
+
+def _prepared(params: Path | None) -> Context:
+    settings = settings_module.load(params=params)
+    log_to_stderr(settings.log_level, settings.log_format)
+    return Context(settings)
 
 
 for command in (
@@ -78,12 +90,39 @@ for command in (
 
 
 def main() -> None:
-    """Run a command; what an operator can mend is one line on stderr and exit status 1."""
+    """Run a command; what an operator can mend is one line on stderr and exit status 1, or 2 for a bad setting."""
     try:
-        cli(prog_name="matinee")
+        with _orderly_end():
+            cli(prog_name="matinee")
+    except SettingsError as error:
+        click.echo(f"matinee: {error}", err=True)
+        sys.exit(MISUSED)
     except MENDABLE as error:
         click.echo(f"matinee: {error}", err=True)
-        sys.exit(1)
+        sys.exit(FAILED)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Have signals that end a command take back what it has begun, unless whoever started us has them ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    try:
+        for number in heeded:
+            signal.signal(number, _leave)
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, lambda *_: None)  # `timeout` sends it twice, the second time into the clearing up
+    status = 128 + number  # as a shell tells of it
+    last_resort = threading.Timer(LEAVE_SECONDS, os._exit, [status])  # in Spark's work an exception may get lost
+    last_resort.daemon = True
+    last_resort.start()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

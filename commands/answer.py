@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,19 @@ class Answer:
         click.echo(json.dumps(self.facts, indent=1, default=_json) if as_json else self.text)
 
 
-class Page(click.Command):
+class Listed(click.Command):
+    """A command of which lists of commands say a whole sentence, where click would only say the start of one."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first sentence of its help, on as many lines as it takes."""
+        return super().get_short_help_str(sys.maxsize)
+
+
+class Pages(Listed, click.Group):
+    """A command that has commands of its own."""
+
+
+class Page(Listed):
     """A command whose help goes on, after the options, with examples, exit status and environment."""
 
     def __init__(
@@ -42,9 +55,10 @@ class Page(click.Command):
         super().__init__(**rest)
         self.examples, self.ends, self.reads = examples, {**ENDS, **ends}, reads
 
-    def get_short_help_str(self, limit: int = 200) -> str:
-        """What the list of commands says of this one: a whole sentence rather than the start of one."""
-        return super().get_short_help_str(limit)
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; what its group has prepared for it is only done now, since help needs no settings."""
+        ctx.obj = ctx.obj()
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The sections of a manual that click does not know."""

@@ -23,8 +23,9 @@ def backup(context: Context, file: Path) -> Answer:
 
     Users, ratings, idempotency keys, lists, generations with their factors, which one is live, runs, and the newest id
     that was given. FILE is there once it is complete, compressed, with a checksum for each table; only its owner may
-    read it. The dataset is not in it: the folder or name in MATINEE_DATASET is the other half. Tables of an earlier
-    revision are kept as they are, so that a backup can be taken with the new version before it upgrades them.
+    read it. The dataset is not in it: the folder or name in MATINEE_DATASET is the other half; nor are tables of
+    somebody else. Those of an earlier revision are kept as they are, so that a backup can be taken with the new version
+    before it upgrades them.
     """
     with context.unmigrated() as database:
         return _told(job.backup(database, file), file, "holds")
@@ -42,9 +43,10 @@ def backup(context: Context, file: Path) -> Answer:
 def restore(context: Context, file: Path, check: bool) -> Answer:
     """Fill an empty database with FILE, a backup, whole or not at all.
 
-    A database with a row in it is refused. A backup of an earlier version is brought to the newest revision; one of a
-    later version, or a damaged one, is refused. The service then goes on where the backup was taken: the same lists,
-    the same ids, none of those given before the backup given again.
+    A database with a row of ours in it is refused; tables of somebody else stay as they are. A backup of an earlier
+    version is brought to the newest revision; one of a later version, or a damaged one, is refused. The service
+    then goes on where the backup was taken: the same lists, the same ids, none of those given before the backup
+    given again.
     """
     if check:
         return _told(job.check(file), file, "is whole; it holds")

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from commands.context import Context
+from commands.context import Context, exists
 from commands.service import Service
 from runtime.java import JavaError, java_home
 from settings import ROOT, Settings
@@ -95,7 +95,7 @@ def available() -> int:
 def disk(context: Context) -> Iterator[Finding]:
     """The state directory: whether it may be written to, and how much room there is."""
     folder = context.settings.state_dir
-    there = next(f for f in (folder, *folder.parents) if f.exists())
+    there = next(f for f in (folder, *folder.parents) if exists(f))
     if not os.access(there, os.W_OK | os.X_OK):
         yield Finding("fail", "disk", f"{there} may not be written to: set MATINEE_STATE_DIR to a folder of your own")
         return

@@ -12,6 +12,7 @@ from runtime.new_file import refuse_unwritable
 from runtime.postgres import EmbeddedPostgres
 from settings import Settings, whole
 from storage.database import Database
+from storage.rights import rights_told
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -44,12 +45,15 @@ class Context:
     @property
     def has_server(self) -> bool:
         """Whether there is a PostgreSQL to look at: one of DATABASE_URL, or an embedded one that was started before."""
-        return bool(self.settings.database_url) or (self.settings.state_dir / "postgres" / "password").exists()
+        return bool(self.settings.database_url) or exists(self.settings.state_dir / "postgres" / "password")
 
     @contextmanager
     def unmigrated(self) -> Iterator[Database]:
-        """The database as it is, with tables of whichever revision or none."""
-        with self.server() as url:
+        """The database as it is, with tables of whichever revision or none.
+
+        Raises `DatabaseRefusedError` for work that our role has no right to do.
+        """
+        with self.server() as url, rights_told():
             database = Database(url, CONNECTIONS)
             try:
                 yield database
@@ -96,6 +100,17 @@ class Context:
         from jobs.ingest import dataset_folder
 
         return dataset_folder(self.settings)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; one that we are not let near is there, but not ours."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 class NewFile(click.ParamType[Path]):

@@ -11,7 +11,8 @@ from commands.checks import Finding
 from commands.context import Context
 from commands.store_checks import stores
 
-CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+Check = Callable[[Context], Iterator[Finding]]
+CHECKS: tuple[Check, ...] = (
     *(checks.python, checks.java, checks.memory, checks.disk, stores),
     *(checks.port, checks.exposure, checks.spark),
 )
@@ -35,7 +36,15 @@ def doctor(context: Context) -> Answer:
     Settings that cannot be used are told before anything else, with exit status 2. Nothing is downloaded and no table
     is changed; without a running service an embedded PostgreSQL that exists is started for the moment.
     """
-    found = [finding for check in CHECKS for finding in check(context)]
+    found = [finding for check in CHECKS for finding in _findings(check, context)]
     lines = [f"{finding.level:<5} {finding.what:<11} {finding.text}" for finding in found]
     failed = any(finding.level == "fail" for finding in found)
     return Answer("\n".join(lines), [asdict(finding) for finding in found], FAILED if failed else DONE)
+
+
+def _findings(check: Check, context: Context) -> Iterator[Finding]:
+    """What a check found; if the system kept it from looking, that."""
+    try:
+        yield from check(context)
+    except OSError as error:
+        yield Finding("fail", check.__name__, f"{error}; run matinee as the service's user, or mend what it names")

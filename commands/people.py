@@ -5,7 +5,7 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from commands.answer import Answer, command
+from commands.answer import Answer, Pages, command
 from commands.context import Context
 from settings import LAST_USER_ID
 from storage import users as stored
@@ -19,7 +19,7 @@ Backups, and the ids in the log, are yours to look after."""
 USER_ID = click.IntRange(1, LAST_USER_ID)
 
 
-@click.group()
+@click.group(cls=Pages)
 def users() -> None:
     """Look at the people whose ratings are stored; `erase` removes one."""
 

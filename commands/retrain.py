@@ -9,12 +9,14 @@ from sqlalchemy import Row
 from commands.answer import DONE, FAILED, NOT_SERVED, Answer, command
 from commands.context import Context
 from commands.service import Service
+from jobs.run import patiently
 from runtime.progress import progress
 from storage import runs
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 
 LOOK_SECONDS = 0.5
+AWAY_SECONDS = 60.0  # an embedded database that is shared is gone for good when the service ends
 STATUS = {"published": DONE, "rejected": NOT_SERVED, "failed": FAILED}
 
 
@@ -60,22 +62,31 @@ def _train_here(context: Context) -> Answer:
 
 
 def _followed(database: Database, run_id: int) -> Row[Any] | None:
-    """The run, once it has ended; a database that is away for a moment is waited for."""
+    """The run, once it has ended; see `_seen`."""
     with progress(100, f"run {run_id}", unit="%") as advance:
         shown = 0
         while True:
-            try:
-                with database.statement() as db:
-                    run = runs.find(db, run_id, TRAINING_LOCK)
-            except DatabaseUnavailableError:
-                time.sleep(LOOK_SECONDS)
-                continue
+            run = _seen(database, run_id)
             percent = int(100 * run.progress) if run else 100
             advance(percent - shown)
             shown = percent
             if run is None or not run.going:
                 return run
             time.sleep(LOOK_SECONDS)
+
+
+def _seen(database: Database, run_id: int) -> Row[Any] | None:
+    """A run as it is now. Raises `DatabaseUnavailableError` once the database has been away for `AWAY_SECONDS`."""
+
+    def look() -> Row[Any] | None:
+        with database.statement() as db:
+            return runs.find(db, run_id, TRAINING_LOCK)
+
+    try:
+        return patiently(look, AWAY_SECONDS)
+    except DatabaseUnavailableError as error:
+        told = f"What comes of run {run_id} cannot be seen: {error}. See that the service runs, then `matinee status`."
+        raise DatabaseUnavailableError(told) from error
 
 
 def _busy() -> Answer:

@@ -7,7 +7,7 @@ from typing import Any
 
 from settings import Settings
 
-SECONDS = 10.0
+SECONDS = 15.0  # more than the service itself takes to say that a training could not be begun
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be reached by, not to listen on
 
 
@@ -47,21 +47,30 @@ class Service:
         told = reply.body if reply else None
         return told if isinstance(told, dict) and "parts" in told else None
 
-    def retraining(self) -> dict[str, Any] | None:
-        """The training that is under way or the last one, and when the next one comes; None if it does not say."""
-        reply = self.ask("GET", "/api/v1/retrain")
-        return reply.body if reply and reply.status == http.client.OK else None
+    def retraining(self) -> dict[str, Any]:
+        """The training that is under way or the last one, and when the next one comes.
+
+        Raises `RefusedError` if it does not say.
+        """
+        reply = self._answer("GET", "/api/v1/retrain")
+        if reply.status != http.client.OK:
+            raise RefusedError(reply.reason)
+        return dict(reply.body)
 
     def order_training(self) -> int | None:
         """Have it train now: the run's id, or None while another training is under way. Raises `RefusedError`."""
-        reply = self.ask("POST", "/api/v1/retrain")
-        if reply is None:
-            raise RefusedError(f"{self.address} has stopped answering. Try again, or see its log.")
+        reply = self._answer("POST", "/api/v1/retrain")
         if reply.status == http.client.CONFLICT:
             return None
         if reply.status != http.client.ACCEPTED:
             raise RefusedError(reply.reason)
         return int(reply.body["run_id"])
+
+    def _answer(self, method: str, path: str) -> Reply:
+        reply = self.ask(method, path)
+        if reply is None:
+            raise RefusedError(f"{self.address} has stopped answering. Try again, or see its log.")
+        return reply
 
     def ask(self, method: str, path: str) -> Reply | None:
         """Its answer to a request with the keys of the settings; None if there is none."""

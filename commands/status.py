@@ -12,11 +12,12 @@ import click
 from sqlalchemy import Row
 
 from commands.answer import DONE, FAILED, Answer, command
-from commands.context import Context
-from commands.service import Service
+from commands.context import Context, exists
+from commands.service import RefusedError, Service
 from runtime.postgres import PostgresError
 from settings import Settings
-from storage import schema
+from storage import runs, schema
+from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 from storage.overview import Contents, Overview, take
 
@@ -33,7 +34,9 @@ class Status:
     service: dict[str, Any]
     database: dict[str, Any]
     contents: Contents | None
+    runs: list[dict[str, Any]]
     next_training: str | None
+    next_unknown: str | None  # why it is not known when the next training comes, if it is not
     disk: dict[str, Any]
 
 
@@ -58,32 +61,47 @@ def status(context: Context) -> Answer:
 
 def look(context: Context) -> Status:
     """Ask the service, the database and the disk."""
-    service, next_training = _service(Service(context.settings))
-    database, contents = _database(context)
+    service, next_training, next_unknown = _service(Service(context.settings))
+    database, contents, newest = _database(context)
     versions = {"python": platform.python_version(), "pyspark": version("pyspark"), "revision": schema.head()}
-    return Status(versions, service, database, contents, next_training, _disk(context.settings))
+    disk = _disk(context.settings)
+    return Status(versions, service, database, contents, newest, next_training, next_unknown, disk)
 
 
-def _service(service: Service) -> tuple[dict[str, Any], str | None]:
+def _service(service: Service) -> tuple[dict[str, Any], str | None, str | None]:
     health = service.health()
     if health is None:
-        return {"address": service.address, "state": "not running", "parts": {}}, None
-    told = service.retraining() or {}
-    return {"address": service.address, "state": health["status"], "parts": health["parts"]}, told.get("next_at")
+        found = {"address": service.address, "state": "not running", "parts": {}}
+        return found, None, "not known: the service does not run"
+    found = {"address": service.address, "state": health["status"], "parts": health["parts"]}
+    try:
+        return found, service.retraining().get("next_at"), None
+    except RefusedError as error:
+        return found, None, f"not known: {error}"
 
 
-def _database(context: Context) -> tuple[dict[str, Any], Contents | None]:
+def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[dict[str, Any]]]:
     found: dict[str, Any] = {"address": None, "server": None, "bytes": None, "revision": None, "problem": None}
     if not context.has_server:
-        return found | {"problem": "none yet: the first start of the service makes one"}, None
+        return found | {"problem": "none yet: the first start of the service makes one"}, None, []
     try:
         with context.unmigrated() as database:
             found["address"] = database.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
             with database.snapshot() as db:
                 seen = take(db)
+            newest = _runs(database, seen.contents) if seen.contents else []
     except (DatabaseUnavailableError, PostgresError) as error:
-        return found | {"problem": str(error)}, None
-    return found | asdict(Overview(seen.server, seen.bytes, seen.revision, None)) | _upgrade(seen), seen.contents
+        return found | {"problem": str(error)}, None, []
+    found |= asdict(Overview(seen.server, seen.bytes, seen.revision, None)) | _upgrade(seen)
+    return found, seen.contents, newest
+
+
+def _runs(database: Database, contents: Contents) -> list[dict[str, Any]]:
+    """The newest runs; the error of one that is open, though nobody is at it, says so."""
+    with database.statement() as db:
+        last = runs.followed(db, "train", TRAINING_LOCK)
+    cut_off = last.id if last and last.outcome is None and not last.going else None
+    return [dict(run._mapping) | ({"error": runs.CUT_OFF} if run.id == cut_off else {}) for run in contents.runs]
 
 
 def _upgrade(seen: Overview) -> dict[str, Any]:
@@ -95,9 +113,12 @@ def _upgrade(seen: Overview) -> dict[str, Any]:
 
 
 def _disk(settings: Settings) -> dict[str, Any]:
-    folder = next(f for f in (settings.state_dir, *settings.state_dir.parents) if f.exists())
-    usage = shutil.disk_usage(folder)
-    return {"folder": str(settings.state_dir), "free": usage.free, "total": usage.total}
+    found = {"folder": str(settings.state_dir), "free": None, "total": None}
+    try:
+        usage = shutil.disk_usage(next(f for f in (settings.state_dir, *settings.state_dir.parents) if exists(f)))
+    except PermissionError:
+        return found
+    return found | {"free": usage.free, "total": usage.total}
 
 
 def facts(seen: Status) -> dict[str, Any]:
@@ -112,8 +133,9 @@ def facts(seen: Status) -> dict[str, Any]:
         "ratings": contents.ratings if contents else None,
         "generation": dict(live._mapping) if live else None,
         "generations_kept": contents.generations_kept if contents else None,
-        "runs": [dict(run._mapping) for run in contents.runs] if contents else [],
+        "runs": seen.runs,
         "next_training": seen.next_training,
+        "next_unknown": seen.next_unknown,
     }
 
 
@@ -127,8 +149,17 @@ def lines(seen: Status) -> Iterator[str]:
     yield from _database_lines(seen.database)
     if seen.contents:
         yield from _content_lines(seen.contents)
-    yield f"next        {_moment(seen.next_training) if seen.next_training else 'no training comes by itself'}"
-    yield f"disk        {seen.disk['folder']}: {seen.disk['free'] / GB:,.1f} of {seen.disk['total'] / GB:,.1f} GB free"
+    for n, run in enumerate(seen.runs):
+        yield f"{'' if n else 'runs':<12}{_run(run)}"
+    moment = _moment(seen.next_training) if seen.next_training else "no training comes by itself"
+    yield f"next        {seen.next_unknown or moment}"
+    yield f"disk        {seen.disk['folder']}: {_room(seen.disk)}"
+
+
+def _room(disk: dict[str, Any]) -> str:
+    if disk["free"] is None:
+        return "in a folder of another user, who is the one to ask"
+    return f"{disk['free'] / GB:,.1f} of {disk['total'] / GB:,.1f} GB free"
 
 
 def _database_lines(database: dict[str, Any]) -> Iterator[str]:
@@ -152,8 +183,6 @@ def _content_lines(contents: Contents) -> Iterator[str]:
         kept = f"{contents.generations_kept} are kept"
         yield f"generation  {live.id}, made {live.created_at:%Y-%m-%d %H:%M} ({_age(live.created_at)} ago); {kept}"
         yield f"quality     {_quality(live)}"
-    for n, run in enumerate(contents.runs):
-        yield f"{'' if n else 'runs':<12}{_run(run)}"
 
 
 def _quality(live: Row[Any]) -> str:
@@ -163,12 +192,14 @@ def _quality(live: Row[Any]) -> str:
     return ", ".join(held_out + online) or "not measured"
 
 
-def _run(run: Row[Any]) -> str:
-    if run.outcome is None:
-        return f"{run.id} {run.kind}: {run.phase}, {run.progress:.0%}, begun {_age(run.started_at)} ago"
-    took = (run.finished_at - run.started_at).total_seconds()
-    error = f": {run.error}" if run.error else ""
-    return f"{run.id} {run.kind}: {run.outcome} {run.finished_at:%Y-%m-%d %H:%M} in {took:,.0f} s{error}"
+def _run(run: dict[str, Any]) -> str:
+    what = f"{run['id']} {run['kind']}"
+    if run["outcome"] is None:
+        how = run["error"] or f"{run['phase']}, {run['progress']:.0%}"
+        return f"{what}: {how}, begun {_age(run['started_at'])} ago"
+    took = (run["finished_at"] - run["started_at"]).total_seconds()
+    error = f": {run['error']}" if run["error"] else ""
+    return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {took:,.0f} s{error}"
 
 
 def _moment(text: str) -> str:

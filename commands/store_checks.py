@@ -14,7 +14,7 @@ from scoring.factors import FactorsError
 from settings import Settings
 from storage import generations, inspection, runs, schema
 from storage.database import SPARE_CONNECTIONS
-from storage.errors import DatabaseUnavailableError
+from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 OF_THE_TRAINER = 2 + SPARE_CONNECTIONS  # connections of the process that trains
 
@@ -30,6 +30,8 @@ def stores(context: Context) -> Iterator[Finding]:
                 yield from _server(db, context.settings)
                 yield from _tables(db)
                 filled_from = _filled_from(db)
+        except DatabaseRefusedError as error:  # which says what to do
+            yield Finding("fail", "database", str(error))
         except (DatabaseUnavailableError, PostgresError, OSError) as error:
             yield Finding("fail", "database", f"{error}; see that it runs and that DATABASE_URL names it")
     yield from _dataset(context.settings, filled_from)

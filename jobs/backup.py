@@ -31,7 +31,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 PIECE = 1 << 20
 # what reading a file may raise that is no zip, or is damaged, or holds something else
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, NotImplementedError)
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 Advance = Callable[[int], object]
 
 
@@ -59,10 +59,14 @@ class Manifest:
 def backup(database: Database, file: Path) -> Manifest:
     """Write the whole database, as it is at one moment, to a file that is there once it is complete.
 
-    Tables of an earlier revision are written as they are. Raises `BackupError` if there are none at all.
+    Tables of an earlier revision are written as they are, and those of somebody else are left out.
+
+    Raises:
+        BackupError: there are no tables at all.
+        UnknownRevisionError: they are of a later revision, of which this version would leave something out.
     """
     with database.snapshot() as db, written_whole(file) as part:
-        revision, taken_at = schema.current(db), datetime.now(UTC).isoformat(timespec="seconds")
+        revision, taken_at = stored.known(db), datetime.now(UTC).isoformat(timespec="seconds")
         if revision is None:
             raise BackupError("There is nothing to keep: the tables have not been made yet.")
         stored.fix_forms(db)
@@ -75,7 +79,7 @@ def backup(database: Database, file: Path) -> Manifest:
 
 def check(file: Path) -> Manifest:
     """Read a backup from end to end. Raises `BackupError` unless this version could restore it."""
-    with _telling(file), zipfile.ZipFile(file) as archive:
+    with file.open("rb") as opened, _telling(file), zipfile.ZipFile(opened) as archive:
         manifest = _manifest(archive)
         with _reading(archive, f"checking {file.name}") as advance:
             for kept in manifest.tables:
@@ -88,9 +92,12 @@ def check(file: Path) -> Manifest:
 def restore(database: Database, file: Path) -> Manifest:
     """Fill an empty database with a backup, in one transaction, and bring it to the newest revision.
 
+    Tables of somebody else may be there, and stay as they are.
+
     Raises:
         BackupError: the file is damaged, no backup, or made by a later version; the database is as it was.
         NotEmptyError: so is this one.
+        UnknownRevisionError: this one has tables of a later version.
     """
     manifest = check(file)  # first, since an error in the middle of a COPY would look like one of the database
     with zipfile.ZipFile(file) as archive, database.unhurried() as db:
@@ -154,7 +161,19 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
             f"its tables are of revision {told['revision']}, and this version of Matinee knows them up to "
             f"{schema.head()}; restore it with the version that took it, or a later one"
         )
-    return Manifest(**told | {"tables": [Kept(**kept) for kept in told["tables"]]})
+    manifest = Manifest(**told | {"tables": [Kept(**kept) for kept in told["tables"]]})
+    _refuse_other_tables(manifest)
+    return manifest
+
+
+def _refuse_other_tables(manifest: Manifest) -> None:
+    """An earlier version kept whatever was in the database, which could not be restored."""
+    wrong = stored.NAMES ^ {kept.name for kept in manifest.tables}
+    if wrong:
+        raise BackupError(
+            f"{', '.join(sorted(wrong))}: too many or too few for the tables of revision {manifest.revision}, which it "
+            "names; take another backup"
+        )
 
 
 @contextmanager

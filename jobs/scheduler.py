@@ -95,14 +95,15 @@ class Scheduler:
     def order(self) -> int | None:
         """Begin a training now, though nothing may have changed: its run's id, or None if one is under way anywhere.
 
-        Raises `DatabaseUnavailableError`.
+        Raises `DatabaseUnavailableError`; none begins later then, unless the message says that it may.
         """
         begun: Future[int | None] = Future()
         self._background.add_job(self._retrain, args=[begun])
         try:
             return begun.result(ORDER_SECONDS)
         except TimeoutError as error:
-            raise DatabaseUnavailableError(f"no run was recorded within {ORDER_SECONDS:g} s") from error
+            late = "" if begun.cancel() else ", and one may yet be"
+            raise DatabaseUnavailableError(f"no run was recorded within {ORDER_SECONDS:g} s{late}") from error
 
     def _due(self) -> datetime:
         with self.trainer.database.statement() as db:
@@ -120,6 +121,8 @@ class Scheduler:
             self.health.report("trainer", "running")
 
     def _retrain(self, begun: Future[int | None] | None = None) -> None:
+        if begun and not begun.set_running_or_notify_cancel():  # whoever has ordered it was told that it failed
+            return
         if not self._training.acquire(blocking=False):
             if begun:
                 begun.set_result(None)

@@ -6,9 +6,14 @@ from typing import IO
 
 from sqlalchemy import Connection, MetaData, text
 
+from models import Base
 from storage import schema
 from storage.copying import copy_in, copy_out
-from storage.errors import NotEmptyError
+from storage.errors import NotEmptyError, UnknownRevisionError
+
+# what our tables are called: whatever else is in the database is somebody else's, who may not let us read it. Every
+# revision has had these; the name of one that is no longer made would have to stay here
+NAMES = frozenset(Base.metadata.tables)
 
 # what the text of a value depends on
 _FORMS = {
@@ -36,9 +41,9 @@ def fix_forms(db: Connection) -> None:
 
 
 def tables(db: Connection) -> list[Table]:
-    """Every table, those that others refer to first."""
+    """Every table of ours, those that others refer to first."""
     found = MetaData()
-    found.reflect(db)
+    found.reflect(db, only=lambda name, _: name in NAMES)
     return [
         Table(
             table.name,
@@ -46,7 +51,6 @@ def tables(db: Connection) -> list[Table]:
             next((column.name for column in table.columns if column.identity is not None), None),
         )
         for table in found.sorted_tables
-        if table.name != schema.VERSION_TABLE
     ]
 
 
@@ -77,14 +81,26 @@ def go_on_from(db: Connection, table: Table, last: int) -> None:
     )
 
 
+def known(db: Connection) -> str | None:
+    """The revision of the tables, None where there are none.
+
+    Raises `UnknownRevisionError` for one that this version does not know, since there may be more tables than it sees.
+    """
+    revision = schema.current(db)
+    if revision is not None and revision not in schema.known():
+        raise UnknownRevisionError(revision, schema.head())
+    return revision
+
+
 def make_empty(db: Connection, revision: str) -> list[Table]:
-    """Make the tables of a revision in a database that holds nothing; `db` must be a transaction.
+    """Make the tables of a revision in a database that holds nothing of ours; `db` must be a transaction.
 
     Raises:
-        NotEmptyError: there is a row in it.
-        UnknownRevisionError: this version does not know the revision.
+        NotEmptyError: there is a row in one of our tables.
+        UnknownRevisionError: this version does not know the revision, or that of the tables that are there.
     """
     schema.lock(db)
+    known(db)
     for table in tables(db):
         if db.execute(text(f"SELECT EXISTS (SELECT FROM {_quoted(table.name)})")).scalar_one():  # noqa: S608 - its own name
             raise NotEmptyError(table.name)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from conftest import scratch_database
 from planted import EVEN, IDS, fill_catalogue, new_user, two_tastes, view
-from sqlalchemy import text
+from sqlalchemy import inspect, text
+from victim import fill_up, small_disk
 
 from health import Health
 from jobs.backup import MANIFEST, backup, check, restore
@@ -22,7 +23,7 @@ from recommender import Recommender
 from storage import backup as stored
 from storage import foretold, generations, runs, schema, users
 from storage.database import Database
-from storage.errors import BackupError, NotEmptyError
+from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 from storage.foretold import Comparison
 
 
@@ -50,6 +51,19 @@ def filled(live: Recommender) -> Database:
         users.delete(db, users.create(db))
     assert live.live
     return database
+
+
+@pytest.fixture
+def shared(filled: Database) -> Iterator[Database]:
+    """The same, in a database in which somebody else has a table too."""
+    run(filled, "CREATE TABLE notes AS SELECT 1 AS mine")
+    yield filled
+    run(filled, "DROP TABLE notes")
+
+
+def run(database: Database, statement: str) -> None:
+    with database.statement() as db:
+        db.execute(text(statement))
 
 
 def versions_of(user: int, version: int) -> tuple[Any, Any]:
@@ -152,6 +166,32 @@ def test_a_backup_that_fails_leaves_what_was_there(
     assert [file.read_text() for file in tmp_path.iterdir()] == ["the one of yesterday"]
 
 
+def test_two_backups_to_one_file_at_once_leave_a_whole_one(
+    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = stored.write
+
+    def meanwhile(db: Any, table: stored.Table, file: Any) -> int:
+        monkeypatch.setattr(stored, "write", write)
+        backup(filled, tmp_path / "kept")
+        return write(db, table, file)
+
+    monkeypatch.setattr(stored, "write", meanwhile)
+    manifest = backup(filled, tmp_path / "kept")
+    assert check(tmp_path / "kept") == manifest
+    assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_disk_without_room_for_a_backup_is_named_and_what_was_there_stays(filled: Database, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        (disk / "kept").write_text("the one of yesterday")
+        fill_up(disk)
+        with pytest.raises(OSError, match=f"{disk}/kept was not written: the disk of {disk} is full. Make room there"):
+            backup(filled, disk / "kept")
+        assert {file.name for file in disk.iterdir()} == {"kept", "ballast"}
+        assert (disk / "kept").read_text() == "the one of yesterday"
+
+
 def test_a_database_with_a_row_is_refused_and_stays_as_it_is(filled: Database, empty: Database, tmp_path: Path) -> None:
     backup(filled, tmp_path / "kept")
     empty.migrate()
@@ -189,10 +229,15 @@ def test_a_damaged_backup_is_refused_by_what_is_wrong_with_it(
     whole = file.read_bytes()
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "flipped").write_bytes(whole[:300] + bytes([whole[300] ^ 1]) + whole[301:])
+    entry = whole.index(b"PK\x01\x02")  # of the first table in the list of contents
+    (tmp_path / "locked").write_bytes(whole[: entry + 8] + b"\x01" + whole[entry + 9 :])
+    (tmp_path / "packed").write_bytes(whole[: entry + 10] + b"\x0c" + whole[entry + 11 :])
     other = rewritten(file, lambda name, data: data.replace(b"4.5", b"3.5") if name == "views.csv" else data)
     for damaged, told in (
         (tmp_path / "cut", "is no backup of Matinee, or a damaged one"),
         (tmp_path / "flipped", "is no backup of Matinee, or a damaged one"),
+        (tmp_path / "locked", "is no backup of Matinee, or a damaged one: .* is encrypted"),
+        (tmp_path / "packed", "is no backup of Matinee, or a damaged one: Invalid data stream"),
         (other, "what it has of views does not match its checksum"),
         (with_manifest(file, format=2), "it has format 2, and this version of Matinee reads format 1"),
         (with_manifest(file, revision="9999"), "its tables are of revision 9999, and this version"),
@@ -203,6 +248,49 @@ def test_a_damaged_backup_is_refused_by_what_is_wrong_with_it(
             restore(empty, damaged)
     with empty.snapshot() as db:
         assert stored.tables(db) == []
+
+
+def test_a_table_of_somebody_else_is_left_out_and_left_alone(shared: Database, empty: Database, tmp_path: Path) -> None:
+    before = contents(shared)
+    backup(shared, tmp_path / "kept")
+    assert {table.name for table in check(tmp_path / "kept").tables} == set(before) == stored.NAMES
+    run(empty, "CREATE TABLE notes AS SELECT 2 AS mine")
+    run(empty, "CREATE TABLE nothing (mine integer)")
+    restore(empty, tmp_path / "kept")
+    assert contents(empty) == before
+    with empty.statement() as db:
+        assert db.execute(text("SELECT mine FROM notes")).scalars().all() == [2]
+        assert db.execute(text("SELECT mine FROM nothing")).all() == []
+
+
+@pytest.mark.parametrize("revision", schema.known())
+def test_our_tables_are_known_by_name_whichever_revision_they_are_of(revision: str, empty: Database) -> None:
+    empty.migrate(revision)
+    with empty.statement() as db:
+        assert set(inspect(db).get_table_names()) - {schema.VERSION_TABLE} == stored.NAMES
+
+
+def test_a_backup_with_other_tables_than_its_revision_has_is_refused_before_the_restore(
+    filled: Database, tmp_path: Path
+) -> None:
+    backup(filled, tmp_path / "kept")
+    with zipfile.ZipFile(tmp_path / "kept") as archive:
+        tables = json.loads(archive.read(MANIFEST))["tables"]
+    for changed, told in (([*tables, tables[0] | {"name": "notes"}], "notes"), (tables[1:], tables[0]["name"])):
+        with pytest.raises(BackupError, match=f"{told}: too many or too few for the tables of revision"):
+            check(with_manifest(tmp_path / "kept", tables=changed))
+
+
+def test_tables_of_a_later_version_are_neither_kept_nor_filled(
+    filled: Database, empty: Database, tmp_path: Path
+) -> None:
+    backup(filled, tmp_path / "kept")
+    empty.migrate()
+    run(empty, f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")  # noqa: S608 - its own name
+    run(empty, "CREATE TABLE later (id integer)")
+    for work in (restore, backup):
+        with pytest.raises(UnknownRevisionError, match="The tables are of revision 9999"):
+            work(empty, tmp_path / "kept")
 
 
 def test_there_is_nothing_to_keep_of_a_database_without_tables(empty: Database, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Commands for whoever looks after the service: status, doctor, users, backups, retrain; JSON, help and exit status."""
 
 import json
+import os
+import secrets
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,24 @@ import click
 import pytest
 from conftest import scratch_database
 from planted import EVEN, IDS, new_user
+from processes import PATIENCE, poll
+from sqlalchemy import make_url, text
 from test_cli import Operator
+from victim import small_disk
 from wire import serving
 
 import cli
 from app import create_app
+from commands import checks, doctor, retrain, status
 from commands.answer import Page
+from commands.context import Context
 from health import Health
 from recommender import Recommender
+from runtime.private_folder import NOBODY
 from settings import ROOT, Settings
 from storage import runs, schema
-from storage.database import Database
+from storage.database import TRAINING_LOCK, Database
+from storage.errors import DatabaseUnavailableError
 
 COMMANDS = {
     " ".join(path): command
@@ -74,7 +84,9 @@ def beside(live: Recommender, ready: Health) -> Iterator[Callable[[str | None], 
     with ExitStack() as stack:
 
         def start(outcome: str | None) -> dict[str, str]:
-            app = create_app(live, ready, Settings(admin_key="x" * 20), Trains(live.database, outcome))
+            app = create_app(
+                live, ready, Settings(api_key="a" * 20, admin_key="x" * 20), Trains(live.database, outcome)
+            )
             _, port = stack.enter_context(serving(app))
             return {"MATINEE_PORT": str(port), "MATINEE_ADMIN_KEY": "x" * 20}
 
@@ -83,6 +95,21 @@ def beside(live: Recommender, ready: Health) -> Iterator[Callable[[str | None], 
 
 def found(operator: Operator, *arguments: str, **environ: str) -> Any:
     return json.loads(operator.says(*arguments, "--json", **environ))
+
+
+def test_the_list_of_commands_says_whole_sentences(operator: Operator) -> None:
+    for group in (cli.cli, cli.cli.commands["users"]):
+        assert isinstance(group, click.Group)
+        shown = " ".join(operator.says(*([] if group is cli.cli else ["users"]), "--help", COLUMNS="80").split())
+        for name, command in group.commands.items():
+            assert command.help
+            sentence = " ".join(command.help.partition("\n\n")[0].split()).partition(". ")[0].removesuffix(".")
+            assert f" {name} {sentence}." in shown
+
+
+def test_help_comes_though_a_setting_is_bad(operator: Operator) -> None:
+    assert operator.says("users", "count", "--help", MATINEE_PORT="x").startswith("Usage: matinee users count")
+    assert operator.run("users", "count", MATINEE_PORT="x").returncode == 2
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -128,6 +155,29 @@ def test_status_shows_the_running_service(
     done = operator.run("status", **environ)
     assert done.returncode == 1
     assert "catalogue is failed: the catalogue is gone" in done.stdout
+
+
+def test_status_tells_a_training_that_was_cut_off_from_one_that_goes_on(live: Recommender, operator: Operator) -> None:
+    with live.database.transaction() as db:
+        run = runs.begin(db, "train")
+    assert f"{run} train: {runs.CUT_OFF}, begun 0 min ago" in operator.says("status")
+    (told,) = found(operator, "status")["runs"]
+    assert (told["id"], told["outcome"], told["error"]) == (run, None, runs.CUT_OFF)
+    with live.database.alone(TRAINING_LOCK):
+        assert f"{run} train: starting, 0%, begun 0 min ago" in operator.says("status")
+        assert found(operator, "status")["runs"][0]["error"] is None
+
+
+def test_status_says_when_it_cannot_know_of_the_next_training(
+    operator: Operator, beside: Callable[[str | None], dict[str, str]]
+) -> None:
+    assert "next        not known: the service does not run" in operator.says("status")
+    environ = beside("published")
+    other = environ | {"MATINEE_ADMIN_KEY": "y" * 20}
+    assert "next        not known: the service answered 401: That key is" in operator.says("status", **other)
+    assert "the service answered 401" in found(operator, "status", **other)["next_unknown"]
+    assert "next        no training comes by itself" in operator.says("status", **environ)
+    assert found(operator, "status", **environ)["next_unknown"] is None
 
 
 def test_status_of_a_database_that_is_away_says_so(operator: Operator) -> None:
@@ -217,6 +267,94 @@ def test_the_doctor_counts_the_connections_of_all_processes(live: Recommender, o
     assert "this service may want 902: raise its max_connections" in told(64)[0]
 
 
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Root, who may look everywhere, is nobody for a while."""
+    before = os.geteuid()
+    try:
+        os.seteuid(before or NOBODY[0])
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_folder_of_another_user_is_there_and_a_line_that_fails(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path / "theirs" / "state")
+    settings.state_dir.mkdir(parents=True)
+    settings.state_dir.parent.chmod(0)
+    context = Context(settings)
+    with somebody_else():
+        assert context.has_server
+        (line,) = doctor._findings(checks.disk, context)
+        room = status._disk(settings)
+    settings.state_dir.parent.chmod(0o700)
+    assert (line.level, line.what) == ("fail", "disk")
+    assert str(settings.state_dir) in line.text
+    assert room == {"folder": str(settings.state_dir), "free": None, "total": None}
+    assert not Context(settings).has_server
+
+
+@pytest.fixture
+def another(database_url: str) -> Iterator[tuple[Database, str]]:
+    """A database, and the URL of a role that has no rights in it."""
+    for url in scratch_database(database_url):
+        owner, role = Database(url, 1), f"matinee_{secrets.token_hex(4)}"
+        ask(owner, f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+        ask(owner, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        yield owner, owner.url.set(username=role, password="secret").render_as_string(hide_password=False)
+        ask(owner, f"DROP OWNED BY {role}")
+        ask(owner, f"DROP ROLE {role}")
+        owner.close()
+
+
+def ask(database: Database, statement: str) -> None:
+    with database.statement() as db:
+        db.execute(text(statement))
+
+
+def test_a_role_without_rights_is_told_in_one_line_what_to_do(
+    live: Recommender, operator: Operator, another: tuple[Database, str], tmp_path: Path
+) -> None:
+    owner, url = another
+    advice = "Have the role of DATABASE_URL own its database"
+    operator.says("backup", str(tmp_path / "kept"))
+    for work in (["users", "count"], ["restore", str(tmp_path / "kept")]):
+        assert f"permission denied for schema public. {advice}" in operator.refused(*work, DATABASE_URL=url)
+    owner.migrate()
+    for work in (["users", "count"], ["backup", str(tmp_path / "kept")]):
+        assert f"permission denied for table alembic_version. {advice}" in operator.refused(*work, DATABASE_URL=url)
+    for looking in ("status", "doctor"):
+        done = operator.run(looking, DATABASE_URL=url)
+        assert done.returncode == 1
+        assert f"permission denied for table alembic_version. {advice}" in done.stdout
+
+
+def test_a_database_that_takes_no_writes_is_told_in_one_line(operator: Operator, another: tuple[Database, str]) -> None:
+    owner, _ = another
+    url = owner.url.render_as_string(hide_password=False)
+    ask(owner, f"ALTER DATABASE {owner.url.database} SET default_transaction_read_only = on")
+    told = operator.refused("users", "count", DATABASE_URL=url)
+    ask(owner, f"ALTER DATABASE {owner.url.database} RESET default_transaction_read_only")
+    assert "in a read-only transaction. It takes no writes: name the primary in DATABASE_URL" in told
+
+
+def test_a_table_that_we_may_not_read_is_no_hindrance_to_a_backup(
+    operator: Operator, another: tuple[Database, str], tmp_path: Path
+) -> None:
+    owner, url = another
+    ask(owner, f"GRANT CREATE ON SCHEMA public TO {make_url(url).username}")
+    operator.says("migrate", DATABASE_URL=url)
+    ask(owner, "CREATE TABLE notes AS SELECT 1 AS mine")
+    operator.says("backup", str(tmp_path / "kept"), DATABASE_URL=url)
+    assert "is restored" in operator.says("restore", str(tmp_path / "kept"), DATABASE_URL=url)
+
+
+def test_a_full_disk_is_told_in_one_line(operator: Operator, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8k") as disk:
+        told = operator.refused("ingest", MATINEE_STATE_DIR=str(disk))
+    assert told.startswith(f"matinee: The disk of {disk} is full. Make room there")
+
+
 def test_users_are_listed_a_page_at_a_time(live: Recommender, operator: Operator) -> None:
     people = [new_user(live.database, dict.fromkeys(IDS[:n], 4.0)) for n in range(5)]
     first, second = found(operator, "users", "list", "--limit", "3"), found(operator, "users", "list", "--after", "3")
@@ -252,6 +390,34 @@ def test_a_backup_is_made_checked_and_refused_where_there_is_something(
     assert "is no backup of Matinee" in operator.refused("restore", "--check", file)
 
 
+def test_a_backup_that_is_told_to_end_leaves_nothing_behind(
+    live: Recommender, operator: Operator, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    with live.database.unhurried() as db:
+        db.execute(text("LOCK TABLE views"))  # so that it stops in the middle
+        with operator.begun("cli.py", "backup", str(folder / "kept")) as process:
+            poll(lambda: any(part.is_file() for part in folder.rglob("*")), what="a beginning")
+            process.terminate()
+            db.rollback()
+            _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGTERM, told
+    assert "Traceback" not in told
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "told"), [("folder", "it is a folder"), ("pipe", "it is a device or a pipe")])
+def test_what_a_file_cannot_take_the_place_of_is_refused_before_the_work(
+    name: str, told: str, operator: Operator, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    done = operator.run("backup", str(tmp_path / name), DATABASE_URL="postgresql://127.0.0.1:1/none")
+    assert done.returncode == 2
+    assert f"{tmp_path / name} cannot be written: {told}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("outcome", "status", "told"),
     [
@@ -270,6 +436,23 @@ def test_a_training_in_the_service_ends_with_a_status_by_its_outcome(
 ) -> None:
     done = operator.run("retrain", "--wait", **beside(outcome))
     assert (done.returncode, done.stdout) == (status, told)
+
+
+def test_a_database_that_stays_away_is_not_waited_for_for_ever(
+    operator: Operator,
+    beside: Callable[[str | None], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def away(*_: object) -> None:
+        raise DatabaseUnavailableError("it is away")
+
+    monkeypatch.setattr(runs, "find", away)
+    monkeypatch.setattr(retrain, "AWAY_SECONDS", 0.1)
+    assert "What comes of run 1 cannot be seen: it is away. See that the service runs" in operator.refused(
+        "retrain", "--wait", **beside("published")
+    )
+    assert caplog.text.count("for the database: it is away") == 1
 
 
 def test_a_service_that_wants_another_key_is_told_in_one_line(

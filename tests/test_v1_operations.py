@@ -18,6 +18,7 @@ from wire import serving
 from app import create_app
 from engine import Engine
 from health import Health
+from jobs import scheduler as scheduler_module
 from jobs.ingest import init_movie_table
 from jobs.phases import SHARES
 from jobs.retrain import Trainer
@@ -28,6 +29,7 @@ from scoring.many import here
 from settings import Settings
 from storage import foretold, generations, runs
 from storage.database import TRAINING_LOCK, Database
+from storage.errors import DatabaseUnavailableError
 from storage.foretold import Comparison
 
 GENERATIONS, RETRAIN = "/api/v1/generations", "/api/v1/retrain"
@@ -278,6 +280,26 @@ def test_a_training_is_followed_to_its_end_and_none_begins_beside_it(
     scheduler.trainer = replace(scheduler.trainer, database=NOWHERE)
     answer = client.post(RETRAIN)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_a_training_whose_order_has_failed_does_not_come_later(
+    trainer: Trainer, taught: Taught, ready: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init_movie_table(trainer.database, trainer.settings)
+    scheduler = Scheduler(replace(trainer, settings=replace(trainer.settings, retrain_minutes=0.0)), ready)
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler_module, "ORDER_SECONDS", 0.1)
+        with pytest.raises(DatabaseUnavailableError, match=r"within 0\.1 s$"):
+            scheduler.order()  # its jobs have not begun
+    scheduler.start()
+    try:
+        run = scheduler.order()
+    finally:
+        taught.gate.set()
+        poll(lambda: ready["trainer"].state == "off", what="the end of a training")
+        scheduler.stop()
+    with trainer.database.statement() as db:
+        assert [found.id for found in runs.newest(db, "train", 5)] == [run]
 
 
 def test_a_training_of_another_process_is_told_of(operated: Operated, database: Database) -> None:

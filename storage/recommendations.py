@@ -44,10 +44,12 @@ _HISTORY = Prepared("""
 
 # Inserts a newer list and drops the older ones of the same generation in one statement. Two that store the same
 # version store the same rows, so the second may do nothing. A generation that has just been pruned takes no lists.
-# The user's row is locked first, as an erasure does it: in the opposite order the two end in a deadlock.
+# The user's row is locked first, as an erasure does it: in the opposite order the two end in a deadlock. Nobody waits
+# until the disk has the list: if a crash takes it, the next request makes it again.
 _STORE = Prepared("""
     PREPARE store_list (integer, integer, bigint, integer[], real[]) AS
-    WITH person AS MATERIALIZED (SELECT id FROM users WHERE id = $1 FOR KEY SHARE),
+    WITH hasty AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    person AS MATERIALIZED (SELECT id FROM users, hasty WHERE id = $1 FOR KEY SHARE OF users),
     older AS (
         DELETE FROM recommendations USING person
         WHERE user_id = person.id AND generation_id = $2 AND history_version < $3

@@ -168,6 +168,22 @@ def test_publishing_for_nobody_stores_nothing(filled: Database) -> None:
         assert recommendations.publish(db, generation, *lists_of([], 0)) == 0
 
 
+def test_nobody_waits_for_the_disk_to_have_a_list_but_for_a_view(filled: Database) -> None:
+    user = new_user(filled)
+    generation = store_generation(filled, two_tastes())
+    flip(filled, generation)
+    how = text("SELECT current_setting('synchronous_commit')")
+    of_nobody = ranked(two_tastes(), np.empty(0, np.int32), np.empty(0, np.float32), 10)
+    with filled.statement() as db:
+        db = db.execution_options(isolation_level="READ COMMITTED")
+        with db.begin():
+            recommendations.store(db, user, generation, 0, of_nobody)
+            assert db.execute(how).scalar_one() == "off"
+        with db.begin():
+            views.put(db, user, IDS[0], 4.0)
+            assert db.execute(how).scalar_one() == "on"
+
+
 def test_a_published_list_that_a_newer_view_has_overtaken_is_not_read(filled: Database) -> None:
     user = new_user(filled)
     generation = store_generation(filled, two_tastes())

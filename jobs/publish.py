@@ -15,7 +15,7 @@ from jobs.run import OUTAGE_SECONDS, Run, patiently
 from recommender import Recommender
 from scoring.factors import Factors
 from scoring.ratings import Ratings
-from storage import generations, recommendations, runs
+from storage import foretold, generations, recommendations, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from storage.snapshot import Snapshot
@@ -24,6 +24,7 @@ from viewer import LISTED
 log = logging.getLogger(__name__)
 
 Verdict = Literal["published", "rejected"]
+COMPARED = 1000  # generations whose every comparison with a view is kept: eight days of a training every 12 minutes
 
 
 class SupersededError(RuntimeError):
@@ -120,6 +121,7 @@ class Publisher:
             with self.database.unhurried() as db:
                 recommendations.prune(db)
                 generations.prune(db, self.keep_generations)
+                foretold.prune(db, COMPARED)
         except DatabaseUnavailableError as error:  # no failure of a run that has published
             log.warning("what is no longer served will be cleared away after the next training: %s", error)
 

@@ -61,6 +61,17 @@ def of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
     return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 
+def prune(db: Connection, keep: int) -> None:
+    """Drop the comparisons with all but the newest `keep` generations; what they came to stays in the runs' records."""
+    db.execute(
+        text("""
+            DELETE FROM foretold
+            WHERE generation_id <= (SELECT id FROM generations ORDER BY id DESC OFFSET :keep LIMIT 1)
+        """),
+        {"keep": keep},
+    )
+
+
 def calibration(db: Connection) -> Floats:
     """(expected rating, rating) of the newest 100,000 comparisons, float32 [n, 2]."""
     rows = db.execute(

@@ -226,6 +226,18 @@ def test_a_run_tells_how_the_generation_before_it_foretold_the_new_views(trainer
     assert told["rmse"] < 1
 
 
+def test_comparisons_with_old_generations_are_cleared_away(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.publish.COMPARED", 2)
+    user = someone(trainer, film_2=5.0)
+    trainer.retrain()
+    for film, left in ((4, [1]), (6, [2])):
+        with trainer.database.statement() as db:
+            views.put(db, user, film, 5.0)
+        trainer.retrain()
+        with trainer.database.statement() as db:
+            assert db.execute(text("SELECT generation_id FROM foretold")).scalars().all() == left
+
+
 def test_factors_that_are_not_finite_are_rejected(trainer: Trainer, engine: Engine) -> None:
     class Overflowing(BrokenEngine):
         def train(self, *args: object) -> object:

@@ -39,6 +39,7 @@ log = logging.getLogger("matinee")
 
 REFRESH_SECONDS = 1.0
 ANSWER_SECONDS = 1.0  # for which the first process is waited for, which may be stopped or have no processor
+ORDER_SECONDS = 12.0  # for an order, on which the first process gives its answer within ten
 
 
 class SharedHealth(Health):
@@ -83,13 +84,13 @@ class TrainsElsewhere:
     @property
     def next_at(self) -> datetime | None:
         """When the next training comes by itself; None if none does."""
-        found: datetime | None = asked(self._first, "next_at")
+        found: datetime | None = asked(self._first, "next_at", seconds=ANSWER_SECONDS)
         return found
 
     def order(self) -> int | None:
         """As the method of this name of `jobs.scheduler.Scheduler`."""
         try:
-            run_id: int | None = asked(self._first, "order")
+            run_id: int | None = asked(self._first, "order", seconds=ORDER_SECONDS)
         except LineCutError as error:
             raise DatabaseUnavailableError("the service is being stopped") from error
         return run_id

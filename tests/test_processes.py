@@ -25,11 +25,12 @@ from runtime.line import Line
 from runtime.postgres import EmbeddedPostgres
 from serving import trainer_at_hand, workers
 from serving.trainer_at_hand import TrainerAtHand, TrainerStartError
-from serving.worker import SharedHealth
+from serving.worker import SharedHealth, TrainsElsewhere
 from serving.workers import Workers
 from settings import Settings
 from storage import runs
 from storage.database import Database
+from storage.errors import DatabaseUnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 GONE_SECONDS = 10
@@ -223,6 +224,20 @@ def test_news_of_the_trainer_come_again_once_the_first_process_goes_on() -> None
     assert health["trainer"].state == "starting"
     first.open()
     poll(lambda: health["trainer"].state == "running", 20, "the news")
+    here.close()
+
+
+def test_a_question_that_the_first_process_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, _far = Pipe()
+    here = Line(near, lambda question: None, lambda: None)
+    here.open()
+    for name in ("ANSWER_SECONDS", "ORDER_SECONDS"):
+        monkeypatch.setattr(f"serving.worker.{name}", 0.05)
+    elsewhere = TrainsElsewhere(here)
+    with pytest.raises(DatabaseUnavailableError, match=r"has not answered in 0\.05 s"):
+        _ = elsewhere.next_at
+    with pytest.raises(DatabaseUnavailableError, match=r"has not answered in 0\.05 s"):
+        elsewhere.order()
     here.close()
 
 

@@ -135,7 +135,7 @@ class Worker:
 
 
 def _is_never_asked(question: str) -> None:
-    raise NotImplementedError(question)
+    raise LookupError(f"a process that serves has no answer to {question!r}")
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import argparse
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,11 +19,11 @@ import runtime.one_thread  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
-import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
+from runtime.als import Columns, fit, placed
 from runtime.cluster import ClusterError, manned
 from runtime.disk import FullDiskError, room_in
 from runtime.java import JavaError
@@ -31,22 +31,21 @@ from runtime.logs import log_to_stderr
 from runtime.memory import Heap
 from runtime.movielens import DatasetError, read_set
 from runtime.new_file import refuse_unwritable, write_whole
-from runtime.session_files import parquet_for_executors, shelf
+from runtime.session_files import shelf
 from runtime.spark import (
     alive,
     close_session,
-    give_back,
     heap_of,
     open_session,
     told_by_java,
     usable,
-    watched,
     why_ended,
 )
+from runtime.spark_lists import made
 from scoring.biases import residuals
 from scoring.factors import Factors
 from scoring.lists import Histories
-from scoring.many import here
+from scoring.many import Lists, together
 from scoring.neighbours import by_source, fit_neighbours
 from scoring.popularity import popularity
 from scoring.prior import moments
@@ -57,11 +56,7 @@ from settings import load as load_settings
 
 log = logging.getLogger(__name__)
 
-STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration of ALS runs, as counted
 JUDGES_KEPT_OUT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
-MOST_A_BLOCK = 3_000_000  # ratings: while Spark builds a block, it holds several times its size
-TASKS_A_CORE = 4  # of Python work, so that one slow task does not hold up the rest
-MOST_A_PIECE = 1_000_000  # ratings: a task's piece goes out as one message
 STOPPED = "it was stopped, with the process that it worked for"
 
 Progress = Callable[[str, float], None]
@@ -149,23 +144,15 @@ class Engine:
             facts={"trained_at": datetime.now(UTC).isoformat(timespec="seconds"), "ratings": len(ratings)},
         )  # fmt: skip
 
-    def lists(self, factors: Factors, histories: Histories, n: int) -> tuple[Ints, Ints, Floats]:
-        """The n best films for every user of `histories`, computed where Spark's executors are.
+    def lists(self, factors: Factors, histories: Histories, n: int) -> Lists:
+        """The n best films for every user of `histories`, computed where Spark's executors are."""
+        return together(self.lists_in_pieces(factors, histories, n))
 
-        Returns:
-            user ids, film ids and expected ratings in columns; the films of a user stand together, best first.
-        """
+    def lists_in_pieces(self, factors: Factors, histories: Histories, n: int) -> Generator[Lists, None, None]:
+        """The same, of some users after the others, and more made meanwhile; close it if you do not take them all."""
         spark = self.start()
-        context = spark.sparkContext
-        shared = context.broadcast(factors)
-        # arrays pass through the JVM as they are; the rows of a table keep it busy for half as long as the lists take
-        tasks = max(TASKS_A_CORE * context.defaultParallelism, -(-len(histories.films) // MOST_A_PIECE))
-        pieces = histories.pieces(tasks)
         with self._explained(), manned(spark):
-            ranked = context.parallelize(pieces, len(pieces)).map(lambda piece: here(shared.value, piece, n)).collect()
-            shared.destroy()
-        user, film, expected = (np.concatenate(column) for column in zip(*ranked, strict=True))
-        return user, film, expected
+            yield from made(spark, factors, histories, n)
 
     def fit_ranker(
         self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
@@ -178,9 +165,8 @@ class Engine:
             alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
         )  # fmt: skip
         columns = ratings.user[likes], ratings.film[likes], np.ones(likes.sum(), np.float32)
-        _, vectors, rated, factors = self._fit(als, *columns, partial(progress, "ranker"))
-        m, C = moments(vectors)
-        return _placed(factors, rated, films), m, C
+        vectors, V = self._fit(als, columns, films, partial(progress, "ranker"))
+        return V, *moments(vectors)
 
     def _rater(
         self, ratings: Ratings, rows: Any, films: Ints, model: ModelSettings, progress: Progress
@@ -188,29 +174,15 @@ class Engine:
         """Explicit ALS on what biases leave: mu, b_i [f], Q [f, h] and the covariance of its users' vectors."""
         residual, mu, b_i = residuals(ratings, rows, len(films))
         als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
-        _, vectors, rated, factors = self._fit(als, ratings.user, ratings.film, residual, partial(progress, "rater"))
+        columns = ratings.user, ratings.film, residual
+        vectors, Q = self._fit(als, columns, films, partial(progress, "rater"))
         _, C_r = moments(vectors)
-        return mu, b_i.astype(np.float32), _placed(factors, rated, films), C_r
+        return mu, b_i.astype(np.float32), Q, C_r
 
-    def _fit(
-        self, als: ALS, user: Ints, film: Ints, value: Floats, report: Callable[[float], None]
-    ) -> tuple[Ints, Floats, Ints, Floats]:
-        """Run ALS: (user ids, their vectors, film ids, their factors), ids ascending."""
-        spark = self.start()
-        blocks = max(spark.sparkContext.defaultParallelism, -(-len(value) // MOST_A_BLOCK))
-        als = als.setUserCol("user").setItemCol("film").setRatingCol("value").setNumBlocks(blocks)
-        stages = als.getMaxIter() * (STAGES_IMPLICIT if als.getImplicitPrefs() else STAGES_EXPLICIT)
-        columns = {"user": user, "film": film, "value": value}
-        with (
-            parquet_for_executors(spark, self.settings, columns) as url,
-            watched(spark, blocks * stages, report),
-        ):
-            fitted = als.fit(spark.read.parquet(url))
-            users, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
-            films, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
-        del fitted
-        give_back(spark)
-        return users, vectors, films, factors
+    def _fit(self, als: ALS, columns: Columns, films: Ints, report: Callable[[float], None]) -> tuple[Floats, Floats]:
+        """Run ALS: the users' vectors, and the factors of the whole catalogue."""
+        vectors, rated, factors = fit(self.start(), self.settings, als, columns, report)
+        return vectors, placed(factors, rated, films)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -231,21 +203,6 @@ class Engine:
             if isinstance(error, Py4JError):
                 raise EngineError(told_by_java(error)) from error
             raise
-
-
-def _columns(table: pa.Table, rank: int) -> tuple[Ints, Floats]:
-    """Spark's (id, features) rows as ids ascending [n] and float32 [n, rank]."""
-    ids = table["id"].to_numpy()
-    vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(len(ids), rank)
-    order = np.argsort(ids)
-    return ids[order], vectors[order]
-
-
-def _placed(factors: Floats, rated: Ints, films: Ints) -> Floats:
-    """Factors of the rated films, put in the rows of the whole catalogue; zeros for the rest."""
-    placed = np.zeros((len(films), factors.shape[1]), np.float32)
-    placed[np.searchsorted(films, rated)] = factors
-    return placed
 
 
 def main() -> None:

@@ -171,8 +171,9 @@ class LiveGeneration(Base):
 class Recommendation(Base):
     """One user's list, best first, with the generation and the history it was made from.
 
-    The history's version is part of the key, so a newer list is inserted beside the older one and never mixes with it.
-    A row a list and no key for each film, because every one is checked when the lists of everybody are published.
+    The history's version is part of the key: a list counts only while it carries the one that its user has now.
+    A row a list and no key for each film, because every one is checked when the lists of everybody are published. None
+    for the generation either: it comes to be when all its lists are stored, and a list is read only while it is live.
     """
 
     __tablename__ = "recommendations"
@@ -186,7 +187,7 @@ class Recommendation(Base):
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), primary_key=True)
+    generation_id: Mapped[int] = mapped_column(primary_key=True)
     history_version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     movie_ids: Mapped[list[int]]
     expected_ratings: Mapped[list[float]]

@@ -1,13 +1,14 @@
-"""One user's list: stored if it is current, else folded in at once, else the popular films.
+"""One user's list: kept or stored if that is current, else folded in at once, else the popular films.
 
 `Recommender` holds the live factors of this process. What a user was told is recorded is always in their next
-list, because a stored list counts only while it carries the version of the history that PostgreSQL holds now.
+list, because a list counts only while it carries the version of the history that PostgreSQL holds now.
 """
 
 import logging
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,13 +16,12 @@ from sqlalchemy import Connection
 
 from scoring.factors import Factors, FactorsError
 from scoring.film_table import FilmTable
-from scoring.lists import Ranked
 from scoring.rankings import Made, Personal, Popular, Ranking
 from storage import generations, movies, recommendations
 from storage.database import Database
-from storage.errors import UnknownGenerationError
-from storage.recommendations import History
-from viewer import Listed, Live, Recommended, Viewer, Wanted
+from storage.errors import DatabaseUnavailableError, UnknownGenerationError
+from storage.recommendations import History, Ready
+from viewer import NOTHING_KEPT, Listed, Live, Recommended, Viewer, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,7 @@ class Recommender:
 
         Raises `FactorsError` if it lists films that there are not, and `DatabaseUnavailableError`.
         """
-        films = self.films.take(factors.films)
-        if len(films) < len(factors.films):
-            raise FactorsError(f"generation {generation_id} lists films that the catalogue does not have")
+        films = self._films_of(generation_id, factors)
         with self.database.statement() as db:
             trained_at = generations.trained_at(db, generation_id)
         factors.warm_up()
@@ -90,10 +88,19 @@ class Recommender:
         Raises:
             UnknownGenerationError, FactorsError: it is not kept or cannot be served; nothing was changed.
         """
-        with self._loading, self.database.unhurried() as db:
-            factors = generations.load(db, generation_id)
-            generations.flip(db, generation_id)
-            self.use(generation_id, factors)
+        with self._loading:
+            with self.database.unhurried() as db:
+                factors = generations.load(db, generation_id)
+                self._films_of(generation_id, factors)
+                generations.flip(db, generation_id)
+            with suppress(DatabaseUnavailableError):  # it is live; the refresh that comes each second makes up for it
+                self.use(generation_id, factors)
+
+    def _films_of(self, generation_id: int, factors: Factors) -> FilmTable:
+        films = self.films.take(factors.films)
+        if len(films) < len(factors.films):
+            raise FactorsError(f"generation {generation_id} lists films that the catalogue does not have")
+        return films
 
     def _read_films(self, db: Connection) -> FilmTable:
         found = movies.table(db)
@@ -119,24 +126,32 @@ class Recommender:
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
+        live = self.live
+        state, kept = NOTHING_KEPT if live is None else live.lists.of(user_id)
         with self.database.statement() as db:
-            stored = recommendations.read(db, user_id)
-        if stored.current is not None:
-            return self._described(*stored.current, "stored")
-        viewer = self._viewer(stored.history)
-        rows = viewer.rows(Wanted())
-        ranked = Ranked(viewer.films.films[rows], viewer.ranking.expected(rows))
-        # made with the generation in memory even if another process has flipped to a newer one a moment ago
-        if viewer.live is not None and viewer.live.id == stored.generation_id:
-            with self.database.statement() as db:
-                recommendations.store(db, user_id, viewer.live.id, stored.history.version, ranked)
-        return self._described(ranked.films.tolist(), ranked.expected.tolist(), viewer.ranking.strategy)
+            now, found = recommendations.read(db, user_id, state)
+        if found is None:
+            return kept
+        if isinstance(found, Ready):
+            listed = kept = self._described(*found, "stored")
+        else:
+            listed = self._made(found, live)
+            kept = replace(listed, made="stored")
+        # another process may have flipped to a newer generation a moment ago, whose lists these are not
+        if live is not None and live.id == now.generation_id:
+            live.lists.keep(user_id, now, kept)
+        return listed
+
+    def forget(self, user_id: int) -> None:
+        """Keep nothing in memory of a user who has been removed."""
+        if self.live is not None:
+            self.live.lists.forget(user_id)
 
     def viewer(self, user_id: int) -> Viewer:
         """A user with all ratings that have been confirmed. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
         with self.database.statement() as db:
             history = recommendations.history(db, user_id)
-        return self._viewer(history)
+        return self._viewer(history, self.live)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
         """Which of these films there are not."""
@@ -147,16 +162,22 @@ class Recommender:
     def guest(self, ratings: Mapping[int, float]) -> Viewer:
         """Someone who is not stored and has given these ratings, by film."""
         films = np.array(sorted(ratings), np.int32)
-        return self._viewer(History(0, films, np.array([ratings[film] for film in films.tolist()], np.float32)))
+        rating = np.array([ratings[film] for film in films.tolist()], np.float32)
+        return self._viewer(History(0, films, rating), self.live)
 
-    def _viewer(self, history: History) -> Viewer:
-        live, every = self.live, self.films
+    def _viewer(self, history: History, live: Live | None) -> Viewer:
+        every = self.films
         films = every if live is None else live.films
         ranking: Ranking = (
             Popular(every, history.films) if live is None else Personal(live.factors, history.films, history.rating)
         )
         return Viewer(live, every, films, ranking, history.version, len(history.films))
 
+    def _made(self, history: History, live: Live | None) -> Listed:
+        viewer = self._viewer(history, live)
+        rows = viewer.rows(Wanted())
+        films, expected = viewer.films.films[rows], viewer.ranking.expected(rows)
+        return self._described(films.tolist(), expected.tolist(), viewer.ranking.strategy)
+
     def _described(self, films: list[int], expected: list[float], made: Made) -> Listed:
-        of_id = self.films.of_id
-        return Listed([Recommended(of_id(film), rating) for film, rating in zip(films, expected, strict=True)], made)
+        return Listed(tuple(map(Recommended, map(self.films.of_id, films), expected)), made)

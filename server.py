@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
 from typing import Any
@@ -99,9 +100,14 @@ class Server:
 
     def _answer(self, question: str) -> Any:
         """What the other processes that serve have to ask the first one for."""
-        if question == "order":
-            return self.scheduler.order()
-        return self.health["trainer"] if question == "trainer" else self.scheduler.next_at
+        answers: dict[str, Callable[[], Any]] = {
+            "order": self.scheduler.order,
+            "trainer": lambda: self.health["trainer"],
+            "next_at": lambda: self.scheduler.next_at,
+        }
+        if question not in answers:
+            raise LookupError(f"the first process has no answer to {question!r}")
+        return answers[question]()
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self.told_to_stop = True

@@ -1,7 +1,8 @@
 """Someone to recommend to: any part of their list with reasons, and the ratings to be expected of them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -10,8 +11,10 @@ from scoring.factors import Factors
 from scoring.film_table import Film, FilmTable, Filters, Rows
 from scoring.rankings import Made, Ranking, best
 from storage.errors import UnknownMovieError
+from storage.recommendations import NOTHING, State
 
 LISTED = 10
+MOST_KEPT = 10_000  # of some 4 kB each, with the answer that is made of it
 EVERY_FILM = Filters()
 
 
@@ -23,12 +26,44 @@ class Recommended:
     expected_rating: float
 
 
-class Listed(list[Recommended]):
-    """A list, best first, that tells how it came to be."""
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """A list, best first, and how it came to be.
 
-    def __init__(self, films: Iterable[Recommended], made: Made) -> None:
-        super().__init__(films)
-        self.made = made
+    It is equal to itself alone, so that what is made of a list that is shown again and again can be kept beside it.
+    """
+
+    items: tuple[Recommended, ...]
+    made: Made
+
+
+NOTHING_KEPT = NOTHING, Listed((), "stored")
+
+
+class KeptLists:
+    """The lists that were made or read last, each with what it was made from; safe to use from many threads."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._of: dict[int, tuple[State, Listed]] = {}
+        self._changing = threading.Lock()
+
+    def of(self, user_id: int) -> tuple[State, Listed]:
+        """The list that is kept for a user, or `NOTHING_KEPT`."""
+        return self._of.get(user_id, NOTHING_KEPT)
+
+    def keep(self, user_id: int, state: State, listed: Listed) -> None:
+        """Keep a list in the place of the user's older one, or of the oldest of all where there is no room."""
+        with self._changing:
+            self._of.pop(user_id, None)
+            if len(self._of) >= self._most:
+                del self._of[next(iter(self._of))]
+            self._of[user_id] = state, listed
+
+    def forget(self, user_id: int) -> None:
+        """Keep nothing of a user who has been removed."""
+        with self._changing:
+            self._of.pop(user_id, None)
 
 
 @dataclass(frozen=True)
@@ -63,6 +98,7 @@ class Live:
 
     Attributes:
         films: those of its factors, row for row.
+        lists: made with it, so that they go with it.
     """
 
     id: int
@@ -70,6 +106,7 @@ class Live:
     films: FilmTable
     trained_at: datetime
     since: datetime
+    lists: KeptLists = field(default_factory=KeptLists)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from figures import Figure, Figures, middle
 from processes import Service, poll
-from stage import list_of, port_of, running, stage, store_lists, warm_up
+from stage import keep_lists, list_of, port_of, running, stage, warm_up
 from wire_load import Load, Seen, carry_out, checked, under_load
 
 RATE = 200.0  # requests a second
@@ -24,7 +24,7 @@ def measure(quick: bool) -> Figures:
     """Percentiles at rest, and from the beginning of a retrain to its end; Spark is warm, as it is after the first."""
     with stage(1000 if quick else 9_700, readers=100 if quick else 1000, factors=False) as on, running(on) as process:
         retrain(process)
-        store_lists(process, on.readers)
+        keep_lists(process, on.readers)
         requests = [list_of(user) for user in on.readers]
         warm_up(process, requests)
         load = Load(port_of(process), requests, 16, 3.0 if quick else SPAN, RATE)

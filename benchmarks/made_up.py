@@ -6,8 +6,10 @@ import numpy as np
 from filters import factors_of
 from sqlalchemy import Connection, text
 
-from storage import generations
+from scoring.many import here
+from storage import generations, recommendations, snapshot
 from storage.database import Database
+from viewer import LISTED
 
 A_DAY = 86_400
 GENRES = ("Drama", "Comedy", "Thriller|Action", "Documentary", "Film-Noir|Drama")
@@ -49,9 +51,15 @@ def add_people(db: Connection, people: int, ratings: int, films: int) -> list[in
 
 
 def publish_factors(database: Database, films: int) -> None:
-    """Make random factors the live generation."""
-    rng = np.random.default_rng(1)
-    factors = factors_of(films, rng)
+    """Make random factors the live generation, with the list of everybody."""
+    factors = factors_of(films, np.random.default_rng(1))
+    factors.warm_up()
     record = generations.Record(None, "accepted", "made up", "made up", {})
+    with database.snapshot() as db:
+        taken = snapshot.take(db)
+    user, film, expected = here(factors, taken.histories, LISTED)
+    versions = taken.versions[np.searchsorted(taken.users, user)]
     with database.unhurried() as db:
-        generations.flip(db, generations.add(db, factors, record))
+        generation = generations.add(db, factors, record)
+        recommendations.publish(db, generation, user, versions, film, expected)
+        generations.flip(db, generation)

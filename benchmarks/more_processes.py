@@ -5,7 +5,7 @@ from pathlib import Path
 
 from figures import Figure, Figures, middle, ratio
 from processes import Service, processes_of
-from stage import list_of, port_of, running, stage, store_lists, warm_up
+from stage import keep_lists, list_of, port_of, running, stage, warm_up
 from wire_load import Load, under_load
 
 CONNECTIONS = 16
@@ -20,7 +20,7 @@ def measure(quick: bool) -> Figures:
     with stage(1000 if quick else 9_700, readers=100 if quick else 1000) as on:
         requests = [list_of(user) for user in on.readers]
         with running(on) as one, running(on, MATINEE_PROCESSES="2") as two:
-            store_lists(one, on.readers)
+            keep_lists(one, on.readers)
             for process in (one, two):
                 warm_up(process, requests)
             for _ in range(2 if quick else 5):

@@ -64,7 +64,7 @@ def taste_met(recommender: Recommends, size: Size, ours: OurPeople) -> float:
     order = np.argsort(size.film_ids)
     ids, worth = size.film_ids[order], np.zeros(3)
     for user in range(min(ASKED, len(ours.people.bias))):
-        shown = order[np.searchsorted(ids, [film.movie.movie_id for film in recommender.recommend(user + 1)])]
+        shown = order[np.searchsorted(ids, [film.movie.movie_id for film in recommender.recommend(user + 1).items])]
         seen = order[np.searchsorted(ids, ours.views.film[ours.views.user == user])]
         worth += _worth(size.world, ours.people.taste[user], shown, seen)
     listed, known, best = worth

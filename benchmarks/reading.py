@@ -1,4 +1,4 @@
-"""A list that is stored and current: beside the same bytes from memory, and the bare SELECT in PostgreSQL."""
+"""A list that is there and current: beside the same bytes from memory, and the bare SELECT in PostgreSQL."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 from figures import Figures, middle, ratio
 from processes import Service, free_port
 from sqlalchemy import make_url
-from stage import Stage, list_of, port_of, running, stage, store_lists, warm_up
+from stage import Stage, keep_lists, list_of, port_of, running, stage, warm_up
 from wire_load import Kept, Load, Seen, under_load
 
 from runtime.postgres import EmbeddedPostgres
@@ -20,6 +20,9 @@ from settings import ROOT, Settings
 from storage.recommendations import READ
 
 CONNECTIONS = 1, 16, 64
+KEPT = 1000  # readers whose lists the service has in memory, as it has those that it was asked for last
+ONCE = 4000  # readers of a repeat, each of whom asks for the first time
+MOST_A_SECOND = 2000  # first requests, so that none is a second one
 SETTLED = 3  # seconds; for a part of the first, 64 connections are made
 GOAL = 0.70  # of what the same server answers from memory
 SHARE_OF_MOST = 0.5  # the fixed rate, of the most that was reached
@@ -30,13 +33,13 @@ HOP_BY_HOP = (b"date", b"server", b"connection", b"x-request-id")
 def measure(quick: bool) -> Figures:
     """Requests a second and percentiles, in turns: the service, then its twins that answer from memory."""
     seconds, repeats = (0.4, 1) if quick else (3.0, 5)
-    with stage(1000 if quick else 10_000, readers=50 if quick else 1000) as on, running(on) as process:
-        store_lists(process, on.readers)
+    with stage(1000 if quick else 10_000, readers=KEPT + repeats * ONCE) as on, running(on) as process:
+        keep_lists(process, on.readers[:KEPT])
         requests = [list_of(user) for user in on.readers]
-        warm_up(process, requests)
+        warm_up(process, requests[:KEPT])
         figures = _closed(process, requests, seconds, repeats)
         most = max(figure.value for name, figure in figures.items() if name.startswith("the service, "))
-        load = Load(port_of(process), requests, 64, seconds, most * SHARE_OF_MOST)
+        load = Load(port_of(process), requests[:KEPT], 64, seconds, most * SHARE_OF_MOST)
         seen = [under_load(load) for _ in range(repeats)]
         return figures | _percentiles(f"at a fixed {SHARE_OF_MOST:.0%} of the most", seen) | _bare(on, seconds, repeats)
 
@@ -49,11 +52,24 @@ def _closed(process: Service, requests: list[bytes], seconds: float, repeats: in
             ours: list[Seen] = []
             rates: dict[str, list[float]] = {kind: [] for kind in TWINS}
             for _ in range(repeats):
-                ours.append(under_load(Load(port_of(process), requests, connections, seconds)))
+                ours.append(under_load(Load(port_of(process), requests[:KEPT], connections, seconds)))
                 for kind, port in twins.items():
-                    rates[kind].append(under_load(Load(port, requests, connections, seconds)).per_second())
+                    rates[kind].append(under_load(Load(port, requests[:KEPT], connections, seconds)).per_second())
             figures |= _beside(connections, ours, rates)
-    return figures
+        return figures | _from_the_table(process, twins["service"], requests[KEPT:], repeats)
+
+
+def _from_the_table(process: Service, twin: int, requests: list[bytes], repeats: int) -> Figures:
+    """What the first request of each reader gets: a list that only the table has."""
+    own, rates = [], []
+    for number in range(repeats):
+        some = requests[number * ONCE : (number + 1) * ONCE]
+        own.append(under_load(Load(port_of(process), some, 16, ONCE / MOST_A_SECOND)).per_second())
+        rates.append(under_load(Load(twin, some, 16, ONCE / MOST_A_SECOND)).per_second())
+    return {
+        "the service, from the table, 16 connections": middle(own, "/s", "more"),
+        "the service from the table of the service from memory, 16 connections": ratio(own, rates, "more"),
+    }
 
 
 def _beside(connections: int, ours: list[Seen], rates: dict[str, list[float]]) -> Figures:
@@ -103,7 +119,7 @@ def _bare(on: Stage, seconds: float, repeats: int) -> Figures:
         return {}
     script = on.state_dir.with_name("read.sql")
     chance = f"\\set user random({min(on.readers)}, {max(on.readers)})\n"
-    script.write_text(chance + READ.body.replace("$1", ":user") + ";\n")
+    script.write_text(chance + READ.body.replace("$1", ":user").replace("$2", "-1").replace("$3", "0") + ";\n")
     with EmbeddedPostgres(on.state_dir) as url:
         return {
             f"the bare SELECT by pgbench, {connections} connections": middle(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from figures import Figures, middle, ratio
 from processes import Service
-from stage import Stage, list_of, port_of, running, stage, store_lists
+from stage import Stage, keep_lists, list_of, port_of, running, stage
 from wire_load import Kept, send
 
 SIZES = 10_000, 87_000
@@ -27,7 +27,7 @@ def measure(quick: bool) -> Figures:
 
 def _measured(on: Stage, process: Service, users: list[int], ratings: int, repeats: int) -> Figures:
     others = on.readers[50:]
-    store_lists(process, [*users, *others])
+    keep_lists(process, [*users, *others])
     with Kept(port_of(process)) as wire:
         rounds = [_round(wire, users, others, number) for number in range(repeats + 1)][1:]
     after = [middle(pairs.folded, "ms").value for pairs in rounds]

@@ -38,7 +38,7 @@ class Stage:
 def stage(
     films: int, readers: int = 1000, collectors: int = 50, each: int = 160, factors: bool = True
 ) -> Iterator[Stage]:
-    """A state directory with a filled catalogue and people with ratings; random factors are served if asked for."""
+    """A state directory with a full catalogue and people with ratings; random factors and lists, if asked for."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         dataset = write_dataset(Path(folder) / "dataset", films, RATERS, each)
@@ -48,10 +48,10 @@ def stage(
             database = Database(url, threads=2)
             database.migrate()
             init_movie_table(database, settings)
-            if factors:
-                publish_factors(database, films)
             with database.unhurried() as db:
                 people = add_people(db, readers, 20, films), add_people(db, collectors, 200, films)
+            if factors:
+                publish_factors(database, films)
             database.close()
         yield Stage(state_dir, dataset, films, *people)
 
@@ -74,8 +74,8 @@ def list_of(user: int) -> bytes:
     return get(f"/users/{user}/recommendations")
 
 
-def store_lists(process: Service, users: list[int]) -> None:
-    """Have the list of each of these users stored, as the first request for it does."""
+def keep_lists(process: Service, users: list[int]) -> None:
+    """Have the list of each of these users in the memory of the service, as the first request for it does."""
     for user in users:
         process.get(f"/users/{user}/recommendations")
 

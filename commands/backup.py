@@ -43,10 +43,11 @@ def backup(context: Context, file: Path) -> Answer:
 def restore(context: Context, file: Path, check: bool) -> Answer:
     """Fill an empty database with FILE, a backup, whole or not at all.
 
-    A database with a row of ours in it is refused; tables of somebody else stay as they are. A backup of an earlier
-    version is brought to the newest revision; one of a later version, or a damaged one, is refused. The service
-    then goes on where the backup was taken: the same lists, the same ids, none of those given before the backup
-    given again.
+    A database with a row of ours in it is refused; tables of somebody else stay as they are, and where a view or a
+    foreign key of theirs depends on empty tables of ours that are of another revision, it is named and nothing is
+    changed. A backup of an earlier version is brought to the newest revision; one of a later version, or a damaged
+    one, is refused. The service then goes on where the backup was taken: the same lists, the same ids, none of those
+    given before the backup given again.
     """
     if check:
         return _told(job.check(file), file, "is whole; it holds")

@@ -16,6 +16,7 @@ from typing import Literal
 from commands.context import Context, exists
 from commands.service import Service
 from runtime.java import JavaError, java_home
+from runtime.port import refusal
 from settings import ROOT, Settings
 
 Level = Literal["ok", "warn", "fail"]
@@ -120,21 +121,11 @@ def port(context: Context) -> Iterator[Finding]:
         told = f"Matinee answers at {service.address} and is {health['status']}"
         level: Level = "fail" if not ready else "warn" if parts else "ok"
         yield Finding(level, "service", "; ".join([told, *parts]))
-    elif (taken := _refusal(settings)) is not None:
+    elif (taken := refusal(settings.host, settings.port)) is not None:
         advice = "stop what listens there, or set MATINEE_HOST and MATINEE_PORT to what this machine has free"
         yield Finding("fail", "port", f"{settings.host}:{settings.port} cannot be had ({taken}): {advice}")
     else:
         yield Finding("ok", "port", f"{settings.host}:{settings.port} is free; the service does not run")
-
-
-def _refusal(settings: Settings) -> str | None:
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return None
 
 
 def exposure(context: Context) -> Iterator[Finding]:

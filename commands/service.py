@@ -38,8 +38,12 @@ class Service:
     @property
     def address(self) -> str:
         """Where it is to be found from this machine."""
-        host = EVERYWHERE.get(self.settings.host, self.settings.host)
-        return f"http://[{host}]:{self.settings.port}" if ":" in host else f"http://{host}:{self.settings.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.settings.port}"
+
+    @property
+    def _host(self) -> str:
+        return EVERYWHERE.get(self.settings.host, self.settings.host)
 
     def health(self) -> dict[str, Any] | None:
         """What it says of its parts; None if nothing answers, or something that is not Matinee."""
@@ -74,8 +78,7 @@ class Service:
 
     def ask(self, method: str, path: str) -> Reply | None:
         """Its answer to a request with the keys of the settings; None if there is none."""
-        host = EVERYWHERE.get(self.settings.host, self.settings.host)
-        connection = http.client.HTTPConnection(host, self.settings.port, timeout=SECONDS)
+        connection = http.client.HTTPConnection(self._host, self.settings.port, timeout=SECONDS)
         key = self.settings.admin_key or self.settings.api_key
         try:
             connection.request(method, path, headers={"X-API-Key": key} if key else {})

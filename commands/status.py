@@ -1,43 +1,23 @@
-"""The command that shows, on one screen, what runs and what it holds."""
+"""The command that looks at what runs and at what it holds, and shows it."""
 
 import platform
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 import click
-from sqlalchemy import Row
 
 from commands.answer import DONE, FAILED, Answer, command
 from commands.context import Context, exists
 from commands.service import RefusedError, Service
+from commands.status_screen import Status, facts, lines
 from runtime.postgres import PostgresError
 from settings import Settings
 from storage import runs, schema
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 from storage.overview import Contents, Overview, take
-
-GIVEN = "5"  # ratings of a held-out person: of the lines that a generation's record has, the one that is shown
-MEASURES = ("NDCG@10", "popularity", "RMSE")
-GB = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Status:
-    """Everything that is shown; None for what is not there."""
-
-    versions: dict[str, str]
-    service: dict[str, Any]
-    database: dict[str, Any]
-    contents: Contents | None
-    runs: list[dict[str, Any]]
-    next_training: str | None
-    next_unknown: str | None  # why it is not known when the next training comes, if it is not
-    disk: dict[str, Any]
 
 
 @command(
@@ -119,95 +99,3 @@ def _disk(settings: Settings) -> dict[str, Any]:
     except PermissionError:
         return found
     return found | {"free": usage.free, "total": usage.total}
-
-
-def facts(seen: Status) -> dict[str, Any]:
-    """The same as JSON has it."""
-    database = {name: value for name, value in seen.database.items() if name != "contents"}
-    found = {"versions": seen.versions, "service": seen.service, "database": database, "disk": seen.disk}
-    contents = seen.contents
-    live = contents.live if contents else None
-    return found | {
-        "films": contents.films if contents else None,
-        "users": contents.users if contents else None,
-        "ratings": contents.ratings if contents else None,
-        "generation": dict(live._mapping) if live else None,
-        "generations_kept": contents.generations_kept if contents else None,
-        "runs": seen.runs,
-        "next_training": seen.next_training,
-        "next_unknown": seen.next_unknown,
-    }
-
-
-def lines(seen: Status) -> Iterator[str]:
-    """The screen, line by line."""
-    yield f"versions    Python {seen.versions['python']}, PySpark {seen.versions['pyspark']}, tables {schema.head()}"
-    yield f"service     {seen.service['address']}: {seen.service['state']}"
-    for name, part in seen.service["parts"].items():
-        if part["reason"]:
-            yield f"            {name} is {part['state']}: {part['reason']}"
-    yield from _database_lines(seen.database)
-    if seen.contents:
-        yield from _content_lines(seen.contents)
-    for n, run in enumerate(seen.runs):
-        yield f"{'' if n else 'runs':<12}{_run(run)}"
-    moment = _moment(seen.next_training) if seen.next_training else "no training comes by itself"
-    yield f"next        {seen.next_unknown or moment}"
-    yield f"disk        {seen.disk['folder']}: {_room(seen.disk)}"
-
-
-def _room(disk: dict[str, Any]) -> str:
-    if disk["free"] is None:
-        return "in a folder of another user, who is the one to ask"
-    return f"{disk['free'] / GB:,.1f} of {disk['total'] / GB:,.1f} GB free"
-
-
-def _database_lines(database: dict[str, Any]) -> Iterator[str]:
-    if database["server"]:
-        yield (
-            f"database    {database['address']}: PostgreSQL {database['server'].split()[0]}, "
-            f"{database['bytes'] / GB:,.2f} GB, revision {database['revision']}"
-        )
-        if database["revision"] != schema.head() and database["problem"] is None:
-            yield f"            the next start brings it to revision {schema.head()}; take a backup before"
-    if database["problem"]:
-        yield f"{'' if database['server'] else 'database':<12}{database['problem']}"
-
-
-def _content_lines(contents: Contents) -> Iterator[str]:
-    yield f"holds       {contents.films:,} films, {contents.users:,} users, {contents.ratings:,} ratings"
-    if contents.live is None:
-        yield "generation  none yet: popular films are served"
-    else:
-        live = contents.live
-        kept = f"{contents.generations_kept} are kept"
-        yield f"generation  {live.id}, made {live.created_at:%Y-%m-%d %H:%M} ({_age(live.created_at)} ago); {kept}"
-        yield f"quality     {_quality(live)}"
-
-
-def _quality(live: Row[Any]) -> str:
-    given = live.details.get("held_out", {}).get("candidate", {}).get("given", {}).get(GIVEN, {})
-    held_out = [f"{name} {given[name][0]:.3f}" for name in MEASURES if given.get(name) and given[name][0] is not None]
-    online = [f"{live.online['views']:,} new ratings foretold, RMSE {live.online['rmse']:.3f}"] if live.online else []
-    return ", ".join(held_out + online) or "not measured"
-
-
-def _run(run: dict[str, Any]) -> str:
-    what = f"{run['id']} {run['kind']}"
-    if run["outcome"] is None:
-        how = run["error"] or f"{run['phase']}, {run['progress']:.0%}"
-        return f"{what}: {how}, begun {_age(run['started_at'])} ago"
-    took = (run["finished_at"] - run["started_at"]).total_seconds()
-    error = f": {run['error']}" if run["error"] else ""
-    return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {took:,.0f} s{error}"
-
-
-def _moment(text: str) -> str:
-    return f"a training at {datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def _age(then: datetime) -> str:
-    minutes = max(0, int((datetime.now(UTC) - then).total_seconds() // 60))
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

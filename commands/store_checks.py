@@ -44,7 +44,7 @@ def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
         f"version {seen.version} is too old: use PostgreSQL 13 or newer": seen.version_num < inspection.OLDEST,
         f"its encoding is {seen.encoding}: make a database WITH ENCODING 'UTF8'": seen.encoding != "UTF8",
         "our role may not make tables: GRANT CREATE ON SCHEMA public to it": not seen.may_create,
-        "it is a standby, which takes no writes: name the primary in DATABASE_URL": not seen.writable,
+        "it is a standby, or read-only, and takes no writes: name the primary in DATABASE_URL": not seen.writable,
     }
     for problem in (text for text, found in problems.items() if found):
         yield Finding("fail", "database", problem)

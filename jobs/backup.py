@@ -95,7 +95,8 @@ def restore(database: Database, file: Path) -> Manifest:
     Tables of somebody else may be there, and stay as they are.
 
     Raises:
-        BackupError: the file is damaged, no backup, or made by a later version; the database is as it was.
+        BackupError: the file is damaged, no backup, or made by a later version, or something of somebody else depends
+            on tables that would have to be made anew; the database is as it was.
         NotEmptyError: so is this one.
         UnknownRevisionError: this one has tables of a later version.
     """

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from jobs.judging import judged
 from jobs.run import OUTAGE_SECONDS, Run, patiently
 from recommender import Recommender
 from scoring.factors import Factors
+from scoring.many import Lists
 from scoring.ratings import Ratings
 from storage import foretold, generations, recommendations, runs
 from storage.database import Database
@@ -79,40 +80,64 @@ class Publisher:
         self._settled(run, "rejected", record, lambda db: generations.add(db, factors, record))
 
     def _publish(self, run: Run, candidate: Candidate, record: generations.Record) -> None:
-        """Make the generation and everybody's list visible at one stroke, then move this process's readers."""
+        """Make everybody's list, then the generation and with it all of them visible, then move this process's readers.
+
+        Lists are stored as they are made: each piece in a transaction of its own, so that nobody who is erased waits
+        for all of them, and under the id of a generation that is not there, so that nobody reads them. If it never
+        comes, they go when the next one has been published.
+        """
         run.advance("lists")
-        taken = candidate.taken
-        user, film, expected = self.engine.lists(candidate.factors, taken.histories, LISTED)
-        versions = taken.versions[np.searchsorted(taken.users, user)]
+        generation_id = self._committed(generations.reserve)
+        with closing(self.engine.lists_in_pieces(candidate.factors, candidate.taken.histories, LISTED)) as pieces:
+            for lists in pieces:
+                run.advance("lists", self._store(generation_id, candidate.taken, lists))
         run.advance("publish")
 
         def write(db: Connection) -> int:
-            generation_id = generations.add(db, candidate.factors, record)
-            recommendations.publish(db, generation_id, user, versions, film, expected)
+            generations.add(db, candidate.factors, record, generation_id)
             generations.flip(db, generation_id)
             return generation_id
 
-        generation_id = self._settled(run, "published", record, write)
+        self._settled(run, "published", record, write)
         with suppress(DatabaseUnavailableError):  # it is published; the refresh that comes each second makes up for it
             self.recommender.use(generation_id, candidate.factors)
+
+    def _store(self, generation_id: int, taken: Snapshot, lists: Lists) -> float:
+        """Store lists of some of those who were `taken`; how much of all is done with these."""
+        user, film, expected = lists
+        place = np.searchsorted(taken.users, user)
+        versions = taken.versions[place]
+        self._committed(lambda db: recommendations.publish(db, generation_id, user, versions, film, expected))
+        return float(place[-1] + 1) / len(taken.users) if len(place) else 0.0
 
     def _settled(
         self, run: Run, outcome: Verdict, record: generations.Record, write: Callable[[Connection], int]
     ) -> int:
-        """The generation with which the run ends: what `write` stores, once, though the database be away for a while.
+        """The generation with which the run ends: what `write` stores, once.
 
         Whether the training's lock was lost with a connection does not matter here: who got it since has closed the
         run when beginning another.
         """
 
+        def settle(db: Connection) -> int:
+            done = runs.hold(db, run.id)
+            if done is not None:  # by an attempt whose commit succeeded and whose answer was lost
+                return done
+            generation_id = write(db)
+            _end(db, run, outcome, record, generation_id)
+            return generation_id
+
+        return self._committed(settle)
+
+    def _committed(self, work: Callable[[Connection], int]) -> int:
+        """What `work` returns in a transaction of its own, though the database be away for a while.
+
+        It may have been carried out once before, if the answer to the commit was lost.
+        """
+
         def attempt() -> int:
             with self.database.unhurried() as db:
-                done = runs.hold(db, run.id)
-                if done is not None:  # by an attempt whose commit succeeded and whose answer was lost
-                    return done
-                generation_id = write(db)
-                _end(db, run, outcome, record, generation_id)
-                return generation_id
+                return work(db)
 
         return patiently(attempt, OUTAGE_SECONDS)
 

@@ -95,7 +95,8 @@ class Scheduler:
     def order(self) -> int | None:
         """Begin a training now, though nothing may have changed: its run's id, or None if one is under way anywhere.
 
-        Raises `DatabaseUnavailableError`; none begins later then, unless the message says that it may.
+        Raises `DatabaseUnavailableError`; none begins later then, unless the message says that it may. Raises what
+        `retrain` of the trainer raised if that ended before it had begun.
         """
         begun: Future[int | None] = Future()
         self._background.add_job(self._retrain, args=[begun])

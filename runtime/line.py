@@ -66,19 +66,36 @@ class Line:
             self._send(("asked", number, (question, *details)))
         return answered
 
+    @property
+    def unanswered(self) -> int:
+        """How many questions the other end has not answered yet, those that nobody waits for included."""
+        return len(self._asked)
+
     def close(self) -> None:
         """Hang up, which the other end takes as the end."""
         with suppress(OSError), socket.socket(fileno=os.dup(self._wire.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)  # closing alone would not wake the thread that listens
 
     def _listen(self) -> None:
-        with suppress(EOFError, OSError):
-            while True:
-                kind, number, content = self._wire.recv()
-                if kind == "asked":
-                    threading.Thread(target=self._reply, args=(number, content), name="answer", daemon=True).start()
-                else:
-                    self._settle(number, kind, content)
+        try:
+            with suppress(EOFError, OSError):
+                while True:
+                    self._take(*self._wire.recv())
+        except Exception:
+            log.exception("what came over the line could not be taken; it is cut")
+        finally:  # whatever ends it: nobody may wait for an answer that no one would hear
+            self._end()
+
+    def _take(self, kind: str, number: int, content: Any) -> None:
+        if kind != "asked":
+            self._settle(number, kind, content)
+            return
+        try:
+            threading.Thread(target=self._reply, args=(number, content), name="answer", daemon=True).start()
+        except RuntimeError as error:  # the system has no room for another thread
+            self._send(("raised", number, (type(error).__name__, str(error))))
+
+    def _end(self) -> None:
         with self._changing:
             self._cut = True
             self._wire.close()

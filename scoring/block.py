@@ -77,17 +77,18 @@ class Block:
         f, model = self.factors, self.factors.model
         rows, there = self._likes()
         V_p, likes = _filled(f.V, rows, there), there.astype(np.float32)
-        alpha, ridge = np.float32(model.ranker_alpha), np.float32(model.ranker_reg) * likes.sum(axis=1, keepdims=True)
+        count = likes.sum(axis=1, keepdims=True)
+        alpha, ridge = np.float32(model.ranker_alpha), np.float32(model.ranker_reg) * count
         if rows.shape[1] > f.V.shape[1] or model.ranker_reg == 0:
             A = f.VtV + alpha * _gram(V_p)
             _add_to_diagonals(A, ridge)
-            A[ridge[:, 0] == 0] = np.eye(A.shape[1])
+            A[count[:, 0] == 0] = np.eye(A.shape[1])
             return _solved(A, (1 + alpha) * _times(V_p, likes))
         # by the push-through identity and V'V = U diag(l) U', with P = V_p U and D = diag(l) + reg |P| I:
         # x = (1 + alpha) U D^-1 P' (I + alpha P D^-1 P')^-1 1, a system as large as the likes are many
         spread, U = f.VtV_axes
         P = _turned(V_p, U)
-        D = np.where(ridge == 0, 1, np.maximum(spread, 0) + ridge).astype(np.float32)
+        D = np.where(count == 0, 1, np.maximum(spread, 0) + ridge).astype(np.float32)
         DP: Floats = P / D[:, None, :]
         K = alpha * (P @ DP.swapaxes(1, 2))
         _add_to_diagonals(K, np.float32(1))

@@ -1,4 +1,4 @@
-"""The lists of many users at once, a block of users at a time: `lists.ranked` for thousands at a tenth of its cost."""
+"""The lists of many users at once, a block at a time: `lists.ranked` for thousands at a fraction of its cost."""
 
 from collections.abc import Iterator
 

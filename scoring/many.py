@@ -1,6 +1,6 @@
 """Lists for many people at once, by whatever makes them: this thread, or Spark's executors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,14 @@ from scoring.metrics import EMPTY
 from scoring.ratings import Floats, Ints, Ratings, concatenate
 from scoring.top_n import top_n
 
-Rank = Callable[[Factors, Histories, int], tuple[Ints, Ints, Floats]]
-"""Columns of user, film and expected rating; the films of one user together, best first. `Engine.lists` is one."""
+Lists = tuple[Ints, Ints, Floats]
+"""Columns of user, film and expected rating; the films of one user together, best first."""
+
+Rank = Callable[[Factors, Histories, int], Lists]
+"""Makes everybody's list of the n best films. `Engine.lists` is one."""
 
 
-def here(factors: Factors, histories: Histories, n: int) -> tuple[Ints, Ints, Floats]:
+def here(factors: Factors, histories: Histories, n: int) -> Lists:
     """A `Rank` in this thread. Every list is what `ranked` gives, but for what rounding makes of equal scores."""
     rows, known = factors.rows(histories.films)
     start = np.concatenate([[0], np.cumsum(known)])[histories.start]
@@ -29,6 +32,12 @@ def here(factors: Factors, histories: Histories, n: int) -> tuple[Ints, Ints, Fl
     _fill_by_single(factors, histories, start, films, expected)
     there = expected > NEVER
     return np.repeat(histories.user, there.sum(axis=1)), films[there], expected[there]
+
+
+def together(pieces: Iterable[Lists]) -> Lists:
+    """The lists of several pieces, of which there is one at least, as one."""
+    user, film, expected = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return user, film, expected
 
 
 def _fill_by_single(

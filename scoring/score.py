@@ -44,11 +44,19 @@ def history(factors: Factors, films: Ints, rating: Floats) -> History:
 
 
 class Told(NamedTuple):
-    """The terms of a neighbour score: what rating `by` [t] of the history adds to the film at row `film` [t]."""
+    """The terms of a neighbour score, one rating's after another's: rating i of the history adds `of_each[i]` of them.
 
-    by: npt.NDArray[np.intp]
+    Each adds `value` [t] to the film at row `film` [t].
+    """
+
+    of_each: npt.NDArray[np.int64]
     film: Ints
     value: Floats
+
+    @property
+    def by(self) -> npt.NDArray[np.intp]:
+        """The rating of the history that each is of [t]."""
+        return np.repeat(np.arange(len(self.of_each)), self.of_each)
 
 
 class Standard(NamedTuple):
@@ -91,10 +99,10 @@ class Taste:
         f, h = self.factors, self.history
         start = f.w_start[h.rows]
         count = f.w_start[h.rows + 1] - start
-        end = np.cumsum(count)
-        at = np.arange(count.sum()) + np.repeat(start - end + count, count)  # the rows of W, one after the other
-        by = np.repeat(np.arange(len(h)), count)
-        return Told(by, f.w_film[at], (h.rating - np.float32(NEUTRAL))[by] * f.w[at])
+        at = np.repeat(start - np.cumsum(count) + count, count)  # the rows of W, one after the other
+        at += np.arange(len(at))
+        value = np.repeat(h.rating - np.float32(NEUTRAL), count) * f.w.take(at)
+        return Told(count, f.w_film.take(at), value)
 
     @once
     def g(self) -> Floats:

@@ -8,6 +8,7 @@ from typing import NoReturn
 log = logging.getLogger("matinee")
 
 FAILED = 1
+INTERRUPTED = 130  # as a shell tells of a program that Ctrl-C has ended
 
 
 def end_after(work: Callable[[], int]) -> NoReturn:
@@ -19,6 +20,8 @@ def end_after(work: Callable[[], int]) -> NoReturn:
     status = FAILED
     try:
         status = work()
+    except KeyboardInterrupt:  # before there was anything to stop in order
+        status = INTERRUPTED
     except BaseException:
         log.critical("process %d ends with an error", os.getpid(), exc_info=True)
     finally:

@@ -9,6 +9,7 @@ import cherrypy
 from cheroot.wsgi import Server
 from flask import Flask
 
+from runtime.port import family, refusal
 from settings import Settings
 from web.edge import harden
 
@@ -21,9 +22,9 @@ class PortBusyError(RuntimeError):
 
 def refuse_busy_port(settings: Settings) -> None:
     """Raises `PortBusyError` if somebody listens where we should: before anything is started or downloaded."""
-    with socket.socket(_family(settings)) as probe, _telling_if_busy(settings):
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((settings.host, settings.port))
+    reason = refusal(settings.host, settings.port)
+    if reason is not None:
+        raise _busy(settings, reason)
 
 
 def serve(app: Flask, settings: Settings, first: bool = True) -> Server:
@@ -56,10 +57,8 @@ def _take_port(server: Server, settings: Settings, first: bool) -> None:
     """
     server.reuse_port = not first
     with _telling_if_busy(settings):
-        taken = server.bind(_family(settings), socket.SOCK_STREAM)
-        if first and settings.processes > 1:  # not before it is bound: then a second service could share the port too
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.listen(server.request_queue_size)
+        taken = server.bind(family(settings.host), socket.SOCK_STREAM)
+        listen(taken, server.request_queue_size, shared=first and settings.processes > 1)
 
     def keep(*kind: int) -> None:
         server.socket = taken
@@ -67,19 +66,30 @@ def _take_port(server: Server, settings: Settings, first: bool) -> None:
     server.bind = keep  # type: ignore[method-assign, assignment] # at its start: the port is ours already
 
 
+def listen(bound: socket.socket, queue: int, shared: bool) -> None:
+    """Begin to listen; where it is `shared`, processes of ours may join afterwards.
+
+    They may not before: of two services that start at once both may have the port bound, and it is listening that
+    tells the second of the first, unless both would share.
+    """
+    bound.listen(queue)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
 @contextmanager
 def _telling_if_busy(settings: Settings) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PortBusyError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-            "Stop what listens there or set MATINEE_PORT to another port."
-        ) from error
+        raise _busy(settings, error.strerror or str(error)) from error
 
 
-def _family(settings: Settings) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _busy(settings: Settings, reason: str) -> PortBusyError:
+    return PortBusyError(
+        f"Cannot listen on {settings.host}:{settings.port}: {reason}. "
+        "Stop what listens there or set MATINEE_PORT to another port."
+    )
 
 
 def _cherrypy_settings(settings: Settings) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""The process that trains: `python -m serving.trainer FILE`, which the process that serves first starts and asks.
+"""The process that trains: `python -m serving.trainer NUMBER`, which the process that serves first starts and asks.
 
-It has Spark, the ratings and all the arithmetic over them, so that no request waits for these; and it gives way to
-whoever serves where both want the same core. It ends with the process that started it.
+The number is that of an open socket, which is its end of the line between the two. The process has Spark, the
+ratings and all the arithmetic over them, so that no request waits for these; and it gives way to whoever serves where
+both want the same core. It ends with the process that started it.
 """
 
 import logging

@@ -10,11 +10,12 @@ from typing import Any
 from recommender import Recommender
 from runtime.child import Child
 from runtime.line import LineCutError
-from serving.asking import asked
+from serving.asking import answered
 from settings import Settings
 from storage import runs
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
+from web.errors import NotReadyError
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,11 @@ FREED_SECONDS = 10.0  # until PostgreSQL has noticed that a process has died, wh
 RETRY_SECONDS = 0.1
 
 
-class TrainerDiedError(RuntimeError):
+class TrainerDiedError(NotReadyError):
     """The process that trained has ended in the middle of it."""
 
 
-class TrainerStartError(RuntimeError):
+class TrainerStartError(NotReadyError):
     """The process that trains could not be started."""
 
 
@@ -79,7 +80,7 @@ class TrainerAtHand:
     def _ask(self, question: str, *details: bool) -> object:
         child = self._running()
         try:
-            return asked(child.line, question, *details)
+            return answered(child.line, question, *details)
         except LineCutError as error:
             reason = f"the process that trains {child.why_ended()}"
             if not self._stopped:

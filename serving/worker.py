@@ -1,4 +1,6 @@
-"""A further process that serves: `python -m serving.worker FILE`, which the first one starts.
+"""A further process that serves: `python -m serving.worker NUMBER`, which the first one starts.
+
+The number is that of an open socket, which is its end of the line between the two.
 
 It answers its share of what comes to the port, has the first one train, and ends with it.
 """
@@ -6,7 +8,6 @@ It answers its share of what comes to the port, has the first one train, and end
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -22,7 +23,7 @@ from jobs.phases import SHARES
 from jobs.refresh import refresh
 from recommender import Recommender
 from runtime.child import from_parent
-from runtime.line import Line, LineCutError
+from runtime.line import FarError, Line
 from runtime.logs import log_strays, log_to_stderr
 from runtime.memory import give_back_large_blocks
 from runtime.process import on_stop_signals
@@ -30,9 +31,11 @@ from runtime.vitals import ProcessProbe, Vitals
 from serving.asking import asked
 from serving.ending import end_after
 from serving.front import serve, stop_serving
+from serving.trainer_at_hand import TrainerDiedError, TrainerStartError
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from web.errors import NotReadyError
 from web.server_probe import ServerProbe
 
 log = logging.getLogger("matinee")
@@ -40,6 +43,7 @@ log = logging.getLogger("matinee")
 REFRESH_SECONDS = 1.0
 ANSWER_SECONDS = 1.0  # for which the first process is waited for, which may be stopped or have no processor
 ORDER_SECONDS = 12.0  # for an order, on which the first process gives its answer within ten
+NOT_BEGUN = {error.__name__ for error in (TrainerDiedError, TrainerStartError)}
 
 
 class SharedHealth(Health):
@@ -49,28 +53,15 @@ class SharedHealth(Health):
         super().__init__()
         self._first = first
         self._trainer = super().__getitem__("trainer")
-        self._unanswered: Future[Part] | None = None
         self.report("database", "ready")
         self.report("catalogue", "ready")
 
     def __getitem__(self, name: str) -> Part:
         if name != "trainer":
             return super().__getitem__(name)
-        with suppress(TimeoutError, LineCutError):  # when it is cut, this process is about to end as well
-            self._trainer = answer = self._ask()
-            return answer
+        with suppress(DatabaseUnavailableError):  # it does not answer, or this process is about to end as well
+            self._trainer = asked(self._first, "trainer", ANSWER_SECONDS)
         return self._trainer
-
-    def _ask(self) -> Part:
-        """Raises `TimeoutError`, at once as long as a question is open: more of them would fill the line up."""
-        if self._unanswered is not None and not self._unanswered.done():
-            raise TimeoutError
-        question: Future[Part] = self._first.begin("trainer")
-        try:
-            return question.result(ANSWER_SECONDS)
-        except TimeoutError:
-            self._unanswered = question
-            raise
 
 
 class TrainsElsewhere:
@@ -84,15 +75,17 @@ class TrainsElsewhere:
     @property
     def next_at(self) -> datetime | None:
         """When the next training comes by itself; None if none does."""
-        found: datetime | None = asked(self._first, "next_at", seconds=ANSWER_SECONDS)
+        found: datetime | None = asked(self._first, "next_at", ANSWER_SECONDS)
         return found
 
     def order(self) -> int | None:
         """As the method of this name of `jobs.scheduler.Scheduler`."""
         try:
-            run_id: int | None = asked(self._first, "order", seconds=ORDER_SECONDS)
-        except LineCutError as error:
-            raise DatabaseUnavailableError("the service is being stopped") from error
+            run_id: int | None = asked(self._first, "order", ORDER_SECONDS)
+        except FarError as error:
+            if error.kind in NOT_BEGUN:
+                raise NotReadyError(error.text) from error
+            raise
         return run_id
 
 

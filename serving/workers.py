@@ -11,7 +11,9 @@ from settings import Settings
 log = logging.getLogger(__name__)
 
 COMMAND = ["-m", "serving.worker"]
-AGAIN_SECONDS = 1.0  # after a start, however soon it has ended
+AGAIN_SECONDS = 1.0  # after a start; twice as long after each that soon ended again, for the next will do no better
+MOST_AGAIN_SECONDS = 30.0
+SETTLED_SECONDS = 10.0  # who lives so long has not ended because it could not start
 STOP_SECONDS = 5.0
 
 
@@ -24,15 +26,25 @@ class Workers:
         self._given = settings, database_url
         self._answer = answer
         self._started = -AGAIN_SECONDS
+        self._wait = AGAIN_SECONDS
 
     def keep(self) -> None:
         """Have all of them running; to be called now and then."""
+        if self._note_ends():
+            soon = time.monotonic() < self._started + SETTLED_SECONDS
+            self._wait = min(2 * self._wait, MOST_AGAIN_SECONDS) if soon else AGAIN_SECONDS
+        if None in self._places and time.monotonic() >= self._started + self._wait:
+            self._start_all()
+
+    def _note_ends(self) -> bool:
+        """Whether any has ended since it was last looked."""
+        found = False
         for place, child in enumerate(self._places):
             if child is not None and child.process.poll() is not None:
                 log.error("process %d, which serves, %s; starting another", child.process.pid, child.why_ended())
                 self._places[place] = None
-        if None in self._places and time.monotonic() >= self._started + AGAIN_SECONDS:
-            self._start_all()
+                found = True
+        return found
 
     def hang_up(self) -> None:
         """Have all finish the requests that are under way and end."""

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from psycopg2.errors import DependentObjectsStillExist
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 
 from models import Base
 from storage import schema
 from storage.copying import copy_in, copy_out
-from storage.errors import NotEmptyError, UnknownRevisionError
+from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 
 # what our tables are called: whatever else is in the database is somebody else's, who may not let us read it. Every
 # revision has had these; the name of one that is no longer made would have to stay here
@@ -95,18 +97,37 @@ def known(db: Connection) -> str | None:
 def make_empty(db: Connection, revision: str) -> list[Table]:
     """Make the tables of a revision in a database that holds nothing of ours; `db` must be a transaction.
 
+    Those that are of this revision stay as they are, with whatever somebody else has made to depend on them.
+
     Raises:
         NotEmptyError: there is a row in one of our tables.
         UnknownRevisionError: this version does not know the revision, or that of the tables that are there.
+        BackupError: these have to be made anew, and something of somebody else depends on them.
     """
     schema.lock(db)
-    known(db)
+    there = known(db)
     for table in tables(db):
+        # it is to stay empty until it is filled
+        db.execute(text(f"LOCK TABLE {_quoted(table.name)} IN EXCLUSIVE MODE"))
         if db.execute(text(f"SELECT EXISTS (SELECT FROM {_quoted(table.name)})")).scalar_one():  # noqa: S608 - its own name
             raise NotEmptyError(table.name)
-    schema.drop(db)
-    schema.move(db, revision)
+    if there != revision:
+        _drop(db, revision)
+        schema.move(db, revision)
     return tables(db)
+
+
+def _drop(db: Connection, wanted: str) -> None:
+    try:
+        schema.drop(db)
+    except DBAPIError as error:
+        if not isinstance(error.orig, DependentObjectsStillExist):
+            raise
+        raise BackupError(
+            f"The tables here have to be made anew, as those of revision {wanted}, and others depend on them: "
+            f"{', '.join((error.orig.diag.message_detail or '').splitlines())}. Nothing was changed. Drop what depends "
+            "on them and make it again after the restore, or restore into a new database (CREATE DATABASE makes one)."
+        ) from error
 
 
 def finish(db: Connection) -> None:

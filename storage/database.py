@@ -13,9 +13,11 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from storage import schema
 from storage.deadline import Watchdog, in_time
-from storage.haste import Haste, Hurry, watched
+from storage.haste import Haste, Hurry, drop_wire, watched
+from storage.inspection import refuse_read_only
 from storage.lost import first_line, translated
 from storage.pool import CountedPool, PoolState
+from storage.rights import rights_told
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Database:
             poolclass=CountedPool,
             pool_size=threads + SPARE_CONNECTIONS,
             max_overflow=0,
+            pool_reset_on_return=None,  # a transaction ends with its block, and to ask psycopg2 lets others go first
             pool_use_lifo=True,  # the last to be used is the one that PostgreSQL has warm
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # an error that is logged would tell what someone thought of a film
@@ -54,6 +57,8 @@ class Database:
         self._hurry = Hurry()
         event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "checkout", _refuse_dead)
+        for leaving in ("close", "detach"):
+            event.listen(self._engine, leaving, drop_wire)
 
     def statement(self) -> Haste:
         """For work that is one statement, and in haste: it commits by itself, which saves two round trips."""
@@ -100,8 +105,13 @@ class Database:
                     self._unlock(db, lock)
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to a revision, one process at a time. Raises `UnknownRevisionError`."""
-        with self.unhurried() as db:
+        """Bring the tables to a revision, one process at a time.
+
+        Raises `UnknownRevisionError`, and `DatabaseRefusedError` where our role may not or where nobody may, as on a
+        standby: whoever comes to migrate is about to write, even if the tables are of that revision.
+        """
+        with rights_told(), self.unhurried() as db:
+            refuse_read_only(db)
             schema.move(db, revision)
 
     def ping(self) -> None:

@@ -27,12 +27,37 @@ class Closable(Protocol):
 C = TypeVar("C", bound=Closable)
 
 
+class Wire:
+    """A file descriptor of a connection's socket that is open as long as somebody holds it.
+
+    The connection may be closed while it is at work, and its own number soon be another socket's.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = os.dup(number)
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+    def cut(self) -> None:
+        """Have whoever waits for an answer on it get an error instead."""
+        connection = socket.socket(fileno=self.number)
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the other side was quicker
+            return
+        finally:
+            connection.detach()  # whoever holds it closes it
+
+
 @dataclass(eq=False, slots=True)
 class Watched:
-    """A connection at work: until when it may be, a file descriptor of its socket, and whether it was cut."""
+    """A connection at work: until when it may be, its socket, and whether it was cut."""
 
     until: float
-    wire: int
+    wire: Wire
     cut: bool = False
 
 
@@ -51,18 +76,17 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watching(self, wire: int, until: float) -> Iterator[Watched]:
-        """Cut the socket with the file descriptor `wire` if the block has not ended at the monotonic time `until`."""
+    def watching(self, wire: Wire, until: float) -> Iterator[Watched]:
+        """Cut `wire` if the block has not ended at the monotonic time `until`."""
         watched = self.watch(wire, until)
         try:
             yield watched
         finally:
             self.leave(watched)
 
-    def watch(self, wire: int, until: float) -> Watched:
+    def watch(self, wire: Wire, until: float) -> Watched:
         """Begin what `watching` does; `leave` is to follow, whatever happens."""
-        # a duplicate, since the connection may be closed meanwhile, and its number soon be another socket's
-        watched = Watched(until, os.dup(wire))
+        watched = Watched(until, wire)
         with self._lock:
             self._watched.add(watched)
             if until < self._wakes:
@@ -73,7 +97,6 @@ class Watchdog:
         """Watch it no longer."""
         with self._lock:
             self._watched.discard(watched)
-            os.close(watched.wire)
 
     def close(self) -> None:
         """End the thread; work that comes later starts another."""
@@ -91,22 +114,16 @@ class Watchdog:
         with self._changed:
             while self._thread is threading.current_thread():
                 now = time.monotonic()
-                for watched in self._watched:
-                    if watched.until <= now and not watched.cut:
-                        watched.cut = True
-                        _cut(watched.wire)
+                self._cut_late(now)
                 self._wakes = min((watched.until for watched in self._watched if not watched.cut), default=NEVER)
                 self._changed.wait(None if self._wakes == NEVER else self._wakes - now)
 
-
-def _cut(wire: int) -> None:
-    connection = socket.socket(fileno=wire)
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:  # the other side was quicker
-        return
-    finally:
-        connection.detach()  # who watches it closes it
+    def _cut_late(self, now: float) -> None:
+        # apart from `_watch`, whose names hold what they stand for, and with it a socket, as long as the thread sleeps
+        for watched in self._watched:
+            if watched.until <= now and not watched.cut:
+                watched.cut = True
+                watched.wire.cut()
 
 
 def in_time(connect: Callable[[], C], until: float) -> C:

@@ -41,15 +41,23 @@ class Record:
     details: dict[str, Any]
 
 
-def add(db: Connection, factors: Factors, record: Record) -> int:
-    """Store a generation, live or not, and return its id."""
+def reserve(db: Connection) -> int:
+    """An id for a generation that is to come; nobody else is ever given it, whatever becomes of this one."""
+    return int(db.execute(text("SELECT nextval(pg_get_serial_sequence('generations', 'id'))")).scalar_one())
+
+
+def add(db: Connection, factors: Factors, record: Record, generation_id: int | None = None) -> int:
+    """Store a generation, live or not, under the id that was reserved for it or else a new one; returns the id."""
     data = factors.to_bytes()
-    values = {"factors": data, "checksum": checksum(data)} | vars(record) | {"details": json.dumps(record.details)}
+    new_id = reserve(db) if generation_id is None else generation_id
+    values = {"id": new_id, "factors": data, "checksum": checksum(data), "details": json.dumps(record.details)}
     statement = text("""
-        INSERT INTO generations (run_id, verdict, reason, fingerprint, details, checksum, factors)
-        VALUES (:run_id, :verdict, :reason, :fingerprint, :details, :checksum, :factors) RETURNING id
+        INSERT INTO generations (id, run_id, verdict, reason, fingerprint, details, checksum, factors)
+        OVERRIDING SYSTEM VALUE
+        VALUES (:id, :run_id, :verdict, :reason, :fingerprint, :details, :checksum, :factors)
     """)
-    return int(db.execute(statement, values).scalar_one())
+    db.execute(statement, vars(record) | values)
+    return new_id
 
 
 def flip(db: Connection, generation_id: int) -> None:

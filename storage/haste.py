@@ -9,9 +9,12 @@ from types import TracebackType
 import psycopg2
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.deadline import REQUEST_SECONDS, SILENT, Watchdog, Watched
+from storage.deadline import REQUEST_SECONDS, SILENT, Watchdog, Watched, Wire
 from storage.lost import meaning
+
+WIRE = "wire"  # where the pool keeps it, beside its connection
 
 
 class Hurry(threading.local):
@@ -39,7 +42,7 @@ class Haste:
         try:
             db = self._engine.connect()
             try:
-                self._watched = self._watchdog.watch(db.connection.fileno(), until)
+                self._watched = self._watchdog.watch(_wire(db), until)
             except BaseException:
                 db.close()
                 raise
@@ -52,6 +55,8 @@ class Haste:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._watchdog.leave(self._watched)
+        cut = self._watched.cut
+        del self._watched  # what is raised here holds this object, and with it the socket of a connection that is gone
         try:
             self._db.close()
         except Exception as late:
@@ -60,7 +65,7 @@ class Haste:
         finally:
             self._hurry.until = None
         if error is not None:
-            _raise(_silent(error) if self._watched.cut else error)
+            _raise(_silent(error) if cut else error)
 
 
 def _raise(error: BaseException) -> None:
@@ -73,13 +78,27 @@ def _raise(error: BaseException) -> None:
 @contextmanager
 def watched(watchdog: Watchdog, db: Connection) -> Iterator[None]:
     """For a statement on a connection that is kept for longer. Raises `TimeoutError` if there was no answer in time."""
-    with watchdog.watching(db.connection.fileno(), time.monotonic() + REQUEST_SECONDS) as one:
+    with watchdog.watching(_wire(db), time.monotonic() + REQUEST_SECONDS) as one:
         try:
             yield
         except (DBAPIError, psycopg2.Error) as error:
             if one.cut:
                 raise TimeoutError(SILENT) from error
             raise
+
+
+def _wire(db: Connection) -> Wire:
+    """Made once for each connection: to make and close it lets other threads go first."""
+    connection = db.connection
+    wire: Wire | None = connection.info.get(WIRE)
+    if wire is None:
+        wire = connection.info[WIRE] = Wire(connection.fileno())
+    return wire
+
+
+def drop_wire(connection: object, record: ConnectionPoolEntry) -> None:
+    """For a connection that leaves the pool: PostgreSQL is to see it closed at once."""
+    record.info.pop(WIRE, None)
 
 
 def _silent(error: BaseException) -> BaseException:

@@ -4,6 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from storage.errors import DatabaseRefusedError
+from storage.lost import PRIMARY
+
 OLDEST = 130000  # server_version_num: what the statements of storage/ need
 
 
@@ -16,7 +19,14 @@ def look(db: Connection) -> Row[Any]:
                 pg_encoding_to_char(encoding) AS encoding,
                 current_setting('max_connections')::integer AS connections,
                 coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
-                NOT pg_is_in_recovery() AS writable
+                NOT pg_is_in_recovery()
+                    AND NOT current_setting('default_transaction_read_only')::boolean AS writable
             FROM pg_database WHERE datname = current_database()
         """)
     ).one()
+
+
+def refuse_read_only(db: Connection) -> None:
+    """Raise `DatabaseRefusedError` for a standby, and for a database whose transactions are read-only."""
+    if not look(db).writable:
+        raise DatabaseRefusedError(f"The database is a standby, or read-only. {PRIMARY}")

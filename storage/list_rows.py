@@ -16,8 +16,10 @@ HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 INT4, FLOAT4 = 23, 700  # the types of the elements, as PostgreSQL numbers them
 
 
-def written(user: Ints, version: npt.NDArray[np.int64], film: Ints, expected: Floats) -> Iterator[bytes]:
-    """Rows (user int, version bigint, films int[], expected real[]), a row for each user, as the bytes of a COPY.
+def written(
+    generation: int, user: Ints, version: npt.NDArray[np.int64], film: Ints, expected: Floats
+) -> Iterator[bytes]:
+    """Rows (user int, generation int, version bigint, films int[], expected real[]) of a COPY, one for each user.
 
     The columns are parallel, the rows of one user together and best first.
     """
@@ -27,15 +29,18 @@ def written(user: Ints, version: npt.NDArray[np.int64], film: Ints, expected: Fl
     for n in np.unique(length).tolist():
         those = first[length == n]
         places = those[:, None] + np.arange(n)
-        yield _rows(user[those], version[those], film[places], expected[places]).tobytes()
+        yield _rows(generation, user[those], version[those], film[places], expected[places]).tobytes()
     yield TRAILER
 
 
-def _rows(user: Ints, version: npt.NDArray[np.int64], films: Ints, expected: Floats) -> npt.NDArray[np.void]:
+def _rows(
+    generation: int, user: Ints, version: npt.NDArray[np.int64], films: Ints, expected: Floats
+) -> npt.NDArray[np.void]:
     n = films.shape[1]
     kinds = [
         ("columns", ">i2"),
         ("user", _value(">i4")),
+        ("generation", _value(">i4")),
         ("version", _value(">i8")),
         ("films", _array(">i4", n)),
         ("expected", _array(">f4", n)),
@@ -43,6 +48,7 @@ def _rows(user: Ints, version: npt.NDArray[np.int64], films: Ints, expected: Flo
     rows = np.empty(len(user), kinds)
     rows["columns"] = len(kinds) - 1
     _fill(rows["user"], user)
+    _fill(rows["generation"], generation)
     _fill(rows["version"], version)
     _fill_array(rows["films"], INT4, films)
     _fill_array(rows["expected"], FLOAT4, expected)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+from psycopg2.errors import ReadOnlySqlTransaction
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -16,6 +17,7 @@ REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|no password supplied|(database|role) .+ does not exist"
 )
 ADVICE = "Correct the user, password or database in DATABASE_URL, or make them in PostgreSQL."
+PRIMARY = "It takes no writes: name the primary in DATABASE_URL."
 # psycopg2's own come where SQLAlchemy puts a connection back into the pool
 LOST = (
     OperationalError,
@@ -41,6 +43,8 @@ def translated() -> Iterator[None]:
 
 def meaning(error: BaseException) -> DatabaseUnavailableError | None:
     """What to raise from this error if it means that the database is away, else None."""
+    if isinstance(getattr(error, "orig", error), ReadOnlySqlTransaction):  # as long as a failover lasts
+        return DatabaseUnavailableError(f"{first_line(error)}. {PRIMARY}")
     lost = isinstance(error, LOST) or (isinstance(error, DBAPIError) and error.connection_invalidated)
     if not lost:
         return None

@@ -5,8 +5,7 @@ as long again to make rows of what comes. So these go to the driver as they are,
 """
 
 import re
-from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 from sqlalchemy import Connection
@@ -30,12 +29,13 @@ class Prepared:
         """
         wire = db.connection
         try:
-            with closing(wire.cursor()) as cursor:
-                if self._name not in wire.info:
-                    cursor.execute(self.sql)
-                    wire.info[self._name] = True
-                cursor.execute(self._execute, values)
-                return list(cursor.fetchall()) if cursor.description else []
+            cursor = wire.info.get(self._name)
+            if cursor is None:
+                cursor = wire.cursor()
+                cursor.execute(self.sql)
+                wire.info[self._name] = cursor  # the statement lives as long as the connection, and so may this
+            cursor.execute(self._execute, values)
+            return cast("list[tuple[Any, ...]]", cursor.fetchall()) if cursor.description else []
         except psycopg2.Error as error:
             if wire.dbapi_connection is not None and wire.dbapi_connection.closed:
                 db.invalidate(error)

@@ -1,35 +1,37 @@
-"""Stored lists: read while they are current, written one at a time by serving and all at once by a retrain."""
+"""Stored lists: written by a retrain, read while they are current."""
 
 import io
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psycopg2.errors import DeadlockDetected, ForeignKeyViolation
+from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
-from scoring.lists import Ranked
 from scoring.ratings import Floats, Ints
 from storage.copying import copy_in
 from storage.errors import UnknownUserError
 from storage.list_rows import written
 from storage.prepared import Prepared
 
-# The list if it is current, else nothing but the history to make it from: one round trip and one row either way.
+# Version and live generation, and with them the list that is current, else the history to make one from: one round trip
+# and one row in any case. Who says that they hold a list of just this version and generation is told these two alone.
 # The live generation is a scalar subquery; joining its one-row table made the planner read every list there is.
 READ = Prepared("""
-    PREPARE read_list (integer) AS
-    SELECT u.history_version, (SELECT generation_id FROM live_generation),
-        list.movie_ids, list.expected_ratings, rated.films, rated.ratings
-    FROM users u
+    PREPARE read_list (integer, bigint, integer) AS
+    SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.films, rated.ratings
+    FROM (
+        SELECT id, history_version, (SELECT generation_id FROM live_generation) AS generation_id,
+            history_version <> $2 OR (SELECT generation_id FROM live_generation) IS DISTINCT FROM $3 AS changed
+        FROM users WHERE id = $1
+    ) u
     LEFT JOIN recommendations list ON list.user_id = u.id AND list.history_version = u.history_version
-        AND list.generation_id = (SELECT generation_id FROM live_generation)
+        AND list.generation_id = u.generation_id AND u.changed
     CROSS JOIN LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
-        FROM views WHERE user_id = u.id AND list.movie_ids IS NULL
+        FROM views WHERE user_id = u.id AND u.changed AND list.movie_ids IS NULL
     ) rated
-    WHERE u.id = $1
 """)
 
 _HISTORY = Prepared("""
@@ -41,25 +43,11 @@ _HISTORY = Prepared("""
     ) rated
     WHERE u.id = $1
 """)
-
-# Inserts a newer list and drops the older ones of the same generation in one statement. Two that store the same
-# version store the same rows, so the second may do nothing. A generation that has just been pruned takes no lists.
-# The user's row is locked first, as an erasure does it: in the opposite order the two end in a deadlock. Nobody waits
-# until the disk has the list: if a crash takes it, the next request makes it again.
-_STORE = Prepared("""
-    PREPARE store_list (integer, integer, bigint, integer[], real[]) AS
-    WITH hasty AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-    person AS MATERIALIZED (SELECT id FROM users, hasty WHERE id = $1 FOR KEY SHARE OF users),
-    older AS (
-        DELETE FROM recommendations USING person
-        WHERE user_id = person.id AND generation_id = $2 AND history_version < $3
-    )
-    INSERT INTO recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)
-    SELECT person.id, $2, $3, $4, $5 FROM person
-    WHERE cardinality($4) > 0 AND EXISTS (SELECT FROM live_generation WHERE generation_id = $2)
-    ON CONFLICT DO NOTHING
+# Locked as for each list's foreign key, which finds that done; beforehand, since a COPY cannot leave out a row.
+_STILL_THERE = text("""
+    SELECT array_agg(id) FROM (SELECT id FROM users WHERE id BETWEEN :first AND :last FOR KEY SHARE) AS there
 """)
-
+_COLUMNS = "recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)"
 
 Versions = npt.NDArray[np.int64]
 
@@ -72,30 +60,41 @@ class History(NamedTuple):
     rating: Floats
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What there is to answer a user with.
+class State(NamedTuple):
+    """What a list has to be made from to be current: this version of the history, and this generation.
 
-    Attributes:
-        generation_id: the live one, None before the first.
-        current: the stored list if it is made from that and from the history as it is now: the films best first, and
-            the ratings to expect of them.
-        history: what to make a list from where there is no current one; without ratings else.
+    `generation_id` is None before the first.
     """
 
+    version: int
     generation_id: int | None
-    current: tuple[list[int], list[float]] | None
-    history: History
 
 
-def read(db: Connection, user_id: int) -> Stored:
-    """A user's current list, or the history to make one from. Raises `UnknownUserError`."""
-    found = READ.rows(db, user_id)
+NOTHING = State(-1, None)  # no list is made from it
+
+
+class Ready(NamedTuple):
+    """A list that is stored: its films best first, and the ratings to expect of them."""
+
+    films: list[int]
+    expected: list[float]
+
+
+def read(db: Connection, user_id: int, held: State = NOTHING) -> tuple[State, Ready | History | None]:
+    """What a user's list has to be made from as it is now, and the list that was, else the history to make it from.
+
+    Neither if that is what the list that is `held` was made from. Raises `UnknownUserError`.
+    """
+    found = READ.rows(db, user_id, *held)
     if not found:
         raise UnknownUserError(user_id)
     version, generation_id, films, expected, rated, ratings = found[0]
-    current = (films, np.array(expected, np.float32).tolist()) if films else None  # as they were when it was made
-    return Stored(generation_id, current, _history(version, rated, ratings))
+    state = State(version, generation_id)
+    if state == held:
+        return state, None
+    if films is None:
+        return state, _history(version, rated, ratings)
+    return state, Ready(films, np.array(expected, np.float32).tolist())  # as they were when it was made
 
 
 def history(db: Connection, user_id: int) -> History:
@@ -110,38 +109,25 @@ def _history(version: int, films: list[int] | None, ratings: list[float] | None)
     return History(version, np.array(films or [], np.int32), np.array(ratings or [], np.float32))
 
 
-def store(db: Connection, user_id: int, generation_id: int, history_version: int, ranked: Ranked) -> None:
-    """Keep a list that was made from this generation and this version of the history.
-
-    It is only a cache: where the user is being removed or another is storing for them, nothing is kept.
-    """
-    try:
-        _STORE.rows(db, user_id, generation_id, history_version, ranked.films.tolist(), ranked.expected.tolist())
-    except (ForeignKeyViolation, DeadlockDetected):
-        return
-
-
 def publish(
     db: Connection, generation_id: int, user: Ints, history_version: Versions, film: Ints, expected: Floats
 ) -> int:
-    """Store the lists of many users by COPY and return how many lists were kept.
+    """Store lists of many users by COPY and return how many were kept; `db` must be a transaction.
 
-    The columns are parallel, the rows of one user together and best first. Users who have been removed since
-    the lists were begun are passed over.
+    The columns are parallel, users ascending, the rows of one user best first. The generation need not be there yet;
+    its lists are not read before it is live. Users who have been removed since the lists were begun are passed over,
+    and nobody else can be before the transaction ends. Lists that one stored whose answer was lost stay as they are.
     """
-    file = io.BytesIO(b"".join(written(user, history_version, film, expected)))
-    db.execute(text("CREATE TEMPORARY TABLE lists (u int, v bigint, m int[], e real[]) ON COMMIT DROP"))
-    copy_in(db, "lists", file, "FORMAT binary")
-    kept = db.execute(
-        text("""
-            INSERT INTO recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)
-            SELECT u, :generation, v, m, e FROM lists WHERE u IN (SELECT id FROM users FOR KEY SHARE)
-        """),
-        {"generation": generation_id},
-    )
-    return kept.rowcount
+    if not len(user):
+        return 0
+    found = db.execute(_STILL_THERE, {"first": int(user[0]), "last": int(user[-1])}).scalar_one()
+    there = np.isin(user, np.array(found or [], np.int32))
+    rows = written(generation_id, user[there], history_version[there], film[there], expected[there])
+    with suppress(UniqueViolation), db.begin_nested():
+        return copy_in(db, _COLUMNS, io.BytesIO(b"".join(rows)), "FORMAT binary")
+    return 0
 
 
 def prune(db: Connection) -> None:
-    """Drop the lists of every generation that is not live."""
+    """Drop the lists of every generation that is not live, and those of one that never came to be."""
     db.execute(text("DELETE FROM recommendations WHERE generation_id <> (SELECT generation_id FROM live_generation)"))

@@ -10,23 +10,18 @@ from storage.lost import first_line
 
 GRANT = (
     "Have the role of DATABASE_URL own its database (ALTER DATABASE ... OWNER TO), or GRANT it CREATE on the schema "
-    "public and all rights on the tables of Matinee."
+    "public and all rights on the tables and sequences of Matinee."
 )
-PRIMARY = "It takes no writes: name the primary in DATABASE_URL."
-ADVICE = {
-    errors.InsufficientPrivilege: GRANT,
-    errors.InvalidSchemaName: GRANT,  # of a role that may not use any schema
-    errors.ReadOnlySqlTransaction: PRIMARY,
-}
+# the second is what a role gets that may not use any schema
+REFUSALS = (errors.InsufficientPrivilege, errors.InvalidSchemaName)
 
 
 @contextmanager
 def rights_told() -> Iterator[None]:
-    """Raise `DatabaseRefusedError` for work that our role has no right to do, or that nobody has, as on a standby."""
+    """Raise `DatabaseRefusedError` for work that our role has no right to do."""
     try:
         yield
     except Exception as error:
-        advice = ADVICE.get(type(getattr(error, "orig", error)))  # psycopg2's own come from a COPY
-        if advice is None:
+        if not isinstance(getattr(error, "orig", error), REFUSALS):  # psycopg2's own come from a COPY
             raise
-        raise DatabaseRefusedError(f"{first_line(error)}. {advice}") from error
+        raise DatabaseRefusedError(f"{first_line(error)}. {GRANT}") from error

@@ -80,6 +80,36 @@ def scratch_database(server: str) -> Iterator[str]:
         admin.dispose()
 
 
+@pytest.fixture
+def empty_url(database_url: str) -> Iterator[str]:
+    """Of a database in which nothing has been made."""
+    yield from scratch_database(database_url)
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Database]:
+    """The same, with connections to it."""
+    database = Database(empty_url, threads=4)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def without_rights(empty: Database) -> Iterator[str]:
+    """The URL of a role that may make nothing in that database."""
+    role = f"matinee_{secrets.token_hex(4)}"
+    ask(empty, f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+    ask(empty, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    yield empty.url.set(username=role, password="secret").render_as_string(hide_password=False)
+    ask(empty, f"DROP OWNED BY {role}")
+    ask(empty, f"DROP ROLE {role}")
+
+
+def ask(database: Database, statement: str) -> None:
+    with database.statement() as db:
+        db.execute(text(statement))
+
+
 @pytest.fixture(scope="session")
 def migrated(database_url: str) -> Iterator[Database]:
     database = Database(database_url, threads=24)

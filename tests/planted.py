@@ -5,7 +5,7 @@ import numpy as np
 from recommender import Recommender
 from scoring.factors import Factors
 from settings import ModelSettings
-from storage import generations, movies, users, views
+from storage import generations, movies, recommendations, users, views
 from storage.database import Database
 
 FILMS = 40
@@ -59,6 +59,19 @@ def publish(recommender: Recommender, factors: Factors) -> int:
     flip(recommender.database, generation_id)
     recommender.refresh()
     return generation_id
+
+
+def store_list(recommender: Recommender, user: int) -> None:
+    """Store the list that a user gets as a retrain stores it, and have it read from there."""
+    assert recommender.live is not None
+    items = recommender.recommend(user).items
+    films = np.array([item.movie.movie_id for item in items], np.int32)
+    expected = np.array([item.expected_rating for item in items], np.float32)
+    with recommender.database.transaction() as db:
+        version = recommendations.history(db, user).version
+        people = np.full(len(items), user, np.int32)
+        recommendations.publish(db, recommender.live.id, people, np.full(len(items), version), films, expected)
+    recommender.forget(user)
 
 
 def new_user(database: Database, ratings: dict[int, float] | None = None) -> int:

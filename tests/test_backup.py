@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from conftest import scratch_database
-from planted import EVEN, IDS, fill_catalogue, new_user, two_tastes, view
+from conftest import ask
+from planted import EVEN, IDS, fill_catalogue, new_user, store_list, two_tastes, view
 from sqlalchemy import inspect, text
 from victim import fill_up, small_disk
 
@@ -28,22 +28,13 @@ from storage.foretold import Comparison
 
 
 @pytest.fixture
-def empty(database_url: str) -> Iterator[Database]:
-    """A database in which nothing has been made."""
-    for url in scratch_database(database_url):
-        empty = Database(url, threads=4)
-        yield empty
-        empty.close()
-
-
-@pytest.fixture
 def filled(live: Recommender) -> Database:
     """One with something in every table, and with an id that was given to somebody who is gone."""
     database = live.database
     fan = new_user(database, {EVEN[0]: 5.0, EVEN[1]: 4.5})
     view(database, fan, EVEN[0], 1.0)
     new_user(database)
-    live.recommend(fan)
+    store_list(live, fan)
     with database.transaction() as db:
         users.make(db, 'a "key", with\nwhat CSV must quote')
         foretold.add(db, [Comparison(fan, 1, EVEN[0], 1, 5.0, 4.2, 3)], *versions_of(fan, 1))
@@ -56,14 +47,9 @@ def filled(live: Recommender) -> Database:
 @pytest.fixture
 def shared(filled: Database) -> Iterator[Database]:
     """The same, in a database in which somebody else has a table too."""
-    run(filled, "CREATE TABLE notes AS SELECT 1 AS mine")
+    ask(filled, "CREATE TABLE notes AS SELECT 1 AS mine")
     yield filled
-    run(filled, "DROP TABLE notes")
-
-
-def run(database: Database, statement: str) -> None:
-    with database.statement() as db:
-        db.execute(text(statement))
+    ask(filled, "DROP TABLE notes")
 
 
 def versions_of(user: int, version: int) -> tuple[Any, Any]:
@@ -254,13 +240,45 @@ def test_a_table_of_somebody_else_is_left_out_and_left_alone(shared: Database, e
     before = contents(shared)
     backup(shared, tmp_path / "kept")
     assert {table.name for table in check(tmp_path / "kept").tables} == set(before) == stored.NAMES
-    run(empty, "CREATE TABLE notes AS SELECT 2 AS mine")
-    run(empty, "CREATE TABLE nothing (mine integer)")
+    ask(empty, "CREATE TABLE notes AS SELECT 2 AS mine")
+    ask(empty, "CREATE TABLE nothing (mine integer)")
     restore(empty, tmp_path / "kept")
     assert contents(empty) == before
     with empty.statement() as db:
         assert db.execute(text("SELECT mine FROM notes")).scalars().all() == [2]
         assert db.execute(text("SELECT mine FROM nothing")).all() == []
+
+
+def test_what_somebody_else_made_of_our_tables_outlasts_a_restore(
+    filled: Database, empty: Database, tmp_path: Path
+) -> None:
+    backup(filled, tmp_path / "kept")
+    empty.migrate()
+    ask(empty, "CREATE VIEW fans AS SELECT user_id FROM views WHERE rating > 4")
+    ask(empty, "CREATE TABLE notes (about integer REFERENCES users)")
+    restore(empty, tmp_path / "kept")
+    assert contents(empty) == contents(filled)
+    ask(empty, "INSERT INTO notes SELECT user_id FROM fans")
+    with empty.statement() as db:
+        assert db.execute(text("SELECT about FROM notes")).scalars().all() == [1]
+
+
+def test_tables_on_which_something_depends_are_not_made_anew(filled: Database, empty: Database, tmp_path: Path) -> None:
+    backup(filled, tmp_path / "kept")
+    empty.migrate(schema.known()[-2])
+    ask(empty, "CREATE VIEW fans AS SELECT user_id FROM views WHERE rating > 4")
+    ask(empty, "CREATE TABLE notes (about integer REFERENCES users)")
+    for told, cure in (
+        ("view fans depends on table views", "DROP VIEW fans"),
+        ("constraint notes_about_fkey on table notes depends on table users", "DROP TABLE notes"),
+    ):
+        with pytest.raises(BackupError, match=told):
+            restore(empty, tmp_path / "kept")
+        with empty.snapshot() as db:
+            assert schema.current(db) == schema.known()[-2]
+        ask(empty, cure)
+    restore(empty, tmp_path / "kept")
+    assert contents(empty) == contents(filled)
 
 
 @pytest.mark.parametrize("revision", schema.known())
@@ -286,8 +304,8 @@ def test_tables_of_a_later_version_are_neither_kept_nor_filled(
 ) -> None:
     backup(filled, tmp_path / "kept")
     empty.migrate()
-    run(empty, f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")  # noqa: S608 - its own name
-    run(empty, "CREATE TABLE later (id integer)")
+    ask(empty, f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")  # noqa: S608 - its own name
+    ask(empty, "CREATE TABLE later (id integer)")
     for work in (restore, backup):
         with pytest.raises(UnknownRevisionError, match="The tables are of revision 9999"):
             work(empty, tmp_path / "kept")

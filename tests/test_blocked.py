@@ -104,6 +104,13 @@ def test_who_likes_nothing_and_who_likes_everything_are_listed_like_others() -> 
     assert_as_one_by_one(factors, replace(histories, rating=mixed))
 
 
+def test_lists_are_the_same_without_regularization() -> None:
+    factors = made_up()
+    bare = replace(factors, model=replace(factors.model, ranker_reg=0.0))
+    assert_as_one_by_one(bare, people(bare, [0, 1, 4, K, 20]))
+    assert_as_one_by_one(bare, replace(people(bare, [6, 6]), rating=np.repeat([0.5, 5.0], 6).astype(np.float32)))
+
+
 def test_a_list_goes_on_with_little_known_films_where_the_others_have_all_been_seen() -> None:
     factors = made_up()
     known = factors.films[factors.well_known]

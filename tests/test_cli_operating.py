@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 
 import click
 import pytest
-from conftest import scratch_database
+from conftest import ask, scratch_database
 from planted import EVEN, IDS, new_user
 from processes import PATIENCE, poll
 from sqlalchemy import make_url, text
@@ -294,59 +293,42 @@ def test_a_folder_of_another_user_is_there_and_a_line_that_fails(tmp_path: Path)
     assert not Context(settings).has_server
 
 
-@pytest.fixture
-def another(database_url: str) -> Iterator[tuple[Database, str]]:
-    """A database, and the URL of a role that has no rights in it."""
-    for url in scratch_database(database_url):
-        owner, role = Database(url, 1), f"matinee_{secrets.token_hex(4)}"
-        ask(owner, f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
-        ask(owner, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        yield owner, owner.url.set(username=role, password="secret").render_as_string(hide_password=False)
-        ask(owner, f"DROP OWNED BY {role}")
-        ask(owner, f"DROP ROLE {role}")
-        owner.close()
-
-
-def ask(database: Database, statement: str) -> None:
-    with database.statement() as db:
-        db.execute(text(statement))
-
-
 def test_a_role_without_rights_is_told_in_one_line_what_to_do(
-    live: Recommender, operator: Operator, another: tuple[Database, str], tmp_path: Path
+    live: Recommender, operator: Operator, empty: Database, without_rights: str, tmp_path: Path
 ) -> None:
-    owner, url = another
     advice = "Have the role of DATABASE_URL own its database"
     operator.says("backup", str(tmp_path / "kept"))
     for work in (["users", "count"], ["restore", str(tmp_path / "kept")]):
-        assert f"permission denied for schema public. {advice}" in operator.refused(*work, DATABASE_URL=url)
-    owner.migrate()
+        assert f"permission denied for schema public. {advice}" in operator.refused(*work, DATABASE_URL=without_rights)
+    empty.migrate()
     for work in (["users", "count"], ["backup", str(tmp_path / "kept")]):
-        assert f"permission denied for table alembic_version. {advice}" in operator.refused(*work, DATABASE_URL=url)
+        assert f"permission denied for table alembic_version. {advice}" in operator.refused(
+            *work, DATABASE_URL=without_rights
+        )
     for looking in ("status", "doctor"):
-        done = operator.run(looking, DATABASE_URL=url)
+        done = operator.run(looking, DATABASE_URL=without_rights)
         assert done.returncode == 1
         assert f"permission denied for table alembic_version. {advice}" in done.stdout
 
 
-def test_a_database_that_takes_no_writes_is_told_in_one_line(operator: Operator, another: tuple[Database, str]) -> None:
-    owner, _ = another
-    url = owner.url.render_as_string(hide_password=False)
-    ask(owner, f"ALTER DATABASE {owner.url.database} SET default_transaction_read_only = on")
-    told = operator.refused("users", "count", DATABASE_URL=url)
-    ask(owner, f"ALTER DATABASE {owner.url.database} RESET default_transaction_read_only")
-    assert "in a read-only transaction. It takes no writes: name the primary in DATABASE_URL" in told
+def test_a_database_that_takes_no_writes_is_told_in_one_line(
+    operator: Operator, empty: Database, empty_url: str
+) -> None:
+    ask(empty, f"ALTER DATABASE {empty.url.database} SET default_transaction_read_only = on")
+    told = operator.refused("users", "count", DATABASE_URL=empty_url)
+    found = operator.run("doctor", DATABASE_URL=empty_url)
+    assert "The database is a standby, or read-only. It takes no writes: name the primary in DATABASE_URL" in told
+    assert "it is a standby, or read-only, and takes no writes" in found.stdout
 
 
 def test_a_table_that_we_may_not_read_is_no_hindrance_to_a_backup(
-    operator: Operator, another: tuple[Database, str], tmp_path: Path
+    operator: Operator, empty: Database, without_rights: str, tmp_path: Path
 ) -> None:
-    owner, url = another
-    ask(owner, f"GRANT CREATE ON SCHEMA public TO {make_url(url).username}")
-    operator.says("migrate", DATABASE_URL=url)
-    ask(owner, "CREATE TABLE notes AS SELECT 1 AS mine")
-    operator.says("backup", str(tmp_path / "kept"), DATABASE_URL=url)
-    assert "is restored" in operator.says("restore", str(tmp_path / "kept"), DATABASE_URL=url)
+    ask(empty, f"GRANT CREATE ON SCHEMA public TO {make_url(without_rights).username}")
+    operator.says("migrate", DATABASE_URL=without_rights)
+    ask(empty, "CREATE TABLE notes AS SELECT 1 AS mine")
+    operator.says("backup", str(tmp_path / "kept"), DATABASE_URL=without_rights)
+    assert "is restored" in operator.says("restore", str(tmp_path / "kept"), DATABASE_URL=without_rights)
 
 
 def test_a_full_disk_is_told_in_one_line(operator: Operator, tmp_path: Path) -> None:

@@ -19,14 +19,15 @@ import pytest
 from conftest import EMPTIED
 from planted import IDS, fill_catalogue, new_user, publish, two_tastes, view
 from processes import service
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from victim import Victim, victim
 
 from health import Health
 from recommender import Recommender
 from storage.database import TRAINING_LOCK, Database
-from storage.deadline import Watchdog, in_time
+from storage.deadline import Watchdog, Wire, in_time
 from storage.errors import DatabaseUnavailableError
+from storage.haste import WIRE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 # what is promised is 2 s for an answer and for the service to be back; machines that run tests are busy
@@ -307,15 +308,15 @@ def test_the_watchdog_cuts_what_is_late_and_nothing_else() -> None:
     pairs = [socket.socketpair() for _ in range(3)]
     late, soon, never = [pair[0] for pair in pairs]
     with (
-        watchdog.watching(never.fileno(), now + 600),
-        watchdog.watching(late.fileno(), now + 0.2),
-        watchdog.watching(soon.fileno(), now + 0.1),  # the one that comes last is due first
+        watchdog.watching(Wire(never.fileno()), now + 600),
+        watchdog.watching(Wire(late.fileno()), now + 0.2),
+        watchdog.watching(Wire(soon.fileno()), now + 0.1),  # the one that comes last is due first
     ):
         assert soon.recv(1) == b""
         assert late.recv(1) == b""
         assert not readable(never)
     watchdog.close()
-    with watchdog.watching(never.fileno(), time.monotonic()):  # closed, it begins again
+    with watchdog.watching(Wire(never.fileno()), time.monotonic()):  # closed, it begins again
         assert never.recv(1) == b""
     watchdog.close()
     for wire in [wire for pair in pairs for wire in pair]:
@@ -326,7 +327,7 @@ def test_the_watchdog_does_not_cut_another_connection_with_the_same_number() -> 
     watchdog = Watchdog()
     first = socket.socketpair()
     number = first[0].fileno()
-    with watchdog.watching(number, time.monotonic() + 0.1) as watched:
+    with watchdog.watching(Wire(number), time.monotonic() + 0.1) as watched:
         first[0].close()
         second = socket.socketpair()
         assert number in (second[0].fileno(), second[1].fileno())
@@ -342,7 +343,7 @@ def test_the_watchdog_cuts_though_the_process_may_open_nothing_more() -> None:
     watchdog = Watchdog()
     ours, theirs = socket.socketpair()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with watchdog.watching(ours.fileno(), time.monotonic() + 0.1):
+    with watchdog.watching(Wire(ours.fileno()), time.monotonic() + 0.1):
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
         try:
             assert theirs.recv(1) == b""
@@ -351,6 +352,37 @@ def test_the_watchdog_cuts_though_the_process_may_open_nothing_more() -> None:
     watchdog.close()
     ours.close()
     theirs.close()
+
+
+def test_no_socket_stays_open_when_its_connection_has_left_the_pool(database: Database) -> None:
+    def used() -> int:
+        with database.statement() as db:
+            db.execute(text("SELECT 1"))
+            return number_of(db)
+
+    def number_of(db: Connection) -> int:
+        wire: Wire = db.connection.info[WIRE]
+        return wire.number
+
+    first = used()
+    assert used() == first
+    with suppress(DatabaseUnavailableError), database.statement() as db:
+        db.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    assert not _open(first)
+    second = used()
+    with database.unhurried():
+        pass
+    assert not _open(second)
+    third = used()
+    database.close()
+    assert not _open(third)
+
+
+def _open(number: int) -> bool:
+    with suppress(OSError):
+        os.fstat(number)
+        return True
+    return False
 
 
 def test_a_connection_that_comes_too_late_is_closed() -> None:

@@ -1,17 +1,21 @@
 """The Spark engine against the arithmetic and against Spark's own results."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import FILMS, SMALL_MODEL, checkerboard
+from processes import poll
 from pyspark.ml.recommendation import ALS
 
 from engine import Engine, EngineError
+from runtime.spark_lists import AT_ONCE
 from scoring import fold_in
 from scoring.factors import Factors
 from scoring.lists import Histories, ranked
+from scoring.many import here, together
 from scoring.neighbours import by_source, fit_neighbours
 from scoring.ratings import Ratings, concatenate
 from settings import USER_OFFSET, Settings
@@ -102,6 +106,50 @@ def test_lists_made_on_the_executors_are_those_made_here(engine: Engine, factors
         here = ranked(factors, board.film[own], board.rating[own], 10)
         assert np.array_equal(film[user == one], here.films)
         assert np.allclose(expected[user == one], here.expected, atol=1e-5)
+
+
+def everybody() -> Histories:
+    board = checkerboard()
+    users = np.unique(board.user)
+    start = np.searchsorted(board.user, np.append(users, users[-1] + 1))
+    return Histories(users, start.astype(np.int64), board.film, board.rating)
+
+
+def test_lists_come_in_pieces_in_the_order_of_their_users(
+    engine: Engine, factors: Factors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.spark_lists.MOST_USERS", 7)
+    pieces = list(engine.lists_in_pieces(factors, everybody(), 10))
+    assert len(pieces) > 2
+    for found, wanted in zip(together(pieces), here(factors, everybody(), 10), strict=True):
+        assert np.allclose(found, wanted, atol=1e-5)
+
+
+def test_a_few_pieces_are_made_ahead_and_nothing_goes_on_when_no_more_are_wanted(
+    engine: Engine, factors: Factors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, begun = engine.start().sparkContext, []
+    parallelize = context.parallelize
+    monkeypatch.setattr(context, "parallelize", lambda *args: begun.append(1) or parallelize(*args))
+    monkeypatch.setattr("runtime.spark_lists.MOST_USERS", 1)
+    pieces = engine.lists_in_pieces(factors, everybody(), 10)
+    next(pieces)
+    poll(lambda: len(begun) > AT_ONCE, what="the jobs that are made ahead")
+    poll(lambda: not context.statusTracker().getActiveJobsIds(), what="their end")
+    assert len(begun) == 1 + AT_ONCE
+    pieces.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("spark-lists")]
+
+
+def test_an_error_in_one_piece_is_told_and_ends_the_others(
+    engine: Engine, factors: Factors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.spark_lists.MOST_USERS", 1)
+    broken = replace(factors, Q=factors.Q[:, :1])
+    with pytest.raises(Exception, match="ValueError"):
+        list(engine.lists_in_pieces(broken, everybody(), 10))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("spark-lists")]
+    assert not engine.start().sparkContext.statusTracker().getActiveJobsIds()
 
 
 def test_there_are_no_lists_for_nobody(engine: Engine, factors: Factors) -> None:

@@ -42,12 +42,19 @@ def full_disk():
     fill_up(settings.state_dir)
 
 class Struck(Engine):
-    strike = None
+    strike, where = None, "fit"
 
     def _fit(self, *args):
-        if self.strike is not None:
-            threading.Thread(target=self._strike_in_a_job, args=(self.strike,), daemon=True).start()
+        self._strike_if("fit")
         return super()._fit(*args)
+
+    def lists_in_pieces(self, *args):
+        self._strike_if("lists")
+        return super().lists_in_pieces(*args)
+
+    def _strike_if(self, where):
+        if self.strike is not None and self.where == where:
+            threading.Thread(target=self._strike_in_a_job, args=(self.strike,), daemon=True).start()
 
     def _strike_in_a_job(self, strike):
         self.strike = None
@@ -74,12 +81,13 @@ over, lists = threading.Event(), []
 
 def serve():
     while not over.wait(0.05):
-        lists.append(len(trainer.recommender.recommend(user)))
+        lists.append(len(trainer.recommender.recommend(user).items))
 
 served = threading.Thread(target=serve)
 served.start()
 for fault in {faults!r}:
-    engine.strike = globals()[fault]
+    name, _, where = fault.partition(" in ")
+    engine.strike, engine.where = globals()[name], where or "fit"
     try:
         told = trainer.retrain()
     except Exception as error:
@@ -125,10 +133,12 @@ def train_through(faults: list[str], database: Database, dataset: Path, state_di
 def test_a_jvm_that_is_killed_or_out_of_memory_fails_the_run_by_name_and_nothing_else(
     database: Database, dataset: Path, tmp_path: Path
 ) -> None:
-    told = train_through(["killed", "out_of_memory"], database, dataset, tmp_path)
+    told = train_through(["killed", "killed in lists", "out_of_memory"], database, dataset, tmp_path)
     again = "; the next training starts another"
+    was_killed = "EngineError: Spark's JVM was killed, as the system does when its memory runs out" + again
     reasons = {
-        "killed": "EngineError: Spark's JVM was killed, as the system does when its memory runs out" + again,
+        "killed": was_killed,
+        "killed in lists": was_killed,
         "out_of_memory": "EngineError: Spark's JVM ran out of memory with a heap of 512m; "
         "set MATINEE_SPARK_DRIVER_MEMORY to more" + again,
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from planted import IDS, fill_catalogue, flip, new_user, store_generation, two_tastes
+from planted import IDS, fill_catalogue, flip, new_user, store_generation, store_list, two_tastes
 from processes import poll
 from sqlalchemy import text
 from test_cli import Operator
@@ -77,7 +77,7 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
     flip(filled, generation)
     recommender.refresh()
     for each in (user, other):
-        recommender.recommend(each)
+        store_list(recommender, each)
         with filled.unhurried() as db:
             foretold.add(db, [Comparison(each, 1, IDS[0], generation, 4.0, 3.5, 2)], np.array([each]), np.array([2]))
     before = rows_about(filled, other)

@@ -31,7 +31,14 @@ LAYERS = {  # each may import those it names, and nothing else of ours
     "migrations": {"models"},
 }
 ONLY_IN = {
-    "pyspark": {"engine", "runtime.cluster", "runtime.session_files", "runtime.spark"},
+    "pyspark": {
+        "engine",
+        "runtime.als",
+        "runtime.cluster",
+        "runtime.session_files",
+        "runtime.spark",
+        "runtime.spark_lists",
+    },
     "py4j": {"engine", "runtime.session_files"},
     "cherrypy": {"serving.front"},
     "cheroot": {"serving.front", "web.edge", "web.server_probe"},

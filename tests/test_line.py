@@ -90,3 +90,34 @@ def test_whoever_waits_is_told_when_the_line_is_cut(cut: Callable[[Ends], None],
     poll(answers.cut.is_set, 20, "the news of the end")
     with pytest.raises(LineCutError):
         ends[0].ask("again")
+
+
+def test_a_question_for_which_there_is_no_thread_is_answered_with_an_error_and_the_next_one_as_ever(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refused)
+        with pytest.raises(FarError, match="RuntimeError: can't start new thread"):
+            ends[0].begin("order").result(20)
+    assert ends[0].begin("again").result(20) == ("again", ())
+
+
+class Unreadable:
+    """What the other end cannot make anything of."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return int, ("nothing",)
+
+
+def test_a_message_that_cannot_be_read_cuts_the_line_and_whoever_waits_is_told(
+    ends: Ends, answers: Answers, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = ends[0].begin("wait")
+    ends[0].begin("order", Unreadable())
+    with pytest.raises(LineCutError):
+        waiting.result(20)
+    poll(answers.cut.is_set, 20, "the news of the end")
+    assert "what came over the line could not be taken; it is cut" in caplog.text

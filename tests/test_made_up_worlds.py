@@ -123,7 +123,7 @@ class Knowing:
         score = self.score(user_id - 1).copy()
         score[np.isin(SMALL.film_ids, self.ours.views.film[self.ours.views.user == user_id - 1])] = -1
         films = SMALL.film_ids[np.argsort(-score)[:10]].tolist()
-        return Listed([Recommended(Film(film, "", "", None), 3.0) for film in films], "stored")
+        return Listed(tuple(Recommended(Film(film, "", "", None), 3.0) for film in films), "stored")
 
 
 def test_lists_by_the_truth_meet_taste_wholly_and_those_of_the_best_known_films_not_at_all() -> None:

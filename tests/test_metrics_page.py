@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from processes import poll, service
 from prometheus_client import CollectorRegistry, generate_latest
 from watched import HEAP, THREADS, Shown, samples, trained, watched
 
-from health import Health
+from health import Health, Part, State
 from recommender import Recommender
 from runtime import shared_counts
 from runtime.shared_counts import ROOM
@@ -153,6 +155,25 @@ def test_a_process_tells_of_itself(live: Recommender, ready: Health) -> None:
     assert states == {"starting": 1, "ready": 0, "failed": 0}
 
 
+class Unsteady(Health):
+    """A trainer that is in another state each time that one looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._states = cycle(get_args(State))
+
+    def __getitem__(self, name: str) -> Part:
+        return Part(next(self._states)) if name == "trainer" else super().__getitem__(name)
+
+
+def test_a_part_is_in_one_state_however_it_changes(live: Recommender) -> None:
+    health = Unsteady()
+    for part in ("database", "catalogue", "generation"):
+        health.report(part, "ready")
+    with watched(live, health) as client:
+        assert Shown(client).total("part_state", part="trainer") == 1
+
+
 def test_the_pool_counts_who_has_to_wait(database_url: str) -> None:
     database = Database(database_url, threads=1)
     size = database.pool.size
@@ -276,6 +297,42 @@ def test_counting_needs_no_room_that_has_not_been_taken(several: str) -> None:
     for _, name, size, allocated in files:
         assert int(allocated) >= int(size) == ROOM[name.rpartition("_")[0]], name
     assert "LEFT\n" in several
+
+
+def test_a_process_goes_on_in_the_files_of_one_that_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(shared_counts.FOLDER, str(tmp_path))
+    command = [sys.executable, "-c", COUNT]
+    for n in range(1, 5):
+        subprocess.run([*command, str(n)], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        assert len(list(tmp_path.iterdir())) == len(ROOM)
+        page = samples(generate_latest(shared_counts.shown(CollectorRegistry())).decode())
+        assert page["matinee_views_written_total", frozenset({("change", "created")})] == n * (n + 1) / 2
+    assert list(tmp_path.glob("gauge_*.db")) == []
+
+
+def test_the_files_of_a_process_that_lives_are_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(shared_counts.FOLDER, str(tmp_path))
+    (tmp_path / f"counter_{os.getppid()}.db").write_bytes(bytes(8))
+    shared_counts.own_counts()
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+def test_a_file_that_is_taken_over_while_the_counts_are_read_is_neither_missed_nor_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(shared_counts.FOLDER, str(tmp_path))
+    command = [sys.executable, "-c", COUNT, "3"]
+    subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    read = shared_counts.MultiProcessCollector.merge
+
+    def renaming(files: Iterable[str]) -> object:
+        monkeypatch.setattr(shared_counts.MultiProcessCollector, "merge", read)
+        shared_counts.own_counts()
+        return read(files)
+
+    monkeypatch.setattr(shared_counts.MultiProcessCollector, "merge", renaming)
+    page = samples(generate_latest(shared_counts.shown(CollectorRegistry())).decode())
+    assert page["matinee_views_written_total", frozenset({("change", "created")})] == 3
 
 
 def test_whoever_reads_the_counts_while_a_process_starts_finds_no_empty_file(

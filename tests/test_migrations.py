@@ -1,12 +1,10 @@
 """The migrations: there and back, the same as the models, and safe when two processes start at once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import scratch_database
 from sqlalchemy import create_engine, inspect, text
 
 from models import Base
@@ -18,19 +16,6 @@ CONSTRAINTS = text("""
     WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('alembic_version'), 0)
     ORDER BY 1, 2
 """)
-
-
-@pytest.fixture
-def empty_url(database_url: str) -> Iterator[str]:
-    """A database in which nothing has been made."""
-    yield from scratch_database(database_url)
-
-
-@pytest.fixture
-def empty(empty_url: str) -> Iterator[Database]:
-    database = Database(empty_url, threads=4)
-    yield database
-    database.close()
 
 
 def tables(database: Database) -> set[str]:
@@ -109,3 +94,27 @@ def test_lists_keep_their_films_and_their_order_when_they_become_one_row(empty: 
     with empty.statement() as db:
         kept = db.execute(text("SELECT * FROM recommendations")).all()
     assert [tuple(row) for row in kept] == [(1, 1, 0, [6, 5], [4.5, 4.0])]
+
+
+def test_lists_stay_where_they_are_when_the_key_of_their_generation_goes(empty: Database) -> None:
+    where = text("SELECT pg_relation_filenode('recommendations')")
+    empty.migrate("0004")
+    with empty.statement() as db:
+        for statement in FILLED:
+            db.execute(text(statement))
+        db.execute(text("INSERT INTO recommendations VALUES (1, 1, 0, ARRAY[6, 5], ARRAY[4.5, 4])"))
+        before = db.execute(where).scalar_one()
+    empty.migrate()
+    with empty.statement() as db:
+        assert db.execute(where).scalar_one() == before
+        assert db.execute(text("SELECT movie_ids FROM recommendations")).scalars().all() == [[6, 5]]
+
+
+def test_lists_of_no_generation_are_not_in_the_way_down(empty: Database) -> None:
+    empty.migrate()
+    with empty.statement() as db:
+        for statement in FILLED:
+            db.execute(text(statement))
+        db.execute(text("INSERT INTO recommendations VALUES (1, 9, 0, ARRAY[6, 5], ARRAY[4.5, 4])"))
+    empty.migrate("base")
+    assert tables(empty) == set()

@@ -3,7 +3,7 @@
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from browser import MISSING, Visits, chromium, give, next_films, search, strategy, to_rate, wrongs
-from conftest import FILMS, USERS, checkerboard, scratch_database, write_dataset
+from conftest import FILMS, USERS, checkerboard, write_dataset
 from planted import fill_catalogue, flip, publish, store_generation, two_tastes
 from playwright.sync_api import Locator, expect
 from processes import service
@@ -251,11 +251,6 @@ def crowded(scratch: Path) -> Path:
     user = np.concatenate([board.user + n * USERS for n in range(10)]).astype(np.int32)
     rest = (np.tile(column, 10) for column in (board.film, board.rating, board.at))
     return write_dataset(scratch / "crowded", Ratings(user, *rest), FILMS)
-
-
-@pytest.fixture
-def empty_url(database_url: str) -> Iterator[str]:
-    yield from scratch_database(database_url)
 
 
 def test_an_operator_trains_watches_it_and_rolls_back(

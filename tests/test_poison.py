@@ -47,9 +47,9 @@ def test_a_poisoned_training_is_rejected_and_the_old_generation_keeps_serving(tr
     assert trainer.retrain() == "published"
     with trainer.database.statement() as db:
         views.put(db, user, 21, 4.5)
-    before = [item.movie.movie_id for item in trainer.recommender.recommend(user)]
+    before = [item.movie.movie_id for item in trainer.recommender.recommend(user).items]
     assert replace(trainer, engine=Poisoned(trainer.engine, trainer.settings)).retrain() == "rejected"
-    assert [item.movie.movie_id for item in trainer.recommender.recommend(user)] == before
+    assert [item.movie.movie_id for item in trainer.recommender.recommend(user).items] == before
     with trainer.database.statement() as db:
         assert generations.live_id(db) == 1
         newest, first = generations.recent(db, 2)

@@ -4,9 +4,11 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from runtime.child import Child
 from runtime.line import Line
 from runtime.postgres import EmbeddedPostgres
 from serving import trainer_at_hand, workers
+from serving.asking import MOST_UNANSWERED
 from serving.trainer_at_hand import TrainerAtHand, TrainerStartError
 from serving.worker import SharedHealth, TrainsElsewhere
 from serving.workers import Workers
@@ -31,6 +34,7 @@ from settings import Settings
 from storage import runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from web.errors import NotReadyError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 GONE_SECONDS = 10
@@ -227,6 +231,76 @@ def test_news_of_the_trainer_come_again_once_the_first_process_goes_on() -> None
     here.close()
 
 
+def test_what_was_last_known_of_the_trainer_is_told_while_the_first_process_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near, far = Pipe()
+    release, told = threading.Event(), iter([Part("running"), Part("failed", "its memory ran out")])
+
+    def answer(question: str) -> Part | None:
+        known = next(told, None)
+        if known is None:
+            release.wait(20)
+        return known
+
+    first, here = Line(far, answer, lambda: None), Line(near, lambda question: None, lambda: None)
+    for end in (first, here):
+        end.open()
+    health = SharedHealth(here)
+    assert health["trainer"].state == "running"
+    known = health["trainer"]
+    monkeypatch.setattr("serving.worker.ANSWER_SECONDS", 0.05)
+    assert (health["trainer"], known.reason) == (known, "its memory ran out")
+    here.close()
+    release.set()
+
+
+def test_no_more_is_asked_of_a_first_process_that_has_left_many_questions_unanswered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near, _far = Pipe()
+    here = Line(near, lambda question: None, lambda: None)
+    here.open()
+    monkeypatch.setattr("serving.worker.ANSWER_SECONDS", 0.001)
+    elsewhere = TrainsElsewhere(here)
+    for _ in range(MOST_UNANSWERED):
+        with pytest.raises(DatabaseUnavailableError, match="has not answered in"):
+            _ = elsewhere.next_at
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailableError, match="has left 50 questions unanswered"):
+            _ = elsewhere.next_at
+    assert here.unanswered == MOST_UNANSWERED
+    here.close()
+
+
+def test_a_process_whose_first_one_has_hung_up_says_that_the_service_is_being_stopped() -> None:
+    near, _far = Pipe()
+    cut = threading.Event()
+    here = Line(near, lambda question: None, cut.set)
+    here.open()
+    here.close()
+    assert cut.wait(20)
+    elsewhere = TrainsElsewhere(here)
+    with pytest.raises(DatabaseUnavailableError, match="is being stopped"):
+        _ = elsewhere.next_at
+    with pytest.raises(DatabaseUnavailableError, match="is being stopped"):
+        elsewhere.order()
+
+
+def test_a_training_that_could_not_be_begun_is_not_an_error_of_ours_in_any_process() -> None:
+    def fail(question: str) -> None:
+        raise TrainerStartError("the process that trains could not be started")
+
+    near, far = Pipe()
+    first, here = Line(far, fail, lambda: None), Line(near, lambda question: None, lambda: None)
+    for end in (first, here):
+        end.open()
+    with pytest.raises(NotReadyError, match="the process that trains could not be started"):
+        TrainsElsewhere(here).order()
+    assert issubclass(TrainerStartError, NotReadyError)
+    here.close()
+
+
 def test_a_question_that_the_first_process_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     near, _far = Pipe()
     here = Line(near, lambda question: None, lambda: None)
@@ -294,3 +368,40 @@ def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
         (run,) = runs.newest(db, "train")
     assert (run.id, run.outcome) == (told[0], "failed")
     assert run.error.startswith("TrainerStartError: the process that trains could not be started: [Errno 7]")
+
+
+def test_processes_that_end_at_once_are_started_again_ever_later_and_soon_after_one_has_lived(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, starts, statuses = [100.0], [], [1]
+
+    class Mayfly:
+        """Ends as soon as it is told to, which is at once to begin with."""
+
+        def __init__(self, *_: object) -> None:
+            starts.append(now[0])
+            self.process = self
+            self.pid = 1
+
+        def poll(self) -> int | None:
+            return statuses[-1] if statuses else None
+
+        def why_ended(self) -> str:
+            return "ended with status 1"
+
+    monkeypatch.setattr(workers, "Child", Mayfly)
+    monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])
+    several = Workers(Settings(state_dir=scratch, processes=2), "", lambda question: None)
+
+    def keep_for(seconds: int) -> list[float]:
+        starts.clear()
+        for _ in range(4 * seconds):
+            several.keep()
+            now[0] += 0.25
+        return [later - earlier for earlier, later in pairwise(starts)]
+
+    assert keep_for(100) == [2, 4, 8, 16, 30, 30]
+    lasting = statuses.pop()
+    assert keep_for(60) == []  # one is started, and lives
+    statuses.append(lasting)
+    assert keep_for(7) == [2, 4]

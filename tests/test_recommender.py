@@ -1,4 +1,4 @@
-"""One user's list on a real database, with factors made by hand: complete, fresh, and stored no more than once."""
+"""One user's list on a real database, with factors made by hand: complete, fresh, and kept while it is current."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,17 +16,20 @@ from planted import (
     new_user,
     publish,
     store_generation,
+    store_list,
     two_tastes,
     view,
 )
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from health import Health
 from recommender import Recommender
 from scoring.factors import FactorsError
 from storage import generations, views
 from storage.database import Database
-from storage.errors import UnknownUserError
+from storage.errors import DatabaseUnavailableError, UnknownUserError
+from storage.recommendations import State
+from viewer import NOTHING_KEPT, KeptLists, Listed
 
 HISTORIES = {
     "no views": {},
@@ -38,18 +41,7 @@ HISTORIES = {
 
 
 def listed(recommender: Recommender, user: int) -> list[int]:
-    return [item.movie.movie_id for item in recommender.recommend(user)]
-
-
-def stored(database: Database, user: int) -> list[tuple[int, int, int]]:
-    """(history_version, rank, movie_id) of every list kept for a user."""
-    query = text("""
-        SELECT history_version, rank, movie_id
-        FROM recommendations, unnest(movie_ids) WITH ORDINALITY AS place (movie_id, rank)
-        WHERE user_id = :user ORDER BY 1, 2
-    """)
-    with database.statement() as db:
-        return [tuple(row) for row in db.execute(query, {"user": user})]
+    return [item.movie.movie_id for item in recommender.recommend(user).items]
 
 
 def tamper(database: Database, user: int, film: int) -> None:
@@ -67,8 +59,8 @@ def test_everybody_gets_ten_films_they_have_not_seen(
     if trained:
         publish(recommender, two_tastes())
     user = new_user(recommender.database, ratings)
-    for _ in range(2):  # made, then stored
-        items = recommender.recommend(user)
+    for _ in range(2):  # made, then kept
+        items = recommender.recommend(user).items
         films = [item.movie.movie_id for item in items]
         assert len(films) == len(set(films)) == 10
         assert not set(films) & set(ratings)
@@ -84,7 +76,6 @@ def test_whoever_loves_one_kind_is_recommended_that_kind(live: Recommender, love
 def test_before_the_first_training_the_most_liked_films_come_first(recommender: Recommender) -> None:
     user = new_user(recommender.database, {IDS[0]: 5.0, IDS[3]: 1.0})
     assert listed(recommender, user) == [film for film in IDS if film not in (IDS[0], IDS[3])][:10]
-    assert stored(recommender.database, user) == []
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
@@ -108,9 +99,43 @@ def test_nobody_gets_nothing(recommender: Recommender, trained: bool) -> None:
 def test_a_stored_list_is_used_while_it_is_current(live: Recommender) -> None:
     user = new_user(live.database, {EVEN[0]: 5.0})
     before = listed(live, user)
+    store_list(live, user)
     tamper(live.database, user, IDS[-1] if IDS[-1] not in before else IDS[-2])
     assert listed(live, user)[0] not in before
     assert listed(live, user)[1:] == before[1:]
+
+
+@pytest.mark.parametrize("is_stored", [False, True], ids=["made", "stored"])
+def test_a_list_that_was_shown_is_kept_while_it_is_current(live: Recommender, is_stored: bool) -> None:
+    user = new_user(live.database, {EVEN[0]: 5.0})
+    if is_stored:
+        store_list(live, user)
+    live.recommend(user)
+    again = live.recommend(user)
+    assert again.made == "stored"
+    assert live.recommend(user) is again
+    view(live.database, user, EVEN[1], 5.0)
+    assert live.recommend(user).made == "blended"
+
+
+def test_no_list_is_kept_beyond_its_generation(live: Recommender) -> None:
+    user = new_user(live.database)
+    before = listed(live, user)
+    publish(live, two_tastes(seed=1))
+    assert live.recommend(user).made == "popular"
+    assert listed(live, user) != before
+
+
+def test_the_oldest_list_goes_where_there_is_no_room() -> None:
+    lists = KeptLists(most=2)
+    kept = [Listed((), "stored") for _ in range(4)]
+    for user, listed_ in enumerate(kept[:2]):
+        lists.keep(user, State(1, 1), listed_)
+    lists.keep(0, State(2, 1), kept[2])  # in the place of an older one, so that all have room
+    lists.keep(3, State(1, 1), kept[3])
+    assert [lists.of(user) for user in (0, 1, 3)] == [(State(2, 1), kept[2]), NOTHING_KEPT, (State(1, 1), kept[3])]
+    lists.forget(3)
+    assert lists.of(3) == NOTHING_KEPT
 
 
 def take_back(database: Database, user: int, film: int) -> None:
@@ -127,16 +152,19 @@ def take_back(database: Database, user: int, film: int) -> None:
     ],
     ids=["a view", "another rating", "a view taken back"],
 )
-def test_a_list_is_made_anew_after(live: Recommender, change: Callable[[Database, int], None]) -> None:
+@pytest.mark.parametrize("is_kept", [False, True], ids=["stored", "kept"])
+def test_a_list_is_made_anew_after(live: Recommender, change: Callable[[Database, int], None], is_kept: bool) -> None:
     user = new_user(live.database, {EVEN[0]: 5.0})
-    live.recommend(user)
+    store_list(live, user)
     tamper(live.database, user, EVEN[0])  # a film that the old list could never hold
+    if is_kept:
+        assert EVEN[0] in listed(live, user)
     change(live.database, user)
     films = listed(live, user)
     with live.database.statement() as db:
         seen = {row.movie_id for row in views.of_user(db, user)}
     assert not set(films) & seen
-    assert [film for _, _, film in stored(live.database, user)] == films  # and the older one is gone
+    assert listed(live, user) == films
 
 
 def test_another_rating_of_the_same_film_changes_the_list(live: Recommender) -> None:
@@ -150,12 +178,12 @@ def test_films_are_read_once_the_catalogue_is_filled(database: Database) -> None
     recommender = Recommender(database)
     user = new_user(database)
     recommender.refresh()
-    assert recommender.recommend(user) == []
+    assert recommender.recommend(user).items == ()
     fill_catalogue(database)
-    assert len(recommender.recommend(user)) == 10
+    assert len(recommender.recommend(user).items) == 10
     with database.statement() as db:
         db.execute(text("UPDATE movies SET title = 'Another'"))
-    assert recommender.recommend(user)[0].movie.title == "Film 0"
+    assert recommender.recommend(user).items[0].movie.title == "Film 0"
 
 
 def test_a_generation_of_a_part_of_the_catalogue_lists_that_part(recommender: Recommender) -> None:
@@ -172,14 +200,13 @@ def test_a_generation_with_films_that_there_are_not_is_refused(live: Recommender
     assert live.live.id == serving
 
 
-def test_eight_readers_at_once_store_one_list(live: Recommender) -> None:
+def test_eight_readers_at_once_get_one_list(live: Recommender) -> None:
     users = [new_user(live.database, {EVEN[n]: 5.0}) for n in range(5)]
     with ThreadPoolExecutor(8) as pool:
         for user in users:
             start = threading.Barrier(8)
             lists = list(pool.map(lambda _, u=user, s=start: (s.wait(), listed(live, u))[1], range(8)))
             assert all(films == lists[0] for films in lists)
-            assert stored(live.database, user) == [(1, rank, film) for rank, film in enumerate(lists[0], 1)]
 
 
 def test_a_flip_by_another_process_is_picked_up(live: Recommender) -> None:
@@ -194,11 +221,10 @@ def test_a_flip_by_another_process_is_picked_up(live: Recommender) -> None:
     assert listed(live, user) != before
 
 
-def test_a_list_made_from_an_older_generation_is_not_stored(live: Recommender) -> None:
+def test_a_list_made_from_an_older_generation_is_not_kept(live: Recommender) -> None:
     user = new_user(live.database)
     flip(live.database, store_generation(live.database, two_tastes(seed=1)))
-    live.recommend(user)
-    assert stored(live.database, user) == []
+    assert [live.recommend(user).made for _ in range(2)] == ["popular", "popular"]
 
 
 def test_damaged_factors_are_refused_by_name_and_the_old_ones_serve_on(live: Recommender) -> None:
@@ -219,6 +245,26 @@ def test_damaged_factors_are_refused_by_name_and_the_old_ones_serve_on(live: Rec
     flip(live.database, old)
     live.refresh()
     assert live.live.id == old
+
+
+def test_a_generation_whose_activation_did_not_reach_the_database_does_not_serve(
+    live: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert live.live is not None
+    serving, other = live.live.id, store_generation(live.database, two_tastes(seed=1))
+
+    def flip_and_lose(db: Connection, generation_id: int) -> None:
+        flipped(db, generation_id)
+        assert db.connection.dbapi_connection
+        db.connection.dbapi_connection.close()
+
+    flipped = generations.flip
+    monkeypatch.setattr(generations, "flip", flip_and_lose)
+    with pytest.raises(DatabaseUnavailableError):
+        live.activate(other)
+    assert live.live.id == serving
+    with live.database.statement() as db:
+        assert generations.live_id(db) == serving
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def someone(trainer: Trainer, **ratings: float) -> int:
 
 
 def listed(trainer: Trainer, user: int) -> list[int]:
-    return [item.movie.movie_id for item in trainer.recommender.recommend(user)]
+    return [item.movie.movie_id for item in trainer.recommender.recommend(user).items]
 
 
 def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(trainer: Trainer) -> None:
@@ -49,12 +50,11 @@ def test_everybodys_list_is_stored_with_the_generation(trainer: Trainer) -> None
     trainer.retrain()
     with trainer.database.statement() as db:
         for user in people:
-            stored = recommendations.read(db, user)
-            assert stored.current is not None
-            films, _ = stored.current
-            assert len(films) == 10
-            assert stored.generation_id == trainer.recommender.live.id
-            assert listed(trainer, user) == films
+            state, stored = recommendations.read(db, user)
+            assert isinstance(stored, recommendations.Ready)
+            assert len(stored.films) == 10
+            assert state.generation_id == trainer.recommender.live.id
+            assert listed(trainer, user) == stored.films
 
 
 def test_nothing_is_trained_when_nothing_has_changed(trainer: Trainer) -> None:
@@ -118,7 +118,7 @@ def test_one_trains_while_another_does_not(trainer: Trainer) -> None:
 class BrokenEngine(Engine):
     """Trains, then cannot make the lists."""
 
-    def lists(self, *_: object) -> None:
+    def lists_in_pieces(self, *_: object) -> Any:
         raise OSError("the disk is full")
 
 
@@ -141,10 +141,10 @@ def test_a_failure_leaves_the_live_generation_serving_and_says_why(trainer: Trai
 
 def test_a_training_that_was_overtaken_publishes_nothing(trainer: Trainer, engine: Engine) -> None:
     class Overtaken(BrokenEngine):
-        def lists(self, *args: object) -> object:
+        def lists_in_pieces(self, *args: Any) -> Any:
             with trainer.database.statement() as db:
                 runs.begin(db, "train")  # as another process does that got the lock when this one's connection broke
-            return engine.lists(*args)  # type: ignore[arg-type]
+            return engine.lists_in_pieces(*args)
 
     slow = Overtaken(trainer.settings)
     slow.start = engine.start  # type: ignore[method-assign]
@@ -169,10 +169,10 @@ def test_views_that_come_during_a_training_are_in_the_next_list_and_make_the_nex
     user = someone(trainer, film_2=5.0)
 
     class Interrupted(BrokenEngine):
-        def lists(self, *args: object) -> object:
+        def lists_in_pieces(self, *args: Any) -> Any:
             with trainer.database.statement() as db:
                 views.put(db, user, 4, 5.0)
-            return engine.lists(*args)  # type: ignore[arg-type]
+            return engine.lists_in_pieces(*args)
 
     slow = Interrupted(trainer.settings)
     slow.start = engine.start  # type: ignore[method-assign]
@@ -188,7 +188,7 @@ def test_a_restarted_process_serves_the_same_generation_at_once(trainer: Trainer
     restarted.refresh()
     assert restarted.live.id == trainer.recommender.live.id
     assert np.array_equal(restarted.live.factors.V, trainer.recommender.live.factors.V)
-    assert [item.movie.movie_id for item in restarted.recommend(user)] == listed(trainer, user)
+    assert [item.movie.movie_id for item in restarted.recommend(user).items] == listed(trainer, user)
 
 
 def test_new_views_are_compared_once_with_what_the_generation_before_them_foretold(trainer: Trainer) -> None:

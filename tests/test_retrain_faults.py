@@ -21,10 +21,14 @@ from engine import Engine, EngineError
 from health import Health
 from jobs import run, scheduler
 from jobs.ingest import init_movie_table
+from jobs.phases import SHARES
+from jobs.publish import SupersededError
 from jobs.retrain import Outcome, Trainer
 from jobs.scheduler import Scheduler
 from recommender import Recommender
 from scoring.factors import Factors
+from scoring.lists import Histories
+from scoring.many import here
 from scoring.ratings import Ratings
 from settings import USER_OFFSET, Settings
 from storage import generations, recommendations, runs, users, views
@@ -46,9 +50,19 @@ class Rehearsed(Engine):
         self.given.append(ratings)
         return self.factors
 
-    def lists(self, *args: Any) -> Any:
+    def lists_in_pieces(self, *args: Any) -> Any:
         self.happens()
-        return super().lists(*args)
+        return super().lists_in_pieces(*args)
+
+
+class Piecemeal(Rehearsed):
+    """Hands over one list at a time; the thing happens before each but the first."""
+
+    def lists_in_pieces(self, factors: Factors, histories: Histories, n: int) -> Any:
+        for place, piece in enumerate(histories.pieces(len(histories))):
+            if place:
+                self.happens()
+            yield here(factors, piece, n)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +104,7 @@ def someone(database: Database, *films: int) -> int:
 
 
 def listed(trainer: Trainer, user: int) -> list[int]:
-    return [item.movie.movie_id for item in trainer.recommender.recommend(user)]
+    return [item.movie.movie_id for item in trainer.recommender.recommend(user).items]
 
 
 def last_run(database: Database) -> Any:
@@ -102,6 +116,13 @@ def learned(database: Database) -> list[int]:
     """How many views each generation has learned from, the newest first."""
     with database.statement() as db:
         return [row.details["facts"]["views"] for row in generations.recent(db, 10)]
+
+
+def lists_stored(database: Database) -> dict[int, list[int]]:
+    """The users who have a list, by generation."""
+    query = "SELECT generation_id, array_agg(user_id ORDER BY user_id) FROM recommendations GROUP BY 1"
+    with database.statement() as db:
+        return dict(db.execute(text(query)).all())
 
 
 def start(job: Callable[[], Outcome]) -> "Future[Outcome]":
@@ -135,6 +156,27 @@ def test_a_training_waits_with_its_results_for_a_database_that_is_away(
     assert last_run(at_mercy.database).outcome == "published"
 
 
+def test_an_outage_in_the_middle_of_publishing_is_waited_out_and_no_list_is_missing(
+    at_mercy: Trainer, postgres: Victim, factors: Factors
+) -> None:
+    people = [someone(at_mercy.database, 2, 4, 6) for _ in range(3)]
+    stored, away = threading.Event(), threading.Event()
+
+    def wait_for_outage() -> None:
+        stored.set()
+        assert away.wait(60)
+
+    training = start(replace(at_mercy, engine=Piecemeal(at_mercy.engine, factors, wait_for_outage)).retrain)
+    assert stored.wait(120)
+    postgres.end(signal.SIGKILL)
+    away.set()
+    with pytest.raises(TimeoutError):
+        training.result(1)
+    postgres.start_again()
+    assert training.result(60) == "published"
+    assert lists_stored(at_mercy.database) == {1: people}
+
+
 def test_a_failure_during_an_outage_is_recorded_as_soon_as_the_database_is_back(
     at_mercy: Trainer, postgres: Victim
 ) -> None:
@@ -159,22 +201,26 @@ def test_a_failure_during_an_outage_is_recorded_as_soon_as_the_database_is_back(
 
 
 class Forgetful(Database):
-    """Loses the answer to the first commit of a transaction in which a generation was stored."""
+    """Loses the answer to the first commit of a transaction in which there is something in a table."""
 
-    lost = False
+    table, lost = "", False
 
     @contextmanager
     def unhurried(self) -> Iterator[Connection]:
         with super().unhurried() as db:
             yield db
-            stored = db.execute(text("SELECT count(*) FROM generations")).scalar_one()
+            stored = db.execute(text(f"SELECT count(*) FROM {self.table}")).scalar_one()  # noqa: S608 - a name
         if stored and not self.lost:
             self.lost = True
             raise DatabaseUnavailableError("the connection was lost")
 
 
-def test_a_generation_whose_commit_was_not_confirmed_is_not_stored_again(filled: Trainer, database_url: str) -> None:
+@pytest.mark.parametrize("table", ["generations", "recommendations"])
+def test_a_generation_whose_commit_was_not_confirmed_is_not_stored_again(
+    table: str, filled: Trainer, database_url: str
+) -> None:
     database = Forgetful(database_url, threads=2)
+    database.table = table
     trainer = replace(filled, database=database, recommender=Recommender(database))
     user = someone(database, 2, 4)
     assert trainer.retrain() == "published"
@@ -183,6 +229,7 @@ def test_a_generation_whose_commit_was_not_confirmed_is_not_stored_again(filled:
     assert last_run(database).outcome == "published"
     assert trainer.recommender.live.id == 1
     assert len(listed(trainer, user)) == 10
+    assert lists_stored(database) == {1: [user]}
     database.close()
 
 
@@ -236,6 +283,72 @@ def test_a_view_that_is_committed_after_the_snapshot_is_in_the_next_list_and_the
     without, with_it = [ratings.film[ratings.user == late + USER_OFFSET].tolist() for ratings in filled.engine.given]
     assert (without, with_it) == ([], [2])
     assert learned(filled.database) == [3, 2]
+
+
+def test_no_list_is_read_before_all_are_there(filled: Trainer, factors: Factors) -> None:
+    def read() -> list[Any]:
+        with filled.database.statement() as db:
+            return [recommendations.read(db, user)[1] for user in people]
+
+    people = [someone(filled.database, 2, 4) for _ in range(3)]
+    assert filled.retrain() == "published"
+    before, meanwhile, stored = read(), [], []
+
+    def look() -> None:
+        meanwhile.append(read())
+        stored.append(lists_stored(filled.database)[2])
+
+    someone(filled.database, 6)
+    other = replace(factors, mu=factors.mu - 1)
+    assert replace(filled, engine=Piecemeal(filled.engine, other, look)).retrain() == "published"
+    assert stored == [people[:1], people[:2], people]  # each was there before the next was made
+    assert meanwhile == [before] * 3
+    assert all(now.expected < then.expected for now, then in zip(read(), before, strict=True))
+
+
+def test_a_training_that_is_overtaken_while_it_publishes_leaves_nothing_for_long(
+    filled: Trainer, factors: Factors
+) -> None:
+    def overtake() -> None:
+        with filled.database.statement() as db:
+            runs.begin(db, "train")  # as another process does that got the lock when this one's connection broke
+
+    people = [someone(filled.database, 2) for _ in range(2)]
+    with pytest.raises(SupersededError):
+        replace(filled, engine=Piecemeal(filled.engine, factors, overtake)).retrain()
+    assert learned(filled.database) == []
+    assert lists_stored(filled.database) == {1: people}
+    assert filled.retrain() == "published"
+    assert lists_stored(filled.database) == {2: people}
+
+
+def test_who_is_erased_in_the_middle_of_publishing_does_not_wait_and_does_not_come_back(
+    filled: Trainer, factors: Factors
+) -> None:
+    def erase() -> None:
+        with filled.database.unhurried() as db:
+            db.execute(text("SET LOCAL lock_timeout = '1s'"))  # who waits here would wait for ever
+            while leaving:
+                users.delete(db, leaving.pop())
+
+    listed_already, stays, leaves = (someone(filled.database, 2) for _ in range(3))
+    leaving = [listed_already, leaves]
+    assert replace(filled, engine=Piecemeal(filled.engine, factors, erase)).retrain() == "published"
+    assert lists_stored(filled.database) == {1: [stays]}
+
+
+def test_the_progress_of_a_training_moves_with_the_lists_that_are_stored(filled: Trainer, factors: Factors) -> None:
+    def look() -> None:
+        told.append((last_run(filled.database).phase, last_run(filled.database).progress))
+
+    told: list[tuple[str, float]] = []
+    for _ in range(4):
+        someone(filled.database, 2)
+    assert replace(filled, engine=Piecemeal(filled.engine, factors, look)).retrain() == "published"
+    phases, progress = zip(*told, strict=True)
+    assert set(phases) == {"lists"}
+    before = sum(share for name, share in SHARES.items() if name not in {"lists", "publish"})
+    assert progress == pytest.approx([before + SHARES["lists"] * n / 4 for n in (1, 2, 3)], abs=1e-6)
 
 
 def test_a_tick_that_finds_no_database_is_made_up_for_soon(filled: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,12 +16,14 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import scratch_database
 from processes import PATIENCE, Service, free_port, poll, processes_of, service
 from sqlalchemy import text
 
+from recommender import Recommender
 from runtime.postgres import EmbeddedPostgres
-from settings import ROOT
+from server import Server
+from serving.front import listen
+from settings import ROOT, Settings
 from storage.database import Database
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -83,11 +84,6 @@ def state_dir(trained: Trained, scratch: Path, request: pytest.FixtureRequest) -
     copy = scratch / re.sub(r"\W+", "-", request.node.name)
     subprocess.run(["cp", "-a", trained.state_dir, copy], check=True)
     return copy
-
-
-@pytest.fixture
-def empty_url(database_url: str) -> Iterator[str]:
-    yield from scratch_database(database_url)
 
 
 def trainings(state_dir: Path) -> int:
@@ -414,3 +410,38 @@ def test_two_processes_share_one_database_and_never_train_at_once(
             assert earlier.finished_at <= later.started_at
         for each in (left, right):
             assert each.stop() < STOP_SECONDS
+
+
+def bound(port: int, *options: int) -> socket.socket:
+    found = socket.socket()
+    for option in (socket.SO_REUSEADDR, *options):
+        found.setsockopt(socket.SOL_SOCKET, option, 1)
+    found.bind(("127.0.0.1", port))
+    return found
+
+
+def test_of_two_services_that_have_bound_one_port_at_once_only_one_listens_and_its_own_processes_join() -> None:
+    port = free_port()
+    with bound(port) as one, bound(port) as other:
+        listen(one, 5, shared=True)
+        with pytest.raises(OSError, match="in use"):
+            listen(other, 5, shared=True)
+        other.close()
+        with bound(port, socket.SO_REUSEPORT) as worker:
+            listen(worker, 5, shared=False)
+
+
+def test_ctrl_c_before_there_is_anything_to_stop_ends_it_without_a_traceback() -> None:
+    code = "from serving.ending import end_after\ndef work():\n    raise KeyboardInterrupt\nend_after(work)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_the_first_process_is_asked_only_what_it_knows(recommender: Recommender, scratch: Path) -> None:
+    url = recommender.database.url.render_as_string(hide_password=False)
+    first = Server(Settings(state_dir=scratch), url, None)
+    assert first._answer("trainer").state == "starting"
+    assert first._answer("next_at") is None
+    with pytest.raises(LookupError, match="has no answer to 'anything else'"):
+        first._answer("anything else")
+    first.database.close()

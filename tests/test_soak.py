@@ -83,7 +83,7 @@ def test_the_load_notices_wrong_lists_and_failures(
     recommend = Recommender.recommend
 
     def short_or_away(self: Recommender, user: int) -> Listed:
-        return Listed(recommend(self, user)[:9], "stored") if user % 2 else _away()
+        return Listed(recommend(self, user).items[:9], "stored") if user % 2 else _away()
 
     monkeypatch.setattr(Recommender, "recommend", short_or_away)
     tally = put_under_load(plan(Recommender(database)))

@@ -15,7 +15,6 @@ from planted import IDS, fill_catalogue, flip, new_user, store_generation, two_t
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from scoring.lists import ranked
 from storage import base_ratings, generations, movies, recommendations, runs, snapshot, users, views
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import (
@@ -124,10 +123,10 @@ def test_a_user_who_is_removed_leaves_nothing_and_their_id_is_never_given_again(
     user = new_user(filled, {IDS[0]: 4.0})
     generation = store_generation(filled, two_tastes())
     flip(filled, generation)
+    with filled.transaction() as db:
+        recommendations.publish(db, generation, *lists_of([user], 1))
     with filled.statement() as db:
-        best = ranked(two_tastes(), np.array([IDS[0]], np.int32), np.array([4], np.float32), 10)
-        recommendations.store(db, user, generation, 1, best)
-        assert recommendations.read(db, user).current
+        assert recommendations.read(db, user) == ((1, generation), (IDS[:2], [4.5, 4.25]))
         users.delete(db, user)
         with pytest.raises(UnknownUserError):
             users.delete(db, user)
@@ -159,29 +158,13 @@ def test_publishing_passes_over_users_who_have_left_meanwhile(filled: Database) 
         generations.flip(db, generation)
     with filled.statement() as db:
         for user in (people[1], people[3]):
-            assert recommendations.read(db, user).current == (IDS[:2], [4.5, 4.25])
+            assert recommendations.read(db, user) == ((0, generation), (IDS[:2], [4.5, 4.25]))
 
 
 def test_publishing_for_nobody_stores_nothing(filled: Database) -> None:
     generation = store_generation(filled, two_tastes())
     with filled.transaction() as db:
         assert recommendations.publish(db, generation, *lists_of([], 0)) == 0
-
-
-def test_nobody_waits_for_the_disk_to_have_a_list_but_for_a_view(filled: Database) -> None:
-    user = new_user(filled)
-    generation = store_generation(filled, two_tastes())
-    flip(filled, generation)
-    how = text("SELECT current_setting('synchronous_commit')")
-    of_nobody = ranked(two_tastes(), np.empty(0, np.int32), np.empty(0, np.float32), 10)
-    with filled.statement() as db:
-        db = db.execution_options(isolation_level="READ COMMITTED")
-        with db.begin():
-            recommendations.store(db, user, generation, 0, of_nobody)
-            assert db.execute(how).scalar_one() == "off"
-        with db.begin():
-            views.put(db, user, IDS[0], 4.0)
-            assert db.execute(how).scalar_one() == "on"
 
 
 def test_a_published_list_that_a_newer_view_has_overtaken_is_not_read(filled: Database) -> None:
@@ -192,9 +175,10 @@ def test_a_published_list_that_a_newer_view_has_overtaken_is_not_read(filled: Da
         recommendations.publish(db, generation, *lists_of([user], 0))
         generations.flip(db, generation)
     with filled.statement() as db:
-        found = recommendations.read(db, user)
-    assert found.current is None
-    assert (found.history.films.tolist(), found.history.rating.tolist()) == ([IDS[0]], [4.0])
+        state, found = recommendations.read(db, user)
+    assert state == (1, generation)
+    assert isinstance(found, recommendations.History)
+    assert (found.films.tolist(), found.rating.tolist()) == ([IDS[0]], [4.0])
 
 
 def test_lists_of_generations_that_are_not_live_are_pruned(filled: Database) -> None:
@@ -207,6 +191,55 @@ def test_lists_of_generations_that_are_not_live_are_pruned(filled: Database) -> 
     with filled.statement() as db:
         recommendations.prune(db)
     assert one(filled, "SELECT array_agg(DISTINCT generation_id) FROM recommendations") == [new]
+
+
+def test_lists_of_a_generation_that_never_came_to_be_are_pruned(filled: Database) -> None:
+    user = new_user(filled)
+    live = store_generation(filled, two_tastes())
+    with filled.transaction() as db:
+        cut_off = generations.reserve(db)
+        for generation in (live, cut_off):
+            recommendations.publish(db, generation, *lists_of([user], 0))
+        generations.flip(db, live)
+    with filled.statement() as db:
+        recommendations.prune(db)
+    assert one(filled, "SELECT array_agg(generation_id) FROM recommendations") == [live]
+
+
+def test_lists_are_read_when_their_generation_has_come_and_is_live(filled: Database) -> None:
+    people = [new_user(filled) for _ in range(3)]
+    with filled.transaction() as db:
+        generation = generations.reserve(db)
+    for piece in (people[:2], people[2:]):
+        with filled.transaction() as db:
+            recommendations.publish(db, generation, *lists_of(piece, 0))
+    with filled.statement() as db:
+        assert all(isinstance(recommendations.read(db, user)[1], recommendations.History) for user in people)
+    with filled.transaction() as db:
+        record = generations.Record(None, "accepted", "made by hand", "made by hand", {})
+        assert generations.add(db, two_tastes(), record, generation) == generation
+        generations.flip(db, generation)
+    with filled.statement() as db:
+        assert [recommendations.read(db, user)[1] for user in people] == [(IDS[:2], [4.5, 4.25])] * 3
+
+
+def test_an_id_that_was_reserved_for_a_generation_is_given_to_no_other(filled: Database) -> None:
+    with filled.statement() as db:
+        db = db.execution_options(isolation_level="READ COMMITTED")
+        with db.begin() as cut_off:
+            reserved = generations.reserve(db)
+            cut_off.rollback()
+    assert store_generation(filled, two_tastes()) == reserved + 1
+
+
+def test_lists_that_are_stored_again_stay_as_they_are_and_hinder_nothing(filled: Database) -> None:
+    first, second = new_user(filled), new_user(filled)
+    with filled.transaction() as db:
+        assert recommendations.publish(db, 1, *lists_of([first], 0)) == 1
+    with filled.transaction() as db:
+        assert recommendations.publish(db, 1, *lists_of([first], 0)) == 0
+        assert recommendations.publish(db, 1, *lists_of([second], 0)) == 1
+    assert one(filled, "SELECT array_agg(user_id ORDER BY user_id) FROM recommendations") == [first, second]
 
 
 BAD_ROWS = {

@@ -51,7 +51,7 @@ def test_a_full_disk_under_postgres_refuses_what_is_new_and_serves_what_is_there
         fill_catalogue(database)
         user, recommender = new_user(database, {IDS[0]: 5.0}), Recommender(database)
         live = publish(recommender, two_tastes())
-        listed = recommender.recommend(user)
+        listed = recommender.recommend(user).items
         ballast = fill_up(disk)
         large = SimpleNamespace(to_bytes=lambda: os.urandom(20_000_000))
 
@@ -61,7 +61,7 @@ def test_a_full_disk_under_postgres_refuses_what_is_new_and_serves_what_is_there
 
         with pytest.raises(DatabaseUnavailableError, match="No space left"):
             add()
-        assert recommender.recommend(user) == listed
+        assert recommender.recommend(user).items == listed
         assert one(database, "SELECT count(*) FROM generations") == 1
         ballast.unlink()
         assert add() > live
@@ -109,7 +109,7 @@ def test_a_start_with_nothing_that_can_be_read_serves_popular_films(database: Da
     refresh(started, ready)
     assert started.live is None
     assert "popular films are served" in ready["generation"].reason
-    assert [item.movie.movie_id for item in started.recommend(user)] == IDS[:10]
+    assert [item.movie.movie_id for item in started.recommend(user).items] == IDS[:10]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import EMPTIED, scratch_database
-from planted import EVEN, IDS, fill_catalogue, new_user, publish, two_tastes
+from planted import EVEN, IDS, fill_catalogue, new_user, publish, store_list, two_tastes
 from sqlalchemy import text
 from test_cli import Operator
 
@@ -199,9 +199,9 @@ def test_what_is_imported_is_in_the_next_list(database: Database, tmp_path: Path
     recommender = Recommender(database)
     publish(recommender, two_tastes())
     bring(database, csv_file(tmp_path, f"1,{IDS[30]},1.0,1000"))
-    recommender.recommend(1)  # which stores the list
+    store_list(recommender, 1)
     bring(database, csv_file(tmp_path, *(f"1,{film},5.0,1000" for film in EVEN[:3])))
-    listed = [item.movie.movie_id for item in recommender.recommend(1)]
+    listed = [item.movie.movie_id for item in recommender.recommend(1).items]
     assert set(listed) <= set(EVEN)
     assert not set(listed) & {*EVEN[:3], IDS[30]}
 

@@ -4,7 +4,6 @@ import io
 import itertools
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from conftest import FILMS, scratch_database
+from conftest import FILMS
 from planted import EVEN, IDS, fill_catalogue, flip, new_user, publish, two_tastes
 from processes import Service, free_port, poll, service
 from sqlalchemy import Connection, inspect, text
@@ -52,15 +51,6 @@ LIST = {  # by whether a place of it has a row of its own
 }
 # code from before one of these cannot work beside code from after it: all processes are stopped for it
 WANT_A_STOP = {"0004"}
-
-
-@pytest.fixture
-def empty(database_url: str) -> Iterator[Database]:
-    """A database in which nothing has been made."""
-    for url in scratch_database(database_url):
-        empty = Database(url, threads=4)
-        yield empty
-        empty.close()
 
 
 def fill(db: Connection) -> None:
@@ -114,10 +104,10 @@ def test_an_upgrade_keeps_everything_and_the_service_goes_on(
     recommender = Recommender(empty)
     refresh(recommender, ready)
     assert ready["generation"].state == "ready"
-    assert [row.movie.movie_id for row in recommender.recommend(1)] == [EVEN[2]]  # the list that was stored
+    assert [row.movie.movie_id for row in recommender.recommend(1).items] == [EVEN[2]]  # the list that was stored
     with empty.statement() as db:
         views.put(db, 1, EVEN[3], 5.0)
-    listed = [row.movie.movie_id for row in recommender.recommend(1)]
+    listed = [row.movie.movie_id for row in recommender.recommend(1).items]
     assert listed
     assert set(listed) <= set(EVEN) - {EVEN[0], EVEN[1], EVEN[3]}
 

@@ -26,6 +26,8 @@ from jobs.scheduler import Scheduler
 from recommender import Recommender
 from scoring.factors import Factors
 from scoring.many import here
+from serving import trainer_at_hand
+from serving.trainer_at_hand import TrainerAtHand
 from settings import Settings
 from storage import foretold, generations, runs
 from storage.database import TRAINING_LOCK, Database
@@ -280,6 +282,17 @@ def test_a_training_is_followed_to_its_end_and_none_begins_beside_it(
     scheduler.trainer = replace(scheduler.trainer, database=NOWHERE)
     answer = client.post(RETRAIN)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_a_training_that_cannot_be_begun_is_refused_for_now(
+    operated: Operated, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, scheduler = operated
+    monkeypatch.setattr(trainer_at_hand, "COMMAND", ["-c", "#" * 200_000])  # more than Linux starts anything with
+    scheduler.trainer = TrainerAtHand(settings, NOWHERE, scheduler.trainer.recommender)
+    answer = client.post(RETRAIN)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "the process that trains could not be started" in answer.json()["detail"]
 
 
 def test_a_training_whose_order_has_failed_does_not_come_later(

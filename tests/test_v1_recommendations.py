@@ -29,6 +29,14 @@ def client(recommender: Recommender, serve: Serve, ready: Health) -> httpx.Clien
     return serve(recommender, ready)
 
 
+@pytest.fixture(params=[False, True], ids=["popular", "trained"])
+def trained_or_not(recommender: Recommender, request: pytest.FixtureRequest) -> Recommender:
+    """What the client asks, before its first training and after it."""
+    if request.param:
+        publish(recommender, two_tastes())
+    return recommender
+
+
 def asked(client: httpx.Client, url: str = LIST, **query: Any) -> dict[str, Any]:
     answer = client.get(url, params=query)
     assert answer.status_code == 200, answer.text
@@ -65,15 +73,10 @@ def test_a_recommendation_tells_its_film_its_rating_and_the_reasons_for_it(
 HISTORIES = [{}, SOME, {film: 4.0 if film in EVEN else 1.0 for film in IDS[:30]}, {EVEN[0]: 0.5, EVEN[1]: 1.0}]
 
 
-@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
-def test_the_first_ten_are_those_of_the_older_route(
-    recommender: Recommender, client: httpx.Client, trained: bool
-) -> None:
-    if trained:
-        publish(recommender, two_tastes())
+def test_the_first_ten_are_those_of_the_older_route(trained_or_not: Recommender, client: httpx.Client) -> None:
     for user, ratings in enumerate(HISTORIES, start=1):
-        new_user(recommender.database, ratings)
-        for _ in range(2):  # the older one makes its list, then stores it
+        new_user(trained_or_not.database, ratings)
+        for _ in range(2):  # the older one makes its list, then keeps it
             older = [dict(pairs) for pairs in client.get(f"/users/{user}/recommendations").json()]
             items = asked(client, f"/api/v1/users/{user}/recommendations")["items"]
             assert [one["movie_id"] for one in older] == [item["movie"]["movie_id"] for item in items]
@@ -81,11 +84,8 @@ def test_the_first_ten_are_those_of_the_older_route(
             assert [one["expected_rating"] for one in older] == [item["expected_rating"] for item in items]
 
 
-@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
-def test_pages_go_on_where_the_one_before_ended(recommender: Recommender, client: httpx.Client, trained: bool) -> None:
-    if trained:
-        publish(recommender, two_tastes())
-    new_user(recommender.database, SOME)
+def test_pages_go_on_where_the_one_before_ended(trained_or_not: Recommender, client: httpx.Client) -> None:
+    new_user(trained_or_not.database, SOME)
     whole = asked(client, limit=100)["items"]
     assert sorted(item["movie"]["movie_id"] for item in whole) == sorted(set(IDS) - set(SOME))
     assert [item["rank"] for item in whole] == list(range(1, len(whole) + 1))
@@ -125,13 +125,8 @@ def test_ratings_that_a_generation_cannot_use_leave_the_popular_films(
     assert sorted(films(listed)) == IDS[:30]
 
 
-@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
-def test_filters_are_applied_before_the_list_is_cut(
-    recommender: Recommender, client: httpx.Client, trained: bool
-) -> None:
-    if trained:
-        publish(recommender, two_tastes())
-    new_user(recommender.database, SOME)
+def test_filters_are_applied_before_the_list_is_cut(trained_or_not: Recommender, client: httpx.Client) -> None:
+    new_user(trained_or_not.database, SOME)
     order = films(asked(client, limit=100))
     comedies = [film for film in order if film in ODD]
     assert films(asked(client, genre="comedy")) == comedies[:10]
@@ -171,14 +166,9 @@ def test_an_answer_need_not_be_sent_again_until_something_changes(live: Recommen
     assert look(rated.headers["etag"]).status_code == 200
 
 
-@pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
-def test_someone_who_is_not_stored_gets_what_a_user_would(
-    recommender: Recommender, client: httpx.Client, trained: bool
-) -> None:
-    if trained:
-        publish(recommender, two_tastes())
+def test_someone_who_is_not_stored_gets_what_a_user_would(trained_or_not: Recommender, client: httpx.Client) -> None:
     for user, ratings in enumerate(HISTORIES, start=1):
-        new_user(recommender.database, ratings)
+        new_user(trained_or_not.database, ratings)
         answer = client.post(GUEST, json=sent(dict(reversed(ratings.items())), limit=7, offset=3))
         assert answer.status_code == 200, answer.text
         assert answer.headers["cache-control"] == "no-store"

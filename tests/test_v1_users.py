@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from planted import EVEN, IDS, fill_catalogue, new_user, publish, two_tastes
+from planted import EVEN, IDS, new_user, store_list
 from sqlalchemy import text
 
 from health import Health
 from recommender import Recommender
 from storage.database import Database
+from viewer import NOTHING_KEPT
 
 Serve = Callable[[Recommender, Health], httpx.Client]
 USERS = "/api/v1/users"
@@ -19,12 +20,9 @@ KEY = "Idempotency-Key"
 
 
 @pytest.fixture
-def client(database: Database, serve: Serve, ready: Health) -> httpx.Client:
+def client(live: Recommender, serve: Serve, ready: Health) -> httpx.Client:
     """A client of a service with forty films, a generation, and no users."""
-    fill_catalogue(database)
-    recommender = Recommender(database)
-    publish(recommender, two_tastes())
-    return serve(recommender, ready)
+    return serve(live, ready)
 
 
 def test_a_user_is_made_and_found_where_it_is_said(client: httpx.Client) -> None:
@@ -74,11 +72,12 @@ def test_a_key_that_is_none_is_refused(key: str, client: httpx.Client) -> None:
     assert [fault["where"] for fault in answer.json()["errors"]] == [KEY]
 
 
-def test_an_export_holds_everything(client: httpx.Client, database: Database) -> None:
+def test_an_export_holds_everything(client: httpx.Client, live: Recommender, database: Database) -> None:
     user = client.post(USERS, headers={KEY: "mine"}).json()["user_id"]
     assert client.get(f"{USERS}/{user}/export").json()["ratings"] == []
     for film, rating in zip(EVEN[:3], (5, 4.5, 1), strict=True):
         client.put(f"{USERS}/{user}/ratings/{film}", json={"rating": rating})
+    store_list(live, user)
     listed = [dict(pairs) for pairs in client.get(f"/users/{user}/recommendations").json()]
     with database.statement() as db:
         db.execute(
@@ -108,10 +107,13 @@ def test_an_export_leaves_no_table_out(database: Database) -> None:
         assert set(speaking) == {"views", "recommendations", "foretold"}
 
 
-def test_an_erased_user_leaves_nothing(client: httpx.Client, database: Database) -> None:
+def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, database: Database) -> None:
     user = client.post(USERS, headers={KEY: "mine"}).json()["user_id"]
     client.put(f"{USERS}/{user}/ratings/{IDS[0]}", json={"rating": 5})
+    store_list(live, user)
     client.get(f"/users/{user}/recommendations")
+    assert live.live is not None
+    assert live.live.lists.of(user) != NOTHING_KEPT
     gone = client.delete(f"{USERS}/{user}")
     assert (gone.status_code, gone.content) == (204, b"")
     for path in ("", "/export", "/ratings"):
@@ -121,6 +123,7 @@ def test_an_erased_user_leaves_nothing(client: httpx.Client, database: Database)
     with database.statement() as db:
         for table in ("users", "views", "recommendations"):
             assert db.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0  # noqa: S608
+    assert live.live.lists.of(user) == NOTHING_KEPT
     assert client.post(USERS, headers={KEY: "mine"}).json()["user_id"] > user
 
 

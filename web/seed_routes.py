@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
@@ -10,13 +11,16 @@ from sqlalchemy import Row
 from recommender import Recommender
 from scoring.film_table import Film
 from storage import users, views
-from viewer import Recommended
+from viewer import Listed, Recommended
 from web.metrics import metrics
 from web.parsing import parse_id, parse_rating
 
 seed_routes = Blueprint("seed", __name__)
 
 Pairs = list[list[Any]]
+JSON = "application/json"
+
+_bodies: WeakKeyDictionary[Listed, str] = WeakKeyDictionary()  # each as long as its list is kept
 
 
 @seed_routes.route("/users/create", methods=["GET", "POST"])
@@ -56,7 +60,15 @@ def put_view(user_id: str, movie_id: str) -> Response:
 def list_recommendations(user_id: str) -> Response:
     found = _recommender().recommend(parse_id("user_id", user_id))
     metrics().listed(found.made)
-    return _json([_recommendation_pairs(item) for item in found])
+    return Response(_body(found), content_type=JSON)
+
+
+def _body(found: Listed) -> str:
+    """A list that is shown again is not written again."""
+    body = _bodies.get(found)
+    if body is None:
+        body = _bodies[found] = json.dumps([_recommendation_pairs(item) for item in found.items])
+    return body
 
 
 def _view_pairs(row: Row[Any]) -> Pairs:
@@ -73,7 +85,7 @@ def _film_pairs(film: Row[Any] | Film) -> Pairs:
 
 
 def _json(body: Any, status: int = 200) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
+    return Response(json.dumps(body), status, content_type=JSON)
 
 
 def _recommender() -> Recommender:

@@ -45,8 +45,9 @@ class ServerProbe:
         self._waited = pool.waits
         self._ready.set(self._health.ready)
         for part in PARTS:
+            now = self._health[part].state  # once: it may be asked of another process, and may change meanwhile
             for state in get_args(State):
-                self._parts.labels(part, state).set(self._health[part].state == state)
+                self._parts.labels(part, state).set(now == state)
         live = self._recommender.live
         self._served.set(live.id if live else 0)
 

@@ -23,7 +23,7 @@ OFTEN = {"MATINEE_RETRAIN_MINUTES": "0.05", "MATINEE_NEIGHBOURS": "10", "MATINEE
 # each point with the phase and the outcome that the run's record then shows
 BEFORE_COMMIT = {
     **{name: name for name in ("snapshot", "compare", "ranker", "rater", "neighbours", "judge", "lists", "publish")},
-    "lists written": "publish",
+    "lists written": "lists",
     "flip": "publish",
 }
 AFTER_COMMIT = {"flipped": "publish", "prune": "publish"}  # the new generation is live, though no process knows it yet

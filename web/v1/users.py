@@ -105,4 +105,5 @@ def delete_user(path: UserPath) -> Response:
     """
     with recommender().database.transaction() as db:
         users.delete(db, path.user_id)
+    recommender().forget(path.user_id)
     return Response(status=204)

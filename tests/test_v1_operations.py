@@ -1,7 +1,7 @@
 """Operating over real HTTP: generations with their measures, going back to one, and training when told to."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,7 +25,8 @@ from jobs.retrain import Trainer
 from jobs.scheduler import Scheduler
 from recommender import Recommender
 from scoring.factors import Factors
-from scoring.many import here
+from scoring.lists import Histories
+from scoring.many import Lists, here
 from serving import trainer_at_hand
 from serving.trainer_at_hand import TrainerAtHand
 from settings import Settings
@@ -196,6 +197,9 @@ class Taught:
         return two_tastes(films=list(range(1, FILMS + 1)))
 
     lists = staticmethod(here)
+
+    def lists_in_pieces(self, factors: Factors, histories: Histories, n: int) -> Generator[Lists, None, None]:
+        yield here(factors, histories, n)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 import cherrypy
 import psycopg2
 from flask import Response
+from sqlalchemy import make_url
 
 from app import create_app
 from health import Health
@@ -57,11 +58,11 @@ def service(fields: Fields, body: bytes, url: str) -> WSGIApplication:
 
 def asking(fields: Fields, body: bytes, url: str) -> WSGIApplication:
     """The same, but for a question to PostgreSQL before each."""
-    own = threading.local()
+    own, libpq = threading.local(), make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def answer(user_id: str) -> Response:
         if not hasattr(own, "cursor"):
-            connection = psycopg2.connect(url)
+            connection = psycopg2.connect(libpq)
             connection.autocommit = True
             own.cursor = connection.cursor()
             own.cursor.execute(CURRENT)

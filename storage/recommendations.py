@@ -17,17 +17,24 @@ from storage.prepared import Prepared
 
 # Version and live generation, and with them the list that is current, else the history to make one from: one round trip
 # and one row in any case. Who says that they hold a list of just this version and generation is told these two alone.
-# The live generation is a scalar subquery; joining its one-row table made the planner read every list there is.
+# OFFSET and LIMIT change nothing but the plan: without them its parts are merged, and each looks the live generation up
+# by itself, and for a list that nobody needs. It is a scalar subquery; joining its one-row table made the planner read
+# every list there is.
 READ = Prepared("""
     PREPARE read_list (integer, bigint, integer) AS
     SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.films, rated.ratings
     FROM (
-        SELECT id, history_version, (SELECT generation_id FROM live_generation) AS generation_id,
-            history_version <> $2 OR (SELECT generation_id FROM live_generation) IS DISTINCT FROM $3 AS changed
-        FROM users WHERE id = $1
+        SELECT *, history_version <> $2 OR generation_id IS DISTINCT FROM $3 AS changed
+        FROM (
+            SELECT id, history_version, (SELECT generation_id FROM live_generation) AS generation_id
+            FROM users WHERE id = $1 OFFSET 0
+        ) now
     ) u
-    LEFT JOIN recommendations list ON list.user_id = u.id AND list.history_version = u.history_version
-        AND list.generation_id = u.generation_id AND u.changed
+    LEFT JOIN LATERAL (
+        SELECT movie_ids, expected_ratings FROM recommendations
+        WHERE user_id = u.id AND generation_id = u.generation_id AND history_version = u.history_version AND u.changed
+        LIMIT 1
+    ) list ON true
     CROSS JOIN LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
         FROM views WHERE user_id = u.id AND u.changed AND list.movie_ids IS NULL

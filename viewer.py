@@ -14,7 +14,7 @@ from storage.errors import UnknownMovieError
 from storage.recommendations import NOTHING, State
 
 LISTED = 10
-MOST_KEPT = 10_000  # of some 4 kB each, with the answer that is made of it
+MOST_KEPT = 10_000  # which take 48 MB, with the answers that are made of them
 EVERY_FILM = Filters()
 
 

@@ -133,6 +133,15 @@ def start(job: Callable[[], Outcome]) -> "Future[Outcome]":
     return doing
 
 
+def outlast_outage(training: Future[Outcome], postgres: Victim, away: threading.Event) -> None:
+    """Take the database away, set `away`, see the training wait, and bring the database back."""
+    postgres.end(signal.SIGKILL)
+    away.set()
+    with pytest.raises(TimeoutError):
+        training.result(1)
+    postgres.start_again()
+
+
 def test_a_training_waits_with_its_results_for_a_database_that_is_away(
     at_mercy: Trainer, postgres: Victim, factors: Factors
 ) -> None:
@@ -145,11 +154,7 @@ def test_a_training_waits_with_its_results_for_a_database_that_is_away(
 
     training = start(replace(at_mercy, engine=Rehearsed(at_mercy.engine, factors, wait_for_outage)).retrain)
     assert trained.wait(120)
-    postgres.end(signal.SIGKILL)
-    away.set()
-    with pytest.raises(TimeoutError):
-        training.result(1)
-    postgres.start_again()
+    outlast_outage(training, postgres, away)
     assert training.result(60) == "published"
     assert learned(at_mercy.database) == [3]
     assert {film % 2 for film in listed(at_mercy, user)} == {0}
@@ -168,11 +173,7 @@ def test_an_outage_in_the_middle_of_publishing_is_waited_out_and_no_list_is_miss
 
     training = start(replace(at_mercy, engine=Piecemeal(at_mercy.engine, factors, wait_for_outage)).retrain)
     assert stored.wait(120)
-    postgres.end(signal.SIGKILL)
-    away.set()
-    with pytest.raises(TimeoutError):
-        training.result(1)
-    postgres.start_again()
+    outlast_outage(training, postgres, away)
     assert training.result(60) == "published"
     assert lists_stored(at_mercy.database) == {1: people}
 
@@ -189,11 +190,7 @@ def test_a_failure_during_an_outage_is_recorded_as_soon_as_the_database_is_back(
     trained, away = threading.Event(), threading.Event()
     training = start(replace(at_mercy, engine=Doomed(at_mercy.settings)).retrain)
     assert trained.wait(60)
-    postgres.end(signal.SIGKILL)
-    away.set()
-    with pytest.raises(TimeoutError):
-        training.result(1)
-    postgres.start_again()
+    outlast_outage(training, postgres, away)
     with pytest.raises(EngineError):
         training.result(60)
     ended = last_run(at_mercy.database)

@@ -3,14 +3,16 @@
 import html
 import io
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jobs.report import AT, Entry, Report
 from scoring.judgement import GIVEN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 OURS, THEIRS, SEED = "#1f5f8b", "#b0722a", "#8a8a8a"
 PAGE = """<!doctype html>
@@ -33,7 +35,9 @@ def page(report: Report) -> str:
     return PAGE.format(table=html.escape(str(report)), figures=figures)
 
 
-def _figure(draw: Callable[[Axes, Report], None], report: Report, caption: str) -> str:
+def _figure(draw: "Callable[[Axes, Report], None]", report: Report, caption: str) -> str:
+    from matplotlib.figure import Figure  # which looks for fonts, with a program of its own, where nobody has yet
+
     with mpl.rc_context(
         {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
     ):
@@ -45,7 +49,7 @@ def _figure(draw: Callable[[Axes, Report], None], report: Report, caption: str) 
     return f"<figure>{svg[svg.index('<svg') :]}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
-def _ndcg(axes: Axes, report: Report) -> None:
+def _ndcg(axes: "Axes", report: Report) -> None:
     if judged := _judged(axes, report):
         _with_intervals(axes, [entry.measure("NDCG@10") for entry in judged], OURS, "Matinee")
         _with_intervals(axes, [entry.measure("popularity") for entry in judged], THEIRS, "popularity")
@@ -55,13 +59,13 @@ def _ndcg(axes: Axes, report: Report) -> None:
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
 
-def _rmse(axes: Axes, report: Report) -> None:
+def _rmse(axes: "Axes", report: Report) -> None:
     if judged := _judged(axes, report):
         _with_intervals(axes, [entry.measure("RMSE") for entry in judged], OURS, "Matinee")
         _label_generations(axes, judged, "RMSE")
 
 
-def _coverage(axes: Axes, report: Report) -> None:
+def _coverage(axes: "Axes", report: Report) -> None:
     if judged := _judged(axes, report):
         shares = [float(entry.held_out[AT]["coverage@10"]) for entry in judged]
         axes.plot(np.arange(len(judged)), shares, "o-", color=OURS, label="Matinee")
@@ -69,7 +73,7 @@ def _coverage(axes: Axes, report: Report) -> None:
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
 
-def _judged(axes: Axes, report: Report) -> list[Entry]:
+def _judged(axes: "Axes", report: Report) -> list[Entry]:
     """The generations that have been judged; where there are none the axes say so."""
     judged = [entry for entry in report.entries if entry.measure("NDCG@10")]
     if not judged:
@@ -77,14 +81,14 @@ def _judged(axes: Axes, report: Report) -> list[Entry]:
     return judged
 
 
-def _label_generations(axes: Axes, judged: list[Entry], name: str) -> None:
+def _label_generations(axes: "Axes", judged: list[Entry], name: str) -> None:
     labels = [f"{entry.id} (rejected)" if entry.verdict == "rejected" else f"{entry.id}" for entry in judged]
     axes.set_xticks(np.arange(len(judged)), labels)
     axes.set(xlabel="generation", ylabel=name)
     axes.legend(frameon=False)
 
 
-def _ndcg_by_given(axes: Axes, report: Report) -> None:
+def _ndcg_by_given(axes: "Axes", report: Report) -> None:
     if judged := _judged(axes, report):
         newest = judged[-1]
         _with_intervals(axes, [newest.measure("NDCG@10", n) for n in GIVEN], OURS, f"generation {newest.id}")
@@ -96,20 +100,20 @@ def _ndcg_by_given(axes: Axes, report: Report) -> None:
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
 
-def _rmse_by_given(axes: Axes, report: Report) -> None:
+def _rmse_by_given(axes: "Axes", report: Report) -> None:
     if judged := _judged(axes, report):
         newest = judged[-1]
         _with_intervals(axes, [newest.measure("RMSE", n) for n in GIVEN], OURS, f"generation {newest.id}")
         _label_given(axes, "RMSE")
 
 
-def _label_given(axes: Axes, name: str) -> None:
+def _label_given(axes: "Axes", name: str) -> None:
     axes.set_xticks(np.arange(len(GIVEN)), [str(n) for n in GIVEN])
     axes.set(xlabel="ratings given", ylabel=name)
     axes.legend(frameon=False)
 
 
-def _calibration(axes: Axes, report: Report) -> None:
+def _calibration(axes: "Axes", report: Report) -> None:
     expected, rating = report.calibration.T
     if len(rating) == 0:
         _say(axes, "No view has come since the first generation was published.")
@@ -123,13 +127,13 @@ def _calibration(axes: Axes, report: Report) -> None:
     axes.set(xlabel="expected rating", ylabel="rating given", xlim=(0.4, 5.1), ylim=(0.4, 5.1))
 
 
-def _with_intervals(axes: Axes, found: list[tuple[float, float, float] | None], colour: str, label: str) -> None:
+def _with_intervals(axes: "Axes", found: list[tuple[float, float, float] | None], colour: str, label: str) -> None:
     value, low, high = np.array([row or (np.nan,) * 3 for row in found], float).T
     places = np.arange(len(found))
     axes.errorbar(places, value, [value - low, high - value], fmt="o-", color=colour, capsize=3, label=label)
 
 
-def _say(axes: Axes, why: str) -> None:
+def _say(axes: "Axes", why: str) -> None:
     axes.set_axis_off()
     axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
 

@@ -55,7 +55,7 @@ def processes_of(folder: Path) -> list[str]:
             shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
             ended = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
             if not ended and (str(folder).encode() in shown or (process / "cwd").readlink().is_relative_to(folder)):
-                found.append(f"{process.name} {(process / 'cmdline').read_bytes()[:80]!r}")
+                found.append(f"{process.name} {(process / 'cmdline').read_bytes()[:200]!r}")
         except OSError:  # it has ended meanwhile, or is another user's
             continue
     return found

@@ -14,7 +14,7 @@ import click
 import pytest
 from conftest import ask, scratch_database
 from planted import EVEN, IDS, new_user
-from processes import PATIENCE, poll
+from processes import PATIENCE, free_port, poll
 from sqlalchemy import make_url, text
 from test_cli import Operator
 from victim import small_disk
@@ -54,7 +54,7 @@ def operator(database: Database, dataset: Path, tmp_path: Path) -> Operator:
             "DATABASE_URL": database.url.render_as_string(hide_password=False),
             "MATINEE_STATE_DIR": str(tmp_path / "state"),
             "MATINEE_DATASET": str(dataset),
-            "MATINEE_PORT": "1",
+            "MATINEE_PORT": str(free_port()),
         }
     )
 
@@ -128,7 +128,7 @@ def test_status_is_one_screen(live: Recommender, operator: Operator) -> None:
     assert len(shown) <= 24
     text = "\n".join(shown)
     for part in (
-        "http://127.0.0.1:1: not running",
+        f"http://127.0.0.1:{operator.environ['MATINEE_PORT']}: not running",
         f"revision {schema.head()}",
         "40 films, 1 users, 1 ratings",
         f"generation  {live.live.id}, made " if live.live else "",

@@ -13,7 +13,7 @@ RUN python3 -m venv --without-pip .venv \
     && python3 -m pip --python .venv/bin/python install --no-cache-dir --no-compile -r requirements.txt \
     && rm -rf .venv/lib/python3*/site-packages/pyspark/examples
 COPY . .
-RUN ln -s ../../runtime/matinee.sh .venv/bin/matinee
+RUN ln -s ../../system/matinee.sh .venv/bin/matinee
 
 FROM ${BASE}
 RUN apt-get update \
@@ -32,5 +32,5 @@ USER 10001
 VOLUME /var/lib/matinee
 EXPOSE 5430
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-    CMD ["python", "-m", "runtime.health_check"]
+    CMD ["python", "-m", "system.health_check"]
 CMD ["python", "server.py"]

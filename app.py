@@ -10,17 +10,19 @@ from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
 from web.framing import LARGEST_BODY
 from web.health_routes import health_routes
-from web.metrics import Metrics, note_routes
-from web.metrics_page import Page, metrics_page
+from web.metrics_page import MetricsPage, metrics_page
 from web.openapi import new_app
-from web.pages import pages
+from web.original_routes import original_routes
 from web.parsing import Json
 from web.request_log import RequestLog
-from web.seed_routes import seed_routes
-from web.v1.operations import Training
+from web.request_metrics import RequestMetrics, record_route_patterns
+from web.static_page import pages
+from web.v1.training_routes import TrainingControl
 
 
-def create_app(recommender: Recommender, health: Health, settings: Settings, training: Training | None = None) -> Flask:
+def create_app(
+    recommender: Recommender, health: Health, settings: Settings, training: TrainingControl | None = None
+) -> Flask:
     """A WSGI application that answers from `recommender`, reports `health` and lets in whom `settings` say.
 
     Without `training` it can be asked for none.
@@ -32,16 +34,16 @@ def create_app(recommender: Recommender, health: Health, settings: Settings, tra
     app.extensions["recommender"] = recommender
     app.extensions["health"] = health
     app.extensions["training"] = training
-    app.extensions["metrics"] = Metrics()
-    app.extensions["metrics_page"] = Page(recommender.database)
+    app.extensions["metrics"] = RequestMetrics()
+    app.extensions["metrics_page"] = MetricsPage(recommender.database)
     app.register_blueprint(health_routes)
     app.register_blueprint(metrics_page)
     app.register_blueprint(docs_page)
     app.register_blueprint(pages)
-    app.register_blueprint(seed_routes)
+    app.register_blueprint(original_routes)
     guard(app, settings)
     app.after_request(_without_type)
-    note_routes(app)
+    record_route_patterns(app)
     app.before_request(lambda: _wait_for_catalogue(health))
     handle_errors(app)
     app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]

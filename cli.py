@@ -10,36 +10,45 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import click
 
 import settings as settings_module
-from commands import backup, doctor, measure, operate, people, retrain, status, transfer
-from commands.answer import FAILED, MISUSED
+from commands import (
+    backup_commands,
+    doctor,
+    evaluation_commands,
+    generation_commands,
+    retrain_command,
+    status,
+    transfer_commands,
+    user_commands,
+)
 from commands.context import FILE, Context, TrainingError
-from commands.service import RefusedError
-from runtime.disk import FullDiskError
-from runtime.java import JavaError
-from runtime.logs import log_to_stderr
-from runtime.postgres import PostgresError
-from runtime.report import DatasetError
-from scoring.factors import FactorsError
+from commands.framework import FAILED, USAGE_ERROR
+from commands.service_client import ServiceRefusedError
+from embedded.postgres import PostgresError
+from movielens.line_report import DatasetError
+from ranking.factors import FactorsError
 from settings import SettingsError
+from spark.java import JavaError
 from storage.errors import (
     BackupError,
     DatabaseUnavailableError,
     DowngradeRefusedError,
+    NoLiveGenerationError,
     NotEmptyError,
-    NothingServedError,
-    TakenIdError,
     UnknownGenerationError,
     UnknownUserError,
+    UserIdTakenError,
 )
+from system.disk import FullDiskError
+from system.logs import log_to_stderr
 
-LEAVE_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
-MENDABLE = (
+SHUTDOWN_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
+OPERATOR_ERRORS = (
     BackupError,
     DatabaseUnavailableError,
     DatasetError,
@@ -48,11 +57,11 @@ MENDABLE = (
     FullDiskError,
     JavaError,
     NotEmptyError,
-    NothingServedError,
+    NoLiveGenerationError,
     OSError,
     PostgresError,
-    RefusedError,
-    TakenIdError,
+    ServiceRefusedError,
+    UserIdTakenError,
     TrainingError,
     UnknownGenerationError,
     UnknownUserError,
@@ -80,11 +89,17 @@ def _prepared(params: Path | None) -> Context:
 
 for command in (
     *(status.status, doctor.doctor),
-    *(backup.backup, backup.restore, operate.migrate, operate.ingest),
-    *(operate.train, retrain.retrain, operate.load, operate.generations, operate.activate),
-    *(measure.evaluate, measure.tune, measure.report),
-    *(people.users, people.erase),
-    *(transfer.import_, transfer.export),
+    *(backup_commands.backup, backup_commands.restore, generation_commands.migrate, generation_commands.ingest),
+    *(
+        generation_commands.train,
+        retrain_command.retrain,
+        generation_commands.load,
+        generation_commands.generations,
+        generation_commands.activate,
+    ),
+    *(evaluation_commands.evaluate, evaluation_commands.tune, evaluation_commands.report),
+    *(user_commands.users, user_commands.erase),
+    *(transfer_commands.import_, transfer_commands.export),
 ):
     cli.add_command(command)
 
@@ -92,34 +107,34 @@ for command in (
 def main() -> None:
     """Run a command; what an operator can mend is one line on stderr and exit status 1, or 2 for a bad setting."""
     try:
-        with _orderly_end():
+        with _exit_on_signals():
             cli(prog_name="matinee")
     except SettingsError as error:
         click.echo(f"matinee: {error}", err=True)
-        sys.exit(MISUSED)
-    except MENDABLE as error:
+        sys.exit(USAGE_ERROR)
+    except OPERATOR_ERRORS as error:
         click.echo(f"matinee: {error}", err=True)
         sys.exit(FAILED)
 
 
 @contextmanager
-def _orderly_end() -> Iterator[None]:
+def _exit_on_signals() -> Iterator[None]:
     """Have signals that end a command take back what it has begun, unless whoever started us has them ignored."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     heeded = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     try:
         for number in heeded:
-            signal.signal(number, _leave)
+            signal.signal(number, _exit_on_signal)
         yield
     finally:
         for number, handler in heeded.items():
             signal.signal(number, handler)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     signal.signal(number, lambda *_: None)  # `timeout` sends it twice, the second time into the clearing up
     status = 128 + number  # as a shell tells of it
-    last_resort = threading.Timer(LEAVE_SECONDS, os._exit, [status])  # in Spark's work an exception may get lost
+    last_resort = threading.Timer(SHUTDOWN_SECONDS, os._exit, [status])  # in Spark's work an exception may get lost
     last_resort.daemon = True
     last_resort.start()
     sys.exit(status)

@@ -26,6 +26,6 @@ if [ $# -gt 1 ] || { [ $# -eq 1 ] && [[ " $SETS " != *" $1 "* || -z "$1" || "$1"
 fi
 
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
-. runtime/environment.sh
+. system/environment.sh
 ensure_environment requirements.txt
-exec "$VENV_PYTHON" -m runtime.dataset "$@"
+exec "$VENV_PYTHON" -m movielens.dataset "$@"

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
@@ -23,40 +23,40 @@ from py4j.protocol import Py4JError
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
-from runtime.als import Columns, fit, placed
-from runtime.cluster import ClusterError, manned
-from runtime.disk import FullDiskError, room_in
-from runtime.java import JavaError
-from runtime.logs import log_to_stderr
-from runtime.memory import Heap
-from runtime.movielens import DatasetError, read_set
-from runtime.new_file import refuse_unwritable, write_whole
-from runtime.session_files import shelf
-from runtime.spark import (
-    alive,
-    close_session,
-    heap_of,
-    open_session,
-    told_by_java,
-    usable,
-    why_ended,
-)
-from runtime.spark_lists import made
-from scoring.biases import residuals
-from scoring.factors import Factors
-from scoring.lists import Histories
-from scoring.many import Lists, together
-from scoring.neighbours import by_source, fit_neighbours
-from scoring.popularity import popularity
-from scoring.prior import moments
-from scoring.ratings import Floats, Ints, Ratings
-from scoring.splits import judges_apart
+from evaluation.splits import split_held_out
+from movielens.reader import DatasetError, read_dataset
+from ranking.batch_lists import ListColumns, concatenate_lists
+from ranking.biases import residuals
+from ranking.factors import Factors
+from ranking.neighbours import fit_neighbours, to_csr
+from ranking.popularity import popularity
+from ranking.rating_histories import Histories
+from ranking.ratings import Floats, Ints, Ratings
+from ranking.user_prior import mean_and_covariance
 from settings import ModelSettings, Settings, SettingsError
 from settings import load as load_settings
+from spark.als import Columns, fit, in_catalogue_rows
+from spark.cluster import ClusterError, require_executors
+from spark.java import JavaError
+from spark.list_jobs import compute_lists
+from spark.session import (
+    alive,
+    can_run_jobs,
+    close_session,
+    exit_reason,
+    java_error_message,
+    jvm_heap,
+    open_session,
+)
+from spark.session_files import spark_work_dir
+from system.atomic_file import require_writable, write_atomically
+from system.disk import FullDiskError, translate_disk_full
+from system.logs import log_to_stderr
+from system.memory import Heap
 
 log = logging.getLogger(__name__)
 
-JUDGES_KEPT_OUT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
+HELD_OUT_FACT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
 STOPPED = "it was stopped, with the process that it worked for"
 
 Progress = Callable[[str, float], None]
@@ -89,12 +89,12 @@ class Engine:
                 raise EngineError(STOPPED)
             self._ratings = max(self._ratings, ratings)
             heap = self.settings.heap_for(self._ratings)
-            if self._spark is not None and (heap != self._heap or not usable(self._spark)):
+            if self._spark is not None and (heap != self._heap or not can_run_jobs(self._spark)):
                 close_session(self._spark)
                 self._spark = None
             if self._spark is None:
                 try:
-                    with room_in(shelf(self.settings)):
+                    with translate_disk_full(spark_work_dir(self.settings)):
                         self._spark = open_session(replace(self.settings, spark_driver_memory=heap))
                         self._heap = heap
                 except ClusterError as error:
@@ -110,15 +110,15 @@ class Engine:
 
     def heap(self) -> Heap | None:
         """The memory of the session's JVM; None while there is none."""
-        return None if self._spark is None else heap_of()
+        return None if self._spark is None else jvm_heap()
 
-    def train(self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress) -> Factors:
-        """Fit ranker, rater and neighbours to ratings of the films of a catalogue.
+    def train(self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress) -> Factors:
+        """Fit ranker, rater and neighbours to ratings of the movies of a catalogue.
 
         Args:
             ratings: of MovieLens users and, with USER_OFFSET added to their ids, of ours; in a settled order, for
                 the fits depend on it in the last digits.
-            films: the whole catalogue, ascending ids; every rated film is one of it.
+            movies: the whole catalogue, ascending ids; every rated movie is one of it.
             progress: told of the phases "ranker", "rater" and "neighbours".
 
         Raises:
@@ -126,36 +126,36 @@ class Engine:
         """
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
-        rows = np.searchsorted(films, ratings.film)
-        with self._explained():
-            V, m, C = self.fit_ranker(ratings, films, model, progress)
-            mu, film_bias, Q, C_r = self._rater(ratings, rows, films, model, progress)
-            W = fit_neighbours(ratings, rows, len(films), model, partial(progress, "neighbours"))
+        rows = np.searchsorted(movies, ratings.movie)
+        with self._translate_errors():
+            V, m, C = self.fit_ranker(ratings, movies, model, progress)
+            mu, movie_bias, Q, C_r = self._rater(ratings, rows, movies, model, progress)
+            W = fit_neighbours(ratings, rows, len(movies), model, partial(progress, "neighbours"))
         likes = np.flatnonzero(ratings.rating >= model.like_threshold)
-        count = np.bincount(rows, minlength=len(films))
-        total = np.bincount(rows, ratings.rating, minlength=len(films))
-        w_start, w_film, w = by_source(W, len(films))
+        count = np.bincount(rows, minlength=len(movies))
+        total = np.bincount(rows, ratings.rating, minlength=len(movies))
+        w_start, w_movie, w = to_csr(W, len(movies))
         return Factors(
-            films=films, V=V, m=m, C=C, Q=Q, C_r=C_r, mu=mu, film_bias=film_bias,
+            movies=movies, V=V, m=m, C=C, Q=Q, C_r=C_r, mu=mu, movie_bias=movie_bias,
             rating_count=count.astype(np.int32),
             rating_mean=(total / np.maximum(count, 1)).astype(np.float32),
-            popular=popularity(ratings.take(likes), rows[likes], len(films), model),
-            w_start=w_start, w_film=w_film, w=w, model=model,
+            popular=popularity(ratings.take(likes), rows[likes], len(movies), model),
+            w_start=w_start, w_movie=w_movie, w=w, model=model,
             facts={"trained_at": datetime.now(UTC).isoformat(timespec="seconds"), "ratings": len(ratings)},
         )  # fmt: skip
 
-    def lists(self, factors: Factors, histories: Histories, n: int) -> Lists:
-        """The n best films for every user of `histories`, computed where Spark's executors are."""
-        return together(self.lists_in_pieces(factors, histories, n))
+    def lists(self, factors: Factors, histories: Histories, n: int) -> ListColumns:
+        """The n best movies for every user of `histories`, computed where Spark's executors are."""
+        return concatenate_lists(self.iter_lists(factors, histories, n))
 
-    def lists_in_pieces(self, factors: Factors, histories: Histories, n: int) -> Generator[Lists, None, None]:
+    def iter_lists(self, factors: Factors, histories: Histories, n: int) -> Generator[ListColumns, None, None]:
         """The same, of some users after the others, and more made meanwhile; close it if you do not take them all."""
         spark = self.start()
-        with self._explained(), manned(spark):
-            yield from made(spark, factors, histories, n)
+        with self._translate_errors(), require_executors(spark):
+            yield from compute_lists(spark, factors, histories, n)
 
     def fit_ranker(
-        self, ratings: Ratings, films: Ints, model: ModelSettings, progress: Progress
+        self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[Floats, Floats, Floats]:
         """Implicit ALS on likes: V [f, k], and mean [k] and covariance [k, k] of its users' vectors."""
         self.start(len(ratings))  # without a session there is no ALS
@@ -164,31 +164,31 @@ class Engine:
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
             alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
         )  # fmt: skip
-        columns = ratings.user[likes], ratings.film[likes], np.ones(likes.sum(), np.float32)
-        vectors, V = self._fit(als, columns, films, partial(progress, "ranker"))
-        return V, *moments(vectors)
+        columns = ratings.user[likes], ratings.movie[likes], np.ones(likes.sum(), np.float32)
+        vectors, V = self._fit(als, columns, movies, partial(progress, "ranker"))
+        return V, *mean_and_covariance(vectors)
 
     def _rater(
-        self, ratings: Ratings, rows: Any, films: Ints, model: ModelSettings, progress: Progress
+        self, ratings: Ratings, rows: Any, movies: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[float, Floats, Floats, Floats]:
         """Explicit ALS on what biases leave: mu, b_i [f], Q [f, h] and the covariance of its users' vectors."""
-        residual, mu, b_i = residuals(ratings, rows, len(films))
+        residual, mu, b_i = residuals(ratings, rows, len(movies))
         als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
-        columns = ratings.user, ratings.film, residual
-        vectors, Q = self._fit(als, columns, films, partial(progress, "rater"))
-        _, C_r = moments(vectors)
+        columns = ratings.user, ratings.movie, residual
+        vectors, Q = self._fit(als, columns, movies, partial(progress, "rater"))
+        _, C_r = mean_and_covariance(vectors)
         return mu, b_i.astype(np.float32), Q, C_r
 
-    def _fit(self, als: ALS, columns: Columns, films: Ints, report: Callable[[float], None]) -> tuple[Floats, Floats]:
+    def _fit(self, als: ALS, columns: Columns, movies: Ints, report: Callable[[float], None]) -> tuple[Floats, Floats]:
         """Run ALS: the users' vectors, and the factors of the whole catalogue."""
         vectors, rated, factors = fit(self.start(), self.settings, als, columns, report)
-        return vectors, placed(factors, rated, films)
+        return vectors, in_catalogue_rows(factors, rated, movies)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Say what it means when Spark does not answer any more, or fails, which py4j and pyspark do in many ways."""
         try:
-            with room_in(shelf(self.settings)):
+            with translate_disk_full(spark_work_dir(self.settings)):
                 yield
         except FullDiskError:
             raise
@@ -198,10 +198,10 @@ class Engine:
             if self._stopped:
                 raise EngineError(STOPPED) from error
             if self._spark is not None and not alive(self._spark):
-                ended = why_ended(self._heap)
+                ended = exit_reason(self._heap)
                 raise EngineError(f"{ended}; the next training starts another") from error
             if isinstance(error, Py4JError):
-                raise EngineError(told_by_java(error)) from error
+                raise EngineError(java_error_message(error)) from error
             raise
 
 
@@ -221,25 +221,25 @@ def main() -> None:
 
 def train_to_file(settings: Settings, folder: Path, out: Path) -> None:
     """Train on a MovieLens folder and write the generation to a file. Raises before it trains if that cannot be."""
-    refuse_unwritable(out)
+    require_writable(out)
     engine = Engine(settings)
     try:
         data = train_folder(engine, folder).to_bytes()
     finally:
         engine.stop()
-    write_whole(out, data)
+    write_atomically(out, data)
     log.info("wrote %s, %.1f MB", out, len(data) / 1e6)
 
 
 def train_folder(engine: Engine, folder: Path) -> Factors:
     """Train on a MovieLens folder, without the people who are held out to judge by. Raises `DatasetError`."""
-    ratings, films = read_set(folder)
-    learners, _ = judges_apart(ratings)
-    factors = engine.train(learners, films, engine.settings.model_for(len(ratings)), _tell)
-    return replace(factors, facts={**factors.facts, **JUDGES_KEPT_OUT})
+    ratings, movies = read_dataset(folder)
+    train_ratings, _ = split_held_out(ratings)
+    factors = engine.train(train_ratings, movies, engine.settings.model_for(len(ratings)), _log_progress)
+    return replace(factors, facts={**factors.facts, **HELD_OUT_FACT})
 
 
-def _tell(phase: str, done: float) -> None:
+def _log_progress(phase: str, done: float) -> None:
     log.info("%s: %.0f %%", phase, 100 * done)
 
 

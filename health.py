@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-State = Literal["ready", "starting", "missing", "running", "failed", "off"]
-PARTS = ("database", "catalogue", "generation", "trainer")
+ComponentState = Literal["ready", "starting", "missing", "running", "failed", "off"]
+COMPONENTS = ("database", "catalogue", "generation", "trainer")
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """The state of one part, since when, and why it is not ready."""
 
-    state: State
+    state: ComponentState
     reason: str | None = None
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -23,22 +23,22 @@ class Health:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parts = {name: Part("starting", "the process has just started") for name in PARTS}
+        self._parts = {name: Component("starting", "the process has just started") for name in COMPONENTS}
 
-    def report(self, name: str, state: State, reason: str | None = None) -> None:
+    def report(self, name: str, state: ComponentState, reason: str | None = None) -> None:
         """Note the state of a part; `since` moves only when the state changes."""
         with self._lock:
             known = self._parts[name]
             since = known.since if known.state == state else datetime.now(UTC)
-            self._parts[name] = Part(state, reason, since)
+            self._parts[name] = Component(state, reason, since)
 
-    def __getitem__(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> Component:
         with self._lock:
             return self._parts[name]
 
     @property
     def ready(self) -> bool:
-        """Whether recommendations can be answered; without a new generation the one before or popular films do."""
+        """Whether recommendations can be answered; without a new generation the one before or popular movies do."""
         return (
             self["database"].state == "ready"
             and self["catalogue"].state == "ready"

@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from settings import LAST_USER_ID
 
-CONVENTION = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -29,12 +29,12 @@ CONVENTION = {
 }
 
 
-def on_scale(column: str) -> str:
+def rating_in_range(column: str) -> str:
     return f"{column} BETWEEN 0.5 AND 5"
 
 
 class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=CONVENTION)
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar = {
         datetime: TIMESTAMP(timezone=True),
         dict[str, Any]: JSONB,
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
 
 
 class Movie(Base):
-    """A film, and what the ratings of the dataset say of it; filled once, from the dataset."""
+    """A movie, and what the ratings of the dataset say of it; filled once, from the dataset."""
 
     __tablename__ = "movies"
     __table_args__ = (
@@ -54,7 +54,7 @@ class Movie(Base):
         CheckConstraint("title <> ''", "title"),
         CheckConstraint("year BETWEEN 1000 AND 9999", "year"),
         CheckConstraint("like_count BETWEEN 0 AND rating_count", "counts"),
-        CheckConstraint(on_scale("expected_rating"), "expected_rating"),
+        CheckConstraint(rating_in_range("expected_rating"), "expected_rating"),
         CheckConstraint("cardinality(rating_histogram) = 10", "rating_histogram"),
     )
 
@@ -71,7 +71,7 @@ class Movie(Base):
 
 
 class User(Base):
-    """Someone who rates films here. The engine knows them by their id plus 1,000,000."""
+    """Someone who rates movies here. The engine knows them by their id plus 1,000,000."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -96,19 +96,19 @@ class User(Base):
 
 
 class View(Base):
-    """What a user thought of a film; a later rating of the same film takes the row's place."""
+    """What a user thought of a movie; a later rating of the same movie takes the row's place."""
 
     __tablename__ = "views"
     __table_args__ = (
-        CheckConstraint(f"{on_scale('rating')} AND rating * 2 = floor(rating * 2)", "rating"),
-        Index("ix_views_movie_id", "movie_id", postgresql_include=["rating"]),  # how people rated one film
+        CheckConstraint(f"{rating_in_range('rating')} AND rating * 2 = floor(rating * 2)", "rating"),
+        Index("ix_views_movie_id", "movie_id", postgresql_include=["rating"]),  # how people rated one movie
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
     rating: Mapped[float]
     rated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    again: Mapped[bool] = mapped_column(server_default=text("false"))  # a later thought on a film rated before
+    again: Mapped[bool] = mapped_column(server_default=text("false"))  # a later thought on a movie rated before
     # the history_version this change made: orders one user's views exactly, where clocks may tie or step back
     version: Mapped[int] = mapped_column(BigInteger)
 
@@ -172,7 +172,7 @@ class Recommendation(Base):
     """One user's list, best first, with the generation and the history it was made from.
 
     The history's version is part of the key: a list counts only while it carries the one that its user has now.
-    A row a list and no key for each film, because every one is checked when the lists of everybody are published. None
+    A row a list and no key for each movie, because every one is checked when the lists of everybody are published. None
     for the generation either: it comes to be when all its lists are stored, and a list is read only while it is live.
     """
 
@@ -193,13 +193,13 @@ class Recommendation(Base):
     expected_ratings: Mapped[list[float]]
 
 
-class Foretold(Base):
+class StoredPrediction(Base):
     """What the live generation would have said of a view that it had not learned from: an honest test of it."""
 
     __tablename__ = "foretold"
     __table_args__ = (
-        CheckConstraint(on_scale("rating"), "rating"),
-        CheckConstraint(on_scale("expected_rating"), "expected_rating"),
+        CheckConstraint(rating_in_range("rating"), "rating"),
+        CheckConstraint(rating_in_range("expected_rating"), "expected_rating"),
         CheckConstraint("rank >= 1", "rank"),
     )
 
@@ -209,4 +209,4 @@ class Foretold(Base):
     generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), index=True)
     rating: Mapped[float]
     expected_rating: Mapped[float]
-    rank: Mapped[int]  # of the film among all that the user had not seen
+    rank: Mapped[int]  # of the movie among all that the user had not seen

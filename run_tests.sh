@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests, two files at a time; arguments go to pytest, e.g. ./run_tests.sh tests/test_java.py -k shim
+# Runs the tests, two files at a time; arguments go to pytest, e.g. ./run_tests.sh tests/spark/test_java.py -k shim
 # With --faults it runs the long tests that inject faults instead, one by one, some ten minutes, and ends with a table.
 set -euo pipefail
-. "$(dirname -- "${BASH_SOURCE[0]}")/runtime/environment.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/system/environment.sh"
 
 at_once=2
 for argument in "$@"; do

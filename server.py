@@ -14,25 +14,18 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import settings as settings_module
 from app import create_app
+from embedded.postgres import EmbeddedPostgres, PostgresError
 from health import Health
 from jobs.ingest import init_movie_table
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
+from movielens.line_report import DatasetError
 from recommender import Recommender
-from runtime.disk import FullDiskError, room_in
-from runtime.logs import log_strays, log_to_stderr
-from runtime.memory import give_back_large_blocks
-from runtime.postgres import EmbeddedPostgres, PostgresError
-from runtime.private_folder import make_private
-from runtime.process import SUBMITTED, die_with_parent, on_stop_signals
-from runtime.report import DatasetError
-from runtime.shared_counts import sharing
-from runtime.vitals import ProcessProbe, Vitals
 from serving.ending import end_after
 from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving
 from serving.trainer_at_hand import TrainerAtHand
@@ -40,6 +33,13 @@ from serving.workers import Workers
 from settings import Settings, SettingsError
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from system.disk import FullDiskError, translate_disk_full
+from system.logs import log_to_stderr, log_uncaught
+from system.memory import give_back_large_blocks
+from system.private_folder import make_private
+from system.process import SUBMITTED, die_with_parent, on_stop_signals
+from system.shared_counts import sharing
+from system.vitals import ProcessProbe, Vitals
 from web.access import refuse_open_network
 from web.server_probe import ServerProbe
 
@@ -116,8 +116,8 @@ class Server:
         """Start the embedded PostgreSQL again if it has ended; the pool reconnects by itself."""
         if self.embedded is not None:
             try:
-                with room_in(self.settings.state_dir):
-                    self.embedded.take_over()
+                with translate_disk_full(self.settings.state_dir):
+                    self.embedded.restart_if_ended()
             except (PostgresError, FullDiskError, OSError) as error:
                 self._give_up(str(error))
 
@@ -138,11 +138,11 @@ class Server:
         try:
             self.database.migrate()
             self.health.report("database", "ready")
-            self.health.report("catalogue", "starting", "the catalogue of films is being filled from the dataset")
+            self.health.report("catalogue", "starting", "the catalogue of movies is being filled from the dataset")
             init_movie_table(self.database, self.settings)
             refresh(self.recommender, self.health)
             self.health.report("catalogue", "ready")
-            self.recommender.films.warm_up()
+            self.recommender.movies.warm_up()
             self.scheduler.start()
         except DatabaseRefusedError:
             raise  # waiting would not mend it
@@ -170,7 +170,7 @@ def main() -> int:
         print(f"matinee: {error}", file=sys.stderr)
         return 2
     log_to_stderr(settings.log_level, settings.log_format)
-    log_strays()
+    log_uncaught()
     give_back_large_blocks()
     if SUBMITTED in os.environ:  # else it may outlive the shell that started it
         die_with_parent(signal.SIGTERM)
@@ -193,7 +193,7 @@ def main() -> int:
 def _begin(settings: Settings, embedded: EmbeddedPostgres | None, stack: ExitStack) -> str:
     """Make the state folder and start what works in it; returns the URL of the database."""
     try:
-        with room_in(settings.state_dir):
+        with translate_disk_full(settings.state_dir):
             make_private(settings.state_dir)
             url = stack.enter_context(embedded) if embedded else settings.database_url
             stack.enter_context(sharing(settings.state_dir / "metrics"))

@@ -88,7 +88,7 @@ def rate(text: str) -> str:
 def host_names(text: str) -> str:
     names = [name.strip().lower() for name in text.split(",")]
     if not all(HOST_NAME.fullmatch(name) for name in names):
-        raise ValueError("names or addresses without a port, like films.example,192.168.1.5,[fd00::5]")
+        raise ValueError("names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
     return ",".join(names)
 
 
@@ -97,7 +97,7 @@ def folder(text: str) -> Path:
     return (ROOT / Path(text).expanduser()).resolve()
 
 
-def place(text: str) -> str:
+def folder_or_url(text: str) -> str:
     """A URL as it is, or a path as `folder` takes it."""
     return text if "://" in text else str(folder(text))
 
@@ -133,13 +133,13 @@ class ModelSettings:
         "MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater; from 2 million ratings on 4."
     )
     neighbours: int = setting(
-        "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a film; 0 leaves that part out."
+        "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a movie; 0 leaves that part out."
     )
     neighbour_reg: float = setting("MATINEE_NEIGHBOUR_REG", 200.0, number(1e-6, 1e6), "Ridge of the neighbour fit.")
     noise: float = setting("MATINEE_NOISE", 0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in.")
     plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Most the plain fold-in may weigh.")
     neighbour_weight: float = setting("MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Most the neighbours may weigh.")
-    min_ratings: int = setting("MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Films with fewer ratings come last.")
+    min_ratings: int = setting("MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Movies with fewer ratings come last.")
     half_life_days: float = setting(
         "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of what is popular lately."
     )
@@ -181,7 +181,10 @@ class Settings:
         "MATINEE_SPARK_DRIVER_MEMORY", "2g", str, "Heap of the Spark driver; from 10 million ratings on 3g."
     )
     spark_storage: str = setting(
-        "MATINEE_SPARK_STORAGE", "", place, "A folder or URL that driver and executors share; unset: the state folder."
+        "MATINEE_SPARK_STORAGE",
+        "",
+        folder_or_url,
+        "A folder or URL that driver and executors share; unset: the state folder.",
     )
     spark_conf: str = setting(
         "MATINEE_SPARK_CONF", "", spark_conf, "Spark's own settings: spark.driver.port=7078 spark.executor.memory=4g."
@@ -211,16 +214,16 @@ class Settings:
         "MATINEE_RATE_LIMIT", "", rate, "Requests a client may make, or off; unset: 3000/minute, off on loopback."
     )
     model: ModelSettings = field(default_factory=ModelSettings)
-    chosen: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set
+    explicitly_set: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set
 
     def model_for(self, ratings: int) -> ModelSettings:
         """The settings of a training on so many ratings: `BY_SIZE` decides what the operator has left open."""
         made = {k: v for least, values in BY_SIZE if ratings >= least for k, v in values.items()}
-        return replace(self.model, **{k: v for k, v in made.items() if k not in self.chosen})
+        return replace(self.model, **{k: v for k, v in made.items() if k not in self.explicitly_set})
 
     def heap_for(self, ratings: int) -> str:
         """The heap of a driver that trains on so many ratings."""
-        left_open = "spark_driver_memory" not in self.chosen
+        left_open = "spark_driver_memory" not in self.explicitly_set
         return LARGE_HEAP if left_open and ratings >= LARGE_FROM else self.spark_driver_memory
 
     @property
@@ -232,7 +235,7 @@ class Settings:
             return self.host.lower() == "localhost"
 
 
-def rows() -> list[tuple[str, Any, str]]:
+def setting_rows() -> list[tuple[str, Any, str]]:
     """The table of settings as (name, default, help), in the order of the declarations."""
     declared = [f for f in (*fields(Settings), *fields(ModelSettings)) if f.metadata]
     return [(f.metadata["name"], f.default, f.metadata["help"]) for f in declared]
@@ -250,7 +253,7 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
         given |= {k: v for k, v in dotenv_values(params, encoding="utf-8").items() if v is not None}
     problems: list[str] = []
     model, own = _parsed(ModelSettings, given, problems), _parsed(Settings, given, problems)
-    settings = Settings(model=ModelSettings(**model), chosen=frozenset(model | own), **own)
+    settings = Settings(model=ModelSettings(**model), explicitly_set=frozenset(model | own), **own)
     problems += [f"{name} is not a setting of Matinee" for name in sorted(given) if _unknown(name)]
     if problems:
         raise SettingsError("; ".join(problems))
@@ -276,4 +279,4 @@ def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[
 
 
 def _unknown(name: str) -> bool:
-    return name.startswith("MATINEE_") and name not in {row[0] for row in rows()}
+    return name.startswith("MATINEE_") and name not in {row[0] for row in setting_rows()}

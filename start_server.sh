@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts Matinee: makes .venv on the first run, then runs server.py; under spark-submit where SPARK_HOME is set.
 set -euo pipefail
-. "$(dirname -- "${BASH_SOURCE[0]}")/runtime/environment.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/system/environment.sh"
 
 # A name from the environment, else from .env; empty where neither has it.
 given() {
@@ -25,7 +25,7 @@ start_under_spark_submit() {
     [ -x "$submit" ] || fail "SPARK_HOME=$1, but $submit cannot be run." \
         "Set SPARK_HOME to an unpacked Spark 4, or unset it to use the one in .venv."
     JAVA_HOME=$(given JAVA_HOME)
-    JAVA_HOME=$(JAVA_HOME=$JAVA_HOME "$VENV_PYTHON" -m runtime.java)
+    JAVA_HOME=$(JAVA_HOME=$JAVA_HOME "$VENV_PYTHON" -m spark.java)
     # Set here, since server.py starts inside a JVM that has its size already.
     options=$("$VENV_PYTHON" -c "$OPTIONS_OF_SUBMIT")
     mapfile -t options <<<"$options"

@@ -7,52 +7,53 @@ from datetime import datetime
 
 import numpy as np
 
-from scoring.factors import Factors
-from scoring.film_table import Film, FilmTable, Filters, Rows
-from scoring.rankings import Made, Ranking, best
+from catalogue.movie_table import CatalogueMovie, Filters, MovieTable
+from ranking.factors import Factors
+from ranking.rankings import ListSource, Ranking, best
+from ranking.ratings import Rows
 from storage.errors import UnknownMovieError
-from storage.recommendations import NOTHING, State
+from storage.recommendations import NO_LIST, ListVersion
 
-LISTED = 10
-MOST_KEPT = 10_000  # which take 48 MB, with the answers that are made of them
-EVERY_FILM = Filters()
+LIST_LENGTH = 10
+MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
+NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True)
-class Recommended:
-    """A film of a list with the rating its reader may be expected to give, 0.5 to 5."""
+class RecommendedMovie:
+    """A movie of a list with the rating its reader may be expected to give, 0.5 to 5."""
 
-    movie: Film
+    movie: CatalogueMovie
     expected_rating: float
 
 
 @dataclass(frozen=True, eq=False)
-class Listed:
+class RecommendationList:
     """A list, best first, and how it came to be.
 
     It is equal to itself alone, so that what is made of a list that is shown again and again can be kept beside it.
     """
 
-    items: tuple[Recommended, ...]
-    made: Made
+    items: tuple[RecommendedMovie, ...]
+    made: ListSource
 
 
-NOTHING_KEPT = NOTHING, Listed((), "stored")
+CACHE_MISS = NO_LIST, RecommendationList((), "stored")
 
 
-class KeptLists:
+class ListCache:
     """The lists that were made or read last, each with what it was made from; safe to use from many threads."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
+    def __init__(self, most: int = MAX_CACHED_LISTS) -> None:
         self._most = most
-        self._of: dict[int, tuple[State, Listed]] = {}
+        self._of: dict[int, tuple[ListVersion, RecommendationList]] = {}
         self._changing = threading.Lock()
 
-    def of(self, user_id: int) -> tuple[State, Listed]:
-        """The list that is kept for a user, or `NOTHING_KEPT`."""
-        return self._of.get(user_id, NOTHING_KEPT)
+    def of(self, user_id: int) -> tuple[ListVersion, RecommendationList]:
+        """The list that is kept for a user, or `CACHE_MISS`."""
+        return self._of.get(user_id, CACHE_MISS)
 
-    def keep(self, user_id: int, state: State, listed: Listed) -> None:
+    def keep(self, user_id: int, state: ListVersion, listed: RecommendationList) -> None:
         """Keep a list in the place of the user's older one, or of the oldest of all where there is no room."""
         with self._changing:
             self._of.pop(user_id, None)
@@ -68,15 +69,15 @@ class KeptLists:
 
 @dataclass(frozen=True)
 class Reason:
-    """A film that a user rated, and the share of that rating in all that speaks for another film."""
+    """A movie that a user rated, and the share of that rating in all that speaks for another movie."""
 
-    movie: Film
+    movie: CatalogueMovie
     share: float
 
 
 @dataclass(frozen=True)
-class Place(Recommended):
-    """A place of a list, from 1 on, with the score that put the film there, and up to three reasons for it."""
+class RankedRecommendation(RecommendedMovie):
+    """A place of a list, from 1 on, with the score that put the movie there, and up to three reasons for it."""
 
     rank: int
     score: float
@@ -84,45 +85,45 @@ class Place(Recommended):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which part of a list is asked for: of the films that pass the filters, `limit` after the first `offset`."""
+class ListRequest:
+    """Which part of a list is asked for: of the movies that pass the filters, `limit` after the first `offset`."""
 
-    limit: int = LISTED
+    limit: int = LIST_LENGTH
     offset: int = 0
-    filters: Filters = EVERY_FILM
+    filters: Filters = NO_FILTERS
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveGeneration:
     """A generation in memory, ready to serve.
 
     Attributes:
-        films: those of its factors, row for row.
+        movies: those of its factors, row for row.
         lists: made with it, so that they go with it.
     """
 
     id: int
     factors: Factors
-    films: FilmTable
+    movies: MovieTable
     trained_at: datetime
     since: datetime
-    lists: KeptLists = field(default_factory=KeptLists)
+    lists: ListCache = field(default_factory=ListCache)
 
 
 @dataclass(frozen=True)
-class Viewer:
+class UserContext:
     """Someone to recommend to: their ratings as they are now, and what there is to recommend from.
 
     Attributes:
         live: the generation that everything is made with, None before the first.
-        catalogue: all films; films: those that may be listed, row for row those of the ranking.
+        catalogue: all movies; movies: those that may be listed, row for row those of the ranking.
         version: of the history, 0 for someone who is not stored.
         ratings_seen: how many ratings the history has.
     """
 
-    live: Live | None
-    catalogue: FilmTable
-    films: FilmTable
+    live: LiveGeneration | None
+    catalogue: MovieTable
+    movies: MovieTable
     ranking: Ranking
     version: int
     ratings_seen: int
@@ -132,30 +133,32 @@ class Viewer:
         """Changes with whatever changes the list of a user who is stored."""
         return f"{self.live.id if self.live else None} {self.version}"
 
-    def rows(self, wanted: Wanted) -> Rows:
-        """The rows of the films that are wanted, best first. Raises `UnknownGenreError`."""
-        among = self.films.matching(wanted.filters)
+    def rows(self, wanted: ListRequest) -> Rows:
+        """The rows of the movies that are wanted, best first. Raises `UnknownGenreError`."""
+        among = self.movies.matching(wanted.filters)
         return best(self.ranking, wanted.offset + wanted.limit, among)[wanted.offset :]
 
-    def places(self, wanted: Wanted) -> list[Place]:
+    def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
         """The part of the list that is wanted. Raises `UnknownGenreError`."""
         rows = self.rows(wanted)
         columns = (rows, self.ranking.expected(rows), self.ranking.score[rows], self.ranking.reasons(rows))
         return [
-            Place(self.films.film(row), float(expected), rank, float(score), self._named(reasons))
+            RankedRecommendation(self.movies.movie(row), float(expected), rank, float(score), self._named(reasons))
             for rank, (row, expected, score, reasons) in enumerate(zip(*columns, strict=True), wanted.offset + 1)
         ]
 
-    def expected_ratings(self, movie_ids: Sequence[int]) -> list[Recommended]:
-        """These films, rated or not, with what they may be expected to be given. Raises `UnknownMovieError`."""
+    def expected_ratings(self, movie_ids: Sequence[int]) -> list[RecommendedMovie]:
+        """These movies, rated or not, with what they may be expected to be given. Raises `UnknownMovieError`."""
         asked = np.array(movie_ids, np.int32)
         at, known = self.catalogue.rows(asked)
         if not known.all():
             raise UnknownMovieError(*asked[~known].tolist())
         expected = self.catalogue.expected_rating[at]
-        rows, learned = self.films.rows(asked)
+        rows, learned = self.movies.rows(asked)
         expected[learned] = self.ranking.expected(rows)
-        return [Recommended(self.catalogue.film(row), float(rating)) for row, rating in zip(at, expected, strict=True)]
+        return [
+            RecommendedMovie(self.catalogue.movie(row), float(rating)) for row, rating in zip(at, expected, strict=True)
+        ]
 
     def _named(self, reasons: list[tuple[int, float]]) -> list[Reason]:
-        return [Reason(self.films.film(row), share) for row, share in reasons]
+        return [Reason(self.movies.movie(row), share) for row, share in reasons]

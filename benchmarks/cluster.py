@@ -22,19 +22,19 @@ from typing import Any
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in (".", "tests", "tests/faults"))
 
-from processes import SMALL, Service, poll, service
+from processes import SMALL, ServiceProcess, poll, service
 from soak import checkerboard
 from standalone import CONF, Standalone
 from verdicts import Promise, table
 
-from runtime.dataset import locate
+from movielens.dataset import ensure_dataset
 from settings import ROOT
 
 MODEL = SMALL | {"MATINEE_RANKER_RANK": "16", "MATINEE_RANKER_ITERATIONS": "20", "MATINEE_NEIGHBOURS": "20"}
 WAIT_SECONDS = 20.0  # for executors; a busy machine needs several to start one
 SOON_SECONDS = 30.0  # in which a training has to find out that there is no cluster
 LOST = "Lost executor"  # as Spark's driver writes it
-PATIENCE = 240.0
+TIMEOUT_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def environment(dataset: Path, cluster: Standalone, shared: Path) -> dict[str, s
     }
 
 
-def whole(running: Service, shared: Path) -> Promise:
+def whole(running: ServiceProcess, shared: Path) -> Promise:
     training = trained(running)
     warm = trained(running)
     left = [file for file in shared.rglob("*") if file.suffix == ".parquet"]
@@ -94,13 +94,13 @@ def whole(running: Service, shared: Path) -> Promise:
     return Promise("two workers train", f"{first}, then {warm.outcome} in {warm.seconds:.0f} s", held)
 
 
-def one_worker_less(running: Service, worker: Any) -> Promise:
+def one_worker_less(running: ServiceProcess, worker: Any) -> Promise:
     training = trained(running, strike=worker.kill)
     found = f"killed in the fit of the ranker; {training.outcome} after {training.seconds:.0f} s"
     return Promise("a fit outlives a worker", found, training.outcome == "published")
 
 
-def nobody_there(running: Service, cluster: Standalone) -> Promise:
+def nobody_there(running: ServiceProcess, cluster: Standalone) -> Promise:
     before = running.told().count(LOST)
     for node in (cluster.master, *cluster.workers):
         if node is not None:
@@ -112,7 +112,7 @@ def nobody_there(running: Service, cluster: Standalone) -> Promise:
     return Promise("without a cluster a run fails by name", found, named and training.seconds < SOON_SECONDS)
 
 
-def all_back(running: Service, cluster: Standalone) -> Promise:
+def all_back(running: ServiceProcess, cluster: Standalone) -> Promise:
     cluster.start_master()
     cluster.start_worker()
     training = trained(running)
@@ -125,19 +125,19 @@ def served_all_the_while(served: Served) -> Promise:
     return Promise("lists are served all the while", found, served.lists > 0 and not served.wrong)
 
 
-def trained(running: Service, strike: Any = None) -> Training:
+def trained(running: ServiceProcess, strike: Any = None) -> Training:
     """Order a training and wait for its end; with `strike`, called once the ranker is being fitted."""
     began = time.monotonic()
     run = poll(lambda: ordered(running), what="an order that is taken")
     if strike is not None:
-        poll(lambda: in_a_fit(now_of(running)), PATIENCE, "a fit")
+        poll(lambda: in_a_fit(now_of(running)), TIMEOUT_SECONDS, "a fit")
         strike()
-    ended = poll(lambda: now if (now := now_of(running))["state"] != "running" else None, PATIENCE, "its end")
+    ended = poll(lambda: now if (now := now_of(running))["state"] != "running" else None, TIMEOUT_SECONDS, "its end")
     assert ended["run_id"] == run, ended
     return Training(ended["outcome"], ended["error"], time.monotonic() - began)
 
 
-def ordered(running: Service) -> int | None:
+def ordered(running: ServiceProcess) -> int | None:
     """The id of a run that begins; None while the last one is not quite over."""
     answer = running.http.post("/api/v1/retrain")
     assert answer.status_code in (202, 409), answer.text
@@ -149,25 +149,25 @@ def in_a_fit(now: dict[str, Any]) -> bool:
     return bool(now["phase"] == "ranker" and now["progress"] > 0.05)
 
 
-def now_of(running: Service) -> dict[str, Any]:
+def now_of(running: ServiceProcess) -> dict[str, Any]:
     told: dict[str, Any] = running.get("/api/v1/retrain")
     return told
 
 
 @contextmanager
-def read_all_the_while(running: Service) -> Iterator[Served]:
+def read_all_the_while(running: ServiceProcess) -> Iterator[Served]:
     """Read the list of somebody new ten times a second, in a thread, for as long as the block takes."""
     served, over = Served(), threading.Event()
-    user = running.new_user(film_2=5.0, film_4=5.0, film_1=1.0)
+    user = running.new_user(movie_2=5.0, movie_4=5.0, movie_1=1.0)
 
     def read() -> None:
         while not over.wait(0.1):
             began = time.monotonic()
-            films = running.recommended(user)
+            movies = running.recommended(user)
             served.slowest = max(served.slowest, time.monotonic() - began)
             served.lists += 1
-            if len(set(films)) != 10:
-                served.wrong.append(f"a list of {len(films)}")
+            if len(set(movies)) != 10:
+                served.wrong.append(f"a list of {len(movies)}")
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -186,7 +186,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="matinee-cluster-") as work:
         here = Path(work)
         here.chmod(0o755)  # an unprivileged PostgreSQL has to enter it
-        folder = locate(given.dataset, here) if given.dataset else checkerboard(here / "checkerboard")
+        folder = ensure_dataset(given.dataset, here) if given.dataset else checkerboard(here / "checkerboard")
         found, served = trial(folder, here)
     written = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

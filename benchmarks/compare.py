@@ -17,18 +17,18 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
 from contest import Split
 from ledger import here
 
-from jobs.evaluate import TEST_SHARE, relevant_films
-from runtime.movielens import read_set
-from scoring.evaluation import Result, Row, list_quality, mean
-from scoring.many import counted
-from scoring.splits import in_order, latest
+from evaluation.protocol_result import ProtocolResult, Row, list_quality, mean
+from evaluation.splits import latest_mask, sort_by_user_and_time
+from jobs.protocols import TEST_SHARE, relevant_movies
+from movielens.reader import read_dataset
+from ranking.batch_lists import count_ratings
 
 HERE = Path(__file__).resolve().parent
 QUALITY = ("NDCG@10", "Recall@10", "Recall@20", "hit rate@10", "coverage@10", "under 25 ratings")
@@ -65,13 +65,13 @@ class Contest:
     """One split of one set, of which a model sees what is to train on; and its lists, judged by the rest."""
 
     def __init__(self, dataset: Path, scratch: Path) -> None:
-        ratings, films = read_set(dataset)
-        ordered = in_order(ratings)
-        test = latest(ordered, TEST_SHARE)
-        self.split, self.scratch = Split(ordered.take(~test), films), scratch
+        ratings, movies = read_dataset(dataset)
+        ordered = sort_by_user_and_time(ratings)
+        test = latest_mask(ordered, TEST_SHARE)
+        self.split, self.scratch = Split(ordered.take(~test), movies), scratch
         self.split.save(scratch / "split.npz")
-        self.users, self.relevant = relevant_films(ordered.take(test))
-        self.count = counted(self.split.train, films, 0).astype(np.int32)
+        self.users, self.relevant = relevant_movies(ordered.take(test))
+        self.count = count_ratings(self.split.train, movies, 0).astype(np.int32)
         self._seedless: dict[str, Row] = {}
 
     def row(self, name: str, seed: int) -> Row | None:
@@ -100,24 +100,24 @@ class Contest:
     def _judged(self) -> dict[str, float]:
         of_judged = np.searchsorted(self.split.users, self.users)
         lists = np.load(self.scratch / "lists.npy")[of_judged]
-        return list_quality(lists, self.relevant, self.split.films, self.count)
+        return list_quality(lists, self.relevant, self.split.movies, self.count)
 
 
-def compared(dataset: Path, seeds: Sequence[int], names: Sequence[str] = tuple(MODELS)) -> list[Result]:
+def compared(dataset: Path, seeds: Sequence[int], names: Sequence[str] = tuple(MODELS)) -> list[ProtocolResult]:
     """One result a seed; a model whose library is missing, or to which the set is too large, is left out."""
     with tempfile.TemporaryDirectory(prefix="matinee-compare-") as scratch:
         contest = Contest(dataset, Path(scratch))
-        facts = {"users judged": len(contest.users), "films": len(contest.split.films)}
+        facts = {"users judged": len(contest.users), "movies": len(contest.split.movies)}
         facts["ratings trained on"] = len(contest.split.train)
         results = []
         for seed in seeds:
             rows = {name: contest.row(name, seed) for name in names}
             found = {name: row for name, row in rows.items() if row is not None}
-            results.append(Result("temporal", (seed,), found, facts))
+            results.append(ProtocolResult("temporal", (seed,), found, facts))
         return results
 
 
-def markdown(result: Result, columns: Sequence[str]) -> str:
+def markdown(result: ProtocolResult, columns: Sequence[str]) -> str:
     """These measures of a result as a Markdown table."""
     lines = [f"| model | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in result.rows.items():

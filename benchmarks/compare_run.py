@@ -15,14 +15,14 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
 from contest import LeftOutError, Split, Train, Trained
 from footprint import cpu_seconds, most_held
 
-from scoring.evaluation import LONGEST
+from evaluation.protocol_result import LONGEST
 
 MEASURED_SECONDS = 1.0
 

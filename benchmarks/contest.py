@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from scoring.ratings import Floats, Ints, Ratings
-from scoring.top_n import top_n
+from ranking.ratings import Floats, Ints, Ratings
+from ranking.top_n import top_n
 
 LIKE = 3.5
-LISTED = 10
-MOST_FILMS = 12_000  # that models are asked to compare all with all: a matrix of them in double precision is 1.2 GB
+LIST_LENGTH = 10
+MOST_MOVIES = 12_000  # that models are asked to compare all with all: a matrix of them in double precision is 1.2 GB
 KNOWN, TOLD = "known", "told"
 """Two ways to a list: for a user who was trained on, with what the training left of them; and from a history alone."""
 Rows = npt.NDArray[np.intp]
 Scores = Callable[[int], Floats]
-"""The scores of all films for the user in this row."""
+"""The scores of all movies for the user in this row."""
 
 
 class LeftOutError(Exception):
@@ -28,25 +28,25 @@ class LeftOutError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """The ratings to train on, user by user, and the catalogue; users and films have rows, in the order of their ids.
+    """The ratings to train on, user by user, and the catalogue; users and movies have rows, in the order of their ids.
 
     Attributes:
-        films: the ids of the whole catalogue, ascending [f].
+        movies: the ids of the whole catalogue, ascending [f].
     """
 
     train: Ratings
-    films: Ints
+    movies: Ints
 
     def save(self, file: Path) -> None:
-        ratings = {name: getattr(self.train, name) for name in ("user", "film", "rating", "at")}
-        np.savez(file, films=self.films, **ratings)
+        ratings = {name: getattr(self.train, name) for name in ("user", "movie", "rating", "at")}
+        np.savez(file, movies=self.movies, **ratings)
 
     @classmethod
     def load(cls, file: Path) -> "Split":
         with np.load(file) as saved:
             columns = {name: saved[name] for name in saved.files}
-        films = columns.pop("films")
-        return cls(Ratings(**columns), films)
+        movies = columns.pop("movies")
+        return cls(Ratings(**columns), movies)
 
     @cached_property
     def users(self) -> Ints:
@@ -64,13 +64,13 @@ class Split:
         return np.searchsorted(self.users, self.train.user)
 
     @cached_property
-    def film(self) -> Rows:
-        """The row of each rating's film."""
-        return np.searchsorted(self.films, self.train.film)
+    def movie(self) -> Rows:
+        """The row of each rating's movie."""
+        return np.searchsorted(self.movies, self.train.movie)
 
     @cached_property
     def likes(self) -> sparse.csr_matrix:
-        """1 where a user likes a film [u, f]."""
+        """1 where a user likes a movie [u, f]."""
         liked = self.train.rating >= LIKE
         return self.matrix(np.ones(liked.sum(), np.float32), liked)
 
@@ -79,14 +79,14 @@ class Split:
         """The rows of `likes`, each a matrix [1, f]: what a library is asked with for one user."""
         return list(self.likes)
 
-    def refuse_many_films(self) -> None:
-        """Raise `LeftOutError` where a matrix of films by films would be too large, and take too long."""
-        if len(self.films) > MOST_FILMS:
-            raise LeftOutError(f"it compares all films with all, and these are {len(self.films):,}")
+    def refuse_many_movies(self) -> None:
+        """Raise `LeftOutError` where a matrix of movies by movies would be too large, and take too long."""
+        if len(self.movies) > MOST_MOVIES:
+            raise LeftOutError(f"it compares all movies with all, and these are {len(self.movies):,}")
 
     def matrix(self, values: Floats, among: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
-        """One value for each rating that is `among` those wanted, users by films."""
-        return sparse.csr_matrix((values, (self.user[among], self.film[among])), (len(self.users), len(self.films)))
+        """One value for each rating that is `among` those wanted, users by movies."""
+        return sparse.csr_matrix((values, (self.user[among], self.movie[among])), (len(self.users), len(self.movies)))
 
     def history(self, row: int) -> slice:
         """Where in `train` a user's ratings are."""
@@ -98,9 +98,9 @@ class Trained:
     """A trained model.
 
     Attributes:
-        listed: the n best films for the user in a row, their ids, best first: none that they rated.
-        one: ways to ten films for the user in a row; by KNOWN or TOLD.
-        every: ways to ten films for every user at once; by KNOWN or TOLD.
+        listed: the n best movies for the user in a row, their ids, best first: none that they rated.
+        one: ways to ten movies for the user in a row; by KNOWN or TOLD.
+        every: ways to ten movies for every user at once; by KNOWN or TOLD.
     """
 
     listed: Callable[[int, int], Ints]
@@ -113,10 +113,10 @@ Train = Callable[[Split, int], Trained]
 
 
 def best_by(split: Split, scores: Scores) -> Callable[[int, int], Ints]:
-    """`Trained.listed` by the scores of all films, the same for every model: ties go to the lower id."""
-    every = np.ones(len(split.films), bool)
+    """`Trained.listed` by the scores of all movies, the same for every model: ties go to the lower id."""
+    every = np.ones(len(split.movies), bool)
 
     def listed(row: int, n: int) -> Ints:
-        return split.films[top_n(scores(row), n, split.film[split.history(row)], every)]
+        return split.movies[top_n(scores(row), n, split.movie[split.history(row)], every)]
 
     return listed

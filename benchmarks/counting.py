@@ -19,9 +19,9 @@ from figures import Figure, Figures, middle
 from flask import Flask, Response
 from prometheus_client import generate_latest
 
-from runtime.shared_counts import sharing, shown
-from web.metrics import Metrics, metrics, note_routes
+from system.shared_counts import sharing, shown
 from web.request_log import RequestLog
+from web.request_metrics import RequestMetrics, metrics, record_route_patterns
 
 ROUTE, BODY = "/users/<user_id>/recommendations", b"[]"
 MOST_MICROSECONDS = 30.0
@@ -41,7 +41,7 @@ def measure(quick: bool) -> Figures:
 
 def turns(repeats: int, requests: int) -> dict[str, object]:
     """Microseconds that counting adds to a request, those of one without it, and milliseconds of a look, each turn."""
-    counts = Metrics()
+    counts = RequestMetrics()
     counting, plain = application(counts), application(None)
     timed(counting, requests)
     without, added = [], []
@@ -51,7 +51,7 @@ def turns(repeats: int, requests: int) -> dict[str, object]:
     return {"added": added, "without": without, "page": median(look(counts) for _ in range(repeats))}
 
 
-def application(counts: Metrics | None) -> Application:
+def application(counts: RequestMetrics | None) -> Application:
     """Answers a list at once, and counts it if there is something to count with."""
     app = Flask(__name__)
     app.extensions["metrics"] = counts
@@ -63,7 +63,7 @@ def application(counts: Metrics | None) -> Application:
         return Response(BODY)
 
     if counts:
-        note_routes(app)
+        record_route_patterns(app)
     return RequestLog(app, counts.request if counts else lambda environ, status, seconds: None)
 
 
@@ -78,7 +78,7 @@ def timed(app: Application, requests: int) -> float:
     return 1e6 * (time.thread_time() - began) / requests
 
 
-def look(counts: Metrics) -> float:
+def look(counts: RequestMetrics) -> float:
     """Milliseconds to add up and write down what all processes have counted."""
     began = time.perf_counter()
     generate_latest(shown(counts.registry))

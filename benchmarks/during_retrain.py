@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Any
 
 from figures import Figure, Figures, middle
-from processes import Service, poll
+from processes import ServiceProcess, poll
 from stage import keep_lists, list_of, port_of, running, stage, warm_up
 from wire_load import Load, Seen, carry_out, checked, under_load
 
@@ -43,7 +43,7 @@ def measure(quick: bool) -> Figures:
     }
 
 
-def retrain(process: Service) -> float:
+def retrain(process: ServiceProcess) -> float:
     """Have the service train and wait until that has ended; how many seconds it took."""
     asked = process.http.post("/api/v1/retrain")
     asked.raise_for_status()
@@ -55,12 +55,12 @@ def retrain(process: Service) -> float:
     return (finished - began).total_seconds()
 
 
-def _ended(process: Service, run: int) -> dict[str, Any] | None:
+def _ended(process: ServiceProcess, run: int) -> dict[str, Any] | None:
     told: dict[str, Any] = process.get("/api/v1/retrain")
     return told if told["run_id"] == run and told["outcome"] else None
 
 
-def _during(process: Service, load: Load) -> tuple[Seen, float]:
+def _during(process: ServiceProcess, load: Load) -> tuple[Seen, float]:
     """What clients saw during a retrain, and how long it took: loads follow each other until it has ended."""
     every, done = Seen(), threading.Event()
     with ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as clients:

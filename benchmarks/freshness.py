@@ -21,16 +21,16 @@ def measure(quick: bool) -> Figures:
 
 
 def _seconds(wire: Kept, user: int) -> float:
-    """Rate the first film of a list, and see it gone."""
+    """Rate the first movie of a list, and see it gone."""
     wire.ask(list_of(user))
-    film = _films(wire)[0]
-    took = wire.ask(send("POST", f"/users/{user}/views/{film}", '{"rating": 4.5}')) + wire.ask(list_of(user))
-    if film in _films(wire):
-        raise RuntimeError(f"user {user} has just rated film {film} and is told to watch it")
+    movie = _movies(wire)[0]
+    took = wire.ask(send("POST", f"/users/{user}/views/{movie}", '{"rating": 4.5}')) + wire.ask(list_of(user))
+    if movie in _movies(wire):
+        raise RuntimeError(f"user {user} has just rated movie {movie} and is told to watch it")
     return took
 
 
-def _films(wire: Kept) -> list[int]:
+def _movies(wire: Kept) -> list[int]:
     return [dict(pairs)["movie_id"] for pairs in json.loads(wire.answer[1])]
 
 

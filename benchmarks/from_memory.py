@@ -25,12 +25,12 @@ from sqlalchemy import make_url
 from app import create_app
 from health import Health
 from recommender import Recommender
-from runtime.logs import log_to_stderr
 from settings import Settings
 from storage.database import Database
+from system.logs import log_to_stderr
 from web.edge import harden
-from web.metrics import Metrics
 from web.request_log import RequestLog
+from web.request_metrics import RequestMetrics
 
 Fields = list[tuple[str, str]]
 TYPE = "Content-Type"
@@ -48,7 +48,7 @@ def bare(fields: Fields, body: bytes, url: str) -> WSGIApplication:
         start_response("200 OK", fields)
         return [body]
 
-    return RequestLog(answer, Metrics().request)
+    return RequestLog(answer, RequestMetrics().request)
 
 
 def service(fields: Fields, body: bytes, url: str) -> WSGIApplication:

@@ -1,6 +1,6 @@
 """Make a MovieLens-shaped set of any size, up to ml-32m's and beyond, in which everybody's true taste is known.
 
-    python benchmarks/generate.py FOLDER [--ratings 32000000] [--users N] [--films N] [--seed 1]
+    python benchmarks/generate.py FOLDER [--ratings 32000000] [--users N] [--movies N] [--seed 1]
 
 The folder gets movies.csv and ratings.csv as MovieLens has them. The same numbers give the same files. People are made
 some thousand at a time on all cores, so it takes little memory however large the set is.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
@@ -27,11 +27,11 @@ import pyarrow as pa
 import pyarrow.csv
 from planted_world import GENRES, People, World, activity, make_people, make_world
 
-from runtime.progress import progress
-from scoring.ratings import Ints, Ratings
+from ranking.ratings import Ints, Ratings
+from system.progress import progress
 
 EACH = 160  # ratings of a person on average, in ml-latest-small as in ml-32m
-MOST_FILMS, MOST_RATINGS, FILMS_GROW = 87_000, 32_000_000, 0.38  # films by ratings, about right for both of them
+MOST_MOVIES, MOST_RATINGS, MOVIES_GROW = 87_000, 32_000_000, 0.38  # movies by ratings, about right for both of them
 TOGETHER = 500_000  # ratings made at a time
 FIRST_SECOND, LAST_SECOND = 820_454_400, 1_697_000_000  # of MovieLens's ratings
 SITTING, PAUSE, PAUSES = 30.0, 30 * 86_400.0, 0.02  # seconds from one rating to the next, now and then far more
@@ -47,28 +47,28 @@ class Size:
 
     ratings: int
     users: int
-    films: int
+    movies: int
     seed: int = 1
 
     @classmethod
     def like_movielens(cls, ratings: int, seed: int = 1) -> "Size":
-        """As many users and films as MovieLens's sets of so many ratings have."""
-        return cls(ratings, ratings // EACH, round(MOST_FILMS * (ratings / MOST_RATINGS) ** FILMS_GROW), seed)
+        """As many users and movies as MovieLens's sets of so many ratings have."""
+        return cls(ratings, ratings // EACH, round(MOST_MOVIES * (ratings / MOST_RATINGS) ** MOVIES_GROW), seed)
 
     @cached_property
     def world(self) -> World:
-        """Its films."""
-        return make_world(self.films, self.random(WORLD))
+        """Its movies."""
+        return make_world(self.movies, self.random(WORLD))
 
     @cached_property
-    def film_ids(self) -> Ints:
-        """The id of each film of the world [f], which does not tell how well known it is."""
-        return (ID_STEP * self.random(IDS).permutation(self.films) + 1).astype(np.int32)
+    def movie_ids(self) -> Ints:
+        """The id of each movie of the world [f], which does not tell how well known it is."""
+        return (ID_STEP * self.random(IDS).permutation(self.movies) + 1).astype(np.int32)
 
     @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
         """How much each user rates [u]; the first has the id 1."""
-        return activity(self.users, self.ratings, self.films, self.random(COUNTS))
+        return activity(self.users, self.ratings, self.movies, self.random(COUNTS))
 
     def random(self, *purpose: int) -> np.random.Generator:
         """The random numbers for a purpose."""
@@ -79,7 +79,7 @@ def write_set(folder: Path, size: Size) -> None:
     """Write movies.csv and ratings.csv into a folder, which is made. Raises `ValueError` for an impossible size."""
     groups = _groups(size.counts)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_films(folder / "movies.csv", size)
+    _write_movies(folder / "movies.csv", size)
     with (
         ProcessPoolExecutor() as workers,
         (folder / "ratings.csv").open("wb") as file,
@@ -92,12 +92,12 @@ def write_set(folder: Path, size: Size) -> None:
 
 
 def ratings_of(size: Size, people: People, counts: npt.NDArray[np.int64], rng: np.random.Generator) -> Ratings:
-    """What these people rate, by user, from 0, and film; each of them `counts` [u] films."""
-    person, film = size.world.watched(people, counts, rng)
-    rating = size.world.rated(people, person, film, rng)
+    """What these people rate, by user, from 0, and movie; each of them `counts` [u] movies."""
+    person, movie = size.world.watched(people, counts, rng)
+    rating = size.world.rated(people, person, movie, rng)
     at = _times(person, rng)
-    order = np.lexsort((size.film_ids[film], person))
-    return Ratings(person.astype(np.int32), size.film_ids[film], rating, at).take(order)
+    order = np.lexsort((size.movie_ids[movie], person))
+    return Ratings(person.astype(np.int32), size.movie_ids[movie], rating, at).take(order)
 
 
 def _groups(counts: npt.NDArray[np.int64]) -> list[range]:
@@ -122,17 +122,17 @@ def _lines_of(size: Size, users: range) -> bytes:
     people = make_people(len(users), rng)
     ratings = ratings_of(size, people, size.counts[users.start : users.stop], rng)
     texts = RATING_TEXTS.take(pa.array((ratings.rating * 2).astype(np.int8)))
-    columns = {"u": ratings.user + np.int32(users.start + 1), "f": ratings.film, "r": texts, "t": ratings.at}
+    columns = {"u": ratings.user + np.int32(users.start + 1), "f": ratings.movie, "r": texts, "t": ratings.at}
     out = io.BytesIO()
     pyarrow.csv.write_csv(pa.table(columns), out, WRITING)
     return out.getvalue()
 
 
-def _write_films(file: Path, size: Size) -> None:
-    years = size.random(IDS, 1).integers(1930, 2024, size.films)
-    by_suit = np.argsort(-size.world.suits, axis=1)[:, :2]  # the genres are the two tastes that a film suits best
-    rows = sorted(zip(size.film_ids.tolist(), years.tolist(), by_suit.tolist(), strict=True))
-    lines = [f"{film},Film {film} ({year}),{GENRES[a]}|{GENRES[b]}\n" for film, year, (a, b) in rows]
+def _write_movies(file: Path, size: Size) -> None:
+    years = size.random(IDS, 1).integers(1930, 2024, size.movies)
+    by_suit = np.argsort(-size.world.suits, axis=1)[:, :2]  # the genres are the two tastes that a movie suits best
+    rows = sorted(zip(size.movie_ids.tolist(), years.tolist(), by_suit.tolist(), strict=True))
+    lines = [f"{movie},Movie {movie} ({year}),{GENRES[a]}|{GENRES[b]}\n" for movie, year, (a, b) in rows]
     file.write_text("movieId,title,genres\n" + "".join(lines))
 
 
@@ -141,11 +141,11 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where to write movies.csv and ratings.csv")
     parser.add_argument("--ratings", type=int, default=MOST_RATINGS, help="how many (default 32 million)")
     parser.add_argument("--users", type=int, help="how many (default: as MovieLens's sets of so many ratings have)")
-    parser.add_argument("--films", type=int, help="how many (the same)")
+    parser.add_argument("--movies", type=int, help="how many (the same)")
     parser.add_argument("--seed", type=int, default=1, help="which one of this size (default 1)")
     given = parser.parse_args()
     usual = Size.like_movielens(given.ratings, given.seed)
-    size = replace(usual, users=given.users or usual.users, films=given.films or usual.films)
+    size = replace(usual, users=given.users or usual.users, movies=given.movies or usual.movies)
     began = time.monotonic()
     try:
         write_set(given.folder, size)
@@ -153,7 +153,7 @@ def main() -> int:
         parser.error(str(error))
     seconds = time.monotonic() - began
     print(
-        f"{given.folder}: {size.ratings:,} ratings of {size.films:,} films by {size.users:,} people in {seconds:.0f} s"
+        f"{given.folder}: {size.ratings:,} ratings of {size.movies:,} movies by {size.users:,} people in {seconds:.0f} s"
     )
     return 0
 

@@ -6,9 +6,9 @@ Their training may use all cores; a list is made by one thread, as one of ours i
 from typing import Any
 
 import numpy as np
-from contest import KNOWN, LISTED, TOLD, Split, Trained, best_by
+from contest import KNOWN, LIST_LENGTH, TOLD, Split, Trained, best_by
 
-from scoring.ratings import Floats
+from ranking.ratings import Floats
 
 
 def implicit_als(split: Split, seed: int) -> Trained:
@@ -39,7 +39,7 @@ def lenskit_knn(split: Split, seed: int) -> Trained:
     """LensKit's item-kNN on likes with its own default settings."""
     from lenskit.knn import ItemKNNScorer  # type: ignore[import-not-found]
 
-    split.refuse_many_films()
+    split.refuse_many_movies()
     return _lenskit(split, seed, ItemKNNScorer(feedback="implicit"))
 
 
@@ -52,10 +52,10 @@ def _implicit(split: Split, seed: int, **settings: Any) -> Trained:
     people, likes = np.arange(len(split.users)), split.likes
 
     def one(row: int, told: bool) -> Any:
-        return model.recommend(row, split.likes_of_each[row], N=LISTED, recalculate_user=told)
+        return model.recommend(row, split.likes_of_each[row], N=LIST_LENGTH, recalculate_user=told)
 
     def every(told: bool) -> Any:
-        return model.recommend(people, likes, N=LISTED, recalculate_user=told)
+        return model.recommend(people, likes, N=LIST_LENGTH, recalculate_user=told)
 
     return Trained(
         best_by(split, lambda row: np.asarray(model.item_factors @ model.user_factors[row], np.float32)),
@@ -71,21 +71,21 @@ def _lenskit(split: Split, seed: int, scorer: Any) -> Trained:
     from lenskit.data import ItemList, RecQuery, from_interactions_df  # type: ignore[import-not-found]
     from lenskit.training import TrainingOptions  # type: ignore[import-not-found]
 
-    user, film = split.likes.nonzero()
-    table = pd.DataFrame({"user_id": split.users[user], "item_id": split.films[film]})
-    pipeline = lenskit.topn_pipeline(scorer, n=LISTED)
+    user, movie = split.likes.nonzero()
+    table = pd.DataFrame({"user_id": split.users[user], "item_id": split.movies[movie]})
+    pipeline = lenskit.topn_pipeline(scorer, n=LIST_LENGTH)
     pipeline.train(from_interactions_df(table), TrainingOptions(rng=seed))
-    catalogue, users = ItemList(item_ids=split.films), split.users.tolist()
+    catalogue, users = ItemList(item_ids=split.movies), split.users.tolist()
     trained = pipeline.node("scorer").component
 
     def scores(row: int) -> Floats:
-        liked = split.films[split.likes_of_each[row].indices]
+        liked = split.movies[split.likes_of_each[row].indices]
         query = RecQuery(user_id=users[row], history_items=ItemList(item_ids=liked))
         scored: Floats = np.nan_to_num(trained(query, catalogue).scores(), nan=-np.inf).astype(np.float32)
         return scored
 
     return Trained(
         best_by(split, scores),
-        {TOLD: lambda row: lenskit.recommend(pipeline, users[row], LISTED)},
-        {TOLD: lambda: lenskit.batch.recommend(pipeline, users, LISTED, n_jobs=1)},
+        {TOLD: lambda row: lenskit.recommend(pipeline, users[row], LIST_LENGTH)},
+        {TOLD: lambda: lenskit.batch.recommend(pipeline, users, LIST_LENGTH, n_jobs=1)},
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-LISTED = 10
+LIST_LENGTH = 10
 USERS_AT_ONCE = 10  # of one client
 WORDS = ("love", "star", "the night", "toy", "dead", "amercia", "girl", "war", "christmas", "life")
 SHARES = {  # of each kind of request; the last three only where there is /api/v1
@@ -26,7 +26,7 @@ class Tally:
     Attributes:
         answers: how many of each kind of request were answered.
         failed: answers with 5xx, and connections that broke or were silent, by the kind of request.
-        wrong: every other answer that should not have been, described: one with 4xx, a list that is short or has a film
+        wrong: every other answer that should not have been, described: one with 4xx, a list that is short or has a movie
             that was seen, views that are not those that were sent.
         seconds: how long each answer took.
     """
@@ -57,8 +57,8 @@ class Plan:
 
     Attributes:
         port: of the service on 127.0.0.1.
-        films: ids that can be rated.
-        most_rated: how many films one user rates at most; later ratings replace earlier ones.
+        movies: ids that can be rated.
+        most_rated: how many movies one user rates at most; later ratings replace earlier ones.
         clients: how many go at once.
         rate: requests a second of all clients of this process.
         seconds: for how long.
@@ -67,7 +67,7 @@ class Plan:
     """
 
     port: int
-    films: Sequence[int]
+    movies: Sequence[int]
     most_rated: int
     clients: int
     rate: float
@@ -138,29 +138,29 @@ class Client:
             self._browse()
 
     def _rate(self, user: int, kind: str) -> None:
-        film, rating = self._random.choice(self._plan.films), self._random.randint(1, 10) / 2
+        movie, rating = self._random.choice(self._plan.movies), self._random.randint(1, 10) / 2
         if len(self._rated[user]) >= self._plan.most_rated:
-            film = self._random.choice(list(self._rated[user]))
+            movie = self._random.choice(list(self._rated[user]))
         if kind == "rate":
-            self._ask("POST", f"/users/{user}/views/{film}", {"rating": rating})
+            self._ask("POST", f"/users/{user}/views/{movie}", {"rating": rating})
         else:
-            self._ask("PUT", f"/api/v1/users/{user}/ratings/{film}", {"rating": rating})
-        self._rated[user][film] = rating
+            self._ask("PUT", f"/api/v1/users/{user}/ratings/{movie}", {"rating": rating})
+        self._rated[user][movie] = rating
 
-    def _check_list(self, user: int, films: list[int]) -> None:
-        self._expect(len(films) == len(set(films)) == LISTED, f"user {user} got {films}")
-        self._expect(not self._rated[user].keys() & set(films), f"user {user} has seen some of {films}")
+    def _check_list(self, user: int, movies: list[int]) -> None:
+        self._expect(len(movies) == len(set(movies)) == LIST_LENGTH, f"user {user} got {movies}")
+        self._expect(not self._rated[user].keys() & set(movies), f"user {user} has seen some of {movies}")
 
     def _check_v1_list(self, user: int) -> None:
-        found = self._ask("GET", f"/api/v1/users/{user}/recommendations?limit={LISTED}")
+        found = self._ask("GET", f"/api/v1/users/{user}/recommendations?limit={LIST_LENGTH}")
         self._check_list(user, [item["movie"]["movie_id"] for item in found["items"]])
         rated = len(self._rated[user])
         self._expect(found["ratings_seen"] == rated, f"user {user}: {found['ratings_seen']} of {rated} ratings seen")
 
     def _browse(self) -> None:
-        word, film = quote(self._random.choice(WORDS)), self._random.choice(self._plan.films)
+        word, movie = quote(self._random.choice(WORDS)), self._random.choice(self._plan.movies)
         path = self._random.choice(
-            (f"/api/v1/movies?q={word}", f"/api/v1/movies/{film}/similar", f"/api/v1/movies/{film}")
+            (f"/api/v1/movies?q={word}", f"/api/v1/movies/{movie}/similar", f"/api/v1/movies/{movie}")
         )
         self._expect(bool(self._ask("GET", path)), path)
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from figures import Figure, Figures, middle, ratio
-from processes import Service, processes_of
+from processes import ServiceProcess, processes_of
 from stage import keep_lists, list_of, port_of, running, stage, warm_up
 from wire_load import Load, under_load
 
@@ -40,7 +40,7 @@ def measure(quick: bool) -> Figures:
     }
 
 
-def serving_seconds(process: Service) -> float:
+def serving_seconds(process: ServiceProcess) -> float:
     """CPU seconds taken so far by the processes that answer on the port of a service."""
     workers = [int(shown.split()[0]) for shown in processes_of(process.state_dir) if "serving.worker" in shown]
     mine = [pid for pid in workers if _parent(pid) == process.process.pid]

@@ -4,7 +4,7 @@
 
 Both hold the model in memory alone. The seed trains an ALS of rank 8 with DataFrames every 12 minutes, for all, and
 stores everybody's ten best; the tutorial, of the kind "Spark and Flask on MovieLens", trains one with RDDs at each
-rating that comes, and predicts all films that a user has not seen at each list that is asked for.
+rating that comes, and predicts all movies that a user has not seen at each list that is asked for.
 """
 
 import json
@@ -22,11 +22,11 @@ from pyspark.ml import recommendation as ml
 from pyspark.mllib import recommendation as mllib
 from pyspark.sql import SparkSession
 
-from runtime.spark import close_session, open_session
 from settings import ROOT, Settings
+from spark.session import close_session, open_session
 
 RANK, ITERATIONS, REGULARIZATION = 8, 10, 0.1
-LISTED, LEAST_RATINGS = 10, 25
+LIST_LENGTH, LEAST_RATINGS = 10, 25
 USERS = 1000  # whose lists the seed stores
 TURNS = 2  # each is a training
 
@@ -71,33 +71,33 @@ class Seed:
             ratingCol="rating", coldStartStrategy="drop",
         )  # fmt: skip
         users = ratings.select("userId").distinct().limit(USERS)
-        als.fit(ratings).recommendForUserSubset(users, LISTED).collect()
+        als.fit(ratings).recommendForUserSubset(users, LIST_LENGTH).collect()
         return time.perf_counter() - began
 
 
 class Tutorial:
-    """ALS on RDDs, trained at each rating; a list is the best of all films unseen that were rated often enough."""
+    """ALS on RDDs, trained at each rating; a list is the best of all movies unseen that were rated often enough."""
 
     def __init__(self, spark: SparkSession, dataset: Path) -> None:
         self._context = spark.sparkContext
         lines = self._context.textFile(str(dataset / "ratings.csv")).filter(lambda line: not line.startswith("userId"))
         self._ratings = lines.map(_rating).cache()
-        films = self._context.textFile(str(dataset / "movies.csv")).filter(lambda line: not line.startswith("movieId"))
-        self._titles = films.map(lambda line: (int(line.split(",", 1)[0]), line.split(",", 1)[1])).cache()
+        movies = self._context.textFile(str(dataset / "movies.csv")).filter(lambda line: not line.startswith("movieId"))
+        self._titles = movies.map(lambda line: (int(line.split(",", 1)[0]), line.split(",", 1)[1])).cache()
         self._train()
 
-    def rate(self, user: int, film: int, rating: float) -> None:
-        self._ratings = self._ratings.union(self._context.parallelize([(user, film, rating)]))
+    def rate(self, user: int, movie: int, rating: float) -> None:
+        self._ratings = self._ratings.union(self._context.parallelize([(user, movie, rating)]))
         self._train()
 
     def top(self, user: int) -> list[tuple[str, float, int]]:
-        """The ten best of the films that a user has not rated, as (title, rating to be expected, how many rated it)."""
+        """The ten best of the movies that a user has not rated, as (title, rating to be expected, how many rated it)."""
         seen = set(self._ratings.filter(lambda row: row[0] == user).map(lambda row: row[1]).collect())
-        unseen = self._titles.keys().filter(lambda film: film not in seen).map(lambda film: (user, film))
+        unseen = self._titles.keys().filter(lambda movie: movie not in seen).map(lambda movie: (user, movie))
         foretold = self._model.predictAll(unseen).map(lambda row: (row.product, row.rating))
         told = foretold.join(self._titles).join(self._counts).map(lambda row: (*row[1][0][::-1], row[1][1]))
         best: list[tuple[str, float, int]] = told.filter(lambda row: row[2] >= LEAST_RATINGS).takeOrdered(
-            LISTED, key=lambda row: -row[1]
+            LIST_LENGTH, key=lambda row: -row[1]
         )
         return best
 
@@ -108,8 +108,8 @@ class Tutorial:
 
 
 def _rating(line: str) -> tuple[int, int, float]:
-    user, film, rating = line.split(",")[:3]
-    return int(user), int(film), float(rating)
+    user, movie, rating = line.split(",")[:3]
+    return int(user), int(movie), float(rating)
 
 
 def measured(way: str, dataset: Path) -> dict[str, Any]:
@@ -134,8 +134,8 @@ def _turns(engine: Tutorial) -> dict[str, list[float]]:
         began = time.perf_counter()
         engine.rate(1, 500 + turn, 4.5)
         rated = time.perf_counter()
-        if len(engine.top(1)) < LISTED:
-            raise RuntimeError("the tutorial's engine found fewer films than a list has")
+        if len(engine.top(1)) < LIST_LENGTH:
+            raise RuntimeError("the tutorial's engine found fewer movies than a list has")
         found["rated"].append(rated - began)
         found["read"].append(time.perf_counter() - rated)
     return {name: seconds[1:] for name, seconds in found.items()}

@@ -12,11 +12,10 @@ from generate import OURS, WRITING, Size, ratings_of
 from planted_world import People, World, make_people
 from sqlalchemy import text
 
-from scoring.film_table import Rows
-from scoring.ratings import Floats, Ratings
-from storage.copying import copy_in
+from ranking.ratings import Floats, Ratings, Rows
+from storage.bulk_copy import copy_in
 from storage.database import Database
-from viewer import Listed
+from viewer import RecommendationList
 
 MIDDLE, SPREAD, MOST = 20, 0.8, 500  # views of each: the median, its log-deviation, and no more than
 ASKED = 1000  # whose lists are looked at
@@ -25,7 +24,7 @@ ASKED = 1000  # whose lists are looked at
 class Recommends(Protocol):
     """What makes somebody's list, best first."""
 
-    def recommend(self, user_id: int) -> Listed: ...
+    def recommend(self, user_id: int) -> RecommendationList: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class OurPeople:
         rng = size.random(OURS)
         people = make_people(users, rng)
         counts = np.exp(rng.normal(np.log(MIDDLE), SPREAD, users)).astype(np.int64)
-        return cls(people, ratings_of(size, people, np.clip(counts, 1, min(MOST, size.films // 10)), rng))
+        return cls(people, ratings_of(size, people, np.clip(counts, 1, min(MOST, size.movies // 10)), rng))
 
 
 def add_people(database: Database, ours: OurPeople) -> None:
@@ -49,30 +48,30 @@ def add_people(database: Database, ours: OurPeople) -> None:
     views = ours.views
     counts = np.bincount(views.user, minlength=len(ours.people.bias))
     version = np.arange(len(views)) - np.searchsorted(views.user, views.user) + 1
-    columns = {"user": views.user + 1, "film": views.film, "rating": views.rating, "version": version}
-    with database.unhurried() as db:
+    columns = {"user": views.user + 1, "movie": views.movie, "rating": views.rating, "version": version}
+    with database.background_transaction() as db:
         copy_in(db, "users (history_version)", _csv({"history_version": counts}))
         copy_in(db, "views (user_id, movie_id, rating, version)", _csv(columns))
         db.execute(text("ANALYZE users, views"))
 
 
 def taste_met(recommender: Recommends, size: Size, ours: OurPeople) -> float:
-    """How much of what could be known of people is in their lists: 0 as in the best known films, 1 as in the truth.
+    """How much of what could be known of people is in their lists: 0 as in the best known movies, 1 as in the truth.
 
-    A list is worth the sum of P(watches and likes), by its person's true taste, over films that they have not rated.
+    A list is worth the sum of P(watches and likes), by its person's true taste, over movies that they have not rated.
     """
-    order = np.argsort(size.film_ids)
-    ids, worth = size.film_ids[order], np.zeros(3)
+    order = np.argsort(size.movie_ids)
+    ids, worth = size.movie_ids[order], np.zeros(3)
     for user in range(min(ASKED, len(ours.people.bias))):
-        shown = order[np.searchsorted(ids, [film.movie.movie_id for film in recommender.recommend(user + 1).items])]
-        seen = order[np.searchsorted(ids, ours.views.film[ours.views.user == user])]
+        shown = order[np.searchsorted(ids, [movie.movie.movie_id for movie in recommender.recommend(user + 1).items])]
+        seen = order[np.searchsorted(ids, ours.views.movie[ours.views.user == user])]
         worth += _worth(size.world, ours.people.taste[user], shown, seen)
     listed, known, best = worth
     return round(float((listed - known) / (best - known)), 3)
 
 
 def _worth(world: World, taste: Floats, shown: Rows, seen: Rows) -> tuple[float, float, float]:
-    """Of the list that was shown, of the best known films that were not seen, and of the best for this taste."""
+    """Of the list that was shown, of the best known movies that were not seen, and of the best for this taste."""
     preference, known = world.preference(taste), world.known.copy()
     preference[seen] = known[seen] = 0
     n = len(shown)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from footprint import Footprint, cpu_seconds, look_at
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 MEMORY = ("server", "java", "workers", "postgres")
 
 
@@ -39,7 +39,7 @@ def costing() -> Iterator[Cost]:
     looks = [look_at(os.getpid())]
 
     def watch() -> None:
-        while not over.wait(LOOK_SECONDS):
+        while not over.wait(POLL_SECONDS):
             looks[:] = [max(looks[0], look_at(os.getpid()), key=_total)]
 
     watcher = threading.Thread(target=watch, name="peak", daemon=True)

@@ -1,6 +1,6 @@
-"""A made-up world of films and people shaped like MovieLens's, in which everybody's true taste is known.
+"""A made-up world of movies and people shaped like MovieLens's, in which everybody's true taste is known.
 
-A person meets films by how well known they are and watches those that suit them:
+A person meets movies by how well known they are and watches those that suit them:
 P(u watches i) ~ known_i * a(u, i), with a = sigmoid(1.5 p_u . q_i - 1.5). The same p_u . q_i speaks in the rating.
 """
 
@@ -17,13 +17,13 @@ GENRES = ("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Do
           "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western")  # fmt: skip
 DIMENSIONS = len(GENRES)
 FEWEST, MIDDLE, SPREAD = 20, 53.0, 1.39  # ratings of a person: 20 and more, the more with this median and log-deviation
-DROP, BEND = 14.0, 0.2  # known_i = exp(-14 (place / films)^0.2): half of ml-32m's films have under five ratings
-MOST_WATCHED = 0.4  # of all films by one person
+DROP, BEND = 14.0, 0.2  # known_i = exp(-14 (place / movies)^0.2): half of ml-32m's movies have under five ratings
+MOST_WATCHED = 0.4  # of all movies by one person
 KEENNESS, RESERVE = 1.5, 1.5  # in a(u, i)
-MEAN, OF_PERSON, OF_FILM, OF_TASTE, NOISE = 3.05, 0.42, 0.35, 0.55, 0.65  # what a rating is made of
+MEAN, OF_PERSON, OF_MOVIE, OF_TASTE, NOISE = 3.05, 0.42, 0.35, 0.55, 0.65  # what a rating is made of
 LIKED, PROBIT = 3.75, 1.702  # what is rounded to 4 and more; a logistic so steep is nearly a normal distribution
-HEAVY = 80  # who watches more than films / 80 is drawn in one look at all films, anybody else film by film
-DRAWS = 4  # for each film that is still missing; a quarter of them suits
+HEAVY = 80  # who watches more than movies / 80 is drawn in one look at all movies, anybody else movie by movie
+DRAWS = 4  # for each movie that is still missing; a quarter of them suits
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class People:
 
 @dataclass(frozen=True)
 class World:
-    """What is true of f films: how well known (sums to 1), how good, and q [f, d], whom they suit."""
+    """What is true of f movies: how well known (sums to 1), how good, and q [f, d], whom they suit."""
 
     known: npt.NDArray[np.float64]
     quality: Floats
@@ -46,65 +46,65 @@ class World:
         return len(self.known)
 
     def preference(self, taste: Floats) -> npt.NDArray[np.float64]:
-        """P(u watches i and likes it) of one person for every film [f], up to a factor: no ranking can do better."""
+        """P(u watches i and likes it) of one person for every movie [f], up to a factor: no ranking can do better."""
         return self._watching(taste) * _likes(MEAN + self.quality + OF_TASTE * (self.suits @ taste))
 
     def _watching(self, taste: Floats) -> npt.NDArray[np.float64]:
-        """P(u watches i) for every film [f], up to a factor."""
+        """P(u watches i) for every movie [f], up to a factor."""
         return self.known * _accepts(self.suits @ taste)
 
     def watched(
         self, people: People, counts: Index, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Who watches what: columns (person, film), by person, `counts` [u] different films each."""
+        """Who watches what: columns (person, movie), by person, `counts` [u] different movies each."""
         heavy = counts > len(self) // HEAVY
-        person, film = self._film_by_film(people, np.where(heavy, 0, counts), rng)
+        person, movie = self._movie_by_movie(people, np.where(heavy, 0, counts), rng)
         looks = [(u, self._at_one_look(people.taste[u], int(counts[u]), rng)) for u in np.flatnonzero(heavy)]
-        person = np.concatenate([person, *(np.full(len(films), u) for u, films in looks)])
-        film = np.concatenate([film, *(films for _, films in looks)])
+        person = np.concatenate([person, *(np.full(len(movies), u) for u, movies in looks)])
+        movie = np.concatenate([movie, *(movies for _, movies in looks)])
         order = np.argsort(person, kind="stable")
-        return person[order], film[order]
+        return person[order], movie[order]
 
-    def rated(self, people: People, person: Index, film: Index, rng: np.random.Generator) -> Floats:
+    def rated(self, people: People, person: Index, movie: Index, rng: np.random.Generator) -> Floats:
         """How they rate what they watched, in halves from .5 to 5."""
-        raw = MEAN + people.bias[person] + self.quality[film] + OF_TASTE * self._suiting(people, person, film)
+        raw = MEAN + people.bias[person] + self.quality[movie] + OF_TASTE * self._suiting(people, person, movie)
         raw += rng.normal(0, NOISE, len(person)).astype(np.float32)
         return np.asarray(np.clip(np.rint(raw * 2) / 2, 0.5, 5), np.float32)
 
     def _at_one_look(self, taste: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """`count` films drawn without repetition by P: the largest log P + Gumbel noise."""
+        """`count` movies drawn without repetition by P: the largest log P + Gumbel noise."""
         with np.errstate(divide="ignore"):
             keys = np.log(self._watching(taste)) + rng.gumbel(size=len(self))
         return rng.permutation(np.argpartition(-keys, count)[:count])
 
-    def _film_by_film(
+    def _movie_by_movie(
         self, people: People, counts: Index, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The same by meeting films until enough were found that suit and are new."""
+        """The same by meeting movies until enough were found that suit and are new."""
         reach = np.cumsum(self.known)
         found, missing = np.empty(0, np.int64), counts.astype(np.int64)
         while missing.any():
             person = np.repeat(np.arange(len(counts)), np.where(missing, DRAWS * missing + DRAWS, 0))
-            film = np.minimum(np.searchsorted(reach, rng.random(len(person))), len(self) - 1)
-            suits = rng.random(len(person), np.float32) < _accepts(self._suiting(people, person, film))
-            new = _first_new(person[suits] * len(self) + film[suits], found)
+            movie = np.minimum(np.searchsorted(reach, rng.random(len(person))), len(self) - 1)
+            suits = rng.random(len(person), np.float32) < _accepts(self._suiting(people, person, movie))
+            new = _first_new(person[suits] * len(self) + movie[suits], found)
             owner = new // len(self)
             new = new[np.arange(len(new)) - np.searchsorted(owner, owner) < missing[owner]]
             found = np.concatenate([found, new])
             missing -= np.bincount(new // len(self), minlength=len(counts))
         return found // len(self), found % len(self)
 
-    def _suiting(self, people: People, person: Index, film: Index) -> Floats:
+    def _suiting(self, people: People, person: Index, movie: Index) -> Floats:
         """p_u . q_i for pairs [n]."""
-        together: Floats = np.einsum("ij,ij->i", people.taste[person], self.suits[film])
+        together: Floats = np.einsum("ij,ij->i", people.taste[person], self.suits[movie])
         return together
 
 
-def make_world(films: int, rng: np.random.Generator) -> World:
-    """So many films, the best known first."""
-    known = np.exp(-DROP * ((np.arange(films) + 0.5) / films) ** BEND)
-    suits = rng.normal(size=(films, DIMENSIONS)) * _strengths()
-    quality = rng.normal(0.1, OF_FILM, films)
+def make_world(movies: int, rng: np.random.Generator) -> World:
+    """So many movies, the best known first."""
+    known = np.exp(-DROP * ((np.arange(movies) + 0.5) / movies) ** BEND)
+    suits = rng.normal(size=(movies, DIMENSIONS)) * _strengths()
+    quality = rng.normal(0.1, OF_MOVIE, movies)
     return World(known / known.sum(), quality.astype(np.float32), suits.astype(np.float32))
 
 
@@ -114,9 +114,9 @@ def make_people(count: int, rng: np.random.Generator) -> People:
     return People(taste.astype(np.float32), rng.normal(0, OF_PERSON, count).astype(np.float32))
 
 
-def activity(people: int, ratings: int, films: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def activity(people: int, ratings: int, movies: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """How much each person rates: 20 and more, long-tailed, `ratings` in all. Raises `ValueError` if that cannot be."""
-    most = int(MOST_WATCHED * films)
+    most = int(MOST_WATCHED * movies)
     if not FEWEST * people <= ratings <= most * people:
         raise ValueError(f"{people:,} people cannot give {ratings:,} ratings: each gives {FEWEST} to {most:,}")
     more = np.exp(rng.normal(np.log(MIDDLE), SPREAD, people))

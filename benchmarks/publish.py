@@ -4,7 +4,7 @@ On the same factors, for the same users, in the same Spark session and PostgreSQ
   ours         all parts of the score, made on Spark's executors, stored as a retrain does it while the next are made
   JDBC         ALSModel.recommendForUserSubset, written by the executors through PostgreSQL's JDBC driver
   executemany  the same, fetched by the driver program and written by psycopg2's executemany
-Beside them ours without storing, and Spark's lists of the well-known films alone, which are all that ours look at. Then
+Beside them ours without storing, and Spark's lists of the well-known movies alone, which are all that ours look at. Then
 how long those wait who write a view while the lists are stored. Prints a Markdown table; raw numbers go to --out.
 """
 
@@ -33,46 +33,46 @@ from spark_lists import SparkLists, spark_settings
 from sqlalchemy import text
 from waiting_writers import Writing, waits_beside
 
+from embedded.postgres import EmbeddedPostgres
 from engine import Engine
-from runtime.postgres import EmbeddedPostgres
-from scoring.blocked import blocks
-from scoring.factors import Factors
-from scoring.lists import Histories
-from scoring.many import Lists
-from scoring.ratings import Floats, Ints
+from ranking.batch_lists import ListColumns
+from ranking.batch_ranker import user_batches
+from ranking.factors import Factors
+from ranking.rating_histories import Histories
+from ranking.ratings import Floats, Ints
 from settings import load
 from storage import generations, recommendations, snapshot
 from storage.database import Database
 
-LISTED, RATINGS, GOAL = 10, 20, 5.0
-RECORD = generations.Record(None, "accepted", "made up", "made up", {})
+LIST_LENGTH, RATINGS, GOAL = 10, 20, 5.0
+RECORD = generations.GenerationRecord(None, "accepted", "made up", "made up", {})
 SPARKS = "recommendForUserSubset"
-ALONE = f"{SPARKS} of well-known films alone"
+ALONE = f"{SPARKS} of well-known movies alone"
 DRIVER = Path("/usr/share/java/postgresql.jar")  # where Debian's package libpostgresql-jdbc-java puts it
 RESULT = Path(__file__).resolve().parent / "results" / "publish.json"
 AT_REST = 5.0
-_FILMS = text("""
+_MOVIES = text("""
     INSERT INTO movies (id, title, genres, rating_count, rating_sum, like_count, expected_rating)
-    SELECT n, 'Film ' || n, 'Drama', 1, 3.5, 0, 3.5 FROM generate_series(1, CAST(:films AS integer)) AS n
+    SELECT n, 'Movie ' || n, 'Drama', 1, 3.5, 0, 3.5 FROM generate_series(1, CAST(:movies AS integer)) AS n
 """)
 
 
 class Contest:
     """A catalogue, its factors and its users, in a database and a Spark session."""
 
-    def __init__(self, database: Database, engine: Engine, films: int, users: int) -> None:
+    def __init__(self, database: Database, engine: Engine, movies: int, users: int) -> None:
         self.database, self.engine = database, engine
-        self.factors = factors_of(films, np.random.default_rng(1))
+        self.factors = factors_of(movies, np.random.default_rng(1))
         self.factors.warm_up()
-        with database.unhurried() as db:
-            db.execute(_FILMS, {"films": films})
-            self.users = add_people(db, users, RATINGS, films)
+        with database.background_transaction() as db:
+            db.execute(_MOVIES, {"movies": movies})
+            self.users = add_people(db, users, RATINGS, movies)
         with database.snapshot() as db:
             self.taken = snapshot.take(db)
 
-    def made(self) -> Iterator[Lists]:
+    def made(self) -> Iterator[ListColumns]:
         """Our lists, piece by piece, as a retrain takes them."""
-        return self.engine.lists_in_pieces(self.factors, self.taken.histories, LISTED)
+        return self.engine.iter_lists(self.factors, self.taken.histories, LIST_LENGTH)
 
     def make(self) -> float:
         """Seconds until our lists have been in this process, without storing them."""
@@ -80,68 +80,68 @@ class Contest:
         deque(self.made(), maxlen=0)
         return time.perf_counter() - began
 
-    def publish(self, pieces: Iterable[Lists]) -> float:
+    def publish(self, pieces: Iterable[ListColumns]) -> float:
         """Seconds until they are stored, live, and those of the generation before are gone.
 
         Storing the factors is not counted, since the other ways do not store them at all.
         """
-        with self.database.unhurried() as db:
+        with self.database.background_transaction() as db:
             generation = generations.add(db, self.factors, RECORD)
         began = time.perf_counter()
         kept = sum(self._store(generation, *lists) for lists in pieces)
-        with self.database.unhurried() as db:
+        with self.database.background_transaction() as db:
             generations.flip(db, generation)
-        with self.database.unhurried() as db:
+        with self.database.background_transaction() as db:
             recommendations.prune(db)
         took = time.perf_counter() - began
         assert kept == len(self.users)
         return took
 
-    def _store(self, generation: int, user: Ints, film: Ints, expected: Floats) -> int:
+    def _store(self, generation: int, user: Ints, movie: Ints, expected: Floats) -> int:
         versions = self.taken.versions[np.searchsorted(self.taken.users, user)]
-        with self.database.unhurried() as db:
-            return recommendations.publish(db, generation, user, versions, film, expected)
+        with self.database.background_transaction() as db:
+            return recommendations.store_lists(db, generation, user, versions, movie, expected)
 
     def theirs(self, jdbc: Path | None) -> dict[str, float]:
         """Seconds of Spark's own lists and of the ways to write them."""
         spark, url = self.engine.start(), self.database.url
         solved = vectors(self.factors, self.taken.histories)
         lists = SparkLists(spark, self.factors, *solved)
-        found = {SPARKS: lists.make(LISTED)}
+        found = {SPARKS: lists.make(LIST_LENGTH)}
         if jdbc is not None:
             found["JDBC"] = lists.write_by_jdbc(url)
-            assert lists.stored(url) == LISTED * len(self.users)
+            assert lists.stored(url) == LIST_LENGTH * len(self.users)
         found["executemany"] = lists.write_by_executemany(url)
-        assert lists.stored(url) == LISTED * len(self.users)
-        found[ALONE] = SparkLists(spark, well_known(self.factors), *solved).make(LISTED)
+        assert lists.stored(url) == LIST_LENGTH * len(self.users)
+        found[ALONE] = SparkLists(spark, well_known(self.factors), *solved).make(LIST_LENGTH)
         return found
 
-    def waits(self, films: int) -> dict[str, list[float]]:
+    def waits(self, movies: int) -> dict[str, list[float]]:
         """Milliseconds that views took which were written at rest and while lists were stored, three times over."""
         url = self.database.url.render_as_string(hide_password=False)
-        writing = Writing(url, self.users, films)
+        writing = Writing(url, self.users, movies)
         rest = waits_beside(writing, lambda: time.sleep(AT_REST))
         lists = list(self.made())
         return {"at rest": rest, "publishing": waits_beside(writing, lambda: [self.publish(lists) for _ in range(3)])}
 
 
 def well_known(factors: Factors) -> Factors:
-    """What Spark takes of them, for the well-known films alone."""
+    """What Spark takes of them, for the well-known movies alone."""
     known = factors.well_known
-    return replace(factors, films=factors.films[known], V=factors.V[known])
+    return replace(factors, movies=factors.movies[known], V=factors.V[known])
 
 
 def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
     """The users and the vector that our fold-in solves for each: what a trained model of Spark would hold."""
-    rows, _ = factors.rows(histories.films)
+    rows, _ = factors.rows(histories.movies)
     found = np.zeros((len(histories), factors.V.shape[1]), np.float32)
-    for some, block in blocks(factors, histories.start, rows, histories.rating):
+    for some, block in user_batches(factors, histories.start, rows, histories.rating):
         found[some] = block.x_m
     return histories.user, found
 
 
 @contextmanager
-def contest(films: int, users: int, jdbc: Path | None) -> Iterator[Contest]:
+def contest(movies: int, users: int, jdbc: Path | None) -> Iterator[Contest]:
     """A database and a Spark session of their own, with everything in them."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
@@ -153,20 +153,20 @@ def contest(films: int, users: int, jdbc: Path | None) -> Iterator[Contest]:
             try:
                 database.migrate()
                 engine.start()
-                yield Contest(database, engine, films, users)
+                yield Contest(database, engine, movies, users)
             finally:
                 engine.stop()
                 database.close()
 
 
-def compared(films: int, users: int, jdbc: Path | None, repeats: int) -> tuple[Figures, dict[str, Any]]:
+def compared(movies: int, users: int, jdbc: Path | None, repeats: int) -> tuple[Figures, dict[str, Any]]:
     """The figures of one catalogue, and what they were made of."""
-    with contest(films, users, jdbc) as held:
+    with contest(movies, users, jdbc) as held:
         held.make()
         held.make()  # with cold executors
         alone = [held.make() for _ in range(repeats)]
         ours = [held.publish(held.made()) for _ in range(repeats)]
-        waits = held.waits(films)
+        waits = held.waits(movies)
         theirs = held.theirs(jdbc)
     raw = {"lists alone": alone, "ours": ours, "theirs": theirs, "waits_ms": waits}
     return figures(alone, ours, theirs, waits), raw
@@ -194,14 +194,14 @@ def figures(alone: list[float], ours: list[float], theirs: dict[str, float], wai
 
 
 def measure(quick: bool) -> Figures:
-    """The part of the suite: 100,000 users and 9,700 films."""
+    """The part of the suite: 100,000 users and 9,700 movies."""
     jdbc = DRIVER if DRIVER.exists() else None
     return compared(*((1000, 500) if quick else (9700, 100_000)), jdbc, 1 if quick else 3)[0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--films", default="9700", help="sizes of the catalogue, with commas (default 9700)")
+    parser.add_argument("--movies", default="9700", help="sizes of the catalogue, with commas (default 9700)")
     parser.add_argument("--users", type=int, default=100_000, help="users with a list (default 100000)")
     parser.add_argument("--repeats", type=int, default=3, help="times that ours is repeated (default 3)")
     parser.add_argument("--jdbc", type=Path, default=DRIVER, help=f"PostgreSQL's JDBC driver (default {DRIVER})")
@@ -211,9 +211,9 @@ def main() -> None:
     if jdbc is None:
         print(f"JDBC is left out, since there is no {given.jdbc}; its driver is one file", file=sys.stderr)
     parts, raw = {}, {}
-    for films in map(int, given.films.split(",")):
-        name = f"{given.users:,} users, {films:,} films"
-        parts[name], raw[name] = compared(films, given.users, jdbc, given.repeats)
+    for movies in map(int, given.movies.split(",")):
+        name = f"{given.users:,} users, {movies:,} movies"
+        parts[name], raw[name] = compared(movies, given.users, jdbc, given.repeats)
     shown = {part: {name: figure.to_json() for name, figure in found.items()} for part, found in parts.items()}
     given.out.write_text(json.dumps({"about": here(False), "parts": shown, "raw": raw}, indent=1) + "\n")
     print(table(parts))

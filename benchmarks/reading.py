@@ -10,14 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from figures import Figures, middle, ratio
-from processes import Service, free_port
+from processes import ServiceProcess, free_port
 from sqlalchemy import make_url
 from stage import Stage, keep_lists, list_of, port_of, running, stage, warm_up
 from wire_load import Kept, Load, Seen, under_load
 
-from runtime.postgres import EmbeddedPostgres
+from embedded.postgres import EmbeddedPostgres
 from settings import ROOT, Settings
-from storage.recommendations import READ
+from storage.recommendations import READ_LIST
 
 CONNECTIONS = 1, 16, 64
 KEPT = 1000  # readers whose lists the service has in memory, as it has those that it was asked for last
@@ -53,7 +53,7 @@ def measure(quick: bool) -> Figures:
         return figures | _bare(on, url, seconds, repeats)
 
 
-def _closed(process: Service, url: str, requests: list[bytes], seconds: float, repeats: int) -> Figures:
+def _closed(process: ServiceProcess, url: str, requests: list[bytes], seconds: float, repeats: int) -> Figures:
     figures: Figures = {}
     with ExitStack() as stack:
         twins = {kind: stack.enter_context(_twin(kind, port_of(process), requests[0], url)) for kind in TWINS}
@@ -68,7 +68,7 @@ def _closed(process: Service, url: str, requests: list[bytes], seconds: float, r
         return figures | _from_the_table(process, twins["service"], requests[KEPT:], repeats)
 
 
-def _from_the_table(process: Service, twin: int, requests: list[bytes], repeats: int) -> Figures:
+def _from_the_table(process: ServiceProcess, twin: int, requests: list[bytes], repeats: int) -> Figures:
     """What the first request of each reader gets: a list that only the table has."""
     own, rates = [], []
     for number in range(repeats):
@@ -128,7 +128,7 @@ def _bare(on: Stage, url: str, seconds: float, repeats: int) -> Figures:
         return {}
     script = on.state_dir.with_name("read.sql")
     chance = f"\\set user random({min(on.readers)}, {max(on.readers)})\n"
-    script.write_text(chance + READ.body.replace("$1", ":user").replace("$2", "-1").replace("$3", "0") + ";\n")
+    script.write_text(chance + READ_LIST.body.replace("$1", ":user").replace("$2", "-1").replace("$3", "0") + ";\n")
     return {
         f"the bare SELECT by pgbench, {connections} connections": middle(
             [_pgbench(url, script, connections, max(SETTLED, round(seconds))) for _ in range(repeats)], "/s"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from figures import Figures, middle, ratio
-from processes import Service
+from processes import ServiceProcess
 from stage import Stage, keep_lists, list_of, port_of, running, stage
 from wire_load import Kept, send
 
@@ -18,22 +18,22 @@ ROUND = 40  # pairs of one repeat
 def measure(quick: bool) -> Figures:
     """Milliseconds of one client: rate and read, then read what is stored, again and again."""
     figures: Figures = {}
-    for films in (1000,) if quick else SIZES:
-        with stage(films, readers=100, collectors=10, each=40 if quick else 160) as on, running(on) as process:
+    for movies in (1000,) if quick else SIZES:
+        with stage(movies, readers=100, collectors=10, each=40 if quick else 160) as on, running(on) as process:
             for ratings, users in ((20, on.readers[:50]), (200, on.collectors)):
                 figures |= _measured(on, process, users, ratings, repeats=2 if quick else 9)
     return figures
 
 
-def _measured(on: Stage, process: Service, users: list[int], ratings: int, repeats: int) -> Figures:
+def _measured(on: Stage, process: ServiceProcess, users: list[int], ratings: int, repeats: int) -> Figures:
     others = on.readers[50:]
     keep_lists(process, [*users, *others])
     with Kept(port_of(process)) as wire:
         rounds = [_round(wire, users, others, number) for number in range(repeats + 1)][1:]
     after = [middle(pairs.folded, "ms").value for pairs in rounds]
     stored = [middle(pairs.stored, "ms").value for pairs in rounds]
-    what = f"{ratings} ratings, {on.films:,} films"
-    large = on.films == SIZES[1]
+    what = f"{ratings} ratings, {on.movies:,} movies"
+    large = on.movies == SIZES[1]
     return {
         f"p50 after a write, {what}": middle(after, "ms", "less", MOST_MS if large else None),
         f"p50 of a stored list, {what}": middle(stored, "ms", "less"),
@@ -51,11 +51,11 @@ class Round:
 
 def _round(wire: Kept, users: list[int], others: list[int], number: int) -> Round:
     found = Round([], [])
-    film = 1 + number
+    movie = 1 + number
     pairs: Iterator[tuple[int, int]] = zip(itertools.cycle(users), itertools.cycle(others), strict=False)
     for turn, (user, other) in enumerate(itertools.islice(pairs, ROUND)):
         rating = 0.5 + (turn + number) % 10 / 2
-        wire.ask(send("POST", f"/users/{user}/views/{film}", f'{{"rating": {rating}}}'))
+        wire.ask(send("POST", f"/users/{user}/views/{movie}", f'{{"rating": {rating}}}'))
         found.folded.append(wire.ask(list_of(user)) * 1000)
         found.stored.append(wire.ask(list_of(other)) * 1000)
     return found

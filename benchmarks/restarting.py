@@ -12,13 +12,13 @@ MOST = {10_000: 2.0, 87_000: 5.0}  # seconds
 def measure(quick: bool) -> Figures:
     """Seconds; beside them what the seed needed, which had its model in memory alone and trained it anew."""
     figures: Figures = {}
-    for films in (1000,) if quick else MOST:
-        with stage(films, readers=100, collectors=1, each=40 if quick else 160) as on:
+    for movies in (1000,) if quick else MOST:
+        with stage(movies, readers=100, collectors=1, each=40 if quick else 160) as on:
             _start(on)  # once, for what is made once
             took = [_start(on) for _ in range(1 if quick else 5)]
-            figures[f"restart, {films:,} films"] = middle(took, "s", "less", MOST.get(films))
+            figures[f"restart, {movies:,} movies"] = middle(took, "s", "less", MOST.get(movies))
             if not quick:
-                figures[f"restart of the seed, {films:,} films"] = middle([seed_retrain(on.dataset).cold], "s")
+                figures[f"restart of the seed, {movies:,} movies"] = middle([seed_retrain(on.dataset).cold], "s")
     return figures
 
 

@@ -16,15 +16,15 @@ from our_people import OurPeople, add_people
 from peak import Cost, costing
 from pyspark.ml.recommendation import ALS
 
+from embedded.postgres import EmbeddedPostgres
 from engine import Engine
-from jobs.ingest import init_movie_table, load_base
-from jobs.retrain import Trainer, together
+from evaluation.splits import split_held_out
+from jobs.ingest import init_movie_table, load_base_ratings
+from jobs.training import Trainer, combine_ratings
+from ranking.biases import residuals
+from ranking.neighbours import fit_neighbours
+from ranking.ratings import Floats, Ints, Ratings
 from recommender import Recommender
-from runtime.postgres import EmbeddedPostgres
-from scoring.biases import residuals
-from scoring.neighbours import fit_neighbours
-from scoring.ratings import Floats, Ints, Ratings
-from scoring.splits import judges_apart
 from settings import Settings
 from storage import movies, snapshot
 from storage.database import Database
@@ -40,13 +40,13 @@ class Bare:
 
     engine: Engine
     ratings: Ratings
-    films: Ints
+    movies: Ints
     folder: Path
 
     def run(self) -> None:
         """Rank, rate and find the neighbours, with the settings of the service."""
         model = self.engine.settings.model_for(len(self.ratings))
-        rows = np.searchsorted(self.films, self.ratings.film)
+        rows = np.searchsorted(self.movies, self.ratings.movie)
         ranker = ALS(
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
             alpha=model.ranker_alpha, implicitPrefs=True, seed=model.seed,
@@ -54,14 +54,14 @@ class Bare:
         likes = self.ratings.rating >= model.like_threshold
         self._fit(ranker, self.ratings.take(np.flatnonzero(likes)), np.ones(likes.sum(), np.float32))
         rater = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
-        self._fit(rater, self.ratings, residuals(self.ratings, rows, len(self.films))[0])
-        fit_neighbours(self.ratings, rows, len(self.films), model, lambda _: None)
+        self._fit(rater, self.ratings, residuals(self.ratings, rows, len(self.movies))[0])
+        fit_neighbours(self.ratings, rows, len(self.movies), model, lambda _: None)
 
     def _fit(self, als: ALS, ratings: Ratings, value: Floats) -> None:
         spark = self.engine.start()
         file = str(self.folder / "ratings.parquet")
-        pq.write_table(pa.table({"user": ratings.user, "film": ratings.film, "value": value}), file)
-        als = als.setUserCol("user").setItemCol("film").setRatingCol("value")
+        pq.write_table(pa.table({"user": ratings.user, "movie": ratings.movie, "value": value}), file)
+        als = als.setUserCol("user").setItemCol("movie").setRatingCol("value")
         fitted = als.setNumBlocks(spark.sparkContext.defaultParallelism).fit(spark.read.parquet(file))
         fitted.userFactors.toArrow()
         fitted.itemFactors.toArrow()
@@ -113,6 +113,6 @@ def _ready(ratings: int) -> Iterator[tuple[Trainer, Bare]]:
 def _bare(engine: Engine, database: Database, folder: Path) -> Bare:
     """With just what a retrain learns from."""
     with database.snapshot() as db:
-        taken, films = snapshot.take(db), movies.ids(db)
-    base, _ = judges_apart(load_base(database, engine.settings).ratings)
-    return Bare(engine, together(base, taken.views), films, folder)
+        taken, movie_ids = snapshot.take(db), movies.ids(db)
+    base, _ = split_held_out(load_base_ratings(database, engine.settings).ratings)
+    return Bare(engine, combine_ratings(base, taken.views), movie_ids, folder)

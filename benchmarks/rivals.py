@@ -1,26 +1,26 @@
 """Recommenders of a few lines of numpy and scipy that Matinee is compared with.
 
-Most hold a whole matrix of films by films in memory, which is fine for a benchmark of ten thousand films.
+Most hold a whole matrix of movies by movies in memory, which is fine for a benchmark of ten thousand movies.
 """
 
 import numpy as np
-from contest import KNOWN, LISTED, TOLD, Rows, Scores, Split, Trained, best_by
+from contest import KNOWN, LIST_LENGTH, TOLD, Rows, Scores, Split, Trained, best_by
 from scipy import sparse
 
-from scoring.ratings import Floats
+from ranking.ratings import Floats
 
 NEIGHBOURS, SHRINKAGE = 100, 20.0
 
 
 def popularity(split: Split, seed: int) -> Trained:
     """The number of ratings, the same for everybody."""
-    count = np.bincount(split.film, minlength=len(split.films)).astype(np.float32)
+    count = np.bincount(split.movie, minlength=len(split.movies)).astype(np.float32)
     return _by_scores(split, lambda row: count, KNOWN)
 
 
 def item_knn(split: Split, seed: int) -> Trained:
-    """Shrunk cosine between the likes of films, summed over the user's likes; the 100 nearest of each film."""
-    split.refuse_many_films()
+    """Shrunk cosine between the likes of movies, summed over the user's likes; the 100 nearest of each movie."""
+    split.refuse_many_movies()
     L, liked = only_used(split.likes)
     together = (L.T @ L).toarray()
     count = np.diag(together).copy()
@@ -28,7 +28,7 @@ def item_knn(split: Split, seed: int) -> Trained:
     np.fill_diagonal(similar, 0)
     least = np.partition(similar, -NEIGHBOURS, axis=0)[-NEIGHBOURS]
     similar[similar < least] = 0
-    return _by_scores(split, lambda row: _placed(L[row] @ similar, liked, len(split.films)), TOLD)
+    return _by_scores(split, lambda row: _placed(L[row] @ similar, liked, len(split.movies)), TOLD)
 
 
 def ease_on_likes(split: Split, seed: int) -> Trained:
@@ -43,7 +43,7 @@ def ease_on_ratings(split: Split, seed: int) -> Trained:
 
 
 def _ease(split: Split, X: sparse.csr_matrix, reg: float) -> Trained:
-    split.refuse_many_films()
+    split.refuse_many_movies()
     X, kept = only_used(X)
     G = (X.T @ X).toarray()
     G[np.diag_indices(len(kept))] += reg
@@ -51,21 +51,21 @@ def _ease(split: Split, X: sparse.csr_matrix, reg: float) -> Trained:
     # B = I - P diag(1 / diag(P))
     B = P / -np.diag(P)
     np.fill_diagonal(B, 0)
-    return _by_scores(split, lambda row: _placed(X[row] @ B, kept, len(split.films)), TOLD)
+    return _by_scores(split, lambda row: _placed(X[row] @ B, kept, len(split.movies)), TOLD)
 
 
 def only_used(X: sparse.csr_matrix) -> tuple[sparse.csr_matrix, Rows]:
-    """X without the films of which it says nothing, and which films those are that remain."""
+    """X without the movies of which it says nothing, and which movies those are that remain."""
     used = np.flatnonzero(X.getnnz(axis=0))
     return X[:, used], used
 
 
 def _by_scores(split: Split, scores: Scores, way: str) -> Trained:
     listed = best_by(split, scores)
-    return Trained(listed, {way: lambda row: listed(row, LISTED)})
+    return Trained(listed, {way: lambda row: listed(row, LIST_LENGTH)})
 
 
-def _placed(score: Floats, used: Rows, films: int) -> Floats:
-    placed = np.full(films, -np.inf, np.float32)
+def _placed(score: Floats, used: Rows, movies: int) -> Floats:
+    placed = np.full(movies, -np.inf, np.float32)
     placed[used] = np.ravel(score)
     return placed

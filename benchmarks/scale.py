@@ -30,7 +30,7 @@ OUR_USERS = 100_000
 PERIOD_SECONDS, MOST_MEGABYTES = 12 * 60, 8 * 1024
 COLUMNS = (
     "ratings",
-    "films",
+    "movies",
     "users",
     "ingest s",
     "retrain s",

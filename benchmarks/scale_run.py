@@ -13,23 +13,23 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 from generate import Size
 from our_people import OurPeople, add_people, taste_met
 from peak import costing
 
+from embedded.postgres import EmbeddedPostgres
 from engine import Engine
 from jobs.ingest import init_movie_table
-from jobs.retrain import Trainer
+from jobs.training import Trainer
 from recommender import Recommender
-from runtime.logs import log_to_stderr
-from runtime.memory import give_back_large_blocks
-from runtime.postgres import EmbeddedPostgres
 from settings import Settings, load
 from storage import generations, runs
 from storage.database import Database
+from system.logs import log_to_stderr
+from system.memory import give_back_large_blocks
 
 CONNECTIONS = 4
 
@@ -50,7 +50,7 @@ def run(settings: Settings, size: Size, users: int) -> dict[str, Any]:
         engine.stop()
         found = described(database) | {"taste met": taste_met(trainer.recommender, size, ours)}
         database.close()
-    sizes = {"ratings": size.ratings, "films": size.films, "users": size.users, "our users": users}
+    sizes = {"ratings": size.ratings, "movies": size.movies, "users": size.users, "our users": users}
     took = {"retrain s": retrain.seconds, "CPU s": retrain.cpu, "peak MB": retrain.megabytes, "peak": retrain.peak}
     return {**sizes, "ingest s": ingest.seconds, "ingest MB": ingest.megabytes, **took, **found}
 

@@ -1,4 +1,4 @@
-"""How long a search takes: python benchmarks/search.py [--dataset FOLDER] [--films 87000] [--searches 2000]
+"""How long a search takes: python benchmarks/search.py [--dataset FOLDER] [--movies 87000] [--searches 2000]
 
 Each search is a whole request to the application, with a real PostgreSQL behind it. Without a dataset the titles are
 made up, of words as unequally frequent as those of a language are. Prints a Markdown table.
@@ -21,32 +21,32 @@ import numpy as np
 from flask.testing import FlaskClient
 
 from app import create_app
+from embedded.postgres import EmbeddedPostgres
 from health import Health
+from movielens.reader import MovieLensMovie, read_movies
 from recommender import Recommender
-from runtime.movielens import Movie, read_movies
-from runtime.postgres import EmbeddedPostgres
 from settings import Settings
 from storage import movies
 from storage.database import Database
 
-WORDS = 45_000  # about as many as the titles of 87,000 films are made of
+WORDS = 45_000  # about as many as the titles of 87,000 movies are made of
 LETTERS = "eeeeeaaaaiiiooonnnrrrssttttllhhdcmupgbfywkv"
 GENRES = ("Action", "Comedy", "Drama", "Horror|Thriller", "(no genres listed)")
 Kind = Callable[[random.Random, str], str]
 
 
-def made_up(count: int, lot: random.Random) -> list[Movie]:
-    """So many films that never were."""
+def made_up(count: int, lot: random.Random) -> list[MovieLensMovie]:
+    """So many movies that never were."""
     words = list({"".join(lot.choices(LETTERS, k=lot.randint(2, 12))) for _ in range(WORDS)})
     often = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
     return [
-        Movie(
-            film,
+        MovieLensMovie(
+            movie,
             " ".join(lot.choices(words, cum_weights=often, k=lot.randint(1, 7))).title(),
             lot.choice(GENRES),
             lot.randint(1900, 2025),
         )
-        for film in range(1, count + 1)
+        for movie in range(1, count + 1)
     ]
 
 
@@ -84,24 +84,24 @@ def measured(client: FlaskClient, kind: Kind, titles: Sequence[str], count: int)
     return took
 
 
-def fill(database: Database, films: Sequence[Movie]) -> None:
+def fill(database: Database, catalogue: Sequence[MovieLensMovie]) -> None:
     database.migrate()
     rows = [
-        (film.movie_id, film.title, film.genres, film.year, 90_000 // place, 3.0 * (90_000 // place), 0, 3.0)
-        for place, film in enumerate(films, start=1)
+        (movie.movie_id, movie.title, movie.genres, movie.year, 90_000 // place, 3.0 * (90_000 // place), 0, 3.0)
+        for place, movie in enumerate(catalogue, start=1)
     ]
-    with database.unhurried() as db:
+    with database.background_transaction() as db:
         movies.fill(db, rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How long a search takes.")
     parser.add_argument("--dataset", type=Path, help="a MovieLens folder; without it the titles are made up")
-    parser.add_argument("--films", type=int, default=87_000, help="how many titles to make up")
+    parser.add_argument("--movies", type=int, default=87_000, help="how many titles to make up")
     parser.add_argument("--searches", type=int, default=2000, help="how many searches of each kind")
     given = parser.parse_args()
     lot = random.Random(1)  # noqa: S311
-    films = read_movies(given.dataset)[0] if given.dataset else made_up(given.films, lot)
+    movies = read_movies(given.dataset)[0] if given.dataset else made_up(given.movies, lot)
     health = Health()
     for part in ("database", "catalogue", "generation"):
         health.report(part, "ready")
@@ -109,16 +109,16 @@ def main() -> None:
         Path(folder).chmod(0o755)  # for PostgreSQL, which root runs as somebody else
         with EmbeddedPostgres(Path(folder)) as url:
             database = Database(url, threads=1)
-            fill(database, films)
+            fill(database, movies)
             client = create_app(Recommender(database), health, Settings()).test_client()
-            report(client, [film.title for film in films], given.searches)
+            report(client, [movie.title for movie in movies], given.searches)
             database.close()
 
 
 def report(client: FlaskClient, titles: Sequence[str], count: int) -> None:
     began = time.perf_counter()
     client.get("/api/v1/movies?q=first")
-    print(f"{len(titles)} films, {count} searches of each kind; the first took {time.perf_counter() - began:.2f} s\n")
+    print(f"{len(titles)} movies, {count} searches of each kind; the first took {time.perf_counter() - began:.2f} s\n")
     print("| typed | p50 ms | p99 ms |\n|---|---|---|")
     for name, kind in KINDS.items():
         p50, p99 = np.percentile(measured(client, kind, titles, count), [50, 99])

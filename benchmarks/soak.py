@@ -22,19 +22,19 @@ from pathlib import Path
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in (".", "tests", "tests/faults"))
 
+from database_invariants import check_lists, database_of
 from footprint import Footprint, look_at
-from held import check_lists, database_of
 from load import Plan, Tally, put_under_load
-from processes import Service, service
+from processes import ServiceProcess, service
 from verdicts import Promise, Soaked, beside, promises, table
 
-from runtime.dataset import locate
-from runtime.movielens import read_movies
+from movielens.dataset import ensure_dataset
+from movielens.reader import read_movies
 from settings import ROOT
 
 PROCESSES = 2  # of the load
-LOOK_SECONDS, TELL_SECONDS = 2.0, 15.0
-FILMS, USERS = 600, 300  # of the checkerboard
+POLL_SECONDS, TELL_SECONDS = 2.0, 15.0
+MOVIES, USERS = 600, 300  # of the checkerboard
 
 
 def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> Soaked:
@@ -52,13 +52,13 @@ def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> Soaked:
     return Soaked(looks, generations, tally, lists)
 
 
-def plan_for(running: Service, folder: Path, given: argparse.Namespace) -> Plan:
+def plan_for(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> Plan:
     """What each process of the load is to do."""
-    films = [film.movie_id for film in read_movies(folder)[0]]
+    movies = [movie.movie_id for movie in read_movies(folder)[0]]
     return Plan(
         port=running.http.base_url.port or 80,
-        films=films,
-        most_rated=min(200, len(films) - 20),  # so that there are always ten to recommend
+        movies=movies,
+        most_rated=min(200, len(movies) - 20),  # so that there are always ten to recommend
         clients=given.clients // PROCESSES,
         rate=given.rate / PROCESSES,
         seconds=60 * given.minutes,
@@ -74,7 +74,7 @@ def under_load(plan: Plan) -> Iterator[list["Future[Tally]"]]:
         yield [pool.submit(put_under_load, replace(plan, seed=seed)) for seed in range(PROCESSES)]
 
 
-def watched(running: Service, loads: list["Future[Tally]"]) -> tuple[list[Footprint], dict[int, float]]:
+def watched(running: ServiceProcess, loads: list["Future[Tally]"]) -> tuple[list[Footprint], dict[int, float]]:
     """Footprints for as long as the load lasts, and each generation with the moment from which it was served."""
     looks: list[Footprint] = []
     generations: dict[int, float] = {}
@@ -87,20 +87,20 @@ def watched(running: Service, loads: list["Future[Tally]"]) -> tuple[list[Footpr
         if looks[-1].at - told > TELL_SECONDS:
             told = looks[-1].at
             print(f"{(told - began) / 60:5.1f} min  generation {live}: {looks[-1]}", flush=True)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return looks, generations
 
 
 def checkerboard(folder: Path) -> Path:
-    """A MovieLens folder of people who love the films of their own parity and hate the others."""
+    """A MovieLens folder of people who love the movies of their own parity and hate the others."""
     folder.mkdir()
-    films = [f"{film},Film {film} ({1950 + film % 70}),Drama\n" for film in range(1, FILMS + 1)]
+    movies = [f"{movie},Movie {movie} ({1950 + movie % 70}),Drama\n" for movie in range(1, MOVIES + 1)]
     ratings = [
-        f"{user},{film},{5.0 if user % 2 == film % 2 else 1.0},{1_500_000_000 + film}\n"
+        f"{user},{movie},{5.0 if user % 2 == movie % 2 else 1.0},{1_500_000_000 + movie}\n"
         for user in range(1, USERS + 1)
-        for film in range(1 + user % 7, FILMS + 1, 7)
+        for movie in range(1 + user % 7, MOVIES + 1, 7)
     ]
-    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(films))
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(movies))
     (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(ratings))
     return folder
 
@@ -142,7 +142,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="matinee-soak-") as work:
         Path(work).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         here = Path(work)
-        folder = locate(given.dataset, here, fallback=False) if given.dataset else checkerboard(here / "checkerboard")
+        folder = (
+            ensure_dataset(given.dataset, here, fallback=False)
+            if given.dataset
+            else checkerboard(here / "checkerboard")
+        )
         soaked = soak(folder, here / "state", given)
     found = promises(soaked)
     given.out.write_text(record(soaked, found, given) + "\n")

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from sqlalchemy import URL
 
-from scoring.factors import Factors
-from scoring.ratings import Floats, Ints
+from ranking.factors import Factors
+from ranking.ratings import Floats, Ints
 
 # without any foreign key, and keyed by what is read: in favour of the other ways
 TABLE = "spark_lists"
@@ -34,21 +34,21 @@ class SparkLists:
         self._spark = spark
         java: Any = spark.sparkContext._jvm
         self._users = spark.createDataFrame(pa.table({"user": users})).cache()
-        frames = [self._vectors(*part) for part in ((users, vectors), (factors.films, factors.V))]
+        frames = [self._vectors(*part) for part in ((users, vectors), (factors.movies, factors.V))]
         model = java.org.apache.spark.ml.recommendation.ALSModel("als", vectors.shape[1], *(x._jdf for x in frames))
-        self._model = ALSModel(model.setUserCol("user").setItemCol("film"))
+        self._model = ALSModel(model.setUserCol("user").setItemCol("movie"))
         self._model.recommendForUserSubset(self._users.limit(PARTITIONS), 1).count()  # a warm JVM, as ours has it
         self.lists: DataFrame | None = None
 
     def make(self, n: int) -> float:
-        """Seconds until n films of every user are there, in memory and on the executors."""
+        """Seconds until n movies of every user are there, in memory and on the executors."""
         began = time.perf_counter()
         made = self._model.recommendForUserSubset(self._users, n)
         places = made.select("user", f.posexplode("recommendations").alias("rank", "place"))
         self.lists = places.select(
             f.col("user").alias("user_id"),
             (f.col("rank") + 1).alias("rank"),
-            f.col("place.film").alias("movie_id"),
+            f.col("place.movie").alias("movie_id"),
             f.col("place.rating").alias("expected"),
         ).cache()
         self.lists.count()

@@ -9,28 +9,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from contest import KNOWN, LIKE, LISTED, TOLD, Split, Trained, best_by
+from contest import KNOWN, LIKE, LIST_LENGTH, TOLD, Split, Trained, best_by
 from pyspark.ml.recommendation import ALS
 
 from engine import Engine
-from scoring.baselines import ITERATIONS, RANK, REG
-from scoring.lists import Histories, ranked
-from scoring.many import here
-from scoring.ratings import Floats, Ints, Ratings
+from evaluation.baselines import ITERATIONS, RANK, REG
+from ranking.batch_lists import rank_locally
+from ranking.rating_histories import Histories, ranked
+from ranking.ratings import Floats, Ints, Ratings
 from settings import ModelSettings, load
 
 
 def matinee(split: Split, seed: int) -> Trained:
     """Ours: ranker, rater and neighbours; every list is folded in from the history alone, as a request's is."""
-    train, people = split.train, Histories(split.users, split.start, split.train.film, split.train.rating)
-    factors = _engine().train(train, split.films, _settings(split, seed), lambda phase, done: None)
+    train, people = split.train, Histories(split.users, split.start, split.train.movie, split.train.rating)
+    factors = _engine().train(train, split.movies, _settings(split, seed), lambda phase, done: None)
     factors.warm_up()
 
     def listed(row: int, n: int) -> Ints:
         told = split.history(row)
-        return ranked(factors, train.film[told], train.rating[told], n).films
+        return ranked(factors, train.movie[told], train.rating[told], n).movies
 
-    return Trained(listed, {TOLD: lambda row: listed(row, LISTED)}, {TOLD: lambda: here(factors, people, LISTED)})
+    return Trained(
+        listed, {TOLD: lambda row: listed(row, LIST_LENGTH)}, {TOLD: lambda: rank_locally(factors, people, LIST_LENGTH)}
+    )
 
 
 def implicit_als(split: Split, seed: int) -> Trained:
@@ -54,19 +56,19 @@ def _fitted(split: Split, ratings: Ratings, value: Floats, given: dict[str, Any]
     spark = _engine().start(len(ratings))
     # its own 200 would take Spark longer than the lists of so few people
     spark.conf.set("spark.sql.shuffle.partitions", spark.sparkContext.defaultParallelism)
-    als = ALS(userCol="user", itemCol="film", ratingCol="value", **given)
-    model = als.fit(spark.createDataFrame(pa.table({"user": ratings.user, "film": ratings.film, "value": value})))
+    als = ALS(userCol="user", itemCol="movie", ratingCol="value", **given)
+    model = als.fit(spark.createDataFrame(pa.table({"user": ratings.user, "movie": ratings.movie, "value": value})))
     P, _ = _placed(model.userFactors.toArrow(), split.users)
-    Q, fitted = _placed(model.itemFactors.toArrow(), split.films)
+    Q, fitted = _placed(model.itemFactors.toArrow(), split.movies)
 
     def one(row: int) -> object:
         asked = spark.createDataFrame(pa.table({"user": split.users[row : row + 1]}))
-        return model.recommendForUserSubset(asked, LISTED).collect()
+        return model.recommendForUserSubset(asked, LIST_LENGTH).collect()
 
     return Trained(
         best_by(split, lambda row: np.where(fitted, Q @ P[row], -np.inf).astype(np.float32)),
         {KNOWN: one},
-        {KNOWN: lambda: model.recommendForAllUsers(LISTED).toArrow()},
+        {KNOWN: lambda: model.recommendForAllUsers(LIST_LENGTH).toArrow()},
     )
 
 

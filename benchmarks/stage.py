@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from made_up import add_people, publish_factors, write_dataset
-from processes import Service, service
+from processes import ServiceProcess, service
 from wire_load import Load, get, under_load
 
+from embedded.postgres import EmbeddedPostgres
 from jobs.ingest import init_movie_table
-from runtime.postgres import EmbeddedPostgres
 from settings import Settings
 from storage.database import Database
 
@@ -29,35 +29,35 @@ class Stage:
 
     state_dir: Path
     dataset: Path
-    films: int
+    movies: int
     readers: list[int]
     collectors: list[int]
 
 
 @contextmanager
 def stage(
-    films: int, readers: int = 1000, collectors: int = 50, each: int = 160, factors: bool = True
+    movies: int, readers: int = 1000, collectors: int = 50, each: int = 160, factors: bool = True
 ) -> Iterator[Stage]:
     """A state directory with a full catalogue and people with ratings; random factors and lists, if asked for."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
-        dataset = write_dataset(Path(folder) / "dataset", films, RATERS, each)
+        dataset = write_dataset(Path(folder) / "dataset", movies, RATERS, each)
         state_dir = Path(folder) / "state"
         settings = Settings(state_dir=state_dir, dataset=str(dataset))
         with EmbeddedPostgres(state_dir) as url:
             database = Database(url, threads=2)
             database.migrate()
             init_movie_table(database, settings)
-            with database.unhurried() as db:
-                people = add_people(db, readers, 20, films), add_people(db, collectors, 200, films)
+            with database.background_transaction() as db:
+                people = add_people(db, readers, 20, movies), add_people(db, collectors, 200, movies)
             if factors:
-                publish_factors(database, films)
+                publish_factors(database, movies)
             database.close()
-        yield Stage(state_dir, dataset, films, *people)
+        yield Stage(state_dir, dataset, movies, *people)
 
 
 @contextmanager
-def running(on: Stage, **environ: str) -> Iterator[Service]:
+def running(on: Stage, **environ: str) -> Iterator[ServiceProcess]:
     """`python server.py` on a stage, ready to recommend; it trains only when it is told to."""
     own = {"MATINEE_DATASET": str(on.dataset), "MATINEE_RETRAIN_MINUTES": NEVER, "MATINEE_RATE_LIMIT": "off"}
     with service(on.state_dir, model=own | environ) as process:
@@ -65,7 +65,7 @@ def running(on: Stage, **environ: str) -> Iterator[Service]:
         yield process
 
 
-def port_of(process: Service) -> int:
+def port_of(process: ServiceProcess) -> int:
     return process.http.base_url.port or 80
 
 
@@ -74,11 +74,11 @@ def list_of(user: int) -> bytes:
     return get(f"/users/{user}/recommendations")
 
 
-def keep_lists(process: Service, users: list[int]) -> None:
+def keep_lists(process: ServiceProcess, users: list[int]) -> None:
     """Have the list of each of these users in the memory of the service, as the first request for it does."""
     for user in users:
         process.get(f"/users/{user}/recommendations")
 
 
-def warm_up(process: Service, requests: list[bytes], seconds: float = 1.0) -> None:
+def warm_up(process: ServiceProcess, requests: list[bytes], seconds: float = 1.0) -> None:
     under_load(Load(port_of(process), requests, 16, seconds))

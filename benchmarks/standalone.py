@@ -56,7 +56,7 @@ class Node:
 
     def __init__(self, folder: Path, kind: str, *arguments: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "runtime.spark_node", kind, "--host", HOST, "--webui-port", "0", *arguments]
+        command = [sys.executable, "-m", "spark.spark_node", kind, "--host", HOST, "--webui-port", "0", *arguments]
         environ = {"MATINEE_STATE_DIR": str(folder), "SPARK_LOCAL_IP": HOST, "SPARK_DAEMON_MEMORY": "256m"}
         with (folder / "log").open("ab") as out:
             self.process = subprocess.Popen(

@@ -1,6 +1,6 @@
 """How long ratings take on their way in and out, and how much memory: `python benchmarks/transfer.py [RATINGS]`.
 
-Makes up films and ratings, moves them between two databases of its own by `cli.py import` and `cli.py export`, and
+Makes up movies and ratings, moves them between two databases of its own by `cli.py import` and `cli.py export`, and
 ends with an error unless the same file comes out of both.
 """
 
@@ -16,32 +16,32 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from runtime.postgres import EmbeddedPostgres
+from embedded.postgres import EmbeddedPostgres
 from settings import ROOT
 
-FILMS, EACH = 10_000, 100
+MOVIES, EACH = 10_000, 100
 KILOBYTES = 1024
 
 
 def write_dataset(folder: Path) -> Path:
-    """A MovieLens folder of films that hardly anybody has rated."""
+    """A MovieLens folder of movies that hardly anybody has rated."""
     folder.mkdir()
-    films = "".join(f"{n},Film {n} ({1950 + n % 70}),Drama\n" for n in range(1, FILMS + 1))
-    (folder / "movies.csv").write_text("movieId,title,genres\n" + films)
+    movies = "".join(f"{n},Movie {n} ({1950 + n % 70}),Drama\n" for n in range(1, MOVIES + 1))
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + movies)
     (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,1500000000\n")
     return folder
 
 
 def write_ratings(file: Path, ratings: int) -> Path:
-    """So many ratings, a hundred of each person, by film and not by time, as MovieLens has them."""
+    """So many ratings, a hundred of each person, by movie and not by time, as MovieLens has them."""
     rng = np.random.default_rng(1)
     with file.open("w") as out:
         out.write("userId,movieId,rating,timestamp\n")
         for user in range(1, ratings // EACH + 1):
-            films = np.sort(rng.choice(FILMS, EACH, replace=False)) + 1
+            movies = np.sort(rng.choice(MOVIES, EACH, replace=False)) + 1
             halves, seconds = rng.integers(1, 11, EACH), rng.integers(1_000_000_000, 1_700_000_000, EACH)
             out.writelines(
-                f"{user},{film},{half / 2},{at}\n" for film, half, at in zip(films, halves, seconds, strict=True)
+                f"{user},{movie},{half / 2},{at}\n" for movie, half, at in zip(movies, halves, seconds, strict=True)
             )
     return file
 
@@ -66,7 +66,7 @@ def main() -> None:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another user
         here = Path(folder)
         made_up = write_ratings(here / "made-up.csv", ratings)
-        dataset = write_dataset(here / "films")
+        dataset = write_dataset(here / "movies")
         with EmbeddedPostgres(here / "one") as one, EmbeddedPostgres(here / "other") as other:
             first, second = (
                 os.environ | {"DATABASE_URL": url, "MATINEE_DATASET": str(dataset), "MATINEE_STATE_DIR": str(here / at)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from storage import views
+from storage import user_ratings
 from storage.database import Database
 
 WRITERS = 4
@@ -19,11 +19,11 @@ PAUSE = 0.01  # between two views of one writer: some 300 a second in all, a bus
 
 @dataclass(frozen=True)
 class Writing:
-    """Who writes where: users of the database at `url`, of films from 1 to `films`."""
+    """Who writes where: users of the database at `url`, of movies from 1 to `movies`."""
 
     url: str
     users: list[int]
-    films: int
+    movies: int
 
 
 def waits_beside(writing: Writing, work: Callable[[], Any]) -> list[float]:
@@ -46,20 +46,22 @@ def write_until(writing: Writing, started: threading.Event, over: threading.Even
     rng = np.random.default_rng(2)
     stop = threading.Event()
 
-    def write(films: list[int]) -> list[float]:
+    def write(movies: list[int]) -> list[float]:
         took = []
-        for turn, film in enumerate(films):
+        for turn, movie in enumerate(movies):
             if stop.is_set():
                 break
             began = time.perf_counter()
             with database.statement() as db:
-                views.put(db, writing.users[(turn * WRITERS + film) % len(writing.users)], film, 0.5 + turn % 10 / 2)
+                user_ratings.put(
+                    db, writing.users[(turn * WRITERS + movie) % len(writing.users)], movie, 0.5 + turn % 10 / 2
+                )
             took.append(1000 * (time.perf_counter() - began))
             time.sleep(PAUSE)
         return took
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        found = [pool.submit(write, rng.integers(1, writing.films + 1, 1_000_000).tolist()) for _ in range(WRITERS)]
+        found = [pool.submit(write, rng.integers(1, writing.movies + 1, 1_000_000).tolist()) for _ in range(WRITERS)]
         time.sleep(0.5)  # until all are connected
         started.set()
         over.wait()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 BLOCK = 1 << 16
 
 
@@ -102,8 +102,8 @@ class Generator:
         while (now := time.perf_counter()) < end or self._busy():
             if now < end:
                 self._send_due(now)
-            elif now > end + PATIENCE:
-                raise TimeoutError(f"no answer came for {PATIENCE} s")
+            elif now > end + TIMEOUT_SECONDS:
+                raise TimeoutError(f"no answer came for {TIMEOUT_SECONDS} s")
             for key, _ in self._selector.select(self._pause(end)):
                 self._collect(key.data)
         for wire in self._free:
@@ -117,7 +117,7 @@ class Generator:
     def _pause(self, end: float) -> float:
         """Until the next request is due."""
         due = self._due() if self._load.rate and self._free else end
-        return max(0.0, min(due, end) - time.perf_counter()) if time.perf_counter() < end else PATIENCE
+        return max(0.0, min(due, end) - time.perf_counter()) if time.perf_counter() < end else TIMEOUT_SECONDS
 
     def _due(self) -> float:
         assert self._load.rate
@@ -143,7 +143,7 @@ class Wire:
     """One connection, with at most one request under way."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.meant = 0.0
         self.line = b""

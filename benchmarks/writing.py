@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 import psycopg2
 from figures import Figures, middle, ratio
-from processes import Service
+from processes import ServiceProcess
 from psycopg2.extras import execute_values
 from sqlalchemy import make_url
 from stage import Stage, port_of, running, stage, warm_up
 from wire_load import Kept, Load, Seen, send, under_load
 
-from runtime.postgres import EmbeddedPostgres
+from embedded.postgres import EmbeddedPostgres
 
 CONNECTIONS = 16
 GOAL = 0.70
 BULK = 1000
-SHIFT = 5  # from one writer's films to the next one's
+SHIFT = 5  # from one writer's movies to the next one's
 VIEW = """
     INSERT INTO views (user_id, movie_id, rating, version) VALUES (%s, %s, %s, %s)
     ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, version = excluded.version
@@ -34,20 +34,20 @@ MAKE = "CREATE INDEX ix_views_movie_id ON views (movie_id) INCLUDE (rating)"
 
 @dataclass(frozen=True)
 class Bare:
-    """What the driver alone is to write: views of these users, each of any of so many films."""
+    """What the driver alone is to write: views of these users, each of any of so many movies."""
 
     url: str
     users: list[int]
-    films: int
+    movies: int
     seconds: float
 
 
 def measure(quick: bool) -> Figures:
-    """Views a second in pairs, single and by the thousand; and single ones without the index on the film."""
+    """Views a second in pairs, single and by the thousand; and single ones without the index on the movie."""
     seconds, repeats = (0.4, 1) if quick else (3.0, 5)
-    films = 2000 if quick else 10_000
-    with stage(films, readers=200, each=40 if quick else 160) as on, running(on) as process, _url(on) as url:
-        bare = Bare(url, on.readers, films, seconds)
+    movies = 2000 if quick else 10_000
+    with stage(movies, readers=200, each=40 if quick else 160) as on, running(on) as process, _url(on) as url:
+        bare = Bare(url, on.readers, movies, seconds)
         load = Load(port_of(process), views_of(on), CONNECTIONS, seconds)
         warm_up(process, list(load.requests))
         pairs = [(under_load(load), bare_rate(bare)) for _ in range(repeats)]
@@ -55,13 +55,13 @@ def measure(quick: bool) -> Figures:
 
 
 def views_of(on: Stage) -> list[bytes]:
-    """One view of each of some users, of another film each, as requests."""
+    """One view of each of some users, of another movie each, as requests."""
     turns = range(10 * len(on.readers))
-    return [_view(on.readers[n % len(on.readers)], 1 + n * SHIFT % on.films, 0.5 + n % 10 / 2) for n in turns]
+    return [_view(on.readers[n % len(on.readers)], 1 + n * SHIFT % on.movies, 0.5 + n % 10 / 2) for n in turns]
 
 
-def _view(user: int, film: int, rating: float) -> bytes:
-    return send("POST", f"/users/{user}/views/{film}", f'{{"rating": {rating}}}')
+def _view(user: int, movie: int, rating: float) -> bytes:
+    return send("POST", f"/users/{user}/views/{movie}", f'{{"rating": {rating}}}')
 
 
 def _single(pairs: list[tuple[Seen, float]]) -> Figures:
@@ -94,20 +94,20 @@ def _insert(bare: Bare, number: int) -> int:
             if time.monotonic() >= end:
                 break
             user = bare.users[turn % len(bare.users)]
-            cursor.execute(VIEW, (user, 1 + turn * SHIFT % bare.films, 0.5 + turn % 10 / 2, turn))
+            cursor.execute(VIEW, (user, 1 + turn * SHIFT % bare.movies, 0.5 + turn % 10 / 2, turn))
             db.commit()
             done += 1
     db.close()
     return done
 
 
-def _bulk(process: Service, bare: Bare, repeats: int) -> Figures:
+def _bulk(process: ServiceProcess, bare: Bare, repeats: int) -> Figures:
     ours, theirs = [], []
     with Kept(port_of(process)) as wire, psycopg2.connect(bare.url) as db:
         for turn in range(repeats + 1):
             rating = 0.5 + turn % 10 / 2
             user, other = bare.users[turn % 100], bare.users[100 + turn % 100]
-            ratings = [{"movie_id": film, "rating": rating} for film in range(1, BULK + 1)]
+            ratings = [{"movie_id": movie, "rating": rating} for movie in range(1, BULK + 1)]
             body = json.dumps({"ratings": ratings})
             ours.append(BULK / wire.ask(send("POST", f"/api/v1/users/{user}/ratings", body)))
             theirs.append(BULK / _bulk_bare(db, other, rating, turn))
@@ -120,7 +120,7 @@ def _bulk(process: Service, bare: Bare, repeats: int) -> Figures:
 
 
 def _bulk_bare(db: "psycopg2.extensions.connection", user: int, rating: float, turn: int) -> float:
-    rows = [(user, film, rating, turn) for film in range(1, BULK + 1)]
+    rows = [(user, movie, rating, turn) for movie in range(1, BULK + 1)]
     began = time.perf_counter()
     with db.cursor() as cursor:
         execute_values(cursor, VIEWS, rows, page_size=BULK)
@@ -129,7 +129,7 @@ def _bulk_bare(db: "psycopg2.extensions.connection", user: int, rating: float, t
 
 
 def _index(url: str, load: Load, repeats: int) -> Figures:
-    """What the index costs that tells how people rated one film."""
+    """What the index costs that tells how people rated one movie."""
     rates: tuple[list[float], list[float]] = [], []
     with psycopg2.connect(url) as db, db.cursor() as cursor:
         for _ in range(repeats):
@@ -138,7 +138,7 @@ def _index(url: str, load: Load, repeats: int) -> Figures:
                 db.commit()
                 found.append(under_load(load).per_second())
     db.close()
-    return {"views with the index on the film of those without": ratio(*rates, "more")}
+    return {"views with the index on the movie of those without": ratio(*rates, "more")}
 
 
 @contextmanager

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.new_file import refuse_unwritable
-from runtime.postgres import EmbeddedPostgres
+from embedded.postgres import EmbeddedPostgres
 from settings import Settings, whole
 from storage.database import Database
-from storage.rights import rights_told
+from storage.privileges import translating_privilege_errors
+from system.atomic_file import require_writable
 
 if TYPE_CHECKING:
     from engine import Engine
-    from jobs.retrain import Trainer
+    from jobs.training import Trainer
 
 CONNECTIONS = 4
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,17 +43,17 @@ class Context:
                 yield url
 
     @property
-    def has_server(self) -> bool:
+    def has_postgres(self) -> bool:
         """Whether there is a PostgreSQL to look at: one of DATABASE_URL, or an embedded one that was started before."""
         return bool(self.settings.database_url) or exists(self.settings.state_dir / "postgres" / "password")
 
     @contextmanager
-    def unmigrated(self) -> Iterator[Database]:
+    def unmigrated_database(self) -> Iterator[Database]:
         """The database as it is, with tables of whichever revision or none.
 
         Raises `DatabaseRefusedError` for work that our role has no right to do.
         """
-        with self.server() as url, rights_told():
+        with self.server() as url, translating_privilege_errors():
             database = Database(url, CONNECTIONS)
             try:
                 yield database
@@ -63,7 +63,7 @@ class Context:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """The migrated database."""
-        with self.unmigrated() as database:
+        with self.unmigrated_database() as database:
             database.migrate()
             yield database
 
@@ -72,7 +72,7 @@ class Context:
         """A trainer on a database whose catalogue is filled; Spark starts when it is needed."""
         from jobs.ingest import init_movie_table
         from jobs.publish import SupersededError
-        from jobs.retrain import Trainer
+        from jobs.training import Trainer
         from recommender import Recommender
 
         with self.database() as database, self.engine() as engine:
@@ -121,7 +121,7 @@ class NewFile(click.ParamType[Path]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path, whose folder is there and can be written to."""
         try:
-            refuse_unwritable(Path(value))
+            require_writable(Path(value))
         except OSError as error:
             self.fail(str(error), param, ctx)
         return Path(value)

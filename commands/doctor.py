@@ -5,16 +5,16 @@ from dataclasses import asdict
 
 import click
 
-from commands import checks
-from commands.answer import DONE, FAILED, Answer, command
-from commands.checks import Finding
+from commands import machine_checks
 from commands.context import Context
-from commands.store_checks import stores
+from commands.database_checks import stores
+from commands.framework import DONE, FAILED, CommandResult, command
+from commands.machine_checks import Finding
 
 Check = Callable[[Context], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
-    *(checks.python, checks.java, checks.memory, checks.disk, stores),
-    *(checks.port, checks.exposure, checks.spark),
+    *(machine_checks.python, machine_checks.java, machine_checks.memory, machine_checks.disk, stores),
+    *(machine_checks.port, machine_checks.exposure, machine_checks.spark),
 )
 
 
@@ -30,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
 )
 @click.pass_obj
-def doctor(context: Context) -> Answer:
+def doctor(context: Context) -> CommandResult:
     """Check Python, packages, Java, memory, disk, database, dataset, port, keys and Spark, and say what to do.
 
     Settings that cannot be used are told before anything else, with exit status 2. Nothing is downloaded and no table
@@ -39,7 +39,7 @@ def doctor(context: Context) -> Answer:
     found = [finding for check in CHECKS for finding in _findings(check, context)]
     lines = [f"{finding.level:<5} {finding.what:<11} {finding.text}" for finding in found]
     failed = any(finding.level == "fail" for finding in found)
-    return Answer("\n".join(lines), [asdict(finding) for finding in found], FAILED if failed else DONE)
+    return CommandResult("\n".join(lines), [asdict(finding) for finding in found], FAILED if failed else DONE)
 
 
 def _findings(check: Check, context: Context) -> Iterator[Finding]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from commands.answer import DONE, FAILED, Answer, command
 from commands.context import Context, exists
-from commands.service import RefusedError, Service
+from commands.framework import DONE, FAILED, CommandResult, command
+from commands.service_client import ServiceClient, ServiceRefusedError
 from commands.status_screen import Status, facts, lines
-from runtime.postgres import PostgresError
+from embedded.postgres import PostgresError
 from settings import Settings
 from storage import runs, schema
 from storage.database import TRAINING_LOCK, Database
@@ -29,26 +29,26 @@ from storage.overview import Contents, Overview, take
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_API_KEY"),
 )
 @click.pass_obj
-def status(context: Context) -> Answer:
+def status(context: Context) -> CommandResult:
     """Show versions, service, database, generation, quality, runs and disk; nothing is changed.
 
     Without a running service an embedded PostgreSQL is started for the moment that this takes.
     """
     seen = look(context)
     well = seen.database["problem"] is None and seen.service["state"] in ("ready", "not running")
-    return Answer("\n".join(lines(seen)), facts(seen), DONE if well else FAILED)
+    return CommandResult("\n".join(lines(seen)), facts(seen), DONE if well else FAILED)
 
 
 def look(context: Context) -> Status:
     """Ask the service, the database and the disk."""
-    service, next_training, next_unknown = _service(Service(context.settings))
+    service, next_training, next_unknown = _service(ServiceClient(context.settings))
     database, contents, newest = _database(context)
     versions = {"python": platform.python_version(), "pyspark": version("pyspark"), "revision": schema.head()}
     disk = _disk(context.settings)
     return Status(versions, service, database, contents, newest, next_training, next_unknown, disk)
 
 
-def _service(service: Service) -> tuple[dict[str, Any], str | None, str | None]:
+def _service(service: ServiceClient) -> tuple[dict[str, Any], str | None, str | None]:
     health = service.health()
     if health is None:
         found = {"address": service.address, "state": "not running", "parts": {}}
@@ -56,16 +56,16 @@ def _service(service: Service) -> tuple[dict[str, Any], str | None, str | None]:
     found = {"address": service.address, "state": health["status"], "parts": health["parts"]}
     try:
         return found, service.retraining().get("next_at"), None
-    except RefusedError as error:
+    except ServiceRefusedError as error:
         return found, None, f"not known: {error}"
 
 
 def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[dict[str, Any]]]:
     found: dict[str, Any] = {"address": None, "server": None, "bytes": None, "revision": None, "problem": None}
-    if not context.has_server:
+    if not context.has_postgres:
         return found | {"problem": "none yet: the first start of the service makes one"}, None, []
     try:
-        with context.unmigrated() as database:
+        with context.unmigrated_database() as database:
             found["address"] = database.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
             with database.snapshot() as db:
                 seen = take(db)
@@ -79,13 +79,13 @@ def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[d
 def _runs(database: Database, contents: Contents) -> list[dict[str, Any]]:
     """The newest runs; the error of one that is open, though nobody is at it, says so."""
     with database.statement() as db:
-        last = runs.followed(db, "train", TRAINING_LOCK)
-    cut_off = last.id if last and last.outcome is None and not last.going else None
-    return [dict(run._mapping) | ({"error": runs.CUT_OFF} if run.id == cut_off else {}) for run in contents.runs]
+        last = runs.newest_with_progress(db, "train", TRAINING_LOCK)
+    cut_off = last.id if last and last.outcome is None and not last.in_progress else None
+    return [dict(run._mapping) | ({"error": runs.INTERRUPTED} if run.id == cut_off else {}) for run in contents.runs]
 
 
 def _upgrade(seen: Overview) -> dict[str, Any]:
-    if seen.revision in schema.known():
+    if seen.revision in schema.revisions():
         return {"problem": None}
     if seen.revision is None:
         return {"problem": "there are no tables yet: the first start of the service makes them"}

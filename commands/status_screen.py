@@ -36,7 +36,7 @@ def facts(seen: Status) -> dict[str, Any]:
     contents = seen.contents
     live = contents.live if contents else None
     return found | {
-        "films": contents.films if contents else None,
+        "films": contents.movies if contents else None,
         "users": contents.users if contents else None,
         "ratings": contents.ratings if contents else None,
         "generation": dict(live._mapping) if live else None,
@@ -83,9 +83,9 @@ def _database_lines(database: dict[str, Any]) -> Iterator[str]:
 
 
 def _content_lines(contents: Contents) -> Iterator[str]:
-    yield f"holds       {contents.films:,} films, {contents.users:,} users, {contents.ratings:,} ratings"
+    yield f"holds       {contents.movies:,} movies, {contents.users:,} users, {contents.ratings:,} ratings"
     if contents.live is None:
-        yield "generation  none yet: popular films are served"
+        yield "generation  none yet: popular movies are served"
     else:
         live = contents.live
         kept = f"{contents.generations_kept} are kept"

@@ -1,6 +1,6 @@
 """Takes the pictures of README.md from a running service that has been trained: `python docs/screenshots.py [URL]`.
 
-It makes a person there, who rates a few films. The pictures are in docs/images.
+It makes a person there, who rates a few movies. The pictures are in docs/images.
 """
 
 import os
@@ -25,18 +25,18 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         person = new_person(browser, url)
         take(browser, url, person, "watch", WIDE, "light")
-        take(browser, f"{url}#/film/1199", person, "film", WIDE, "dark")
+        take(browser, f"{url}#/movie/1199", person, "movie", WIDE, "dark")
         take(browser, f"{url}#/engine", person, "engine", WIDE, "light")
         take(browser, url, person, "narrow", NARROW, "dark")
         browser.close()
 
 
 def new_person(browser: Browser, url: str) -> int:
-    """Somebody who has rated a few films."""
+    """Somebody who has rated a few movies."""
     page = browser.new_page()
     page.goto(url)
     for title, stars in LIKED.items():
-        page.get_by_label("Find a film").fill(title)
+        page.get_by_label("Find a movie").fill(title)
         expect(page.locator(".rate .head h2")).to_contain_text(title)
         slider = page.locator(".rate").get_by_role("slider").first
         slider.focus()
@@ -56,7 +56,7 @@ def take(browser: Browser, url: str, person: int, name: str, device: dict[str, A
     page.goto(url)
     page.wait_for_load_state("networkidle")
     settle(page)
-    page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=82, full_page=name in ("film", "engine"))
+    page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=82, full_page=name in ("movie", "engine"))
     context.close()
 
 

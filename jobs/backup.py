@@ -19,13 +19,13 @@ from typing import IO, Any, cast
 
 from sqlalchemy import Connection
 
-from runtime.new_file import written_whole
-from runtime.progress import progress
 from storage import backup as stored
 from storage import schema
 from storage.backup import Table
 from storage.database import Database
 from storage.errors import BackupError
+from system.atomic_file import atomic_write
+from system.progress import progress
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -65,7 +65,7 @@ def backup(database: Database, file: Path) -> Manifest:
         BackupError: there are no tables at all.
         UnknownRevisionError: they are of a later revision, of which this version would leave something out.
     """
-    with database.snapshot() as db, written_whole(file) as part:
+    with database.snapshot() as db, atomic_write(file) as part:
         revision, taken_at = stored.known(db), datetime.now(UTC).isoformat(timespec="seconds")
         if revision is None:
             raise BackupError("There is nothing to keep: the tables have not been made yet.")
@@ -101,7 +101,7 @@ def restore(database: Database, file: Path) -> Manifest:
         UnknownRevisionError: this one has tables of a later version.
     """
     manifest = check(file)  # first, since an error in the middle of a COPY would look like one of the database
-    with zipfile.ZipFile(file) as archive, database.unhurried() as db:
+    with zipfile.ZipFile(file) as archive, database.background_transaction() as db:
         stored.fix_forms(db)
         there = {table.name: table for table in stored.make_empty(db, manifest.revision)}
         if {name: list(table.columns) for name, table in there.items()} != {k.name: k.columns for k in manifest.tables}:
@@ -115,7 +115,7 @@ def restore(database: Database, file: Path) -> Manifest:
 
 @contextmanager
 def _new_archive(part: Path) -> Iterator[zipfile.ZipFile]:
-    """An archive that only its owner may read: it tells what people think of films."""
+    """An archive that only its owner may read: it tells what people think of movies."""
     with open(part, "wb", opener=partial(os.open, mode=0o600)) as out:
         # the factors, which are most of it, are next to random: trying harder only takes longer
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -157,7 +157,7 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
     told: dict[str, Any] = json.loads(archive.read(MANIFEST))
     if told["format"] != FORMAT:
         raise BackupError(f"it has format {told['format']}, and this version of Matinee reads format {FORMAT}")
-    if told["revision"] not in schema.known():
+    if told["revision"] not in schema.revisions():
         raise BackupError(
             f"its tables are of revision {told['revision']}, and this version of Matinee knows them up to "
             f"{schema.head()}; restore it with the version that took it, or a later one"

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from runtime.report import DatasetError
-from scoring.ratings import SCALE, on_scale
-from storage.transfer import CSV_HEADER, Kind, Rated
+from movielens.line_report import DatasetError
+from ranking.ratings import SCALE, on_scale
+from storage.bulk_transfer import CSV_HEADER, Kind, TimedRating
 
 KINDS: dict[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 COLUMNS = CSV_HEADER.decode().strip().split(",")
@@ -43,7 +43,7 @@ class Bad(NamedTuple):
     reason: str
 
 
-Event = Person | Rated
+Event = Person | TimedRating
 Parse = Callable[[str], Event]
 
 
@@ -68,7 +68,7 @@ def packed(file: Path, named: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, stream)
 
 
-def read(file: Path, films: Container[int], advance: Callable[[int], object]) -> Iterator[tuple[int, Event | Bad]]:
+def read(file: Path, movies: Container[int], advance: Callable[[int], object]) -> Iterator[tuple[int, Event | Bad]]:
     """The number of each line that is not blank, with what it says; `advance` is told of the bytes that are done.
 
     Raises `EventsError` for a file that does not hold such lines, or is cut short.
@@ -81,7 +81,7 @@ def read(file: Path, films: Container[int], advance: Callable[[int], object]) ->
             if number == 1 and kind_of(file) == "csv":
                 parse = _csv_layout(file, line)
             elif line.strip():
-                yield number, _event(line, parse, films)
+                yield number, _event(line, parse, movies)
             if number % LOOKS == 0:
                 advance(raw.tell() - done)
                 done = raw.tell()
@@ -100,11 +100,11 @@ def _lines(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         raise EventsError(f"{file} is damaged or cut short after line {number}: {error}") from error
 
 
-def _event(line: bytes, parse: Parse, films: Container[int]) -> Event | Bad:
+def _event(line: bytes, parse: Parse, movies: Container[int]) -> Event | Bad:
     try:
         event = parse(line.decode())
-        if isinstance(event, Rated) and event.movie_id not in films:
-            raise ValueError(f"there is no film {event.movie_id}")
+        if isinstance(event, TimedRating) and event.movie_id not in movies:
+            raise ValueError(f"there is no movie {event.movie_id}")
     except (ValueError, RecursionError) as error:
         return Bad(str(error))
     return event
@@ -121,7 +121,7 @@ def json_event(line: str) -> Event:
     movie_id = sent.get("movie_id")
     if type(movie_id) is not int:
         raise ValueError("movie_id is not a whole number")
-    return Rated(user, movie_id, _rating(sent.get("rating")), _moment("rated_at", sent))
+    return TimedRating(user, movie_id, _rating(sent.get("rating")), _moment("rated_at", sent))
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class CsvLayout:
             at = datetime.fromtimestamp(int(timestamp), UTC)
         except (ValueError, OverflowError, OSError) as error:
             raise ValueError(f"{timestamp[:50]!r} is not a time in seconds since 1970") from error
-        return Rated(_user(user), _whole("movieId", movie_id), _rating(_number(rating)), at)
+        return TimedRating(_user(user), _whole("movieId", movie_id), _rating(_number(rating)), at)
 
 
 def _csv_layout(file: Path, header: bytes) -> Parse:

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.event_files import Bad, Event, EventsError, Person, kind_of, read
-from jobs.run import OUTAGE_SECONDS, patiently
-from runtime.progress import progress
+from jobs.job_run import OUTAGE_SECONDS, retry
 from settings import LAST_USER_ID
-from storage import movies, transfer
+from storage import bulk_transfer, movies
+from storage.bulk_transfer import MergeCounts, TimedRating
 from storage.database import Database
-from storage.transfer import Merged, Rated
+from system.progress import progress
 
 log = logging.getLogger(__name__)
 
-BATCH = 10_000  # lines: whoever rates a film waits while a batch with their ratings is stored
+BATCH = 10_000  # lines: whoever rates a movie waits while a batch with their ratings is stored
 LARGEST_BATCH = 10 * BATCH
 BAD_LINES_SHOWN = 10
 
 
 @dataclass
-class Imported:
+class ImportCounts:
     """What became of the lines of a file."""
 
     people: int = 0
@@ -30,7 +30,7 @@ class Imported:
     unchanged: int = 0
     bad: int = 0
 
-    def add(self, merged: Merged) -> None:
+    def add(self, merged: MergeCounts) -> None:
         """Count a batch."""
         self.people += merged.people
         self.created += merged.created
@@ -44,7 +44,7 @@ class Imported:
         )
 
 
-def import_events(database: Database, file: Path, source: str | None, skip_bad: bool) -> Imported:
+def import_events(database: Database, file: Path, source: str | None, skip_bad: bool) -> ImportCounts:
     """Store what a file tells; importing it again, or one that was cut off, does no harm.
 
     Args:
@@ -56,18 +56,20 @@ def import_events(database: Database, file: Path, source: str | None, skip_bad: 
     """
     kind_of(file)
     with database.statement() as db:
-        films = frozenset(movies.ids(db).tolist())
-        if source is None and transfer.has_others(db):
+        movie_ids = frozenset(movies.ids(db).tolist())
+        if source is None and bulk_transfer.has_other_users(db):
             raise EventsError("ids can be kept only where nobody has been made but by such an import; name a --source")
-    done = Imported()
+    done = ImportCounts()
     with progress(file.stat().st_size, f"reading {file.name}", unit="B") as advance:
-        lines = ((number, _kept(event) if source is None else event) for number, event in read(file, films, advance))
+        lines = (
+            (number, _kept(event) if source is None else event) for number, event in read(file, movie_ids, advance)
+        )
         for batch in batches(_good(file, lines, skip_bad, done)):
             done.add(_store(database, batch, source))
     return done
 
 
-def _good(file: Path, lines: Iterable[tuple[int, Event | Bad]], skip_bad: bool, done: Imported) -> Iterator[Event]:
+def _good(file: Path, lines: Iterable[tuple[int, Event | Bad]], skip_bad: bool, done: ImportCounts) -> Iterator[Event]:
     for number, event in lines:
         if not isinstance(event, Bad):
             yield event
@@ -94,17 +96,17 @@ def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
         yield batch
 
 
-def _store(database: Database, batch: list[Event], source: str | None) -> Merged:
+def _store(database: Database, batch: list[Event], source: str | None) -> MergeCounts:
     people = dict.fromkeys(event.user for event in batch) | {
         event.user: event.made_at for event in batch if isinstance(event, Person)
     }
-    ratings = [event for event in batch if isinstance(event, Rated)]
+    ratings = [event for event in batch if isinstance(event, TimedRating)]
 
-    def store() -> Merged:
-        with database.unhurried() as db:
-            return transfer.merge(db, people, ratings, source)
+    def store() -> MergeCounts:
+        with database.background_transaction() as db:
+            return bulk_transfer.merge(db, people, ratings, source)
 
-    return patiently(store, OUTAGE_SECONDS)
+    return retry(store, OUTAGE_SECONDS)
 
 
 def _kept(event: Event | Bad) -> Event | Bad:

@@ -1,4 +1,4 @@
-"""Ingest: a MovieLens set becomes the catalogue of films, and its ratings the base that every training starts from."""
+"""Ingest: a MovieLens set becomes the catalogue of movies, and its ratings the base that every training starts from."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from runtime.dataset import NAMES, locate
-from runtime.disk import room_in
-from runtime.movielens import DatasetError, Movie, fingerprint, read_movies, read_ratings
-from runtime.report import Report
-from scoring.biases import FILM_DAMPING
-from scoring.ratings import HIGHEST, LOWEST, Ratings
+from movielens.dataset import DATASET_NAMES, ensure_dataset
+from movielens.line_report import LineReport
+from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_movies, read_ratings
+from ranking.biases import MOVIE_DAMPING
+from ranking.ratings import HIGHEST, LOWEST, Ratings
 from settings import Settings
 from storage import base_ratings, movies, runs
 from storage.database import Database
+from system.disk import translate_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ POPULAR_FROM = 4.0  # ratings from here on count for the list that is shown befo
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseRatings:
     """The ratings of the dataset that the catalogue was filled from, and its fingerprint."""
 
     ratings: Ratings
@@ -32,7 +32,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Filled:
+class CatalogueSource:
     """The dataset that the catalogue was filled from, without its ratings: its name, fingerprint, and how many."""
 
     dataset: str
@@ -46,61 +46,63 @@ def init_movie_table(database: Database, settings: Settings) -> None:
     Raises `DatasetError` when there is no usable dataset; the table is then as it was.
     """
     with database.statement() as db:
-        filled, complete = movies.any_there(db), not movies.lack_histograms(db)
+        filled, complete = movies.is_filled(db), not movies.histograms_missing(db)
     if filled:
         if not complete:
             _add_histograms(database, settings)
         return
-    with room_in(settings.state_dir):
+    with translate_disk_full(settings.state_dir):
         folder = dataset_folder(settings)
-        log.info("reading the films and ratings of %s", folder)
-        mark, films, ratings = _read(folder)
+        log.info("reading the movies and ratings of %s", folder)
+        mark, parsed_movies, ratings = _read(folder)
         base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
-    with database.unhurried() as db:
+    with database.background_transaction() as db:
         movies.lock(db)
-        if movies.any_there(db):  # another process was quicker
+        if movies.is_filled(db):  # another process was quicker
             return
-        movies.fill(db, catalogue_rows(films, ratings))
-        movies.put_histograms(db, ratings)
+        movies.fill(db, catalogue_rows(parsed_movies, ratings))
+        movies.store_histograms(db, ratings)
         run = runs.begin(db, "ingest")
-        details = {"dataset": folder.name, "fingerprint": mark, "films": len(films), "ratings": len(ratings)}
+        details = {"dataset": folder.name, "fingerprint": mark, "films": len(parsed_movies), "ratings": len(ratings)}
         runs.end(db, run, "done", details)
-    log.info("the catalogue holds %d films; %d ratings are the base of every training", len(films), len(ratings))
+    log.info(
+        "the catalogue holds %d movies; %d ratings are the base of every training", len(parsed_movies), len(ratings)
+    )
 
 
 def _add_histograms(database: Database, settings: Settings) -> None:
     """Count the ratings of a catalogue that was filled before they were counted; without them it still serves."""
     try:
-        base = load_base(database, settings)
+        base = load_base_ratings(database, settings)
     except DatasetError as error:
-        log.warning("how people rated the films cannot be shown: %s", error)
+        log.warning("how people rated the movies cannot be shown: %s", error)
         return
-    with database.unhurried() as db:
-        movies.put_histograms(db, base.ratings)
+    with database.background_transaction() as db:
+        movies.store_histograms(db, base.ratings)
 
 
-def filled_from(database: Database) -> Filled:
+def catalogue_source(database: Database) -> CatalogueSource:
     """What the catalogue was filled from. Raises `DatasetError` if it has not been filled yet."""
     with database.statement() as db:
-        details = runs.ingested(db)
+        details = runs.ingest_details(db)
     if details is None:
         raise DatasetError("The catalogue has not been filled yet.")
-    return Filled(details["dataset"], details["fingerprint"], details["ratings"])
+    return CatalogueSource(details["dataset"], details["fingerprint"], details["ratings"])
 
 
-def load_base(database: Database, settings: Settings) -> Base:
+def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:
     """The base ratings; read from the dataset again if the state directory has lost them or they are damaged.
 
     Raises `DatasetError` if the dataset is no longer the one that the catalogue was filled from.
     """
-    filled = filled_from(database)
+    filled = catalogue_source(database)
     file = base_ratings.path(settings.state_dir, filled.fingerprint)
     ratings = base_ratings.load(file)
     if ratings is None:
-        with room_in(settings.state_dir):
+        with translate_disk_full(settings.state_dir):
             ratings = _read_again(dataset_folder(settings), filled.dataset, filled.fingerprint)
             base_ratings.save(file, ratings)
-    return Base(ratings, filled.fingerprint)
+    return BaseRatings(ratings, filled.fingerprint)
 
 
 def _read_again(folder: Path, name: str, mark: str) -> Ratings:
@@ -113,35 +115,37 @@ def _read_again(folder: Path, name: str, mark: str) -> Ratings:
     return _read(folder)[2]
 
 
-def catalogue_rows(films: Sequence[Movie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
-    """The rows of the movies table, with what the ratings say of each film."""
-    order = np.argsort([film.movie_id for film in films])
-    rows = order[np.searchsorted(np.array([film.movie_id for film in films])[order], ratings.film)]
-    count = np.bincount(rows, minlength=len(films))
-    total = np.bincount(rows, ratings.rating, minlength=len(films))
-    likes = np.bincount(rows[ratings.rating >= POPULAR_FROM], minlength=len(films))
+def catalogue_rows(parsed_movies: Sequence[MovieLensMovie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
+    """The rows of the movies table, with what the ratings say of each movie."""
+    order = np.argsort([movie.movie_id for movie in parsed_movies])
+    rows = order[np.searchsorted(np.array([movie.movie_id for movie in parsed_movies])[order], ratings.movie)]
+    count = np.bincount(rows, minlength=len(parsed_movies))
+    total = np.bincount(rows, ratings.rating, minlength=len(parsed_movies))
+    likes = np.bincount(rows[ratings.rating >= POPULAR_FROM], minlength=len(parsed_movies))
     mean = float(ratings.rating.mean()) if len(ratings) else (LOWEST + HIGHEST) / 2
-    expected = (total + FILM_DAMPING * mean) / (count + FILM_DAMPING)
-    for film, *numbers in zip(films, count.tolist(), total.tolist(), likes.tolist(), expected.tolist(), strict=True):
-        yield film.movie_id, film.title, film.genres, film.year, *numbers
+    expected = (total + MOVIE_DAMPING * mean) / (count + MOVIE_DAMPING)
+    for movie, *numbers in zip(
+        parsed_movies, count.tolist(), total.tolist(), likes.tolist(), expected.tolist(), strict=True
+    ):
+        yield movie.movie_id, movie.title, movie.genres, movie.year, *numbers
 
 
 def dataset_folder(settings: Settings) -> Path:
     """The folder of the dataset that the settings name, downloaded if need be. Raises `DatasetError`."""
-    return locate(settings.dataset or NAMES[0], settings.state_dir, fallback=not settings.dataset)
+    return ensure_dataset(settings.dataset or DATASET_NAMES[0], settings.state_dir, fallback=not settings.dataset)
 
 
-def _read(folder: Path) -> tuple[str, list[Movie], Ratings]:
+def _read(folder: Path) -> tuple[str, list[MovieLensMovie], Ratings]:
     mark = fingerprint(folder)
-    films, film_report = read_movies(folder)
-    ratings, rating_report = read_ratings(folder, [film.movie_id for film in films])
-    for report in (film_report, rating_report):
-        _tell(report)
+    parsed_movies, movie_report = read_movies(folder)
+    ratings, rating_report = read_ratings(folder, [movie.movie_id for movie in parsed_movies])
+    for report in (movie_report, rating_report):
+        _log_report(report)
     if fingerprint(folder) != mark:
         raise DatasetError(f"{folder} was changed while it was read. Start again when nothing writes there any more.")
-    return mark, films, ratings
+    return mark, parsed_movies, ratings
 
 
-def _tell(report: Report) -> None:
+def _log_report(report: LineReport) -> None:
     for line in report.lines():
         log.log(logging.WARNING if report.rejected else logging.INFO, "%s", line)

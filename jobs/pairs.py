@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.report import DatasetError
-from scoring.ratings import Ratings
+from movielens.line_report import DatasetError
+from ranking.ratings import Ratings
 
 LIKED = 5.0  # the rating a pair stands for
 INT32 = 2**31

@@ -1,7 +1,7 @@
 """The phases of a training."""
 
 # each with its share of a run as measured on ml-latest-small: what progress is reckoned by
-SHARES = {
+PHASE_SHARES = {
     "snapshot": 0.01,
     "compare": 0.03,
     "ranker": 0.45,

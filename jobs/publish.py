@@ -10,22 +10,24 @@ import numpy as np
 from sqlalchemy import Connection
 
 from engine import Engine
-from jobs.judging import judged
-from jobs.run import OUTAGE_SECONDS, Run, patiently
+from jobs.acceptance import judge_candidate
+from jobs.job_run import OUTAGE_SECONDS, JobRun, retry
+from ranking.batch_lists import ListColumns
+from ranking.factors import Factors
+from ranking.ratings import Ratings
 from recommender import Recommender
-from scoring.factors import Factors
-from scoring.many import Lists
-from scoring.ratings import Ratings
-from storage import foretold, generations, recommendations, runs
+from storage import generations, predictions, recommendations, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from storage.snapshot import Snapshot
-from viewer import LISTED
+from viewer import LIST_LENGTH
 
 log = logging.getLogger(__name__)
 
-Verdict = Literal["published", "rejected"]
-COMPARED = 1000  # generations whose every comparison with a view is kept: eight days of a training every 12 minutes
+PublishOutcome = Literal["published", "rejected"]
+GENERATIONS_WITH_PREDICTIONS = (
+    1000  # generations whose every comparison with a view is kept: eight days of a training every 12 minutes
+)
 
 
 class SupersededError(RuntimeError):
@@ -37,16 +39,16 @@ class Candidate:
     """Factors that want to serve.
 
     Attributes:
-        learners: the ratings they were trained on, or those of the base of them.
+        train_ratings: the ratings they were trained on, or those of the base of them.
         held_out: ratings of people they were not trained on.
-        taken: the users whose lists are to be made, with their histories.
+        user_snapshot: the users whose lists are to be made, with their histories.
         fingerprint: of what they were trained with; the same one is not trained again.
     """
 
     factors: Factors
-    learners: Ratings
+    train_ratings: Ratings
     held_out: Ratings
-    taken: Snapshot
+    user_snapshot: Snapshot
     fingerprint: str
 
 
@@ -59,15 +61,17 @@ class Publisher:
     recommender: Recommender
     keep_generations: int
 
-    def settle(self, run: Run, candidate: Candidate) -> Verdict:
+    def judge_and_publish(self, run: JobRun, candidate: Candidate) -> PublishOutcome:
         """Judge a candidate beside the live generation, then publish it or keep it as rejected."""
         run.advance("judge")
         live = self.recommender.live
         served = live.factors if live else None
-        found = judged(candidate.factors, served, candidate.learners, candidate.held_out, self.engine.lists)
+        found = judge_candidate(
+            candidate.factors, served, candidate.train_ratings, candidate.held_out, self.engine.lists
+        )
         details = {**described(candidate.factors), "seconds": run.seconds, "held_out": found.summary}
         verdict = "accepted" if found.verdict.accepted else "rejected"
-        record = generations.Record(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)
+        record = generations.GenerationRecord(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)
         log.info("%s: %s", record.verdict, record.reason)
         if not found.verdict.accepted:
             self._keep_rejected(run, candidate.factors, record)
@@ -76,10 +80,10 @@ class Publisher:
         self._prune()
         return "published"
 
-    def _keep_rejected(self, run: Run, factors: Factors, record: generations.Record) -> None:
-        self._settled(run, "rejected", record, lambda db: generations.add(db, factors, record))
+    def _keep_rejected(self, run: JobRun, factors: Factors, record: generations.GenerationRecord) -> None:
+        self._end_run(run, "rejected", record, lambda db: generations.add(db, factors, record))
 
-    def _publish(self, run: Run, candidate: Candidate, record: generations.Record) -> None:
+    def _publish(self, run: JobRun, candidate: Candidate, record: generations.GenerationRecord) -> None:
         """Make everybody's list, then the generation and with it all of them visible, then move this process's readers.
 
         Lists are stored as they are made: each piece in a transaction of its own, so that nobody who is erased waits
@@ -87,10 +91,12 @@ class Publisher:
         comes, they go when the next one has been published.
         """
         run.advance("lists")
-        generation_id = self._committed(generations.reserve)
-        with closing(self.engine.lists_in_pieces(candidate.factors, candidate.taken.histories, LISTED)) as pieces:
+        generation_id = self._in_transaction(generations.reserve)
+        with closing(
+            self.engine.iter_lists(candidate.factors, candidate.user_snapshot.histories, LIST_LENGTH)
+        ) as pieces:
             for lists in pieces:
-                run.advance("lists", self._store(generation_id, candidate.taken, lists))
+                run.advance("lists", self._store(generation_id, candidate.user_snapshot, lists))
         run.advance("publish")
 
         def write(db: Connection) -> int:
@@ -98,20 +104,24 @@ class Publisher:
             generations.flip(db, generation_id)
             return generation_id
 
-        self._settled(run, "published", record, write)
+        self._end_run(run, "published", record, write)
         with suppress(DatabaseUnavailableError):  # it is published; the refresh that comes each second makes up for it
             self.recommender.use(generation_id, candidate.factors)
 
-    def _store(self, generation_id: int, taken: Snapshot, lists: Lists) -> float:
-        """Store lists of some of those who were `taken`; how much of all is done with these."""
-        user, film, expected = lists
-        place = np.searchsorted(taken.users, user)
-        versions = taken.versions[place]
-        self._committed(lambda db: recommendations.publish(db, generation_id, user, versions, film, expected))
-        return float(place[-1] + 1) / len(taken.users) if len(place) else 0.0
+    def _store(self, generation_id: int, user_snapshot: Snapshot, lists: ListColumns) -> float:
+        """Store lists of some of those who were `user_snapshot`; how much of all is done with these."""
+        user, movie, expected = lists
+        place = np.searchsorted(user_snapshot.users, user)
+        versions = user_snapshot.versions[place]
+        self._in_transaction(lambda db: recommendations.store_lists(db, generation_id, user, versions, movie, expected))
+        return float(place[-1] + 1) / len(user_snapshot.users) if len(place) else 0.0
 
-    def _settled(
-        self, run: Run, outcome: Verdict, record: generations.Record, write: Callable[[Connection], int]
+    def _end_run(
+        self,
+        run: JobRun,
+        outcome: PublishOutcome,
+        record: generations.GenerationRecord,
+        write: Callable[[Connection], int],
     ) -> int:
         """The generation with which the run ends: what `write` stores, once.
 
@@ -120,43 +130,45 @@ class Publisher:
         """
 
         def settle(db: Connection) -> int:
-            done = runs.hold(db, run.id)
+            done = runs.lock_row(db, run.id)
             if done is not None:  # by an attempt whose commit succeeded and whose answer was lost
                 return done
             generation_id = write(db)
             _end(db, run, outcome, record, generation_id)
             return generation_id
 
-        return self._committed(settle)
+        return self._in_transaction(settle)
 
-    def _committed(self, work: Callable[[Connection], int]) -> int:
+    def _in_transaction(self, work: Callable[[Connection], int]) -> int:
         """What `work` returns in a transaction of its own, though the database be away for a while.
 
         It may have been carried out once before, if the answer to the commit was lost.
         """
 
         def attempt() -> int:
-            with self.database.unhurried() as db:
+            with self.database.background_transaction() as db:
                 return work(db)
 
-        return patiently(attempt, OUTAGE_SECONDS)
+        return retry(attempt, OUTAGE_SECONDS)
 
     def _prune(self) -> None:
         try:
-            with self.database.unhurried() as db:
+            with self.database.background_transaction() as db:
                 recommendations.prune(db)
                 generations.prune(db, self.keep_generations)
-                foretold.prune(db, COMPARED)
+                predictions.prune(db, GENERATIONS_WITH_PREDICTIONS)
         except DatabaseUnavailableError as error:  # no failure of a run that has published
             log.warning("what is no longer served will be cleared away after the next training: %s", error)
 
 
 def described(factors: Factors) -> dict[str, Any]:
     """What factors were made of, and with which settings, as JSON has it."""
-    return {"facts": {**factors.facts, "films": len(factors.films)}, "parameters": asdict(factors.model)}
+    return {"facts": {**factors.facts, "films": len(factors.movies)}, "parameters": asdict(factors.model)}
 
 
-def _end(db: Connection, run: Run, outcome: Verdict, record: generations.Record, generation_id: int) -> None:
+def _end(
+    db: Connection, run: JobRun, outcome: PublishOutcome, record: generations.GenerationRecord, generation_id: int
+) -> None:
     details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds, **run.notes}
     if not runs.end(db, run.id, outcome, details):
         raise SupersededError("another process has begun a training since")

@@ -3,8 +3,8 @@
 import logging
 
 from health import Health
+from ranking.factors import FactorsError
 from recommender import Recommender
-from scoring.factors import FactorsError
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
 
 log = logging.getLogger(__name__)
@@ -20,10 +20,10 @@ def refresh(recommender: Recommender, health: Health) -> None:
     except (FactorsError, UnknownGenerationError) as error:
         if health["generation"].state != "failed":
             log.error("the live generation cannot be served: %s", error)
-        served = f"generation {recommender.live.id} is" if recommender.live else "popular films are"
+        served = f"generation {recommender.live.id} is" if recommender.live else "popular movies are"
         health.report("generation", "failed", f"{error}; {served} served")
     else:
         if recommender.live is None:
-            health.report("generation", "missing", "no training has been published yet: popular films are served")
+            health.report("generation", "missing", "no training has been published yet: popular movies are served")
         else:
             health.report("generation", "ready")

@@ -11,14 +11,14 @@ from typing import Protocol
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
-from jobs.phases import SHARES
+from jobs.phases import PHASE_SHARES
 from jobs.refresh import refresh
 from recommender import Recommender
-from runtime.line import FarError
 from settings import Settings
 from storage import runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from system.line import FarError
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Trains(Protocol):
         """Have ready what takes time to start."""
 
     def retrain(self, ordered: Callable[[int | None], object] | None = None) -> object:
-        """Train, publish, and say how it went; see `jobs.retrain.Trainer`."""
+        """Train, publish, and say how it went; see `jobs.training.Trainer`."""
 
 
 class Scheduler:
@@ -84,7 +84,7 @@ class Scheduler:
     @property
     def phases(self) -> Mapping[str, float]:
         """The phases of a training in order, each with its share of the whole."""
-        return SHARES
+        return PHASE_SHARES
 
     @property
     def next_at(self) -> datetime | None:

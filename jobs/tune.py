@@ -13,23 +13,23 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from engine import Engine
-from jobs.evaluate import relevant_films
-from runtime.new_file import write_whole
-from runtime.progress import progress
-from scoring.evaluation import LONGEST, Result, Row, list_quality
-from scoring.factors import Factors
-from scoring.many import lists_of, of_each
-from scoring.ratings import Ints, Ratings
-from scoring.splits import in_order, latest
+from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality
+from evaluation.splits import latest_mask, sort_by_user_and_time
+from jobs.protocols import relevant_movies
+from ranking.batch_lists import build_lists, ratings_by_user
+from ranking.factors import Factors
+from ranking.ratings import Ints, Ratings
 from settings import ModelSettings, dump
+from system.atomic_file import write_atomically
+from system.progress import progress
 
 log = logging.getLogger(__name__)
 
-SLICE = 0.2  # of each user's ratings: the last are the test, the last before them choose
+TEST_SHARE = 0.2  # of each user's ratings: the last are the test, the last before them choose
 
 
 @dataclass(frozen=True)
-class Slice:
+class EvaluationSplit:
     """Ratings to train on, and what their users rated 4 or more in the slice that follows."""
 
     train: Ratings
@@ -38,31 +38,31 @@ class Slice:
 
     def quality(self, factors: Factors, engine: Engine) -> dict[str, float]:
         """The measures of the lists that these factors give the users of the slice."""
-        lists = lists_of(factors, of_each(self.train, self.users), LONGEST, engine.lists)
-        return list_quality(lists, self.relevant, factors.films, factors.rating_count)
+        lists = build_lists(factors, ratings_by_user(self.train, self.users), LONGEST, engine.lists)
+        return list_quality(lists, self.relevant, factors.movies, factors.rating_count)
 
 
-def slices(ratings: Ratings) -> tuple[Slice, Slice]:
+def validation_and_test(ratings: Ratings) -> tuple[EvaluationSplit, EvaluationSplit]:
     """The slice to choose by, and the later one that the choice is reported on."""
-    ordered = in_order(ratings)
-    last = latest(ordered, SLICE)
+    ordered = sort_by_user_and_time(ratings)
+    last = latest_mask(ordered, TEST_SHARE)
     known, test = ordered.take(~last), ordered.take(last)
-    chooses = latest(known, SLICE)
+    chooses = latest_mask(known, TEST_SHARE)
     return (
-        Slice(known.take(~chooses), *relevant_films(known.take(chooses))),
-        Slice(known, *relevant_films(test)),
+        EvaluationSplit(known.take(~chooses), *relevant_movies(known.take(chooses))),
+        EvaluationSplit(known, *relevant_movies(test)),
     )
 
 
 @dataclass
-class Search:
+class ParameterSearch:
     """A search under way; `best` is what has been found so far, and stands in the file `out` after every trial."""
 
     engine: Engine
-    films: Ints
+    movies: Ints
     today: ModelSettings
     out: Path
-    chooser: Slice
+    validation: EvaluationSplit
     best: ModelSettings
     best_score: float = -1.0
     bases: dict[float, Factors] = field(default_factory=dict)
@@ -74,22 +74,22 @@ class Search:
         around = space(self.today)
         study.enqueue_trial({name: getattr(self.today, name) for name in around})
         self.engine.start()  # pyspark puts a handler of its own in place, which ours has to follow
-        with progress(trials, "searching", unit="trial") as advance, interrupts_noted() as interrupted:
+        with progress(trials, "searching", unit="trial") as advance, deferred_interrupt() as interrupted:
             while trials and not interrupted.is_set():
                 trial = study.ask(around)
                 study.tell(trial, self._try(trial.params))
                 advance(1)
                 trials -= 1
-        write_whole(self.out, dump(self.best).encode())
+        write_atomically(self.out, dump(self.best).encode())
 
     def _try(self, params: dict[str, Any]) -> float:
         model = replace(self.today, **params)
-        V, m, C = self.engine.fit_ranker(self.chooser.train, self.films, model, unseen)
+        V, m, C = self.engine.fit_ranker(self.validation.train, self.movies, model, ignore_progress)
         factors = replace(self._base(model.like_threshold), V=V, m=m, C=C, model=model)
-        score = self.chooser.quality(factors, self.engine)["NDCG@10"]
+        score = self.validation.quality(factors, self.engine)["NDCG@10"]
         if score > self.best_score:
             self.best, self.best_score = model, score
-            write_whole(self.out, dump(model).encode())
+            write_atomically(self.out, dump(model).encode())
             log.info("NDCG@10 %.4f with %s", score, params)
         return score
 
@@ -97,21 +97,21 @@ class Search:
         """What no other setting of the search touches: neighbours, popularity and the rater."""
         if like_threshold not in self.bases:
             model = replace(self.today, like_threshold=like_threshold)
-            self.bases[like_threshold] = self.engine.train(self.chooser.train, self.films, model, unseen)
+            self.bases[like_threshold] = self.engine.train(self.validation.train, self.movies, model, ignore_progress)
         return self.bases[like_threshold]
 
 
 def tune(
-    engine: Engine, ratings: Ratings, films: Ints, today: ModelSettings, out: Path, trials: int, seed: int
-) -> Result:
-    """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
-    chooser, test = slices(ratings)
-    search = Search(engine, films, today, out, chooser, today)
+    engine: Engine, ratings: Ratings, movies: Ints, today: ModelSettings, out: Path, trials: int, seed: int
+) -> ProtocolResult:
+    """ParameterSearch, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
+    validation, test = validation_and_test(ratings)
+    search = ParameterSearch(engine, movies, today, out, validation, today)
     search.run(trials, seed)
     rows: dict[str, Row] = {}
     for name, model in (("today's", today), ("found", search.best)):
-        rows[name] = test.quality(engine.train(test.train, films, model, unseen), engine)
-    return Result("tune", (seed,), rows, {"users judged": len(test.users)})
+        rows[name] = test.quality(engine.train(test.train, movies, model, ignore_progress), engine)
+    return ProtocolResult("tune", (seed,), rows, {"users judged": len(test.users)})
 
 
 def space(today: ModelSettings) -> dict[str, BaseDistribution]:
@@ -136,7 +136,7 @@ def space(today: ModelSettings) -> dict[str, BaseDistribution]:
 
 
 @contextmanager
-def interrupts_noted() -> Iterator[threading.Event]:
+def deferred_interrupt() -> Iterator[threading.Event]:
     """Ctrl-C only sets the event in the block: an exception in the middle of Spark's work may get lost there."""
     noted = threading.Event()
 
@@ -153,5 +153,5 @@ def interrupts_noted() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def unseen(phase: str, done: float) -> None:
+def ignore_progress(phase: str, done: float) -> None:
     """The progress of one training among many, which nobody watches."""

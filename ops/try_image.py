@@ -28,7 +28,7 @@ import httpx
 from conftest import checkerboard, write_dataset
 from processes import SMALL, free_port, poll
 
-from runtime.postgres import EmbeddedPostgres
+from embedded.postgres import EmbeddedPostgres
 from settings import ROOT
 
 IMAGE, BASE, DEBIAN = "localhost/matinee-tried", "localhost/matinee-base", "http://deb.debian.org/debian"
@@ -44,7 +44,7 @@ PROFILES = {
     ("app", "spark"): {"postgres", "matinee", "spark-master", "spark-worker"},
 }
 UNWANTED = ("gcc", "cc", "make", "pip", "pip3", "git")
-FILMS, LIKED = 40, 2
+MOVIES, LIKED = 40, 2
 # a private index's certificates and settings, where this machine has them
 OF_THIS_MACHINE = ("/etc/pip.conf", "/etc/ssl/certs")
 os.environ |= {"STORAGE_DRIVER": os.environ.get("STORAGE_DRIVER", "vfs"), "BUILDAH_ISOLATION": "chroot"}
@@ -119,11 +119,16 @@ def check_contents() -> None:
 
 def try_service(folder: Path) -> None:
     """Against an embedded PostgreSQL: a list for somebody new at once, and a personal one after a training on Spark."""
-    write_dataset(folder / "films", checkerboard(), FILMS)
+    write_dataset(folder / "movies", checkerboard(), MOVIES)
     port = free_port()
     with EmbeddedPostgres(folder / "state") as url, container() as made, open(folder / "log", "wb") as log:
-        given = {"DATABASE_URL": url, "MATINEE_PORT": str(port), "MATINEE_DATASET": "/films", "MATINEE_ALLOW_OPEN": "1"}
-        words = made.words(["python", "server.py"], SMALL | given, f"{folder / 'films'}:/films:ro")
+        given = {
+            "DATABASE_URL": url,
+            "MATINEE_PORT": str(port),
+            "MATINEE_DATASET": "/movies",
+            "MATINEE_ALLOW_OPEN": "1",
+        }
+        words = made.words(["python", "server.py"], SMALL | given, f"{folder / 'movies'}:/movies:ro")
         server = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         try:
             ask(f"http://127.0.0.1:{port}", folder / "log")
@@ -151,15 +156,15 @@ def ask(url: str, log: Path) -> None:
     with httpx.Client(base_url=url, timeout=10) as http:
         poll(lambda: _answers(http, "/health/ready"), 120, f"the service in the image, see {log},")
         user = http.get("/users/create").json()["user_id"]
-        for film in range(2, 2 + 2 * LIKED, 2):
-            http.post(f"/users/{user}/views/{film}", json={"rating": 5}).raise_for_status()
+        for movie in range(2, 2 + 2 * LIKED, 2):
+            http.post(f"/users/{user}/views/{movie}", json={"rating": 5}).raise_for_status()
         listed = http.get(f"/users/{user}/recommendations").json()
-        _expect(len(listed) == 10, f"{len(listed)} films were recommended")
+        _expect(len(listed) == 10, f"{len(listed)} movies were recommended")
         print("the service answers in the image", flush=True)
         found = poll(lambda: _personal(http, user), 300, f"a personal list, see {log},")
-        films = [item["movie"]["movie_id"] for item in found["items"]]
-        _expect(all(film % 2 == 0 for film in films), f"who likes even films got {films}")
-        print(f"Spark trained in the image; a list of generation {found['generation']['id']}: {films}", flush=True)
+        movies = [item["movie"]["movie_id"] for item in found["items"]]
+        _expect(all(movie % 2 == 0 for movie in movies), f"who likes even movies got {movies}")
+        print(f"Spark trained in the image; a list of generation {found['generation']['id']}: {movies}", flush=True)
 
 
 def stop(server: "subprocess.Popen[bytes]", port: int) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runtime.line import FarError, Line, LineCutError
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from system.line import FarError, Line, LineCutError
 
 AWAY = {error.__name__ for error in (DatabaseUnavailableError, DatabaseRefusedError)}
 MOST_UNANSWERED = 50  # of a process that stands still; some hundreds fill the line up, and asking would take for ever

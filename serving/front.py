@@ -9,8 +9,8 @@ import cherrypy
 from cheroot.wsgi import Server
 from flask import Flask
 
-from runtime.port import family, refusal
 from settings import Settings
+from system.listening_port import address_family, bind_error
 from web.edge import harden
 
 log = logging.getLogger("matinee")
@@ -22,7 +22,7 @@ class PortBusyError(RuntimeError):
 
 def refuse_busy_port(settings: Settings) -> None:
     """Raises `PortBusyError` if somebody listens where we should: before anything is started or downloaded."""
-    reason = refusal(settings.host, settings.port)
+    reason = bind_error(settings.host, settings.port)
     if reason is not None:
         raise _busy(settings, reason)
 
@@ -57,7 +57,7 @@ def _take_port(server: Server, settings: Settings, first: bool) -> None:
     """
     server.reuse_port = not first
     with _telling_if_busy(settings):
-        taken = server.bind(family(settings.host), socket.SOCK_STREAM)
+        taken = server.bind(address_family(settings.host), socket.SOCK_STREAM)
         listen(taken, server.request_queue_size, shared=first and settings.processes > 1)
 
     def keep(*kind: int) -> None:

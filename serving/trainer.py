@@ -13,21 +13,21 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
-from runtime.child import from_parent
-from runtime.line import Line
-from runtime.logs import log_strays, log_to_stderr
-from runtime.memory import give_back_large_blocks
-from runtime.process import STOP_SIGNALS
-from runtime.shared_counts import own_counts
-from runtime.vitals import JvmProbe, ProcessProbe, Vitals
 from settings import Settings
 from storage.errors import DatabaseUnavailableError
+from system.child import from_parent
+from system.line import Line
+from system.logs import log_to_stderr, log_uncaught
+from system.memory import give_back_large_blocks
+from system.process import STOP_SIGNALS
+from system.shared_counts import own_counts
+from system.vitals import JvmProbe, ProcessProbe, Vitals
 
 if TYPE_CHECKING:
-    from jobs.retrain import Outcome, Trainer
+    from jobs.training import Outcome, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Training:
     def _trainer(self) -> "Trainer":
         """Made when it is first needed: by then somebody listens for the end of the process that started this one."""
         from engine import Engine
-        from jobs.retrain import Trainer
+        from jobs.training import Trainer
         from recommender import Recommender
         from storage.database import Database
 
@@ -96,7 +96,7 @@ def main() -> None:
         signal.signal(number, lambda *_: None)  # not ignored: what is started from here would ignore it as well
     (settings, database_url), wire = from_parent()
     log_to_stderr(settings.log_level, settings.log_format)
-    log_strays()
+    log_uncaught()
     give_back_large_blocks()
     training = Training(settings, database_url, wire)
     training.over.wait()

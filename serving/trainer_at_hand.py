@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from recommender import Recommender
-from runtime.child import Child
-from runtime.line import LineCutError
 from serving.asking import answered
 from settings import Settings
 from storage import runs
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
+from system.child import Child
+from system.line import LineCutError
 from web.errors import NotReadyError
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class TrainerStartError(NotReadyError):
 
 
 class TrainerAtHand:
-    """Retrains as `jobs.retrain.Trainer` does, and no request waits for its work."""
+    """Retrains as `jobs.training.Trainer` does, and no request waits for its work."""
 
     def __init__(self, settings: Settings, database: Database, recommender: Recommender) -> None:
         self.settings = settings
@@ -50,7 +50,7 @@ class TrainerAtHand:
         self._ask("warm up")
 
     def retrain(self, ordered: Callable[[int | None], object] | None = None) -> object:
-        """As the method of this name of `jobs.retrain.Trainer`; for one caller at a time.
+        """As the method of this name of `jobs.training.Trainer`; for one caller at a time.
 
         Raises `FarError` for what went wrong there, `DatabaseUnavailableError`, `TrainerDiedError` and
         `TrainerStartError`.
@@ -115,7 +115,7 @@ class TrainerAtHand:
 
     def _record(self, error: TrainerStartError) -> None:
         """Leave a run that says why it failed, as the process would have done, and name it to whoever ordered it."""
-        with suppress(DatabaseUnavailableError), self.database.alone(TRAINING_LOCK) as mine:
+        with suppress(DatabaseUnavailableError), self.database.try_lock(TRAINING_LOCK) as mine:
             run_id = None
             if mine:
                 with self.database.statement() as db:
@@ -128,9 +128,9 @@ class TrainerAtHand:
         until = time.monotonic() + FREED_SECONDS
         with suppress(DatabaseUnavailableError):  # the next run closes this one
             while time.monotonic() < until:
-                with self.database.alone(TRAINING_LOCK) as mine:
+                with self.database.try_lock(TRAINING_LOCK) as mine:
                     if mine:
                         with self.database.statement() as db:
-                            runs.close_open(db, "train", reason)
+                            runs.fail_open_run(db, "train", reason)
                         return
                 time.sleep(RETRY_SECONDS)

@@ -14,20 +14,14 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 from app import create_app
-from health import Health, Part
-from jobs.phases import SHARES
+from health import Component, Health
+from jobs.phases import PHASE_SHARES
 from jobs.refresh import refresh
 from recommender import Recommender
-from runtime.child import from_parent
-from runtime.line import FarError, Line
-from runtime.logs import log_strays, log_to_stderr
-from runtime.memory import give_back_large_blocks
-from runtime.process import on_stop_signals
-from runtime.vitals import ProcessProbe, Vitals
 from serving.asking import asked
 from serving.ending import end_after
 from serving.front import serve, stop_serving
@@ -35,6 +29,12 @@ from serving.trainer_at_hand import TrainerDiedError, TrainerStartError
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from system.child import from_parent
+from system.line import FarError, Line
+from system.logs import log_to_stderr, log_uncaught
+from system.memory import give_back_large_blocks
+from system.process import on_stop_signals
+from system.vitals import ProcessProbe, Vitals
 from web.errors import NotReadyError
 from web.server_probe import ServerProbe
 
@@ -56,7 +56,7 @@ class SharedHealth(Health):
         self.report("database", "ready")
         self.report("catalogue", "ready")
 
-    def __getitem__(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> Component:
         if name != "trainer":
             return super().__getitem__(name)
         with suppress(DatabaseUnavailableError):  # it does not answer, or this process is about to end as well
@@ -67,7 +67,7 @@ class SharedHealth(Health):
 class TrainsElsewhere:
     """The training of the first process, for the application of this one."""
 
-    phases: Mapping[str, float] = SHARES
+    phases: Mapping[str, float] = PHASE_SHARES
 
     def __init__(self, first: Line) -> None:
         self._first = first
@@ -135,7 +135,7 @@ def main() -> int:
     """Serve until the process that started this one hangs up or ends, or until a signal; returns the exit status."""
     (settings, database_url), wire = from_parent()
     log_to_stderr(settings.log_level, settings.log_format)
-    log_strays()
+    log_uncaught()
     give_back_large_blocks()
     Worker(settings, database_url, wire).serve()
     return 0

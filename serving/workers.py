@@ -4,9 +4,9 @@ import logging
 import time
 from functools import partial
 
-from runtime.child import Child
-from runtime.line import Answer
 from settings import Settings
+from system.child import Child
+from system.line import Answer
 
 log = logging.getLogger(__name__)
 

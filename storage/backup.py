@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models import Base
 from storage import schema
-from storage.copying import copy_in, copy_out
+from storage.bulk_copy import copy_in, copy_out
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 
 # what our tables are called: whatever else is in the database is somebody else's, who may not let us read it. Every
@@ -89,7 +89,7 @@ def known(db: Connection) -> str | None:
     Raises `UnknownRevisionError` for one that this version does not know, since there may be more tables than it sees.
     """
     revision = schema.current(db)
-    if revision is not None and revision not in schema.known():
+    if revision is not None and revision not in schema.revisions():
         raise UnknownRevisionError(revision, schema.head())
     return revision
 
@@ -113,7 +113,7 @@ def make_empty(db: Connection, revision: str) -> list[Table]:
             raise NotEmptyError(table.name)
     if there != revision:
         _drop(db, revision)
-        schema.move(db, revision)
+        schema.migrate_to(db, revision)
     return tables(db)
 
 
@@ -132,7 +132,7 @@ def _drop(db: Connection, wanted: str) -> None:
 
 def finish(db: Connection) -> None:
     """Bring filled tables of any revision to the newest, and have PostgreSQL learn what is in them."""
-    schema.move(db, schema.HEAD)
+    schema.migrate_to(db, schema.HEAD)
     db.execute(text("ANALYZE"))
 
 

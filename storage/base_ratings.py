@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoring.ratings import Ratings
+from ranking.ratings import Ratings
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("user", "film", "rating", "at")
+COLUMNS = ("user", "movie", "rating", "at")
 
 
 def path(state_dir: Path, fingerprint: str) -> Path:

@@ -12,21 +12,21 @@ from sqlalchemy import Connection, Dialect, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from storage import schema
-from storage.deadline import Watchdog, in_time
-from storage.haste import Haste, Hurry, drop_wire, watched
+from storage.driver_errors import first_line, translating_errors
 from storage.inspection import refuse_read_only
-from storage.lost import first_line, translated
 from storage.pool import CountedPool, PoolState
-from storage.rights import rights_told
+from storage.privileges import translating_privilege_errors
+from storage.request_deadline import DeadlineConnection, ThreadDeadline, drop_socket_handle, within_deadline
+from storage.watchdog import Watchdog, connect_before
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2
-ANSWER_SECONDS = 1.5  # for a statement or for a place in the pool: an orderly end before the connection is cut
+STATEMENT_SECONDS = 1.5  # for a statement or for a place in the pool: an orderly end before the connection is cut
 SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
 TRAINING_LOCK = 0x4D617432  # any number that nobody else uses in this database
 # a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
-LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
+TCP_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
 
 
 class Database:
@@ -43,26 +43,26 @@ class Database:
             pool_reset_on_return=None,  # a transaction ends with its block, and to ask psycopg2 lets others go first
             pool_use_lifo=True,  # the last to be used is the one that PostgreSQL has warm
             isolation_level="AUTOCOMMIT",
-            hide_parameters=True,  # an error that is logged would tell what someone thought of a film
-            pool_timeout=ANSWER_SECONDS,
+            hide_parameters=True,  # an error that is logged would tell what someone thought of a movie
+            pool_timeout=STATEMENT_SECONDS,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "matinee",
-                **LIVELINESS,
-                "options": f"-c statement_timeout={ANSWER_SECONDS * 1000:.0f}",
+                **TCP_KEEPALIVE,
+                "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f}",
             },
         )
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._watchdog = Watchdog()
-        self._hurry = Hurry()
+        self._deadline = ThreadDeadline()
         event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "checkout", _refuse_dead)
         for leaving in ("close", "detach"):
-            event.listen(self._engine, leaving, drop_wire)
+            event.listen(self._engine, leaving, drop_socket_handle)
 
-    def statement(self) -> Haste:
+    def statement(self) -> DeadlineConnection:
         """For work that is one statement, and in haste: it commits by itself, which saves two round trips."""
-        return Haste(self._engine, self._watchdog, self._hurry)
+        return DeadlineConnection(self._engine, self._watchdog, self._deadline)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -74,9 +74,9 @@ class Database:
                 yield db
 
     @contextmanager
-    def unhurried(self) -> Iterator[Connection]:
+    def background_transaction(self) -> Iterator[Connection]:
         """A transaction that may take its time, for work that no request waits for, on a connection of its own."""
-        with translated(), self._transactions.begin() as db:
+        with translating_errors(), self._transactions.begin() as db:
             # libpq keeps a buffer of the largest message as long as the connection lives: a pool through which
             # generations go would soon hold one of them, twice its size, for each connection
             db.detach()
@@ -86,17 +86,17 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Every statement inside sees the database as it was at the first one, and can change nothing."""
-        with translated(), self._engine.connect() as db:
+        with translating_errors(), self._engine.connect() as db:
             db = db.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with db.begin():
                 db.execute(text("SET LOCAL statement_timeout = 0"))
                 yield db
 
     @contextmanager
-    def alone(self, lock: int) -> Iterator[bool]:
+    def try_lock(self, lock: int) -> Iterator[bool]:
         """Whether this is now the only process inside; PostgreSQL frees the place of one that dies."""
-        with translated(), self._engine.connect() as db:
-            with watched(self._watchdog, db):
+        with translating_errors(), self._engine.connect() as db:
+            with within_deadline(self._watchdog, db):
                 taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
             try:
                 yield taken
@@ -110,9 +110,9 @@ class Database:
         Raises `UnknownRevisionError`, and `DatabaseRefusedError` where our role may not or where nobody may, as on a
         standby: whoever comes to migrate is about to write, even if the tables are of that revision.
         """
-        with rights_told(), self.unhurried() as db:
+        with translating_privilege_errors(), self.background_transaction() as db:
             refuse_read_only(db)
-            schema.move(db, revision)
+            schema.migrate_to(db, revision)
 
     def ping(self) -> None:
         """Raise `DatabaseUnavailableError` unless PostgreSQL answers."""
@@ -132,11 +132,11 @@ class Database:
     def _connect(self, dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
         """Open a connection for the pool, within the limit of the work that waits for it."""
         connect = partial(psycopg2.connect, *arguments, **options)
-        return connect() if self._hurry.until is None else in_time(connect, self._hurry.until)
+        return connect() if self._deadline.until is None else connect_before(connect, self._deadline.until)
 
     def _unlock(self, db: Connection, lock: int) -> None:
         try:
-            with watched(self._watchdog, db):
+            with within_deadline(self._watchdog, db):
                 db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
         except (DBAPIError, psycopg2.Error, TimeoutError) as error:
             # what was done under the lock is done; in the pool the connection might hold the lock for ever, and

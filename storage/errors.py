@@ -52,18 +52,18 @@ class UnknownUserError(LookupError):
 
 
 class UnknownMovieError(LookupError):
-    """There is no film with this id, or these, in the catalogue."""
+    """There is no movie with this id, or these, in the catalogue."""
 
     def __init__(self, *movie_ids: int) -> None:
-        super().__init__(f"There is no film {', '.join(map(str, movie_ids))}. Ids are those of MovieLens.")
+        super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}. Ids are those of MovieLens.")
         self.movie_ids = movie_ids
 
 
 class UnknownRatingError(LookupError):
-    """This user has not rated this film."""
+    """This user has not rated this movie."""
 
     def __init__(self, user_id: int, movie_id: int) -> None:
-        super().__init__(f"There is no rating of film {movie_id} by user {user_id}.")
+        super().__init__(f"There is no rating of movie {movie_id} by user {user_id}.")
 
 
 class UnknownGenerationError(LookupError):
@@ -73,12 +73,12 @@ class UnknownGenerationError(LookupError):
         super().__init__(f"Generation {generation_id} does not exist or its factors are no longer kept.")
 
 
-class TakenIdError(LookupError):
+class UserIdTakenError(LookupError):
     """Users who should keep their ids cannot, since others have them."""
 
     def __init__(self, *users: str) -> None:
         super().__init__(f"The id of user {', '.join(users[:5])} is taken by somebody else here.")
 
 
-class NothingServedError(LookupError):
+class NoLiveGenerationError(LookupError):
     """There is no live generation to measure."""

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import InternalError
 
-from scoring.factors import Factors, FactorsError, checksum
+from ranking.factors import Factors, FactorsError, checksum
 from storage.errors import UnknownGenerationError
-from storage.foretold import MEASURES
+from storage.predictions import ONLINE_METRICS
 
-PIECE = 4 << 20  # bytes of a generation that are fetched at a time
+CHUNK_BYTES = 4 << 20  # bytes of a generation that are fetched at a time
 _RECORD = f"""
     SELECT id, created_at, verdict, reason, details, factors IS NOT NULL AS kept,
         id IS NOT DISTINCT FROM (SELECT generation_id FROM live_generation) AS live,
@@ -22,7 +22,7 @@ _RECORD = f"""
             SELECT id, started_at, finished_at, outcome FROM runs WHERE id = generations.run_id
         ) run) AS run,
         (SELECT to_json(online) FROM (
-            SELECT {MEASURES} FROM foretold WHERE generation_id = generations.id HAVING count(*) > 0
+            SELECT {ONLINE_METRICS} FROM foretold WHERE generation_id = generations.id HAVING count(*) > 0
         ) online) AS online
     FROM generations
 """  # noqa: S608 - no part of it comes from outside
@@ -31,7 +31,7 @@ _LIVE = text(f"{_RECORD} WHERE id = (SELECT generation_id FROM live_generation)"
 
 
 @dataclass(frozen=True)
-class Record:
+class GenerationRecord:
     """What is written down about a training beside its factors."""
 
     run_id: int | None
@@ -46,7 +46,7 @@ def reserve(db: Connection) -> int:
     return int(db.execute(text("SELECT nextval(pg_get_serial_sequence('generations', 'id'))")).scalar_one())
 
 
-def add(db: Connection, factors: Factors, record: Record, generation_id: int | None = None) -> int:
+def add(db: Connection, factors: Factors, record: GenerationRecord, generation_id: int | None = None) -> int:
     """Store a generation, live or not, under the id that was reserved for it or else a new one; returns the id."""
     data = factors.to_bytes()
     new_id = reserve(db) if generation_id is None else generation_id
@@ -106,17 +106,19 @@ def _stored(db: Connection, generation_id: int) -> tuple[bytes, str]:
     data = io.BytesIO()
     try:
         while True:
-            found = db.execute(statement, {"id": generation_id, "start": data.tell() + 1, "most": PIECE}).one_or_none()
+            found = db.execute(
+                statement, {"id": generation_id, "start": data.tell() + 1, "most": CHUNK_BYTES}
+            ).one_or_none()
             if found is None:
                 raise UnknownGenerationError(generation_id)
             data.write(found.piece)
-            if len(found.piece) < PIECE:
+            if len(found.piece) < CHUNK_BYTES:
                 return data.getvalue(), found.checksum
     except InternalError as error:  # PostgreSQL's own checksums do not match, or pieces of the row are missing
         raise FactorsError(f"the stored factors of generation {generation_id} cannot be read: {error.orig}") from error
 
 
-def kept(db: Connection, limit: int) -> Sequence[int]:
+def accepted_ids(db: Connection, limit: int) -> Sequence[int]:
     """The newest generations that were accepted and whose factors are kept, newest first."""
     statement = text("""
         SELECT id FROM generations WHERE factors IS NOT NULL AND verdict = 'accepted' ORDER BY id DESC LIMIT :limit

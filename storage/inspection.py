@@ -4,13 +4,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from storage.driver_errors import READ_ONLY_ADVICE
 from storage.errors import DatabaseRefusedError
-from storage.lost import PRIMARY
 
-OLDEST = 130000  # server_version_num: what the statements of storage/ need
+OLDEST_SERVER_VERSION = 130000  # server_version_num: what the statements of storage/ need
 
 
-def look(db: Connection) -> Row[Any]:
+def server_properties(db: Connection) -> Row[Any]:
     """What matters of a database: (version, version_num, encoding, connections, may_create, writable)."""
     return db.execute(
         text("""
@@ -28,5 +28,5 @@ def look(db: Connection) -> Row[Any]:
 
 def refuse_read_only(db: Connection) -> None:
     """Raise `DatabaseRefusedError` for a standby, and for a database whose transactions are read-only."""
-    if not look(db).writable:
-        raise DatabaseRefusedError(f"The database is a standby, or read-only. {PRIMARY}")
+    if not server_properties(db).writable:
+        raise DatabaseRefusedError(f"The database is a standby, or read-only. {READ_ONLY_ADVICE}")

@@ -1,4 +1,4 @@
-"""The catalogue of films."""
+"""The catalogue of movies."""
 
 import csv
 import io
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from scoring.film_table import UNKNOWN_YEAR, FilmTable
-from scoring.ratings import Ints, Ratings
-from storage.copying import copy_in
+from catalogue.movie_table import UNKNOWN_YEAR, MovieTable
+from ranking.ratings import Ints, Ratings
+from storage.bulk_copy import copy_in
 from storage.errors import UnknownMovieError
 
-# ours counts the views of the film, those of .5 first; the rest is what the dataset says
+# ours counts the views of the movie, those of .5 first; the rest is what the dataset says
 _FIND = text("""
     SELECT m.id AS movie_id, m.title, m.genres, m.year, m.rating_count, m.rating_sum, m.rating_histogram,
         ARRAY(SELECT count(v.rating) FROM generate_series(1, 10) halves
@@ -35,8 +35,8 @@ COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expect
 
 
 @dataclass(frozen=True)
-class Described:
-    """A film with all ratings of it, those of the dataset and those given here.
+class MovieWithRatings:
+    """A movie with all ratings of it, those of the dataset and those given here.
 
     Attributes:
         rating_mean: None without ratings.
@@ -52,7 +52,7 @@ class Described:
     rating_histogram: list[int] | None
 
 
-def any_there(db: Connection) -> bool:
+def is_filled(db: Connection) -> bool:
     """Whether the catalogue has been filled."""
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies)")).scalar_one())
 
@@ -63,7 +63,7 @@ def lock(db: Connection) -> None:
 
 
 def ids(db: Connection) -> Ints:
-    """All film ids, ascending, int32 [f]."""
+    """All movie ids, ascending, int32 [f]."""
     return np.array(db.execute(text("SELECT id FROM movies ORDER BY id")).scalars().all(), np.int32)
 
 
@@ -75,12 +75,12 @@ def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
     copy_in(db, f"movies ({COLUMNS})", file)
 
 
-def table(db: Connection) -> FilmTable:
-    """All films as columns."""
+def table(db: Connection) -> MovieTable:
+    """All movies as columns."""
     columns = list(zip(*db.execute(_TABLE), strict=True)) or [()] * 8
-    films, title, genres, year, rating_count, like_count, expected, spread = columns
-    return FilmTable(
-        np.array(films, np.int32),
+    movies, title, genres, year, rating_count, like_count, expected, spread = columns
+    return MovieTable(
+        np.array(movies, np.int32),
         title,
         genres,
         np.array([known or UNKNOWN_YEAR for known in year], np.int16),
@@ -91,8 +91,8 @@ def table(db: Connection) -> FilmTable:
     )
 
 
-def find(db: Connection, movie_id: int) -> Described:
-    """A film and how people rated it. Raises `UnknownMovieError`."""
+def find(db: Connection, movie_id: int) -> MovieWithRatings:
+    """A movie and how people rated it. Raises `UnknownMovieError`."""
     row = db.execute(_FIND, {"movie": movie_id}).one_or_none()
     if row is None:
         raise UnknownMovieError(movie_id)
@@ -101,24 +101,24 @@ def find(db: Connection, movie_id: int) -> Described:
     base = row.rating_histogram
     histogram = None if base is None else [theirs + ours for theirs, ours in zip(base, row.ours, strict=True)]
     mean = total / count if count else None
-    return Described(row.movie_id, row.title, row.genres, row.year, count, mean, histogram)
+    return MovieWithRatings(row.movie_id, row.title, row.genres, row.year, count, mean, histogram)
 
 
-def lack_histograms(db: Connection) -> bool:
-    """Whether there are films of which it is not written how many gave which rating."""
+def histograms_missing(db: Connection) -> bool:
+    """Whether there are movies of which it is not written how many gave which rating."""
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL)")).scalar_one())
 
 
-def put_histograms(db: Connection, ratings: Ratings) -> None:
-    """Write down of every film how many of these ratings are .5, 1 ... 5."""
-    films = ids(db)
-    cell = np.searchsorted(films, ratings.film) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
-    counts = np.bincount(cell, minlength=len(films) * STEPS).reshape(-1, STEPS)
+def store_histograms(db: Connection, ratings: Ratings) -> None:
+    """Write down of every movie how many of these ratings are .5, 1 ... 5."""
+    movies = ids(db)
+    cell = np.searchsorted(movies, ratings.movie) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
+    counts = np.bincount(cell, minlength=len(movies) * STEPS).reshape(-1, STEPS)
     db.execute(
         text("""
             UPDATE movies SET rating_histogram = CAST(made.histogram AS integer[])
             FROM unnest(CAST(:ids AS integer[]), CAST(:histograms AS text[])) AS made (id, histogram)
             WHERE movies.id = made.id
         """),
-        {"ids": films.tolist(), "histograms": [f"{{{','.join(map(str, row))}}}" for row in counts.tolist()]},
+        {"ids": movies.tolist(), "histograms": [f"{{{','.join(map(str, row))}}}" for row in counts.tolist()]},
     )

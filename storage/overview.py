@@ -15,7 +15,7 @@ RUNS_SHOWN = 5
 class Contents:
     """What there is, in tables of the newest revision; `live` as `generations.recent` has it, the newest run first."""
 
-    films: int
+    movies: int
     users: int
     ratings: int
     generations_kept: int
@@ -45,7 +45,7 @@ def take(db: Connection) -> Overview:
 def _contents(db: Connection) -> Contents:
     counts = db.execute(
         text("""
-            SELECT (SELECT count(*) FROM movies) AS films, (SELECT count(*) FROM users) AS users,
+            SELECT (SELECT count(*) FROM movies) AS movies, (SELECT count(*) FROM users) AS users,
                 (SELECT count(*) FROM views) AS ratings,
                 (SELECT count(*) FROM generations WHERE factors IS NOT NULL) AS generations_kept
         """)

@@ -9,20 +9,20 @@ import numpy.typing as npt
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
-from scoring.ratings import Floats, Ints
-from storage.copying import copy_in
+from ranking.ratings import Floats, Ints
+from storage.binary_copy import encode_rows
+from storage.bulk_copy import copy_in
 from storage.errors import UnknownUserError
-from storage.list_rows import written
-from storage.prepared import Prepared
+from storage.prepared_statement import PreparedStatement
 
 # Version and live generation, and with them the list that is current, else the history to make one from: one round trip
 # and one row in any case. Who says that they hold a list of just this version and generation is told these two alone.
 # OFFSET and LIMIT change nothing but the plan: without them its parts are merged, and each looks the live generation up
 # by itself, and for a list that nobody needs. It is a scalar subquery; joining its one-row table made the planner read
 # every list there is.
-READ = Prepared("""
+READ_LIST = PreparedStatement("""
     PREPARE read_list (integer, bigint, integer) AS
-    SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.films, rated.ratings
+    SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.movies, rated.ratings
     FROM (
         SELECT *, history_version <> $2 OR generation_id IS DISTINCT FROM $3 AS changed
         FROM (
@@ -36,16 +36,16 @@ READ = Prepared("""
         LIMIT 1
     ) list ON true
     CROSS JOIN LATERAL (
-        SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
+        SELECT array_agg(movie_id ORDER BY movie_id) AS movies, array_agg(rating ORDER BY movie_id) AS ratings
         FROM views WHERE user_id = u.id AND u.changed AND list.movie_ids IS NULL
     ) rated
 """)
 
-_HISTORY = Prepared("""
+_HISTORY = PreparedStatement("""
     PREPARE history (integer) AS
-    SELECT u.history_version, rated.films, rated.ratings
+    SELECT u.history_version, rated.movies, rated.ratings
     FROM users u, LATERAL (
-        SELECT array_agg(movie_id ORDER BY movie_id) AS films, array_agg(rating ORDER BY movie_id) AS ratings
+        SELECT array_agg(movie_id ORDER BY movie_id) AS movies, array_agg(rating ORDER BY movie_id) AS ratings
         FROM views WHERE user_id = u.id
     ) rated
     WHERE u.id = $1
@@ -59,15 +59,15 @@ _COLUMNS = "recommendations (user_id, generation_id, history_version, movie_ids,
 Versions = npt.NDArray[np.int64]
 
 
-class History(NamedTuple):
-    """A user's ratings as of one version: what they rated, int32 [n], and how, float32 [n], by film."""
+class RatingHistory(NamedTuple):
+    """A user's ratings as of one version: what they rated, int32 [n], and how, float32 [n], by movie."""
 
     version: int
-    films: Ints
+    movies: Ints
     rating: Floats
 
 
-class State(NamedTuple):
+class ListVersion(NamedTuple):
     """What a list has to be made from to be current: this version of the history, and this generation.
 
     `generation_id` is None before the first.
@@ -77,34 +77,36 @@ class State(NamedTuple):
     generation_id: int | None
 
 
-NOTHING = State(-1, None)  # no list is made from it
+NO_LIST = ListVersion(-1, None)  # no list is made from it
 
 
-class Ready(NamedTuple):
-    """A list that is stored: its films best first, and the ratings to expect of them."""
+class StoredList(NamedTuple):
+    """A list that is stored: its movies best first, and the ratings to expect of them."""
 
-    films: list[int]
+    movies: list[int]
     expected: list[float]
 
 
-def read(db: Connection, user_id: int, held: State = NOTHING) -> tuple[State, Ready | History | None]:
+def read(
+    db: Connection, user_id: int, held: ListVersion = NO_LIST
+) -> tuple[ListVersion, StoredList | RatingHistory | None]:
     """What a user's list has to be made from as it is now, and the list that was, else the history to make it from.
 
     Neither if that is what the list that is `held` was made from. Raises `UnknownUserError`.
     """
-    found = READ.rows(db, user_id, *held)
+    found = READ_LIST.rows(db, user_id, *held)
     if not found:
         raise UnknownUserError(user_id)
-    version, generation_id, films, expected, rated, ratings = found[0]
-    state = State(version, generation_id)
+    version, generation_id, movies, expected, rated, ratings = found[0]
+    state = ListVersion(version, generation_id)
     if state == held:
         return state, None
-    if films is None:
+    if movies is None:
         return state, _history(version, rated, ratings)
-    return state, Ready(films, np.array(expected, np.float32).tolist())  # as they were when it was made
+    return state, StoredList(movies, np.array(expected, np.float32).tolist())  # as they were when it was made
 
 
-def history(db: Connection, user_id: int) -> History:
+def history(db: Connection, user_id: int) -> RatingHistory:
     """All that a user has rated. Raises `UnknownUserError`."""
     found = _HISTORY.rows(db, user_id)
     if not found:
@@ -112,12 +114,12 @@ def history(db: Connection, user_id: int) -> History:
     return _history(*found[0])
 
 
-def _history(version: int, films: list[int] | None, ratings: list[float] | None) -> History:
-    return History(version, np.array(films or [], np.int32), np.array(ratings or [], np.float32))
+def _history(version: int, movies: list[int] | None, ratings: list[float] | None) -> RatingHistory:
+    return RatingHistory(version, np.array(movies or [], np.int32), np.array(ratings or [], np.float32))
 
 
-def publish(
-    db: Connection, generation_id: int, user: Ints, history_version: Versions, film: Ints, expected: Floats
+def store_lists(
+    db: Connection, generation_id: int, user: Ints, history_version: Versions, movie: Ints, expected: Floats
 ) -> int:
     """Store lists of many users by COPY and return how many were kept; `db` must be a transaction.
 
@@ -129,7 +131,7 @@ def publish(
         return 0
     found = db.execute(_STILL_THERE, {"first": int(user[0]), "last": int(user[-1])}).scalar_one()
     there = np.isin(user, np.array(found or [], np.int32))
-    rows = written(generation_id, user[there], history_version[there], film[there], expected[there])
+    rows = encode_rows(generation_id, user[there], history_version[there], movie[there], expected[there])
     with suppress(UniqueViolation), db.begin_nested():
         return copy_in(db, _COLUMNS, io.BytesIO(b"".join(rows)), "FORMAT binary")
     return 0

@@ -6,25 +6,25 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-CUT_OFF = "cut off: its process ended, or it lost the database"
+INTERRUPTED = "cut off: its process ended, or it lost the database"
 _FOLLOWED = """
     SELECT *, outcome IS NULL AND EXISTS (
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = :lock
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    ) AS going
+    ) AS in_progress
     FROM runs
 """
 
 
 def begin(db: Connection, kind: str) -> int:
     """Open a run. The caller holds the job's lock, so a run still open is that of a process that died."""
-    close_open(db, kind, CUT_OFF)
+    fail_open_run(db, kind, INTERRUPTED)
     statement = text("INSERT INTO runs (kind, phase) VALUES (:kind, 'starting') RETURNING id")
     return int(db.execute(statement, {"kind": kind}).scalar_one())
 
 
-def close_open(db: Connection, kind: str, error: str) -> None:
+def fail_open_run(db: Connection, kind: str, error: str) -> None:
     """Say why a run has failed whose process died. The caller holds the job's lock."""
     db.execute(
         text("""
@@ -54,7 +54,7 @@ def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], erro
     return closed.rowcount > 0
 
 
-def hold(db: Connection, run_id: int) -> int | None:
+def lock_row(db: Connection, run_id: int) -> int | None:
     """Let nobody else change a run until the transaction ends; the generation it has ended with already, if it has."""
     statement = text("SELECT CAST(details ->> 'generation' AS integer) FROM runs WHERE id = :id FOR UPDATE")
     found: int | None = db.execute(statement, {"id": run_id}).scalar_one_or_none()
@@ -73,18 +73,18 @@ def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
     ).all()
 
 
-def followed(db: Connection, kind: str, lock: int) -> Row[Any] | None:
-    """The newest run of a kind, with `going`: it is under way, since somebody holds the lock that such runs want."""
+def newest_with_progress(db: Connection, kind: str, lock: int) -> Row[Any] | None:
+    """The newest run of a kind, with `in_progress`: it is under way, since somebody holds the lock that such runs want."""
     statement = text(f"{_FOLLOWED} WHERE kind = :kind ORDER BY id DESC LIMIT 1")
     return db.execute(statement, {"kind": kind, "lock": lock}).one_or_none()
 
 
 def find(db: Connection, run_id: int, lock: int) -> Row[Any] | None:
-    """A run as `followed` has it; None if it had nothing to do and has been discarded."""
+    """A run as `newest_with_progress` has it; None if it had nothing to do and has been discarded."""
     return db.execute(text(f"{_FOLLOWED} WHERE id = :id"), {"id": run_id, "lock": lock}).one_or_none()
 
 
-def ingested(db: Connection) -> dict[str, Any] | None:
+def ingest_details(db: Connection) -> dict[str, Any] | None:
     """What the catalogue was filled from: the details of the ingest that did it."""
     found: dict[str, Any] | None = db.execute(
         text("SELECT details FROM runs WHERE kind = 'ingest' AND outcome = 'done' ORDER BY id DESC LIMIT 1")

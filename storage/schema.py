@@ -20,7 +20,7 @@ def lock(db: Connection) -> None:
     db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
 
 
-def move(db: Connection, revision: str) -> None:
+def migrate_to(db: Connection, revision: str) -> None:
     """Bring the tables to a revision, one process at a time; `db` must be a transaction.
 
     BASE drops them all. Raises `UnknownRevisionError`, and `DowngradeRefusedError` for any other earlier one.
@@ -34,14 +34,14 @@ def move(db: Connection, revision: str) -> None:
         return
     wanted = head() if revision == HEAD else revision
     _refuse_unknown(there, wanted)
-    if there is not None and known().index(there) > known().index(wanted):
+    if there is not None and revisions().index(there) > revisions().index(wanted):
         raise DowngradeRefusedError(there, wanted)
     alembic.command.upgrade(config, wanted)
 
 
-def _refuse_unknown(*revisions: str | None) -> None:
-    for revision in revisions:
-        if revision is not None and revision not in known():
+def _refuse_unknown(*asked: str | None) -> None:
+    for revision in asked:
+        if revision is not None and revision not in revisions():
             raise UnknownRevisionError(revision, head())
 
 
@@ -57,14 +57,14 @@ def current(db: Connection) -> str | None:
     return MigrationContext.configure(db).get_current_revision()
 
 
-def known() -> list[str]:
+def revisions() -> list[str]:
     """Every revision there has been, the first one first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 def head() -> str:
     """The revision that this version works with."""
-    return known()[-1]
+    return revisions()[-1]
 
 
 def _config() -> Config:

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 from sqlalchemy import Connection
 
-from scoring.lists import Histories
-from scoring.ratings import Ints, Ratings
-from storage.copying import copy_out
+from ranking.rating_histories import Histories
+from ranking.ratings import Ints, Ratings
+from storage.bulk_copy import copy_out
 
 _USERS = "SELECT id, history_version, foretold_version FROM users ORDER BY id"
 _VIEWS = """
@@ -22,7 +22,7 @@ _VIEWS = """
 _USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64()}
 _VIEW_TYPES = {
     "user": pa.int32(),
-    "film": pa.int32(),
+    "movie": pa.int32(),
     "rating": pa.float32(),
     "at": pa.int64(),
     "version": pa.int64(),
@@ -41,12 +41,12 @@ class Snapshot:
         foretold: the version up to which each user's views have been compared with what was foretold of them [u].
         views: by user and, within one, oldest change first [n].
         view_versions: of the history that each view made [n].
-        again: 1 for a later thought on a film that the user had rated before, else 0 [n].
+        again: 1 for a later thought on a movie that the user had rated before, else 0 [n].
     """
 
     users: Ints
     versions: Versions
-    foretold: Versions
+    evaluated_versions: Versions
     views: Ratings
     view_versions: Versions
     again: npt.NDArray[np.int8]
@@ -64,7 +64,7 @@ class Snapshot:
     def histories(self) -> Histories:
         """The views arranged by user, those without views included."""
         start = np.searchsorted(self.views.user, np.append(self.users, np.iinfo(np.int32).max))
-        return Histories(self.users, start.astype(np.int64), self.views.film, self.views.rating)
+        return Histories(self.users, start.astype(np.int64), self.views.movie, self.views.rating)
 
 
 def take(db: Connection) -> Snapshot:
@@ -75,7 +75,7 @@ def take(db: Connection) -> Snapshot:
         users["id"].to_numpy(),
         users["version"].to_numpy(),
         users["foretold"].to_numpy(),
-        Ratings(*(views[name].to_numpy() for name in ("user", "film", "rating", "at"))),
+        Ratings(*(views[name].to_numpy() for name in ("user", "movie", "rating", "at"))),
         views["version"].to_numpy(),
         views["again"].to_numpy(),
     )

@@ -16,24 +16,24 @@ _MAKE = text("""
     RETURNING id AS user_id, created_at
 """)
 
-_FILM = "json_build_object('movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year) AS movie"
+_MOVIE = "json_build_object('movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year) AS movie"
 
 # One statement, so that all of it is of one moment.
 _HELD = text(f"""
     SELECT u.id AS user_id, u.created_at, u.idempotency_key,
         (SELECT coalesce(json_agg(held), '[]') FROM (
-            SELECT {_FILM}, v.rating, v.rated_at
+            SELECT {_MOVIE}, v.rating, v.rated_at
             FROM views v JOIN movies m ON m.id = v.movie_id WHERE v.user_id = u.id ORDER BY v.version DESC, v.movie_id
         ) held) AS ratings,
         (SELECT coalesce(json_agg(held), '[]') FROM (
-            SELECT r.generation_id, place.rank, {_FILM}, place.expected_rating
+            SELECT r.generation_id, place.rank, {_MOVIE}, place.expected_rating
             FROM recommendations r,
                 unnest(r.movie_ids, r.expected_ratings) WITH ORDINALITY AS place (movie_id, expected_rating, rank)
                 JOIN movies m ON m.id = place.movie_id
             WHERE r.user_id = u.id AND r.history_version = u.history_version ORDER BY r.generation_id DESC, place.rank
         ) held) AS recommendations,
         (SELECT coalesce(json_agg(held), '[]') FROM (
-            SELECT f.generation_id, {_FILM}, f.rating, f.expected_rating, f.rank
+            SELECT f.generation_id, {_MOVIE}, f.rating, f.expected_rating, f.rank
             FROM foretold f JOIN movies m ON m.id = f.movie_id WHERE f.user_id = u.id ORDER BY f.version DESC, m.id
         ) held) AS foretold
     FROM users u WHERE u.id = :user
@@ -46,7 +46,7 @@ _COUNTS = text("""
 """)
 
 
-class Erased(NamedTuple):
+class DeletedRows(NamedTuple):
     """How many rows went with a user: views, places of stored lists, comparisons of a view with what was foretold."""
 
     views: int
@@ -56,10 +56,10 @@ class Erased(NamedTuple):
 
 def create(db: Connection) -> int:
     """Make a user and return their id, which was never anyone else's."""
-    return int(make(db).user_id)
+    return int(create_with_key(db).user_id)
 
 
-def make(db: Connection, key: str | None = None) -> Row[Any]:
+def create_with_key(db: Connection, key: str | None = None) -> Row[Any]:
     """Make a user: (user_id, created_at). With a key that another was made with it is that one, and none is made."""
     return db.execute(_MAKE, {"key": key}).one()
 
@@ -82,7 +82,7 @@ def count(db: Connection) -> int:
 
 
 def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
-    """The users with the next higher ids, as `find` has each, with `last_at`, when they last rated a film, or None."""
+    """The users with the next higher ids, as `find` has each, with `last_at`, when they last rated a movie, or None."""
     statement = text("""
         SELECT u.id AS user_id, u.created_at, rated.*
         FROM (SELECT id, created_at FROM users WHERE id > :after ORDER BY id LIMIT :limit) u
@@ -93,10 +93,10 @@ def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
     return db.execute(statement, {"after": after, "limit": limit}).all()
 
 
-def held(db: Connection, user_id: int) -> Row[Any]:
+def export(db: Connection, user_id: int) -> Row[Any]:
     """All that is stored about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold).
 
-    The last three are lists of dicts, newest first, a film in each as the dict `movie`. Raises `UnknownUserError`.
+    The last three are lists of dicts, newest first, a movie in each as the dict `movie`. Raises `UnknownUserError`.
     """
     found = db.execute(_HELD, {"user": user_id}).one_or_none()
     if found is None:
@@ -104,7 +104,7 @@ def held(db: Connection, user_id: int) -> Row[Any]:
     return found
 
 
-def delete(db: Connection, user_id: int) -> Erased:
+def delete(db: Connection, user_id: int) -> DeletedRows:
     """Remove a user with every row about them, and tell how many those were. Raises `UnknownUserError`.
 
     Nothing can come back: whoever writes for the user locks their row first, and then finds it gone. The counts are
@@ -115,4 +115,4 @@ def delete(db: Connection, user_id: int) -> Erased:
     counts = db.execute(_COUNTS, user).one()
     if db.execute(text("DELETE FROM users WHERE id = :user"), user).rowcount == 0:
         raise UnknownUserError(user_id)
-    return Erased(*counts)
+    return DeletedRows(*counts)

@@ -9,31 +9,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import runtime.one_thread  # noqa: F401 - before numpy is loaded
+import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import httpx
 import numpy as np
 import pytest
 from browser import browser, page_url, trained_by_hand, untrained, visits  # noqa: F401 - fixtures
-from long_faults import choose, pytest_addoption, pytest_terminal_summary  # noqa: F401 - hooks
-from planted import fill_catalogue, publish, two_tastes
+from fault_report import pytest_addoption, pytest_terminal_summary, select_fault_tests  # noqa: F401 - hooks
+from handmade_model import fill_catalogue, publish, two_tastes
+from raw_http import serving
 from sqlalchemy import create_engine, make_url, text
-from wire import serving
 
 from app import create_app
+from embedded.postgres import EmbeddedPostgres
 from engine import Engine
 from health import Health
-from jobs.retrain import Trainer
+from jobs.training import Trainer
+from ranking.ratings import Ratings
 from recommender import Recommender
-from runtime.postgres import EmbeddedPostgres
-from scoring.ratings import Ratings
 from settings import ModelSettings, Settings
 from storage.database import Database
 
 # see the file there; a test that starts a process hands it on
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
-EMPTIED = "TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"
+TRUNCATE_ALL = "TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
 
@@ -44,7 +44,7 @@ SLOW = {"test_server.py", "test_cli.py", "test_protocols.py", "test_page_at_work
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The slow files first."""
-    choose(config, items)
+    select_fault_tests(config, items)
     items.sort(key=lambda item: item.path.name not in SLOW)
 
 
@@ -121,14 +121,14 @@ def migrated(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(migrated: Database) -> Database:
     """The migrated database, emptied."""
-    with migrated.unhurried() as db:
-        db.execute(text(EMPTIED))
+    with migrated.background_transaction() as db:
+        db.execute(text(TRUNCATE_ALL))
     return migrated
 
 
 @pytest.fixture
 def recommender(database: Database) -> Recommender:
-    """One with forty films and no generation."""
+    """One with forty movies and no generation."""
     fill_catalogue(database)
     return Recommender(database)
 
@@ -154,34 +154,34 @@ def engine(spark_settings: Settings) -> Iterator[Engine]:
     engine.stop()
 
 
-FILMS, USERS = 40, 60
+MOVIES, USERS = 40, 60
 
 
 def checkerboard() -> Ratings:
-    """Even users love even films and hate odd ones, odd users the reverse; each has left out every fifth film.
+    """Even users love even movies and hate odd ones, odd users the reverse; each has left out every fifth movie.
 
-    Whoever likes even films must be recommended even films: there is nothing else to learn.
+    Whoever likes even movies must be recommended even movies: there is nothing else to learn.
     """
-    user, film = np.meshgrid(np.arange(1, USERS + 1), np.arange(1, FILMS + 1), indexing="ij")
-    rated = (user + film // 2) % 5 != 0
-    user, film = user[rated], film[rated]
-    rating = np.where(user % 2 == film % 2, 5.0, 1.0)
-    at = 1_500_000_000 + 86_400 * film + user
-    return Ratings(user.astype(np.int32), film.astype(np.int32), rating.astype(np.float32), at.astype(np.int64))
+    user, movie = np.meshgrid(np.arange(1, USERS + 1), np.arange(1, MOVIES + 1), indexing="ij")
+    rated = (user + movie // 2) % 5 != 0
+    user, movie = user[rated], movie[rated]
+    rating = np.where(user % 2 == movie % 2, 5.0, 1.0)
+    at = 1_500_000_000 + 86_400 * movie + user
+    return Ratings(user.astype(np.int32), movie.astype(np.int32), rating.astype(np.float32), at.astype(np.int64))
 
 
 @pytest.fixture(scope="session")
 def dataset(scratch: Path) -> Path:
     """The checkerboard as a MovieLens folder."""
-    return write_dataset(scratch / "checkerboard", checkerboard(), FILMS)
+    return write_dataset(scratch / "checkerboard", checkerboard(), MOVIES)
 
 
-def write_dataset(folder: Path, ratings: Ratings, films: int) -> Path:
-    """Ratings as a MovieLens folder of so many films; film n is "Film n (1900 + n)"."""
+def write_dataset(folder: Path, ratings: Ratings, movies: int) -> Path:
+    """Ratings as a MovieLens folder of so many movies; movie n is "Movie n (1900 + n)"."""
     folder.mkdir()
-    lines = [f"{n},Film {n} ({1900 + n}),{'Drama' if n % 2 else 'Comedy'}\n" for n in range(1, films + 1)]
+    lines = [f"{n},Movie {n} ({1900 + n}),{'Drama' if n % 2 else 'Comedy'}\n" for n in range(1, movies + 1)]
     (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(lines))
-    rows = zip(ratings.user, ratings.film, ratings.rating, ratings.at, strict=True)
+    rows = zip(ratings.user, ratings.movie, ratings.rating, ratings.at, strict=True)
     lines = [f"{u},{f},{r:.1f},{t}\n" for u, f, r, t in rows]
     (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(lines))
     return folder

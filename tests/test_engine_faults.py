@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from victim import small_disk
+from disposable_postgres import small_disk
 
 from settings import ROOT
 from storage.database import Database
@@ -19,17 +19,17 @@ TRAINER = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
 sys.path[:0] = [{root!r}, {tests!r}]
-import runtime.one_thread
+import system.blas_threads
 from conftest import SMALL_MODEL
 from pyspark import SparkContext
 from engine import Engine
 from jobs.ingest import init_movie_table
-from jobs.retrain import Trainer
+from jobs.training import Trainer
 from recommender import Recommender
 from settings import Settings
-from storage import generations, runs, users, views
+from storage import generations, runs, user_ratings, users
 from storage.database import Database
-from victim import fill_up
+from disposable_postgres import fill_up
 
 def killed():
     os.kill(SparkContext._gateway.proc.pid, signal.SIGKILL)
@@ -48,9 +48,9 @@ class Struck(Engine):
         self._strike_if("fit")
         return super()._fit(*args)
 
-    def lists_in_pieces(self, *args):
+    def iter_lists(self, *args):
         self._strike_if("lists")
-        return super().lists_in_pieces(*args)
+        return super().iter_lists(*args)
 
     def _strike_if(self, where):
         if self.strike is not None and self.where == where:
@@ -76,7 +76,7 @@ trainer = Trainer(settings, database, engine, Recommender(database))
 init_movie_table(database, settings)
 with database.statement() as db:
     user = users.create(db)
-    views.put(db, user, 2, 5.0)
+    user_ratings.put(db, user, 2, 5.0)
 over, lists = threading.Event(), []
 
 def serve():
@@ -107,7 +107,7 @@ os._exit(0)
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportedFault:
     """How a training with a fault ended, and its record."""
 
     raised: str
@@ -115,7 +115,7 @@ class Told:
     error: str
 
 
-def train_through(faults: list[str], database: Database, dataset: Path, state_dir: Path) -> dict[str, Told]:
+def train_through(faults: list[str], database: Database, dataset: Path, state_dir: Path) -> dict[str, ReportedFault]:
     """A trainer's fate in each of these faults, and in a training afterwards, in one process that serves meanwhile."""
     script = TRAINER.format(
         root=str(ROOT), tests=str(ROOT / "tests"), state=str(state_dir), dataset=str(dataset), faults=faults,
@@ -127,7 +127,7 @@ def train_through(faults: list[str], database: Database, dataset: Path, state_di
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     assert rows.pop() == ["lists", [10], True, None], done.stderr
     assert rows.pop() == ["nothing", "published", None, None], done.stderr
-    return {row[0]: Told(*row[1:]) for row in rows}
+    return {row[0]: ReportedFault(*row[1:]) for row in rows}
 
 
 def test_a_jvm_that_is_killed_or_out_of_memory_fails_the_run_by_name_and_nothing_else(
@@ -142,7 +142,7 @@ def test_a_jvm_that_is_killed_or_out_of_memory_fails_the_run_by_name_and_nothing
         "out_of_memory": "EngineError: Spark's JVM ran out of memory with a heap of 512m; "
         "set MATINEE_SPARK_DRIVER_MEMORY to more" + again,
     }
-    assert told == {fault: Told(reason, "failed", reason) for fault, reason in reasons.items()}
+    assert told == {fault: ReportedFault(reason, "failed", reason) for fault, reason in reasons.items()}
 
 
 @pytest.mark.faults

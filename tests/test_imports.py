@@ -11,49 +11,51 @@ import pytest
 
 from settings import ROOT
 
+BASE = {"settings", "health", "system"}
+ARITHMETIC = BASE | {"models", "embedded", "ranking"}
+MIDDLE = ARITHMETIC | {"spark", "evaluation", "catalogue"}
+LOW = MIDDLE | {"storage", "movielens"}
 LAYERS = {  # each may import those it names, and nothing else of ours
     "settings": set(),
-    "models": {"settings"},
-    "scoring": {"settings"},
-    "runtime": {"settings", "scoring"},
-    "storage": {"settings", "scoring", "models"},
-    "engine": {"settings", "scoring", "runtime"},
-    "viewer": {"settings", "scoring", "storage"},
-    "recommender": {"settings", "scoring", "storage", "viewer"},
     "health": {"settings"},
-    "jobs": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "viewer", "health"},
-    "web": {"settings", "scoring", "runtime", "storage", "recommender", "viewer", "health"},
-    "app": {"settings", "scoring", "storage", "recommender", "health", "web"},
-    "commands": {"settings", "scoring", "runtime", "storage", "engine", "recommender", "jobs"},
-    "cli": {"settings", "scoring", "runtime", "storage", "commands"},
-    "serving": {"settings", "runtime", "storage", "engine", "recommender", "health", "jobs", "web", "app"},
-    "server": {"settings", "runtime", "storage", "recommender", "health", "jobs", "web", "app", "serving"},
+    "system": {"settings"},
+    "models": {"settings"},
+    "embedded": BASE,
+    "ranking": {"settings"},
+    "evaluation": {"settings", "ranking"},
+    "catalogue": {"settings", "ranking"},
+    "spark": BASE | {"ranking"},
+    "movielens": BASE | {"ranking", "catalogue"},
+    "storage": BASE | {"models", "ranking", "catalogue"},
+    "engine": BASE | {"ranking", "evaluation", "movielens", "spark"},
+    "viewer": BASE | {"ranking", "catalogue", "storage"},
+    "recommender": BASE | {"ranking", "catalogue", "storage", "viewer"},
+    "jobs": LOW | {"engine", "recommender", "viewer"},
+    "web": BASE | {"ranking", "catalogue", "evaluation", "storage", "recommender", "viewer"},
+    "app": BASE | {"storage", "recommender", "web"},
+    "commands": LOW | {"engine", "recommender", "jobs"},
+    "cli": LOW | {"commands"},
+    "serving": LOW | {"engine", "recommender", "jobs", "web", "app"},
+    "server": LOW | {"recommender", "jobs", "web", "app", "serving"},
     "migrations": {"models"},
 }
 ONLY_IN = {
-    "pyspark": {
-        "engine",
-        "runtime.als",
-        "runtime.cluster",
-        "runtime.session_files",
-        "runtime.spark",
-        "runtime.spark_lists",
-    },
-    "py4j": {"engine", "runtime.session_files"},
+    "pyspark": {"engine", "spark"},
+    "py4j": {"engine", "spark"},
     "cherrypy": {"serving.front"},
     "cheroot": {"serving.front", "web.edge", "web.server_probe"},
-    "pythonjsonlogger": {"runtime.logs"},
+    "pythonjsonlogger": {"system.logs"},
     "flask": {"app", "web", "serving.front"},
     "flask_openapi3": {"web"},
     "flask_openapi3_swagger": {"web.docs_page"},
     "pydantic": {"web"},
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler"},
-    "psycopg2": {"storage", "runtime.postgres"},
+    "psycopg2": {"storage", "embedded"},
     "alembic": {"storage.schema", "migrations"},
     "dotenv": {"settings"},
     "limits": {"web.rate_limits"},
-    "prometheus_client": {"web", "runtime.shared_counts", "runtime.vitals"},
+    "prometheus_client": {"web", "system.shared_counts", "system.vitals"},
 }
 NO_SQL = {"Row", "Connection"}  # the only names of SQLAlchemy that tell a type and no statement
 SOURCES = [*ROOT.glob("*.py"), *(file for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))]

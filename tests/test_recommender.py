@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from planted import (
+from handmade_model import (
     EVEN,
     IDS,
     ODD,
@@ -23,19 +23,19 @@ from planted import (
 from sqlalchemy import Connection, text
 
 from health import Health
+from ranking.factors import FactorsError
 from recommender import Recommender
-from scoring.factors import FactorsError
-from storage import generations, views
+from storage import generations, user_ratings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownUserError
-from storage.recommendations import State
-from viewer import NOTHING_KEPT, KeptLists, Listed
+from storage.recommendations import ListVersion
+from viewer import CACHE_MISS, ListCache, RecommendationList
 
 HISTORIES = {
     "no views": {},
     "one view": {EVEN[0]: 5.0},
     "three views": {EVEN[0]: 5.0, EVEN[1]: 4.5, ODD[0]: 0.5},
-    "twenty views": {film: 4.0 if film in EVEN else 1.0 for film in IDS[:20]},
+    "twenty views": {movie: 4.0 if movie in EVEN else 1.0 for movie in IDS[:20]},
     "dislikes only": {EVEN[0]: 0.5, EVEN[1]: 1.0},
 }
 
@@ -44,16 +44,16 @@ def listed(recommender: Recommender, user: int) -> list[int]:
     return [item.movie.movie_id for item in recommender.recommend(user).items]
 
 
-def tamper(database: Database, user: int, film: int) -> None:
-    """Put a film first that nobody computed, so that a list which is read can be told from one that is made."""
-    query = text("UPDATE recommendations SET movie_ids[1] = :film WHERE user_id = :user")
+def tamper(database: Database, user: int, movie: int) -> None:
+    """Put a movie first that nobody computed, so that a list which is read can be told from one that is made."""
+    query = text("UPDATE recommendations SET movie_ids[1] = :movie WHERE user_id = :user")
     with database.statement() as db:
-        assert db.execute(query, {"user": user, "film": film}).rowcount == 1
+        assert db.execute(query, {"user": user, "movie": movie}).rowcount == 1
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
 @pytest.mark.parametrize("ratings", HISTORIES.values(), ids=list(HISTORIES))
-def test_everybody_gets_ten_films_they_have_not_seen(
+def test_everybody_gets_ten_movies_they_have_not_seen(
     recommender: Recommender, ratings: dict[int, float], trained: bool
 ) -> None:
     if trained:
@@ -61,9 +61,9 @@ def test_everybody_gets_ten_films_they_have_not_seen(
     user = new_user(recommender.database, ratings)
     for _ in range(2):  # made, then kept
         items = recommender.recommend(user).items
-        films = [item.movie.movie_id for item in items]
-        assert len(films) == len(set(films)) == 10
-        assert not set(films) & set(ratings)
+        movies = [item.movie.movie_id for item in items]
+        assert len(movies) == len(set(movies)) == 10
+        assert not set(movies) & set(ratings)
         assert all(0.5 <= item.expected_rating <= 5 for item in items)
 
 
@@ -73,9 +73,9 @@ def test_whoever_loves_one_kind_is_recommended_that_kind(live: Recommender, love
     assert set(listed(live, user)) <= set(loved)
 
 
-def test_before_the_first_training_the_most_liked_films_come_first(recommender: Recommender) -> None:
+def test_before_the_first_training_the_most_liked_movies_come_first(recommender: Recommender) -> None:
     user = new_user(recommender.database, {IDS[0]: 5.0, IDS[3]: 1.0})
-    assert listed(recommender, user) == [film for film in IDS if film not in (IDS[0], IDS[3])][:10]
+    assert listed(recommender, user) == [movie for movie in IDS if movie not in (IDS[0], IDS[3])][:10]
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
@@ -127,20 +127,24 @@ def test_no_list_is_kept_beyond_its_generation(live: Recommender) -> None:
 
 
 def test_the_oldest_list_goes_where_there_is_no_room() -> None:
-    lists = KeptLists(most=2)
-    kept = [Listed((), "stored") for _ in range(4)]
+    lists = ListCache(most=2)
+    kept = [RecommendationList((), "stored") for _ in range(4)]
     for user, listed_ in enumerate(kept[:2]):
-        lists.keep(user, State(1, 1), listed_)
-    lists.keep(0, State(2, 1), kept[2])  # in the place of an older one, so that all have room
-    lists.keep(3, State(1, 1), kept[3])
-    assert [lists.of(user) for user in (0, 1, 3)] == [(State(2, 1), kept[2]), NOTHING_KEPT, (State(1, 1), kept[3])]
+        lists.keep(user, ListVersion(1, 1), listed_)
+    lists.keep(0, ListVersion(2, 1), kept[2])  # in the place of an older one, so that all have room
+    lists.keep(3, ListVersion(1, 1), kept[3])
+    assert [lists.of(user) for user in (0, 1, 3)] == [
+        (ListVersion(2, 1), kept[2]),
+        CACHE_MISS,
+        (ListVersion(1, 1), kept[3]),
+    ]
     lists.forget(3)
-    assert lists.of(3) == NOTHING_KEPT
+    assert lists.of(3) == CACHE_MISS
 
 
-def take_back(database: Database, user: int, film: int) -> None:
+def take_back(database: Database, user: int, movie: int) -> None:
     with database.statement() as db:
-        assert views.remove(db, user, film)
+        assert user_ratings.remove(db, user, movie)
 
 
 @pytest.mark.parametrize(
@@ -156,25 +160,25 @@ def take_back(database: Database, user: int, film: int) -> None:
 def test_a_list_is_made_anew_after(live: Recommender, change: Callable[[Database, int], None], is_kept: bool) -> None:
     user = new_user(live.database, {EVEN[0]: 5.0})
     store_list(live, user)
-    tamper(live.database, user, EVEN[0])  # a film that the old list could never hold
+    tamper(live.database, user, EVEN[0])  # a movie that the old list could never hold
     if is_kept:
         assert EVEN[0] in listed(live, user)
     change(live.database, user)
-    films = listed(live, user)
+    movies = listed(live, user)
     with live.database.statement() as db:
-        seen = {row.movie_id for row in views.of_user(db, user)}
-    assert not set(films) & seen
-    assert listed(live, user) == films
+        seen = {row.movie_id for row in user_ratings.of_user(db, user)}
+    assert not set(movies) & seen
+    assert listed(live, user) == movies
 
 
-def test_another_rating_of_the_same_film_changes_the_list(live: Recommender) -> None:
+def test_another_rating_of_the_same_movie_changes_the_list(live: Recommender) -> None:
     user = new_user(live.database, {EVEN[0]: 5.0})
     before = listed(live, user)
     view(live.database, user, EVEN[0], 0.5)
     assert listed(live, user) != before
 
 
-def test_films_are_read_once_the_catalogue_is_filled(database: Database) -> None:
+def test_movies_are_read_once_the_catalogue_is_filled(database: Database) -> None:
     recommender = Recommender(database)
     user = new_user(database)
     recommender.refresh()
@@ -183,20 +187,20 @@ def test_films_are_read_once_the_catalogue_is_filled(database: Database) -> None
     assert len(recommender.recommend(user).items) == 10
     with database.statement() as db:
         db.execute(text("UPDATE movies SET title = 'Another'"))
-    assert recommender.recommend(user).items[0].movie.title == "Film 0"
+    assert recommender.recommend(user).items[0].movie.title == "Movie 0"
 
 
 def test_a_generation_of_a_part_of_the_catalogue_lists_that_part(recommender: Recommender) -> None:
-    publish(recommender, two_tastes(films=IDS[:30]))
+    publish(recommender, two_tastes(movies=IDS[:30]))
     user = new_user(recommender.database, {IDS[0]: 5.0, IDS[35]: 5.0})
     assert set(listed(recommender, user)) <= set(EVEN[:15])
 
 
-def test_a_generation_with_films_that_there_are_not_is_refused(live: Recommender) -> None:
+def test_a_generation_with_movies_that_there_are_not_is_refused(live: Recommender) -> None:
     assert live.live is not None
     serving = live.live.id
-    with pytest.raises(FactorsError, match="films that the catalogue does not have"):
-        publish(live, two_tastes(films=[*IDS, 10**6]))
+    with pytest.raises(FactorsError, match="movies that the catalogue does not have"):
+        publish(live, two_tastes(movies=[*IDS, 10**6]))
     assert live.live.id == serving
 
 
@@ -206,7 +210,7 @@ def test_eight_readers_at_once_get_one_list(live: Recommender) -> None:
         for user in users:
             start = threading.Barrier(8)
             lists = list(pool.map(lambda _, u=user, s=start: (s.wait(), listed(live, u))[1], range(8)))
-            assert all(films == lists[0] for films in lists)
+            assert all(movies == lists[0] for movies in lists)
 
 
 def test_a_flip_by_another_process_is_picked_up(live: Recommender) -> None:
@@ -296,10 +300,10 @@ def watch(client: httpx.Client, views_each: int) -> None:
     for n in range(views_each):
         answer = client.get(f"{path}/recommendations")
         assert answer.status_code == 200, answer.text
-        films = [dict(pairs)["movie_id"] for pairs in answer.json()]
-        assert len(set(films)) == 10
-        assert not set(films) & set(seen)
-        seen.append(films[n % 10])
+        movies = [dict(pairs)["movie_id"] for pairs in answer.json()]
+        assert len(set(movies)) == 10
+        assert not set(movies) & set(seen)
+        seen.append(movies[n % 10])
         put = client.post(f"{path}/views/{seen[-1]}", json={"rating": 0.5 + n % 10 / 2})
         assert put.status_code == 201, put.text
     answer = client.get(f"{path}/views")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 120  # a new .venv takes ten seconds
+TIMEOUT_SECONDS = 120  # a new .venv takes ten seconds
 SERVER = """
 import os, sys
 print("server", sys.argv[1:], sys.prefix, os.getcwd(), os.environ["OPENBLAS_NUM_THREADS"])
@@ -33,7 +33,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pip_calls = folder / "pip calls"
-        for part in ("start_server.sh", "run_tests.sh", "runtime", "settings.py"):
+        for part in ("start_server.sh", "run_tests.sh", "system", "settings.py"):
             source = ROOT / part
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ class Running:
 
     def finish(self) -> "subprocess.CompletedProcess[str]":
         try:
-            out, err = self.process.communicate(timeout=PATIENCE)
+            out, err = self.process.communicate(timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

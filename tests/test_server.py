@@ -16,11 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from processes import PATIENCE, Service, free_port, poll, processes_of, service
+from processes import TIMEOUT_SECONDS, ServiceProcess, free_port, poll, processes_of, service
 from sqlalchemy import text
 
+from embedded.postgres import EmbeddedPostgres
 from recommender import Recommender
-from runtime.postgres import EmbeddedPostgres
 from server import Server
 from serving.front import listen
 from settings import ROOT, Settings
@@ -41,13 +41,13 @@ CURL_LINES = [
 
 
 @pytest.fixture(scope="module")
-def films(dataset: Path, scratch: Path) -> dict[str, str]:
-    """The setting that names a dataset: the checkerboard, and the films that the documentation speaks of."""
+def movies(dataset: Path, scratch: Path) -> dict[str, str]:
+    """The setting that names a dataset: the checkerboard, and the movies that the documentation speaks of."""
     folder = scratch / "documented"
     shutil.copytree(dataset, folder)
     with (folder / "movies.csv").open("a") as file:
-        for film in (25904, 25905, 86237):
-            file.write(f"{film},Ministry of Fear (1944),Drama|Film-Noir|Thriller\n")
+        for movie in (25904, 25905, 86237):
+            file.write(f"{movie},Ministry of Fear (1944),Drama|Film-Noir|Thriller\n")
     return {"MATINEE_DATASET": str(folder)}
 
 
@@ -64,13 +64,13 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(scratch: Path, films: dict[str, str]) -> Trained:
+def trained(scratch: Path, movies: dict[str, str]) -> Trained:
     """The state directory of a service that started from nothing, trained once and was stopped."""
     state_dir = scratch / "trained"
-    with service(state_dir, **films) as first:
+    with service(state_dir, **movies) as first:
         first.wait_until_ready()
-        user = first.new_user(film_2=5.0, film_4=5.0, film_6=4.5, film_1=1.0)
-        assert len(first.recommended(user)) == 10  # popular films
+        user = first.new_user(movie_2=5.0, movie_4=5.0, movie_6=4.5, movie_1=1.0)
+        assert len(first.recommended(user)) == 10  # popular movies
         poll(lambda: first.part("generation")["state"] == "ready", what="a generation")
         first.wait_for_trainer()
         viewed, recommended = first.viewed(user), first.recommended(user)
@@ -97,15 +97,15 @@ def trainings(state_dir: Path) -> int:
 
 
 def test_a_first_start_trains_and_stops_in_order(trained: Trained) -> None:
-    assert {film % 2 for film in trained.recommended} == {0}  # it has learned the checkerboard
+    assert {movie % 2 for movie in trained.recommended} == {0}  # it has learned the checkerboard
     assert trained.stop_seconds < STOP_SECONDS
     assert trained.left_over == []
 
 
 def test_a_restart_answers_at_once_with_all_it_knew_and_trains_nothing(
-    state_dir: Path, trained: Trained, films: dict[str, str]
+    state_dir: Path, trained: Trained, movies: dict[str, str]
 ) -> None:
-    with service(state_dir, **films) as again:
+    with service(state_dir, **movies) as again:
         assert again.wait_until_ready() < READY_SECONDS
         assert again.part("trainer")["state"] == "starting"  # long before Spark
         assert again.part("generation")["id"] == 1
@@ -138,19 +138,19 @@ def test_the_documented_lines_work_as_they_are_printed(trained: Trained, state_d
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_it_in_order(
-    number: signal.Signals, scratch: Path, films: dict[str, str], empty_url: str
+    number: signal.Signals, scratch: Path, movies: dict[str, str], empty_url: str
 ) -> None:
     folder = scratch / f"told-{number.name}"
-    with service(folder, DATABASE_URL=empty_url, **films, **NEVER) as running:
+    with service(folder, DATABASE_URL=empty_url, **movies, **NEVER) as running:
         running.wait_until_ready()
         assert running.stop(number) < STOP_SECONDS
         assert processes_of(folder) == []
 
 
 @pytest.mark.parametrize("moment", ["while Spark starts", "while it trains"])
-def test_it_stops_in_time(moment: str, scratch: Path, films: dict[str, str]) -> None:
+def test_it_stops_in_time(moment: str, scratch: Path, movies: dict[str, str]) -> None:
     folder = scratch / f"stopped-{moment.replace(' ', '-')}"
-    with service(folder, MATINEE_RANKER_ITERATIONS="100", **films) as running:
+    with service(folder, MATINEE_RANKER_ITERATIONS="100", **movies) as running:
         running.wait_until_ready()
         running.wait_for_trainer("running")
         if moment == "while it trains":
@@ -169,11 +169,11 @@ def test_a_signal_while_the_embedded_database_is_made_leaves_nothing_running(scr
 
 
 def test_an_embedded_database_outlives_the_process_that_started_it(
-    state_dir: Path, trained: Trained, films: dict[str, str]
+    state_dir: Path, trained: Trained, movies: dict[str, str]
 ) -> None:
-    with service(state_dir, **films, **NEVER) as owner:
+    with service(state_dir, **movies, **NEVER) as owner:
         owner.wait_until_ready()
-        with service(state_dir, **films, **NEVER) as sharer:
+        with service(state_dir, **movies, **NEVER) as sharer:
             sharer.wait_until_ready()
             assert "which another process runs" in sharer.told()
             owner.stop()
@@ -184,20 +184,20 @@ def test_an_embedded_database_outlives_the_process_that_started_it(
             assert processes_of(state_dir) == []
 
 
-def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, films: dict[str, str]) -> None:
-    with service(state_dir, **films) as killed:
+def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, movies: dict[str, str]) -> None:
+    with service(state_dir, **movies) as killed:
         killed.wait_until_ready()
         user = killed.new_user()
         killed.wait_for_trainer()
         confirmed: list[int] = []
 
         def write() -> None:
-            for film in range(1, 41):
+            for movie in range(1, 41):
                 try:
-                    killed.rate(user, film, 4.0)
+                    killed.rate(user, movie, 4.0)
                 except httpx.TransportError:
                     return
-                confirmed.append(film)
+                confirmed.append(movie)
 
         writer = threading.Thread(target=write)
         writer.start()
@@ -205,15 +205,15 @@ def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, films
         killed.process.kill()
         writer.join()
         poll(lambda: not processes_of(state_dir), GONE_SECONDS, "the end of all processes")
-    with service(state_dir, **films, **NEVER) as again:
+    with service(state_dir, **movies, **NEVER) as again:
         again.wait_until_ready()
         assert again.viewed(user)[-len(confirmed) :] == confirmed[::-1]
         assert again.part("generation")["id"] == 1
 
 
-def run_to_the_end(folder: Path, **environ: str) -> Service:
+def run_to_the_end(folder: Path, **environ: str) -> ServiceProcess:
     with service(folder, **environ) as running:
-        running.process.wait(PATIENCE)
+        running.process.wait(TIMEOUT_SECONDS)
     return running
 
 
@@ -238,7 +238,7 @@ def test_a_port_that_another_service_takes_meanwhile_is_told(processes: int, scr
         other.bind(("127.0.0.1", port))
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as a service of several processes has it
         other.listen()
-        assert late.process.wait(PATIENCE) == 1
+        assert late.process.wait(TIMEOUT_SECONDS) == 1
         assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Stop what listens there" in late.told()
         assert "Traceback" not in late.told()
         assert processes_of(folder) == []
@@ -270,11 +270,11 @@ runpy.run_path("server.py", run_name="__main__")
 
 
 def test_an_error_that_nobody_foresaw_ends_it_rather_than_leave_a_port_that_answers_nobody(
-    scratch: Path, films: dict[str, str], empty_url: str
+    scratch: Path, movies: dict[str, str], empty_url: str
 ) -> None:
     command = [sys.executable, "-c", BROKEN]
-    with service(scratch / "unforeseen", command, DATABASE_URL=empty_url, **films, **NEVER) as broken:
-        assert broken.process.wait(PATIENCE) == 1
+    with service(scratch / "unforeseen", command, DATABASE_URL=empty_url, **movies, **NEVER) as broken:
+        assert broken.process.wait(TIMEOUT_SECONDS) == 1
         assert "LookupError: nobody foresaw this" in broken.told()
 
 
@@ -302,7 +302,7 @@ def test_a_dataset_that_cannot_be_read_is_told_and_leaves_the_table_empty(
 ) -> None:
     broken = scratch / "broken"
     shutil.copytree(dataset, broken)
-    (broken / "movies.csv").write_text("title,genres\nFilm,Drama\n")
+    (broken / "movies.csv").write_text("title,genres\nMovie,Drama\n")
     ended = run_to_the_end(scratch / "refusing", DATABASE_URL=empty_url, MATINEE_DATASET=str(broken))
     assert ended.process.returncode == 1
     assert "movies.csv" in ended.told()
@@ -313,10 +313,10 @@ def test_a_dataset_that_cannot_be_read_is_told_and_leaves_the_table_empty(
     database.close()
 
 
-def test_it_outlives_the_shell_that_started_it(scratch: Path, films: dict[str, str], empty_url: str) -> None:
+def test_it_outlives_the_shell_that_started_it(scratch: Path, movies: dict[str, str], empty_url: str) -> None:
     shell = ["bash", "-c", f"'{sys.executable}' server.py & echo started"]
-    with service(scratch / "orphan", shell, DATABASE_URL=empty_url, **films, **NEVER) as running:
-        running.process.wait(PATIENCE)
+    with service(scratch / "orphan", shell, DATABASE_URL=empty_url, **movies, **NEVER) as running:
+        running.process.wait(TIMEOUT_SECONDS)
         poll(lambda: _status(running.http) == 200, what="an answer")
         poll(lambda: re.search(r"GET /health/ready 200, ", running.told()), what="a line of the access log")
 
@@ -347,13 +347,13 @@ def forward(listener: socket.socket, port: int) -> None:
 
 
 def test_it_waits_for_a_database_that_is_away_and_gets_ready_by_itself(
-    scratch: Path, films: dict[str, str], empty_url: str
+    scratch: Path, movies: dict[str, str], empty_url: str
 ) -> None:
     port, url = free_port(), Database(empty_url, threads=1).url
     with service(
         scratch / "waiting",
         DATABASE_URL=url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False),
-        **films,
+        **movies,
         **NEVER,
     ) as running:
         poll(running.lives, what="an answer")
@@ -378,18 +378,18 @@ def runs_of(url: str) -> list[Any]:
 
 
 def test_two_processes_share_one_database_and_never_train_at_once(
-    scratch: Path, films: dict[str, str], empty_url: str
+    scratch: Path, movies: dict[str, str], empty_url: str
 ) -> None:
-    often = films | {"DATABASE_URL": empty_url, "MATINEE_RETRAIN_MINUTES": "0.05"}
+    often = movies | {"DATABASE_URL": empty_url, "MATINEE_RETRAIN_MINUTES": "0.05"}
     with service(scratch / "left", **often) as left, service(scratch / "right", **often) as right:
         for each in (left, right):
             each.wait_until_ready()
-        user = left.new_user(film_2=5.0)
-        for film in (4, 6, 8, 10, 12):  # what is told to one, the other knows in its next answer
+        user = left.new_user(movie_2=5.0)
+        for movie in (4, 6, 8, 10, 12):  # what is told to one, the other knows in its next answer
             left, right = right, left
-            left.rate(user, film, 5.0)
-            assert film not in right.recommended(user)
-            assert right.viewed(user)[0] == film
+            left.rate(user, movie, 5.0)
+            assert movie not in right.recommended(user)
+            assert right.viewed(user)[0] == movie
         for trainings in (1, 2):
             poll(
                 lambda n=trainings: sum(run.outcome == "published" for run in runs_of(empty_url)) >= n,
@@ -399,8 +399,8 @@ def test_two_processes_share_one_database_and_never_train_at_once(
         live = max(run.details["generation"] for run in runs_of(empty_url) if run.outcome == "published")
         for each in (left, right):
             poll(lambda each=each: each.part("generation")["id"] >= live, 15, "the new generation")
-        for film in range(14, 30):  # trainings go on meanwhile
-            left.rate(user, film, 5.0 if film % 2 == 0 else 1.0)
+        for movie in range(14, 30):  # trainings go on meanwhile
+            left.rate(user, movie, 5.0 if movie % 2 == 0 else 1.0)
             found = right.recommended(user)
             assert len(found) == 10
             assert not set(found) & set(right.viewed(user))

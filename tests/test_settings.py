@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import settings
-from settings import ROOT, ModelSettings, Settings, SettingsError, load, rows
+from settings import ROOT, ModelSettings, Settings, SettingsError, load, setting_rows
 
 NOWHERE = Path("/nonexistent/.env")
-NAMES = [name for name, _, _ in rows()]
+NAMES = [name for name, _, _ in setting_rows()]
 # read by docker-compose, Spark and Java, and set beside ours in .env
 OF_OTHERS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "SPARK_HOME", "JAVA_HOME"}
 
@@ -118,7 +118,7 @@ def test_a_name_of_ours_that_is_no_setting_is_refused(tmp_path: Path) -> None:
 
 def test_the_table_is_complete_and_every_default_is_a_value_it_would_take() -> None:
     assert len(set(NAMES)) == len(NAMES)
-    for name, default, sentence in rows():
+    for name, default, sentence in setting_rows():
         assert sentence.endswith(".")
         assert load({name: str(default)}, NOWHERE) == Settings(), name
 

@@ -12,17 +12,17 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 
 from settings import Settings, SettingsError
-from web.rate_limits import network_of, rate_limit
-from web.security_headers import secure
+from web.rate_limits import client_network, rate_limit
+from web.security_headers import add_security_headers
 
 Caller = Literal["admin", "api"]
 
 # blueprints with rules of their own
 HEALTH, METRICS, PAGES, DOCS, ADMIN = "health", "metrics", "pages", "docs", "admin"
-WITHOUT_A_KEY = {HEALTH, PAGES, DOCS}  # a browser opens a page before anyone can give it a key
+KEYLESS_BLUEPRINTS = {HEALTH, PAGES, DOCS}  # a browser opens a page before anyone can give it a key
 UNLIMITED = {HEALTH, METRICS}  # an operator has to see what happens when there are too many requests
 LOOPBACK = r"localhost|127(\.\d{1,3}){3}|\[::1\]"
-ONLY_READ = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 GET_WITH_EFFECT = "seed.create_user"
 HOW_TO_SEND = 'Send a key as "Authorization: Bearer KEY" or as "X-API-Key: KEY".'
 
@@ -42,7 +42,7 @@ def guard(app: Flask, settings: Settings) -> None:
     A request arrives whole before the application is asked (web/edge.py), so that none refused here leaves a rest.
     """
     hosts = _hosts(settings)
-    keys = Keys(settings)
+    keys = ApiKeys(settings)
     limit = rate_limit(settings)
 
     def check() -> None:
@@ -50,15 +50,15 @@ def guard(app: Flask, settings: Settings) -> None:
             _check_host(hosts)
         caller = keys.caller()
         if limit and request.blueprint not in UNLIMITED:
-            limit.count(caller or network_of(request.remote_addr or ""))
+            limit.count(caller or client_network(request.remote_addr or ""))
         keys.check(caller)
-        _check_site()
+        _check_origin()
 
     app.before_request(check)
-    app.after_request(secure)
+    app.after_request(add_security_headers)
 
 
-class Keys:
+class ApiKeys:
     """The keys of the settings, and what each opens."""
 
     def __init__(self, settings: Settings) -> None:
@@ -76,7 +76,7 @@ class Keys:
 
     def check(self, caller: Caller | None) -> None:
         """Raises `Unauthorized` or `Forbidden` if the route is not for this caller."""
-        if caller is None and self._api and request.blueprint not in WITHOUT_A_KEY:
+        if caller is None and self._api and request.blueprint not in KEYLESS_BLUEPRINTS:
             raise _unauthorized()
         if request.blueprint == ADMIN:
             self._check_admin(caller)
@@ -116,9 +116,9 @@ def _check_host(hosts: re.Pattern[str]) -> None:
         raise BadRequest(f"Host {host[:100]!r} is not one of ours. MATINEE_ALLOWED_HOSTS lists those beside localhost.")
 
 
-def _check_site() -> None:
+def _check_origin() -> None:
     """Refuse what another site's page has a browser do here; without a browser there is nothing to be tricked."""
-    if request.method in ONLY_READ and request.endpoint != GET_WITH_EFFECT:
+    if request.method in SAFE_METHODS and request.endpoint != GET_WITH_EFFECT:
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:  # no page can forge it, and it holds behind a proxy that changes Host or scheme

@@ -7,7 +7,7 @@ import flask_openapi3_swagger  # type: ignore[import-untyped]
 from flask import Blueprint, Response, current_app, request, send_file
 from werkzeug.exceptions import NotFound
 
-from web.openapi import Application, written
+from web.openapi import Application, to_json_text
 
 docs_page = Blueprint("docs", __name__)
 
@@ -36,7 +36,7 @@ def show_asset(name: str) -> Response:
 @docs_page.get("/openapi/openapi.json")
 def show_document() -> Response:
     document = cast(Application, current_app).api_doc
-    response = Response(written(document), content_type="application/json")
+    response = Response(to_json_text(document), content_type="application/json")
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     response.make_conditional(request)

@@ -21,7 +21,7 @@ from web.errors import RETRY_SECONDS, problem
 from web.framing import RefusedError
 from web.inbox import BLOCK, Inbox, Outbox, say
 from web.request_log import HEADER, request_named
-from web.security_headers import secure
+from web.security_headers import add_security_headers
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def refusal(status: int, detail: str) -> bytes:
     """The answer, as it is sent, to what the application is not asked about."""
     with request_named() as own:
         log.info("refused at the edge: %d %s", status, detail)
-        response = secure(problem(status, detail))
+        response = add_security_headers(problem(status, detail))
     response.headers[HEADER] = own
     response.headers["Connection"] = "close"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

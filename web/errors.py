@@ -7,7 +7,6 @@ from http import HTTPStatus
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from runtime.logs import request_id
 from storage.errors import (
     DatabaseUnavailableError,
     UnknownGenerationError,
@@ -15,19 +14,20 @@ from storage.errors import (
     UnknownRatingError,
     UnknownUserError,
 )
+from system.logs import request_id
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
-SPELT_OUT = 5  # so many of the faults of a request are in its detail; in its errors are all
+MAX_FAULTS_IN_DETAIL = 5  # so many of the faults of a request are in its detail; in its errors are all
 
 
 class InvalidInputError(ValueError):
     """A request that cannot be understood: each (where it is wrong, what is expected there)."""
 
     def __init__(self, *faults: tuple[str, str]) -> None:
-        more = f"; and {len(faults) - SPELT_OUT} more" if len(faults) > SPELT_OUT else ""
-        super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:SPELT_OUT]) + more)
+        more = f"; and {len(faults) - MAX_FAULTS_IN_DETAIL} more" if len(faults) > MAX_FAULTS_IN_DETAIL else ""
+        super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:MAX_FAULTS_IN_DETAIL]) + more)
         self.faults = faults
 
 
@@ -48,7 +48,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(InvalidInputError, _invalid)
     for unknown in (UnknownUserError, UnknownMovieError, UnknownRatingError, UnknownGenerationError):
         app.register_error_handler(unknown, _unknown)
-    app.register_error_handler(DatabaseUnavailableError, _database_away)
+    app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(Exception, _unforeseen)
 
@@ -70,16 +70,16 @@ def _unknown(error: LookupError) -> Response:
     return problem(404, str(error.args[0]))
 
 
-def _database_away(error: DatabaseUnavailableError) -> Response:
+def _database_unavailable(error: DatabaseUnavailableError) -> Response:
     log.warning("the database is away: %s", error)
-    return _later("The database cannot be reached at the moment. Try again; sending a rating twice does no harm.")
+    return _retry_later("The database cannot be reached at the moment. Try again; sending a rating twice does no harm.")
 
 
 def _not_ready(error: NotReadyError) -> Response:
-    return _later(str(error))
+    return _retry_later(str(error))
 
 
-def _later(detail: str) -> Response:
+def _retry_later(detail: str) -> Response:
     response = problem(503, detail)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

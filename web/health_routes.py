@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from health import PARTS, Health
+from health import COMPONENTS, Health
 from recommender import Recommender
 from storage.errors import DatabaseUnavailableError
 
@@ -27,7 +27,7 @@ def ready() -> Response:
 def _answer(status: int) -> Response:
     health, recommender = _parts()
     parts: dict[str, Any] = {}
-    for name in PARTS:
+    for name in COMPONENTS:
         part = health[name]
         parts[name] = {"state": part.state, "since": part.since.isoformat(), "reason": part.reason}
     parts["generation"]["id"] = recommender.live.id if recommender.live else None

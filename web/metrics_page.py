@@ -6,25 +6,25 @@ from platform import python_version
 from flask import Blueprint, Response, current_app
 from prometheus_client import CollectorRegistry, Info, generate_latest
 
-from runtime.shared_counts import shown
 from storage.database import Database
-from web.metrics import metrics
+from system.shared_counts import shown
+from web.database_metrics import DatabaseMetrics
 from web.openapi import VERSION
-from web.stored_measures import StoredMeasures
+from web.request_metrics import metrics
 
 metrics_page = Blueprint("metrics", __name__)
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Page:
+class MetricsPage:
     """What the page shows beside the counts."""
 
     def __init__(self, database: Database) -> None:
         self._rest = CollectorRegistry()
         built = Info("matinee_build", "What runs here.", registry=self._rest)
         built.info({"version": VERSION, "python": python_version(), "pyspark": version("pyspark")})
-        self._rest.register(StoredMeasures(database))
+        self._rest.register(DatabaseMetrics(database))
 
     def text(self, own: CollectorRegistry) -> bytes:
         """All metrics, those of other processes of this service among them."""
@@ -33,7 +33,7 @@ class Page:
 
 @metrics_page.get("/metrics")
 def show_metrics() -> Response:
-    page: Page = current_app.extensions["metrics_page"]
+    page: MetricsPage = current_app.extensions["metrics_page"]
     response = Response(page.text(metrics().registry), content_type=TEXT)
     response.headers["Cache-Control"] = "no-store"
     return response

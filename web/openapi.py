@@ -15,11 +15,11 @@ from web.v1.schemas import Problem, faults_of, problems
 
 VERSION = "1.0.0"
 ABOUT = """\
-Records what people think of films and tells them what to watch next.
+Records what people think of movies and tells them what to watch next.
 
 * Whatever was answered with 2xx is reflected by the next recommendations of that user.
 * Writes can be repeated without harm; `POST /users` can with an `Idempotency-Key`.
-* Films have MovieLens's ids. A rating is a multiple of 0.5 from 0.5 to 5.
+* Movies have MovieLens's ids. A rating is a multiple of 0.5 from 0.5 to 5.
 * Lists come in pages: send `next_cursor` back as `cursor` until it is null.
 * Errors are `application/problem+json` (RFC 9457); `errors` names everything that is wrong with a request.
 """
@@ -29,14 +29,14 @@ SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
 }
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 REQUEST_ID = {"X-Request-ID": {"description": "Under which the log tells of the request.", "schema": TEXT}}
-WAIT = {"Retry-After": {"description": "Seconds after which to try again.", "schema": NUMBER}}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds after which to try again.", "schema": NUMBER}}
 HEADERS = {  # beside those that are declared with a model
     "401": {"WWW-Authenticate": {"description": "How to send a key.", "schema": TEXT}},
-    "429": WAIT,
-    "503": WAIT,
+    "429": RETRY_AFTER,
+    "503": RETRY_AFTER,
 }
 ETAG = {"ETag": {"description": "To be sent back as If-None-Match: 304 while nothing changes.", "schema": TEXT}}
-TAGS = {"200": ETAG, "304": ETAG}  # where an answer can be kept
+ETAG_HEADERS = {"200": ETAG, "304": ETAG}  # where an answer can be kept
 
 
 class Application(OpenAPI):
@@ -78,7 +78,7 @@ def new_app(name: str) -> Application:
     return app
 
 
-def written(document: dict[str, Any]) -> str:
+def to_json_text(document: dict[str, Any]) -> str:
     """A document as it is kept in docs/openapi.json."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -97,7 +97,7 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     forbidden = problems(403) if method != "get" else {}  # to other sites, and where only an admin may
     unread = problems(413, 415) if "requestBody" in operation else {}
     operation["responses"] = dict(sorted((forbidden | unread | operation["responses"]).items()))
-    kept = TAGS if "304" in operation["responses"] else {}
+    kept = ETAG_HEADERS if "304" in operation["responses"] else {}
     for status, response in operation["responses"].items():
         response["headers"] = response.get("headers", {}) | HEADERS.get(status, {}) | kept.get(status, {}) | REQUEST_ID
     for parameter in operation.get("parameters", []):
@@ -113,4 +113,4 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(written(new_app(__name__).api_doc), end="")
+    print(to_json_text(new_app(__name__).api_doc), end="")

@@ -8,7 +8,7 @@ from flask import Request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import UnsupportedMediaType
 
-from scoring.ratings import SCALE, on_scale
+from ranking.ratings import SCALE, on_scale
 from web.errors import InvalidInputError
 
 INT32 = 2**31 - 1

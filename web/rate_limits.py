@@ -12,7 +12,7 @@ from werkzeug.exceptions import TooManyRequests
 from settings import Settings
 
 OFF = "off"
-ON_A_NETWORK = "3000/minute"  # about a tenth of what one process answers
+DEFAULT_ON_NETWORK = "3000/minute"  # about a tenth of what one process answers
 
 
 class RateLimit:
@@ -34,11 +34,11 @@ class RateLimit:
 
 def rate_limit(settings: Settings) -> RateLimit | None:
     """The limit that the settings ask for; None for none, as on loopback, where the client is oneself."""
-    rate = settings.rate_limit or (OFF if settings.loopback else ON_A_NETWORK)
+    rate = settings.rate_limit or (OFF if settings.loopback else DEFAULT_ON_NETWORK)
     return None if rate == OFF else RateLimit(rate)
 
 
-def network_of(address: str) -> str:
+def client_network(address: str) -> str:
     """What one client can choose its addresses from: an IPv4 address, or the /64 of an IPv6 one."""
     if ":" not in address:
         return address

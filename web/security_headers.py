@@ -6,11 +6,11 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-OF_EVERYTHING = {
+COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",  # no other site's page can load it, as an image or a script either
 }
-OF_PAGES = {
+HTML_HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -18,9 +18,9 @@ OF_PAGES = {
 }
 
 
-def secure(response: Response) -> Response:
+def add_security_headers(response: Response) -> Response:
     """Add our security headers to an answer; a page gets those for pages as well."""
-    response.headers.update(OF_EVERYTHING)
+    response.headers.update(COMMON_HEADERS)
     if response.mimetype == "text/html":
-        response.headers.update(OF_PAGES)
+        response.headers.update(HTML_HEADERS)
     return response

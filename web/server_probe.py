@@ -5,12 +5,12 @@ from typing import get_args
 from cheroot.server import HTTPServer
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from health import PARTS, Health, State
+from health import COMPONENTS, ComponentState, Health
 from recommender import Recommender
 
 
 class ServerProbe:
-    """Looks at the parts of a serving process; a probe of runtime.vitals."""
+    """Looks at the parts of a serving process; a probe of system.vitals."""
 
     def __init__(self, registry: CollectorRegistry, http: HTTPServer, health: Health, recommender: Recommender) -> None:
         self._http, self._health, self._recommender = http, health, recommender
@@ -44,9 +44,9 @@ class ServerProbe:
         self._waits.inc(pool.waits - self._waited)
         self._waited = pool.waits
         self._ready.set(self._health.ready)
-        for part in PARTS:
+        for part in COMPONENTS:
             now = self._health[part].state  # once: it may be asked of another process, and may change meanwhile
-            for state in get_args(State):
+            for state in get_args(ComponentState):
                 self._parts.labels(part, state).set(now == state)
         live = self._recommender.live
         self._served.set(live.id if live else 0)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from held import check_lists, database_of
-from processes import PATIENCE, Service, poll, service
+from client_load import movies_of
+from database_invariants import check_lists, database_of
+from processes import TIMEOUT_SECONDS, ServiceProcess, poll, service
 from sqlalchemy import Connection, text
-from storm import films_of
 
 from storage import runs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-COMMAND = [sys.executable, str(Path(__file__).with_name("mortal_server.py"))]
+COMMAND = [sys.executable, str(Path(__file__).with_name("crashing_server.py"))]
 OFTEN = {"MATINEE_RETRAIN_MINUTES": "0.05", "MATINEE_NEIGHBOURS": "10", "MATINEE_NEIGHBOUR_REG": "10"}
 # each point with the phase and the outcome that the run's record then shows
 BEFORE_COMMIT = {
@@ -63,7 +63,7 @@ def test_kill_9_in_a_retrain_leaves_one_complete_generation_serving(
             running.wait_until_ready()
             if killed:
                 check_aftermath(running, killed)
-            readers = list(killed.lists) if killed else [running.new_user(), running.new_user(film_2=5.0, film_4=5.0)]
+            readers = list(killed.lists) if killed else [running.new_user(), running.new_user(movie_2=5.0, movie_4=5.0)]
             train(running)
             killed = kill_at(running, point, readers)
     with service(state_dir, MATINEE_RETRAIN_MINUTES="0") as last:
@@ -75,15 +75,15 @@ def test_kill_9_in_a_retrain_leaves_one_complete_generation_serving(
     record_property("found", f"{', '.join(points)}: {found}")
 
 
-def train(running: Service) -> None:
+def train(running: ServiceProcess) -> None:
     """Give a reason to train, and wait until a generation that has learned all there is serves."""
-    running.new_user(film_2=5.0)
+    running.new_user(movie_2=5.0)
     with database_of(running.state_dir) as db:
-        learned = poll(lambda: db.execute(LEARNED_ALL).scalar_one_or_none(), 2 * PATIENCE, "a generation")
+        learned = poll(lambda: db.execute(LEARNED_ALL).scalar_one_or_none(), 2 * TIMEOUT_SECONDS, "a generation")
     poll(lambda: running.part("generation")["id"] == learned, what="the new generation")
 
 
-def kill_at(running: Service, point: str, readers: list[int]) -> Killed:
+def kill_at(running: ServiceProcess, point: str, readers: list[int]) -> Killed:
     """Have the service die at a point of its next training, while lists are read."""
     live, lists = running.part("generation")["id"], lists_of(running, readers)
     with database_of(running.state_dir) as db:
@@ -92,15 +92,15 @@ def kill_at(running: Service, point: str, readers: list[int]) -> Killed:
     with reading(running, readers) as seen:
         order.write_text(point)
         with suppress(httpx.TransportError):  # the training that finds nothing new may have got there first
-            running.new_user(film_2=5.0)
-        running.process.wait(2 * PATIENCE)
+            running.new_user(movie_2=5.0)
+        running.process.wait(2 * TIMEOUT_SECONDS)
     order.unlink()
     running.wait_until_gone()
     return Killed(point, live, lists, seen, last_run)
 
 
 @contextmanager
-def reading(running: Service, readers: list[int]) -> Iterator[dict[int, set[tuple[int, ...]]]]:
+def reading(running: ServiceProcess, readers: list[int]) -> Iterator[dict[int, set[tuple[int, ...]]]]:
     """Every list that anyone was answered while the block lasted, in which the service has to end."""
     seen: dict[int, set[tuple[int, ...]]] = {user: set() for user in readers}
 
@@ -110,7 +110,7 @@ def reading(running: Service, readers: list[int]) -> Iterator[dict[int, set[tupl
                 for user in readers:
                     answer = http.get(f"/users/{user}/recommendations")
                     assert answer.status_code == 200, answer.text
-                    seen[user].add(tuple(films_of(answer.json())))
+                    seen[user].add(tuple(movies_of(answer.json())))
                 time.sleep(0.02)  # else the training gets nothing of the machine
 
     with ThreadPoolExecutor(1) as pool:
@@ -122,7 +122,7 @@ def reading(running: Service, readers: list[int]) -> Iterator[dict[int, set[tupl
         reader.result()
 
 
-def check_aftermath(running: Service, killed: Killed) -> None:
+def check_aftermath(running: ServiceProcess, killed: Killed) -> None:
     """Assert what holds when the service is back: the generation from before, or the new one if it was committed."""
     live, lists = running.part("generation")["id"], lists_of(running, list(killed.lists))
     if killed.point in BEFORE_COMMIT:
@@ -144,8 +144,8 @@ def check_record(db: Connection, killed: Killed) -> None:
     if killed.point in AFTER_COMMIT:
         assert run.outcome == "published"
     else:  # open until the next training closes it
-        assert (run.outcome, run.error) in {(None, None), ("failed", runs.CUT_OFF)}
+        assert (run.outcome, run.error) in {(None, None), ("failed", runs.INTERRUPTED)}
 
 
-def lists_of(running: Service, readers: list[int]) -> Lists:
+def lists_of(running: ServiceProcess, readers: list[int]) -> Lists:
     return {user: tuple(running.recommended(user)) for user in readers}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from held import check_lists, check_views, database_of
-from processes import PATIENCE, Service, poll, service
-from storm import LISTED, Client, storm
+from client_load import LIST_LENGTH, Client, storm
+from database_invariants import check_lists, check_views, database_of
+from processes import TIMEOUT_SECONDS, ServiceProcess, poll, service
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 CLIENTS = 16
@@ -63,16 +63,16 @@ def test_kill_9_in_a_write_storm_loses_nothing_that_was_confirmed(
     record_property("found", f"{right}; {times}")
 
 
-def wait_for_a_generation(running: Service) -> None:
+def wait_for_a_generation(running: ServiceProcess) -> None:
     """Wait for a generation, which is there already after the first time."""
-    poll(lambda: running.part("generation")["id"], 3 * PATIENCE, "a generation")
+    poll(lambda: running.part("generation")["id"], 3 * TIMEOUT_SECONDS, "a generation")
 
 
-def check_all(running: Service, clients: list[Client]) -> tuple[int, int]:
+def check_all(running: ServiceProcess, clients: list[Client]) -> tuple[int, int]:
     """Assert that all that was ever confirmed is there, and return the numbers of views and of lists looked at."""
     with database_of(running.state_dir) as db:
         lists, views = check_lists(db), sum(check_views(db, client) for client in clients)
     for client in clients:
         for user in client.users[-1:]:
-            assert len(running.recommended(user)) == LISTED
+            assert len(running.recommended(user)) == LIST_LENGTH
     return views, lists

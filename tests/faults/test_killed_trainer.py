@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from client_load import LIST_LENGTH
 from conftest import scratch_database
-from held import check_lists, connected
-from processes import PATIENCE, Service, poll, service
+from database_invariants import check_lists, connected
+from processes import TIMEOUT_SECONDS, ServiceProcess, poll, service
 from sqlalchemy import Connection, Row, text
-from storm import LISTED
 
 from engine import STOPPED
-from storage.runs import CUT_OFF
+from storage.runs import INTERRUPTED
 
 pytestmark = [
     pytest.mark.faults,
@@ -63,7 +63,7 @@ def test_of_four_processes_one_is_killed_while_it_trains_and_another_trains_at_t
         check_every_write_is_read_by_all(three)
 
         # its trainer may find the time to say so itself
-        assert db.execute(ERROR, {"id": run}).scalar_one() in {CUT_OFF, f"EngineError: {STOPPED}"}
+        assert db.execute(ERROR, {"id": run}).scalar_one() in {INTERRUPTED, f"EngineError: {STOPPED}"}
         assert later.started - died < TICK_SECONDS + SLACK_SECONDS
         assert max(spread) < GENERATION_SECONDS
         lists = check_lists(db)
@@ -72,24 +72,24 @@ def test_of_four_processes_one_is_killed_while_it_trains_and_another_trains_at_t
     record_property("found", f"{began}; all served the new generation after {max(spread):.1f} s; {lists} lists whole")
 
 
-def check_every_write_is_read_by_all(services: Sequence[Service]) -> None:
+def check_every_write_is_read_by_all(services: Sequence[ServiceProcess]) -> None:
     """Assert that a view written through any of them is in the next answer of each other."""
     user = services[0].new_user()
-    for film, writer in enumerate([*services] * ROUNDS, start=1):
-        writer.rate(user, film, 5.0 if film % 2 else 1.0)
+    for movie, writer in enumerate([*services] * ROUNDS, start=1):
+        writer.rate(user, movie, 5.0 if movie % 2 else 1.0)
         for reader in services:
-            assert reader.viewed(user)[0] == film
+            assert reader.viewed(user)[0] == movie
             listed = reader.recommended(user)
-            assert len(set(listed)) == LISTED
-            assert min(listed) > film  # they have seen all films up to this one
+            assert len(set(listed)) == LIST_LENGTH
+            assert min(listed) > movie  # they have seen all movies up to this one
 
 
 def published(db: Connection, after: int) -> Row[Any]:
     """The first run after another that published its generation; waits for it."""
-    return poll(lambda: db.execute(PUBLISHED, {"after": after}).one_or_none(), 3 * PATIENCE, "a new generation")
+    return poll(lambda: db.execute(PUBLISHED, {"after": after}).one_or_none(), 3 * TIMEOUT_SECONDS, "a new generation")
 
 
-def seconds_until_all_serve(services: Sequence[Service], run: Row[Any]) -> float:
+def seconds_until_all_serve(services: Sequence[ServiceProcess], run: Row[Any]) -> float:
     """How long after it was published the last of them served a generation, or one after it."""
     for each in services:
         while (each.part("generation")["id"] or 0) < run.generation:
@@ -97,17 +97,17 @@ def seconds_until_all_serve(services: Sequence[Service], run: Row[Any]) -> float
     return time.time() - float(run.finished)
 
 
-def met_in_a_fit(db: Connection, services: Sequence[Service]) -> tuple[int, Service]:
+def met_in_a_fit(db: Connection, services: Sequence[ServiceProcess]) -> tuple[int, ServiceProcess]:
     """A run that is in the middle of a fit, and the process that is at it."""
 
-    def look() -> tuple[int, Service] | None:
+    def look() -> tuple[int, ServiceProcess] | None:
         run = db.execute(IN_A_FIT).scalar_one_or_none()
         # the others say that they run only for the moment in which they find the place taken
         at_it = [each for each in services if run and all(_trains(each) for _ in range(3))]
         return (run, at_it[0]) if run and len(at_it) == 1 else None
 
-    return poll(look, 3 * PATIENCE, "a training in the middle of a fit")
+    return poll(look, 3 * TIMEOUT_SECONDS, "a training in the middle of a fit")
 
 
-def _trains(each: Service) -> bool:
+def _trains(each: ServiceProcess) -> bool:
     return bool(each.part("trainer")["state"] == "running")

@@ -12,7 +12,7 @@ from web.errors import InvalidInputError
 from web.v1.schemas import problems
 
 PREFIX = "/api/v1"
-ALWAYS = (400, 401, 429, 503)  # what any route may answer
+COMMON_ERRORS = (400, 401, 429, 503)  # what any route may answer
 
 
 def group(name: str, description: str) -> APIBlueprint:
@@ -23,7 +23,7 @@ def group(name: str, description: str) -> APIBlueprint:
         url_prefix=PREFIX,
         abp_tags=[Tag(name=name, description=description)],
         abp_security=[{"bearer": []}, {"header": []}],
-        abp_responses=problems(*ALWAYS),
+        abp_responses=problems(*COMMON_ERRORS),
         operation_id_callback=lambda *, name, path, method: name,
     )
     blueprint.before_request(_refuse_other_than_json)

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from flask import Response, request
 
 
-def conditional(etag: str, cache_control: str, make: Callable[[], Response]) -> Response:
+def conditional_response(etag: str, cache_control: str, make: Callable[[], Response]) -> Response:
     """The answer of `make` with ETag and Cache-Control, or 304 without making it where the client has it.
 
     Args:

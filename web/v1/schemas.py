@@ -9,8 +9,8 @@ from typing import Annotated, Any, Self, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Row
 
-from scoring import film_table
-from scoring.ratings import SCALE, on_scale
+from catalogue import movie_table
+from ranking.ratings import SCALE, on_scale
 from web.parsing import INT32
 from web.v1.examples import example_of
 
@@ -26,7 +26,7 @@ DETAILS = {  # for example
 }
 
 
-class Given(BaseModel):
+class RequestModel(BaseModel):
     """What a client sends: in the path, the query, a header or the body."""
 
     @classmethod
@@ -36,7 +36,7 @@ class Given(BaseModel):
         return super().model_json_schema(*args, **kwargs)
 
 
-class Exemplary(BaseModel):
+class BodyModel(BaseModel):
     """A body, whose documented example is made of those of its fields, unless it has one of its own."""
 
     @classmethod
@@ -49,19 +49,19 @@ class Exemplary(BaseModel):
         config["openapi_extra"] = {"example": example_of(cls.model_json_schema(mode="serialization"))} | described
 
 
-class Sent(Given, Exemplary):
+class RequestBody(RequestModel, BodyModel):
     """A JSON body; numbers must be numbers, and a name that is not known is refused rather than passed over."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Asked(Given):
+class QueryModel(RequestModel):
     """A query; a name that is not known is refused, since a filter that was misspelt would go unnoticed."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Answer(Exemplary):
+class ResponseModel(BodyModel):
     """A JSON answer."""
 
 
@@ -82,7 +82,7 @@ def _whole(value: Any) -> Any:
 
 def _split(genres: Any) -> Any:
     """Genres as MovieLens writes them, one after the other."""
-    return film_table.split_genres(genres) if isinstance(genres, str) else genres
+    return movie_table.split_genres(genres) if isinstance(genres, str) else genres
 
 
 def _half_steps(value: float) -> float:
@@ -91,16 +91,16 @@ def _half_steps(value: float) -> float:
     return value
 
 
-PLAIN = BeforeValidator(_whole)
-# bounds come before PLAIN: those after a validator hold as well, but Pydantic leaves them out of the schema
-Id = Annotated[int, Field(ge=-INT32 - 1, le=INT32, json_schema_extra={"format": "int32"}), PLAIN]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most."), PLAIN]
+PLAIN_INTEGER = BeforeValidator(_whole)
+# bounds come before PLAIN_INTEGER: those after a validator hold as well, but Pydantic leaves them out of the schema
+Id = Annotated[int, Field(ge=-INT32 - 1, le=INT32, json_schema_extra={"format": "int32"}), PLAIN_INTEGER]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many at most."), PLAIN_INTEGER]
 MovieId = Annotated[
     Id,
-    Field(description="A film's id, as MovieLens has it.", json_schema_extra={"format": "int32", "example": 25904}),
+    Field(description="A movie's id, as MovieLens has it.", json_schema_extra={"format": "int32", "example": 25904}),
 ]
-Year = Annotated[int, Field(ge=1000, le=9999), PLAIN]
-Moment = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC)), Field(examples=["2026-01-31T12:00:00Z"])]
+Year = Annotated[int, Field(ge=1000, le=9999), PLAIN_INTEGER]
+Timestamp = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC)), Field(examples=["2026-01-31T12:00:00Z"])]
 Genres = Annotated[list[str], BeforeValidator(_split)]
 # the bounds are in the schema for readers; the message is ours
 RatingValue = Annotated[
@@ -114,14 +114,14 @@ RatingValue = Annotated[
 ]
 
 
-class Fault(Answer):
+class RequestFault(ResponseModel):
     """One thing that is wrong with a request."""
 
     where: str = Field(examples=["rating"])
     message: str = Field(examples=[SCALE])
 
 
-class Problem(Answer):
+class Problem(ResponseModel):
     """An error, as RFC 9457 has it."""
 
     type: str = Field(examples=["about:blank"])
@@ -130,7 +130,7 @@ class Problem(Answer):
     detail: str = Field(examples=[f"rating: {SCALE}"])
     success: bool = Field(examples=[False])
     request_id: str = Field(examples=["5b3f0c9e2a7d4c1f"], description="Under which the log tells of it.")
-    errors: list[Fault] = Field([], description="Where the request is wrong: everything that is.")
+    errors: list[RequestFault] = Field([], description="Where the request is wrong: everything that is.")
 
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]  # as flask-openapi3 declares it
@@ -150,20 +150,20 @@ def _documented(status: int) -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": content}}
 
 
-class UserPath(Given):
+class UserPath(RequestModel):
     """Whose."""
 
     user_id: Id = Field(description="A user's id, as POST /users gave it.", json_schema_extra={"example": 1})
 
 
-class FilmPath(UserPath):
-    """Whose rating of which film."""
+class RatingPath(UserPath):
+    """Whose rating of which movie."""
 
     movie_id: MovieId
 
 
-class Film(Answer):
-    """A film of the catalogue."""
+class Movie(ResponseModel):
+    """A movie of the catalogue."""
 
     movie_id: int = Field(examples=[25904], description="MovieLens's id.")
     title: str = Field(examples=["Ministry of Fear"])
@@ -171,13 +171,13 @@ class Film(Answer):
     year: int | None = Field(examples=[1944])
 
     @classmethod
-    def of(cls, row: Row[Any] | film_table.Film) -> Self:
-        """The film that a row of the database describes, or of the films in memory."""
+    def of(cls, row: Row[Any] | movie_table.CatalogueMovie) -> Self:
+        """The movie that a row of the database describes, or of the movies in memory."""
         return cls.model_validate(row, from_attributes=True)
 
 
-class LearnedFrom(Answer):
+class GenerationRef(ResponseModel):
     """The training that a list was made with."""
 
     id: int = Field(examples=[4])
-    trained_at: Moment
+    trained_at: Timestamp

@@ -7,7 +7,7 @@ export const wanted = { genre: "", year_from: "", year_to: "" };
 
 export function filters(signal, changed) {
   const all = () => set({ genre: "", year_from: "", year_to: "" });
-  const reset = h("button", { type: "button", className: "link", onclick: all }, "All films");
+  const reset = h("button", { type: "button", className: "link", onclick: all }, "All movies");
   const genre = h("select", { id: "genre", onchange: () => set({ genre: genre.value }) }, h("option", { value: "" }, "Any genre"));
   const from = year("from", "From", "year_from"), to = year("to", "To", "year_to");
   const show = () => {

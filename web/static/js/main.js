@@ -2,7 +2,7 @@
 
 import { announce, clear, h } from "./dom.js";
 import { engine } from "./engine.js";
-import { film } from "./film.js";
+import { movie } from "./movie.js";
 import { recall, remember } from "./memory.js";
 import { pickPerson } from "./people.js";
 import { current, load, person, show } from "./person.js";
@@ -16,7 +16,7 @@ let clicked = false; // else the person goes back or forward
 
 function route() {
   const [, view, id] = location.hash.split("/");
-  if (view === "film" && /^\d+$/.test(id ?? "")) return ["film", (signal) => film(main, Number(id), signal)];
+  if (view === "movie" && /^\d+$/.test(id ?? "")) return ["movie", (signal) => movie(main, Number(id), signal)];
   if (view === "engine") return ["engine", (signal) => engine(main, signal, failed)];
   return ["watch", (signal) => watch(main, signal)];
 }
@@ -54,7 +54,7 @@ function failed(error) {
   clear(main, h("div", { className: "failed", role: "alert" },
     h("h1", {}, error.status === 404 ? "Not in the catalogue" : "This did not work"), h("p", {}, error.message),
     h("div", { className: "row" },
-      h("button", { type: "button", onclick: () => go() }, "Try again"), h("a", { href: "#/" }, "To the films"))));
+      h("button", { type: "button", onclick: () => go() }, "Try again"), h("a", { href: "#/" }, "To the movies"))));
 }
 
 const THEMES = { auto: "◐", light: "☀", dark: "☾" };

@@ -28,7 +28,7 @@ export function nextSide(signal) {
       const { items, answer, more } = await unhidden(PAGE * pages, dropped);
       clear(how, told(answer));
       place(items, marked);
-      if (!items.length) clear(list, h("li", { className: "empty" }, "No film passes. Widen the years, or choose another genre."));
+      if (!items.length) clear(list, h("li", { className: "empty" }, "No movie passes. Widen the years, or choose another genre."));
       clear(foot, more && quiet("Show more", further), hidden().length > 0 && quiet(`Show ${hidden().length} hidden`, unhide));
       tellOf(items);
     } catch (error) {
@@ -61,7 +61,7 @@ export function nextSide(signal) {
 
 const quiet = (text, onclick) => h("button", { type: "button", className: "quiet", onclick }, text);
 
-// So many films as asked for beside those that are hidden here, and whether there are more.
+// So many movies as asked for beside those that are hidden here, and whether there are more.
 async function unhidden(count, signal) {
   const gone = hidden();
   const items = [];
@@ -85,7 +85,7 @@ const MADE = {
   personal: (ratings) => `, from your ${ratings}`,
   blended: (ratings) => `, from your ${ratings} and what people like`,
   popular: (ratings, { generation, ratings_seen: seen }) => !generation ? ", until the first training is done"
-    : seen ? ": your ratings say little yet" : ": rate a film, and the list becomes yours",
+    : seen ? ": your ratings say little yet" : ": rate a movie, and the list becomes yours",
 };
 
 function told(answer) {

@@ -3,7 +3,7 @@
 import { calm, clear, h } from "./dom.js";
 import { brief } from "./titles.js";
 
-// Gives a function that is told the first film of the list in `section`.
+// Gives a function that is told the first movie of the list in `section`.
 export function peekAt(section, head, signal) {
   const dock = document.getElementById("peek");
   const go = () => {
@@ -18,10 +18,10 @@ export function peekAt(section, head, signal) {
     clear(dock);
   });
   let before;
-  return (film) => {
-    if (film?.movie_id === before) return;
-    before = film?.movie_id;
-    clear(dock, film && h("button", { type: "button", onclick: go },
-      h("span", {}, "Watch next"), h("b", {}, brief(film)), h("i", { "aria-hidden": "true" }, "↓")));
+  return (movie) => {
+    if (movie?.movie_id === before) return;
+    before = movie?.movie_id;
+    clear(dock, movie && h("button", { type: "button", onclick: go },
+      h("span", {}, "Watch next"), h("b", {}, brief(movie)), h("i", { "aria-hidden": "true" }, "↓")));
   };
 }

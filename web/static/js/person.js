@@ -11,12 +11,12 @@ export const person = new EventTarget(); // "change": somebody else; "ratings": 
 const tell = (what) => person.dispatchEvent(new Event(what));
 
 let id = recall("person", null);
-let ratings = new Map(); // film id -> { movie, rating }, the newest first, of the person at hand
+let ratings = new Map(); // movie id -> { movie, rating }, the newest first, of the person at hand
 
 export const current = () => id;
-export const ratingOf = (film) => ratings.get(film)?.rating ?? 0;
+export const ratingOf = (movie) => ratings.get(movie)?.rating ?? 0;
 export const ratingCount = () => ratings.size;
-export const ratedFilms = () => [...ratings.values()].map(({ movie }) => movie);
+export const ratedMovies = () => [...ratings.values()].map(({ movie }) => movie);
 export const known = () => recall("people", []);
 
 function become(chosen) {
@@ -33,7 +33,7 @@ export async function choose(chosen) {
   tell("change");
 }
 
-// All ratings, page by page: the stars of every film that is shown come from here.
+// All ratings, page by page: the stars of every movie that is shown come from here.
 export async function load() {
   const whose = id;
   const found = new Map();
@@ -68,30 +68,30 @@ let last = Promise.resolve();
 const inTurn = (act) => (last = last.then(act, act));
 
 // Sets a rating, 0 takes it back; rejects, with everything as it was, when the service did not confirm it.
-export const rate = (film, rating) => inTurn(() => write(film, rating, true));
+export const rate = (movie, rating) => inTurn(() => write(movie, rating, true));
 
-async function write(film, rating, undoable) {
-  const before = ratingOf(film.movie_id);
+async function write(movie, rating, undoable) {
+  const before = ratingOf(movie.movie_id);
   if (rating === before) return;
   if (id === null) {
-    become((await post("/users")).user_id); // the guest: nothing around the film changes
+    become((await post("/users")).user_id); // the guest: nothing around the movie changes
     tabs.postMessage({ chosen: id });
   }
-  const path = `/users/${id}/ratings/${film.movie_id}`;
+  const path = `/users/${id}/ratings/${movie.movie_id}`;
   try {
     await (rating ? put(path, { rating }) : remove(path));
   } catch (error) {
     if (error.status === 404) await recheck();
     throw error;
   }
-  ratings.delete(film.movie_id);
-  if (rating) ratings = new Map([[film.movie_id, { movie: film, rating }], ...ratings]);
+  ratings.delete(movie.movie_id);
+  if (rating) ratings = new Map([[movie.movie_id, { movie: movie, rating }], ...ratings]);
   tell("ratings");
   tabs.postMessage({ rated: id });
-  const undo = () => inTurn(() => write(film, before, false)).catch((error) => toast(error.message, "Try again", undo));
+  const undo = () => inTurn(() => write(movie, before, false)).catch((error) => toast(error.message, "Try again", undo));
   const done = rating ? several(rating, "star") : "rating taken back";
-  if (undoable) toast(`${brief(film)}: ${done}`, "Undo", undo);
-  else toast(`Undone. ${brief(film)}: ${done}`);
+  if (undoable) toast(`${brief(movie)}: ${done}`, "Undo", undo);
+  else toast(`Undone. ${brief(movie)}: ${done}`);
 }
 
 tabs.onmessage = async ({ data }) => {
@@ -101,16 +101,16 @@ tabs.onmessage = async ({ data }) => {
   tell(data.rated ? "ratings" : "change");
 };
 
-// Hidden films are the device's, not the service's: that somebody does not want to see a film here says nothing of it.
+// Hidden movies are the device's, not the service's: that somebody does not want to see a movie here says nothing of it.
 export const hidden = () => recall(`hidden-${id}`, []);
-const hideOnly = (films) => {
-  remember(`hidden-${id}`, films);
+const hideOnly = (movies) => {
+  remember(`hidden-${id}`, movies);
   tell("ratings");
 };
 export const unhide = () => hideOnly([]);
-export function hide(film) {
-  hideOnly([...hidden(), film.movie_id]);
-  toast(`${brief(film)} is hidden.`, "Undo", () => hideOnly(hidden().filter((other) => other !== film.movie_id)));
+export function hide(movie) {
+  hideOnly([...hidden(), movie.movie_id]);
+  toast(`${brief(movie)} is hidden.`, "Undo", () => hideOnly(hidden().filter((other) => other !== movie.movie_id)));
 }
 
 export function show() {

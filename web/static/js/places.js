@@ -1,7 +1,7 @@
-// The places of a list: films stay the same elements from list to list, so that what moves can be seen to move.
+// The places of a list: movies stay the same elements from list to list, so that what moves can be seen to move.
 
 import { calm, h } from "./dom.js";
-import { expected, ticket } from "./films.js";
+import { expected, ticket } from "./movies.js";
 import { hide, ratingOf } from "./person.js";
 import { brief, titled } from "./titles.js";
 
@@ -9,25 +9,25 @@ const LIKED = 3.5; // a rating from here on
 
 // Gives a function that shows these items, best first, in the list; `marked`: with how far each has come.
 export function placesIn(list) {
-  let rows = new Map(); // film id -> row
+  let rows = new Map(); // movie id -> row
   return (items, marked) => {
     const was = rows;
     const held = focused(list);
-    const from = new Map([...was].map(([film, { element }]) => [film, element.offsetTop]));
+    const from = new Map([...was].map(([movie, { element }]) => [movie, element.offsetTop]));
     rows = new Map(items.map((item) => [item.movie.movie_id, was.get(item.movie.movie_id) ?? row(item.movie)]));
     items.forEach((item, at) => rows.get(item.movie.movie_id).update(item, at + 1, marked && was.size > 0));
     arrange(list, [...rows.values()].map(({ element }) => element));
     refocus(list, held);
-    if (!calm()) rows.forEach(({ element }, film) => slide(element, from.get(film)));
+    if (!calm()) rows.forEach(({ element }, movie) => slide(element, from.get(movie)));
   };
 }
 
-function row(film) {
+function row(movie) {
   const rank = h("b"), moved = h("span", { className: "moved" }), why = h("p", { className: "because" });
   const aside = h("div", { className: "aside" });
-  const hiding = h("button", { type: "button", className: "quiet round hide", onclick: () => hide(film), title: "Hide",
-    "aria-label": `Hide ${titled(film)}` }, "✕");
-  const element = h("li", {}, ticket(film, { stub: [rank, h("span", {}, film.year), moved], more: why, aside: [aside, hiding] }));
+  const hiding = h("button", { type: "button", className: "quiet round hide", onclick: () => hide(movie), title: "Hide",
+    "aria-label": `Hide ${titled(movie)}` }, "✕");
+  const element = h("li", {}, ticket(movie, { stub: [rank, h("span", {}, movie.year), moved], more: why, aside: [aside, hiding] }));
   let place = null;
   const update = (item, now, marked) => {
     rank.textContent = now;
@@ -47,9 +47,9 @@ function movement(before, now) {
 
 function because(reasons) {
   if (!reasons.length) return [];
-  const verb = reasons.every(({ movie_id: film }) => ratingOf(film) >= LIKED) ? "liked" : "rated";
+  const verb = reasons.every(({ movie_id: movie }) => ratingOf(movie) >= LIKED) ? "liked" : "rated";
   const named = reasons.map((each, at) => [
-    at > 0 ? ", " : "", h("a", { href: `#/film/${each.movie_id}` }, brief(each)), ` ${Math.round(each.share * 100)}\u00a0%`]);
+    at > 0 ? ", " : "", h("a", { href: `#/movie/${each.movie_id}` }, brief(each)), ` ${Math.round(each.share * 100)}\u00a0%`]);
   return [`Because you ${verb} `, ...named.flat()];
 }
 

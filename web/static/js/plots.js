@@ -13,7 +13,7 @@ export function plots(place, generations, signal) {
     clear(place, h("p", { className: "empty" }, "No generation has been judged on people it has not seen yet."));
     return;
   }
-  const ndcg = figure("NDCG@10", "of the first ten films, higher is better", shown, "ndcg", "popularity");
+  const ndcg = figure("NDCG@10", "of the first ten movies, higher is better", shown, "ndcg", "popularity");
   const rmse = figure("RMSE", "of the rating that is shown, lower is better", shown, "rmse", "popularity_rmse");
   clear(place, h("div", { className: "plots" }, ndcg.element, rmse.element), legend(), table(shown));
   place.drawn = new ResizeObserver(() => [ndcg, rmse].forEach((each) => each.draw()));
@@ -77,7 +77,7 @@ function mark({ id, live, verdict, x, named }, { value, low, high }, y) {
 
 const legend = () => h("p", { className: "legend" },
   ["live", "accepted", "rejected"].map((kind) => h("span", { className: kind }, kind)),
-  h("span", { className: "beside" }, "popularity, and the mean of each film"),
+  h("span", { className: "beside" }, "popularity, and the mean of each movie"),
   h("span", { className: "note" }, "on people whom no training has seen, with 95 % intervals"));
 
 function table(shown) {
@@ -85,7 +85,7 @@ function table(shown) {
   const row = ({ id, metrics: { ndcg, popularity, rmse, popularity_rmse: means } }) =>
     h("tr", {}, h("th", { scope: "row" }, id), [ndcg, popularity, rmse, means].map(cell));
   const whole = h("table", {},
-    h("thead", {}, h("tr", {}, ["Generation", "NDCG@10", "of popularity", "RMSE", "of film means"].map(head))),
+    h("thead", {}, h("tr", {}, ["Generation", "NDCG@10", "of popularity", "RMSE", "of movie means"].map(head))),
     h("tbody", {}, shown.toReversed().map(row)));
   return h("details", {}, h("summary", {}, "As a table"),
     h("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Measures of each generation" }, whole));

@@ -1,27 +1,27 @@
-// What to rate: films that tell most of a person, those found by title, or those rated already.
+// What to rate: movies that tell most of a person, those found by title, or those rated already.
 
 import { get, newest, query, unlessDropped } from "./api.js";
 import { announce, clear, h, several } from "./dom.js";
-import { ticket } from "./films.js";
-import { hidden, ratedFilms, ratingCount, ratingOf } from "./person.js";
+import { ticket } from "./movies.js";
+import { hidden, ratedMovies, ratingCount, ratingOf } from "./person.js";
 
 const TYPING = 180; // ms
 const FEW = 5; // ratings that say little of a person
-const AT_ONCE = matchMedia("(min-width: 56rem)").matches ? 10 : 5; // films; on a small screen the list comes after them
+const AT_ONCE = matchMedia("(min-width: 56rem)").matches ? 10 : 5; // movies; on a small screen the list comes after them
 const left = { typed: "", mine: false }; // as it was left for another view
 
 async function toBegin(signal) {
-  const films = [];
+  const movies = [];
   let cursor = null;
   do {
     const page = await get(`/movies${query({ sort: "telling", limit: 20, cursor })}`, signal);
-    films.push(...page.items.filter(({ movie_id: film }) => !ratingOf(film) && !hidden().includes(film)));
+    movies.push(...page.items.filter(({ movie_id: movie }) => !ratingOf(movie) && !hidden().includes(movie)));
     cursor = page.next_cursor;
-  } while (films.length < AT_ONCE && cursor);
-  return films;
+  } while (movies.length < AT_ONCE && cursor);
+  return movies;
 }
 const found = async (signal) => (await get(`/movies${query({ q: left.typed, limit: 50 })}`, signal)).items;
-const mine = async () => ratedFilms();
+const mine = async () => ratedMovies();
 
 export function rateSide(signal) {
   const list = h("ol", { className: "tickets" });
@@ -46,15 +46,15 @@ export function rateSide(signal) {
   };
   const name = () => {
     head.textContent = left.typed ? `Found for “${left.typed}”` : left.mine ? "Rated by you"
-      : ratingCount() < FEW ? "Films worth rating first" : "More to rate";
+      : ratingCount() < FEW ? "Movies worth rating first" : "More to rate";
   };
 
-  const draw = (films, upTo = AT_ONCE) => {
-    shown = films;
+  const draw = (movies, upTo = AT_ONCE) => {
+    shown = movies;
     name();
-    const tickets = films.slice(0, upTo).map((film) => h("li", {}, ticket(film)));
+    const tickets = movies.slice(0, upTo).map((movie) => h("li", {}, ticket(movie)));
     clear(list, tickets.length ? tickets : h("li", { className: "empty" }, nothing()));
-    const rest = Math.min(films.length - upTo, AT_ONCE);
+    const rest = Math.min(movies.length - upTo, AT_ONCE);
     clear(more, rest > 0 && h("button", { type: "button", className: "quiet", onclick: () => further(upTo) }, `Show ${rest} more`));
   };
   const further = (from) => {
@@ -66,20 +66,20 @@ export function rateSide(signal) {
     const dropped = turn();
     label();
     try {
-      const films = await (left.typed ? found : left.mine ? mine : toBegin)(dropped);
-      draw(films);
-      if (left.typed) announce(`${several(films.length, "film")} found`);
+      const movies = await (left.typed ? found : left.mine ? mine : toBegin)(dropped);
+      draw(movies);
+      if (left.typed) announce(`${several(movies.length, "movie")} found`);
     } catch (error) {
       unlessDropped(error);
     }
   };
 
-  // a list under the hand that rates stays as it is, but for films that were rated elsewhere
+  // a list under the hand that rates stays as it is, but for movies that were rated elsewhere
   const refresh = () => {
     label();
-    const rated = ratedFilms();
-    const there = new Set(shown.map((film) => film.movie_id));
-    if (left.mine && !left.typed && rated.some((film) => !there.has(film.movie_id))) draw(rated);
+    const rated = ratedMovies();
+    const there = new Set(shown.map((movie) => movie.movie_id));
+    if (left.mine && !left.typed && rated.some((movie) => !there.has(movie.movie_id))) draw(rated);
   };
 
   let typing;
@@ -91,12 +91,12 @@ export function rateSide(signal) {
   const field = h("input", { type: "search", id: "search", placeholder: "Title, a few words are enough", autocomplete: "off",
     spellcheck: false, value: left.typed, oninput: type });
   const element = h("section", { className: "rate", "aria-labelledby": "rate-head" },
-    h("div", { role: "search", className: "search" }, h("label", { htmlFor: "search" }, "Find a film"), field),
-    h("div", { className: "head" }, head, h("div", { className: "tabs", role: "group", "aria-label": "Films to show" }, tabs)),
+    h("div", { role: "search", className: "search" }, h("label", { htmlFor: "search" }, "Find a movie"), field),
+    h("div", { className: "head" }, head, h("div", { className: "tabs", role: "group", "aria-label": "Movies to show" }, tabs)),
     list, more);
   return { element, open, refresh };
 }
 
 const nothing = () => left.typed ? `Nothing is called “${left.typed}”. A few words of the title are enough.`
-  : left.mine ? "Nothing yet. Give a film some stars, and it is kept here."
-  : "You have rated every film there is.";
+  : left.mine ? "Nothing yet. Give a movie some stars, and it is kept here."
+  : "You have rated every movie there is.";

@@ -7,8 +7,8 @@ import { titled } from "./titles.js";
 const SETTLES = 1200; // ms after the last key until a rating counts; Enter or leaving it is at once
 const told = (value) => (value ? several(value, "star") : "not rated");
 
-export function stars(film) {
-  const name = titled(film);
+export function stars(movie) {
+  const name = titled(movie);
   const input = h("input", { type: "range", min: 0, max: 5, step: 0.5, "aria-label": `Rate ${name}`,
     title: "Choose your stars; the same again takes them back" });
   const shown = h("span", { className: "stars" }, input);
@@ -24,9 +24,9 @@ export function stars(film) {
     settling = null;
     const value = Number(input.value);
     try {
-      await rate(film, value);
+      await rate(movie, value);
     } catch (error) {
-      show(ratingOf(film.movie_id));
+      show(ratingOf(movie.movie_id));
       toast(`${name} could not be rated: ${error.message}`, "Try again", () => (show(value), commit()));
     }
   };
@@ -41,9 +41,9 @@ export function stars(film) {
     else if (event.key === "Enter" && settling) commit();
   });
   input.addEventListener("blur", () => settling && commit());
-  point(input, { show, paint, commit, rated: () => ratingOf(film.movie_id) });
-  show(ratingOf(film.movie_id));
-  shown.refresh = () => settling || input.dataset.held || show(ratingOf(film.movie_id));
+  point(input, { show, paint, commit, rated: () => ratingOf(movie.movie_id) });
+  show(ratingOf(movie.movie_id));
+  shown.refresh = () => settling || input.dataset.held || show(ratingOf(movie.movie_id));
   return shown;
 }
 

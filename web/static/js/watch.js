@@ -11,7 +11,7 @@ export async function watch(main, signal) {
   const next = nextSide(signal);
   const newcomer = ratingCount() === 0;
   clear(main,
-    newcomer ? h("h1", { className: "welcome" }, "Rate a film or two. See what to watch next.") : h("h1", { className: "unseen" }, "Watch"),
+    newcomer ? h("h1", { className: "welcome" }, "Rate a movie or two. See what to watch next.") : h("h1", { className: "unseen" }, "Watch"),
     h("div", { className: "watch" }, rating.element, next.element));
   const again = () => {
     refreshStars(main);

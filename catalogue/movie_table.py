@@ -1,0 +1,177 @@
+"""Every movie as columns: what may be listed, what is shown of it, and how popular it is before anything is learned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from catalogue.title_index import TitleIndex, build_title_index
+from catalogue.title_words import normalize_titles
+from ranking.ratings import Floats, Ints, Mask, Rows, rows_of
+
+UNKNOWN_YEAR = 0
+LAST_YEAR = 9999
+BEFORE_TITLES = " \"'([.…¡¿-"  # passed over by the alphabet
+
+
+class UnknownGenreError(LookupError):
+    """No movie has this genre; the message names those that there are."""
+
+
+@dataclass(frozen=True)
+class CatalogueMovie:
+    """A movie; `genres` as MovieLens writes them, one after the other."""
+
+    movie_id: int
+    title: str
+    genres: str
+    year: int | None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which movies may be listed: those with every one of these genres, of these years, with so many ratings at least.
+
+    A movie of unknown year passes only where no year is asked for.
+    """
+
+    genres: tuple[str, ...] = ()
+    year_from: int | None = None
+    year_to: int | None = None
+    min_ratings: int = 0
+
+
+@dataclass(frozen=True)
+class MovieTable:
+    """f movies, a row each.
+
+    Attributes:
+        movies: MovieLens ids, ascending, int32 [f].
+        title, genres: as a `CatalogueMovie` has them [f].
+        year: 0 where it is not known, int16 [f].
+        rating_count: of the dataset, int32 [f].
+        like_count: ratings of 4 and more among them, int32 [f].
+        expected_rating: their damped mean, float32 [f].
+        spread: sum of the squares by which they differ from their mean; 0 where it is not known, float32 [f].
+    """
+
+    movies: Ints
+    title: Sequence[str]
+    genres: Sequence[str]
+    year: npt.NDArray[np.int16]
+    rating_count: Ints
+    like_count: Ints
+    expected_rating: Floats
+    spread: Floats
+
+    def __len__(self) -> int:
+        return len(self.movies)
+
+    def rows(self, movies: Ints) -> tuple[Rows, Mask]:
+        """Row numbers of those movies that there are, and which of `movies` these are."""
+        return rows_of(self.movies, movies)
+
+    def movie(self, row: int) -> CatalogueMovie:
+        """What is shown of the movie at a row."""
+        year = int(self.year[row])
+        return CatalogueMovie(
+            int(self.movies[row]), self.title[row], self.genres[row], None if year == UNKNOWN_YEAR else year
+        )
+
+    def by_id(self, movie_id: int) -> CatalogueMovie:
+        """What is shown of a movie that there is; every list names the same few again and again, so it is kept."""
+        movie = self._shown.get(movie_id)
+        if movie is None:
+            movie = self._shown[movie_id] = self.movie(int(np.searchsorted(self.movies, movie_id)))
+        return movie
+
+    @cached_property
+    def _shown(self) -> dict[int, CatalogueMovie]:
+        return {}
+
+    def take(self, movies: Ints) -> "MovieTable":
+        """The table of these movies only, ascending; those that it lacks are left out."""
+        if np.array_equal(movies, self.movies):
+            return self
+        rows, _ = self.rows(movies)
+        return MovieTable(
+            self.movies[rows],
+            [self.title[row] for row in rows],
+            [self.genres[row] for row in rows],
+            self.year[rows],
+            self.rating_count[rows],
+            self.like_count[rows],
+            self.expected_rating[rows],
+            self.spread[rows],
+        )
+
+    def warm_up(self) -> None:
+        """Make now what the first search would otherwise wait for."""
+        _ = self.titles, self.sort_orders, self.by_genre, self.mark
+
+    def matching(self, filters: Filters) -> Mask:
+        """The movies that pass, bool [f]. Raises `UnknownGenreError`."""
+        passing: Mask = self.rating_count >= filters.min_ratings
+        for genre in filters.genres:
+            having = np.zeros(len(self), bool)
+            having[self._having(genre)] = True
+            passing &= having
+        if filters.year_from is not None or filters.year_to is not None:
+            first, last = filters.year_from or UNKNOWN_YEAR + 1, filters.year_to or LAST_YEAR
+            passing &= (self.year >= first) & (self.year <= last)
+        return passing
+
+    def _having(self, genre: str) -> Rows:
+        for name, rows in self.by_genre.items():
+            if name.casefold() == genre.casefold():
+                return rows
+        raise UnknownGenreError(f"there is no genre {genre[:50]!r}; there are {', '.join(self.by_genre)}")
+
+    @cached_property
+    def by_genre(self) -> Mapping[str, Rows]:
+        """The rows of the movies of each genre, by its name."""
+        rows: dict[str, list[int]] = {}
+        for row, listed in enumerate(self.genres):
+            for name in split_genres(listed):
+                rows.setdefault(name, []).append(row)
+        return {name: np.array(rows[name], np.intp) for name in sorted(rows)}
+
+    @cached_property
+    def titles(self) -> TitleIndex:
+        """The index of the titles; at 87,000 movies it takes a second to make."""
+        return build_title_index(self.title, self.year.tolist(), self.rating_count)
+
+    @cached_property
+    def sort_orders(self) -> Mapping[str, Rows]:
+        """The rows of all movies by popularity, rating, year (the newest first) and title, equals by popularity.
+
+        Telling are movies whose rating says most of a person: the chance that they know it, which grows with the number
+        of its ratings, times the variance of these; but for a constant that is the spread.
+        """
+        count = -self.rating_count
+        letters = [title.lstrip(BEFORE_TITLES) for title in normalize_titles(self.title)]
+        return {
+            "popularity": np.argsort(count, kind="stable"),
+            "rating": np.lexsort((count, -self.expected_rating)),
+            "informative": np.lexsort((count, -self.spread)),
+            "year": np.lexsort((count, -self.year)),
+            "title": np.array(sorted(range(len(self)), key=letters.__getitem__), np.intp),
+        }
+
+    @cached_property
+    def mark(self) -> str:
+        """Changes with the movies and what the dataset says of them."""
+        columns = (self.movies, self.year, self.rating_count, self.expected_rating, self.spread)
+        texts = "\0".join([*self.title, *self.genres]).encode("utf-8", "surrogatepass")
+        return blake2b(b"".join([texts, *(column.tobytes() for column in columns)]), digest_size=8).hexdigest()
+
+
+NO_GENRES = "(no genres listed)"
+
+
+def split_genres(genres: str) -> list[str]:
+    """The genres of a movie."""
+    return [] if genres == NO_GENRES else genres.split("|")

@@ -1,0 +1,119 @@
+"""Commands that measure: how good generations and settings are, and which settings are better."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.context import FILE, FOLDER, NEW_FILE, SEEDS, Context
+from commands.framework import CommandResult, command
+from system.atomic_file import write_atomically
+
+if TYPE_CHECKING:
+    from evaluation.protocol_result import ProtocolResult
+
+PROTOCOLS = click.Choice(["temporal", "random", "new-users", "newcomers", "steadiness", "implicit"])
+
+dataset_option = click.option(
+    "--dataset", type=FOLDER, help="A folder that holds a MovieLens set; the service's own if not given."
+)
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What `evaluate` is asked; the fields are its options."""
+
+    protocol: str | None
+    dataset: Path | None
+    train_pairs: Path | None
+    test_pairs: Path | None
+    seeds: list[int]
+    generation: int | None
+
+    def answer(self, context: Context) -> "ProtocolResult":
+        """The measurement."""
+        from jobs import offline_evaluation
+
+        if self.protocol is None:
+            with context.database() as database:
+                return offline_evaluation.measure_generation(database, context.settings, self.generation)
+        with context.engine() as engine:
+            if self.protocol != "implicit":
+                return offline_evaluation.run_protocol(
+                    engine, self.protocol, self.dataset or context.dataset(), self.seeds
+                )
+            if self.train_pairs is None or self.test_pairs is None:
+                raise click.UsageError("--protocol implicit needs --train-pairs and --test-pairs")
+            return offline_evaluation.run_implicit(engine, self.train_pairs, self.test_pairs, self.seeds)
+
+
+@command(
+    examples=[
+        ("matinee evaluate", "How good the live generation is."),
+        ("matinee evaluate --protocol temporal --seeds 1,2,3 --out found.json", "The model, three times."),
+    ],
+    reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+)
+@click.option("--protocol", type=PROTOCOLS, help="Train and measure the model so; docs/evaluation.md tells of each.")
+@dataset_option
+@click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
+@click.option("--test-pairs", type=FILE, help="With implicit: the pairs to be found, in the same form.")
+@click.option("--seeds", type=SEEDS, default="1", show_default=True, help="One run for each; the mean is printed.")
+@click.option("--generation", type=int, help="Without a protocol: which one to measure; the live one if not given.")
+@click.option("--out", type=NEW_FILE, help="Write the result, as JSON, to this file too.")
+@click.pass_obj
+def evaluate(context: Context, /, out: Path | None, **question: Any) -> CommandResult:
+    """Measure a generation on the held-out people or, with --protocol, the model on any dataset.
+
+    docs/evaluation.md says what each protocol does.
+    """
+    result = EvaluationRequest(**question).answer(context)
+    if out is not None:
+        write_atomically(out, json.dumps(result.to_json(), indent=1).encode())
+    return CommandResult(str(result), result.to_json())
+
+
+@command(
+    examples=[
+        ("matinee tune --trials 200", "Search for an hour or so."),
+        ("matinee --params tuned.env train", "Use what was found once."),
+    ],
+    reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+)
+@dataset_option
+@click.option("--trials", default=50, show_default=True, help="Settings to try; Ctrl-C ends it early.")
+@click.option("--seed", default=1, show_default=True, help="Of the search and of the trainings.")
+@click.option("--out", type=NEW_FILE, default="tuned.env", show_default=True, help="For --params, or a shell.")
+@click.pass_obj
+def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> CommandResult:
+    """Search for better settings of ranker and fold-in, and compare them with today's."""
+    from jobs.tune import tune as search
+    from movielens.reader import read_dataset
+
+    ratings, movies = read_dataset(dataset or context.dataset())
+    with context.engine() as engine:
+        result = search(engine, ratings, movies, context.settings.model, out, trials, seed)
+    return CommandResult(f"{result}\nthe settings found are in {out}", result.to_json() | {"out": str(out)})
+
+
+@command(examples=[("matinee report --html report.html", "A page with plots, to look at or to send.")])
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many generations, the newest."
+)
+@click.option("--html", "page", type=NEW_FILE, help="Write it with plots to this file, a page that needs nothing else.")
+@click.pass_obj
+def report(context: Context, limit: int, page: Path | None) -> CommandResult:
+    """Show how good each generation has been, on held-out people and on the views that came after it."""
+    from jobs.quality_report import report as gather
+
+    with context.database() as database:
+        found = gather(database, context.settings, limit)
+    if page is not None:
+        from jobs.quality_report_page import page as drawn
+
+        write_atomically(page, drawn(found).encode())
+    return CommandResult(
+        str(found), {"generations": [asdict(entry) for entry in found.entries], "replaced": found.replaced}
+    )

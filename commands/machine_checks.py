@@ -1,0 +1,171 @@
+"""What `doctor` looks at on the machine and in the settings; each check says what it found and what to do about it."""
+
+import os
+import platform
+import re
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from commands.context import Context, exists
+from commands.service_client import ServiceClient
+from settings import ROOT, Settings
+from spark.java import JavaError, java_home
+from system.listening_port import bind_error
+
+Level = Literal["ok", "warn", "fail"]
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+HEAP = re.compile(r"(\d+)([kmgt])?b?", re.IGNORECASE)
+UNITS = {"": 1 << 20, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}  # Spark takes a bare number for MiB
+OUTSIDE_HEAP = 1 << 30  # the service itself, PostgreSQL, and what a JVM takes beside its heap
+LITTLE_DISK, SCARCE_DISK = 1 << 29, 5 << 30
+REACH_SECONDS = 3.0
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's: how it is, of what, and what to do if it is not well."""
+
+    level: Level
+    what: str
+    text: str
+
+
+def python(context: Context) -> Iterator[Finding]:
+    """Which interpreter runs this, and whether what requirements.in pins is installed in it."""
+    yield Finding("ok", "python", f"{platform.python_version()} ({sys.executable})")
+    wrong = list(_wrong_packages(ROOT / "requirements.in"))
+    if wrong:
+        yield Finding("fail", "packages", f"{', '.join(wrong)}: run ./start_server.sh, which installs what is pinned")
+    else:
+        yield Finding("ok", "packages", "all are installed as requirements.in pins them")
+
+
+def _wrong_packages(pins: Path) -> Iterator[str]:
+    for name, wanted in PIN.findall(pins.read_text()):
+        try:
+            there = version(name)
+        except PackageNotFoundError:
+            yield f"{name} is missing"
+            continue
+        if there != wanted:
+            yield f"{name} is {there} and not {wanted}"
+
+
+def java(context: Context) -> Iterator[Finding]:
+    """A Java that Spark can run on."""
+    try:
+        yield Finding("ok", "java", str(java_home(context.settings.state_dir, os.environ)))
+    except (JavaError, OSError) as error:
+        yield Finding("fail", "java", str(error))
+
+
+def memory(context: Context) -> Iterator[Finding]:
+    """Whether a training's heap fits beside what runs already."""
+    given = HEAP.fullmatch(context.settings.spark_driver_memory)
+    if given is None:
+        yield Finding("fail", "memory", "MATINEE_SPARK_DRIVER_MEMORY is no size; give one like 2g or 512m")
+        return
+    wanted = int(given[1]) * UNITS[(given[2] or "").lower()] + OUTSIDE_HEAP
+    free = available()
+    told = f"{free / GIB:.1f} GiB are free; a training may want {wanted / GIB:.1f}"
+    if free < wanted:
+        yield Finding("warn", "memory", f"{told}: end other programs, or lower MATINEE_SPARK_DRIVER_MEMORY")
+    else:
+        yield Finding("ok", "memory", told)
+
+
+def available() -> int:
+    """Bytes of memory that a new process may have: those of the machine, or fewer in a container that has a limit."""
+    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(lines["MemAvailable"].split()[0]) * 1024
+    limit, used = (Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory.current"))
+    try:
+        return min(free, int(limit.read_text()) - int(used.read_text()))
+    except (OSError, ValueError):  # none, or the word max
+        return free
+
+
+def disk(context: Context) -> Iterator[Finding]:
+    """The state directory: whether it may be written to, and how much room there is."""
+    folder = context.settings.state_dir
+    there = next(f for f in (folder, *folder.parents) if exists(f))
+    if not os.access(there, os.W_OK | os.X_OK):
+        yield Finding("fail", "disk", f"{there} may not be written to: set MATINEE_STATE_DIR to a folder of your own")
+        return
+    free = shutil.disk_usage(there).free
+    told = f"{free / GIB:.1f} GiB are free for {folder}"
+    if free < LITTLE_DISK:
+        yield Finding("fail", "disk", f"{told}: make room, or set MATINEE_STATE_DIR to a folder on another disk")
+    elif free < SCARCE_DISK:
+        yield Finding("warn", "disk", f"{told}: enough to run, little for large datasets; make room soon")
+    else:
+        yield Finding("ok", "disk", told)
+
+
+def port(context: Context) -> Iterator[Finding]:
+    """Whether the service has its port, or could have it."""
+    settings = context.settings
+    service = ServiceClient(settings)
+    health = service.health()
+    if health is not None:
+        parts = [f"{name}: {part['reason']}" for name, part in health["parts"].items() if part["state"] == "failed"]
+        ready = health["status"] == "ready"
+        told = f"Matinee answers at {service.address} and is {health['status']}"
+        level: Level = "fail" if not ready else "warn" if parts else "ok"
+        yield Finding(level, "service", "; ".join([told, *parts]))
+    elif (taken := bind_error(settings.host, settings.port)) is not None:
+        advice = "stop what listens there, or set MATINEE_HOST and MATINEE_PORT to what this machine has free"
+        yield Finding("fail", "port", f"{settings.host}:{settings.port} cannot be had ({taken}): {advice}")
+    else:
+        yield Finding("ok", "port", f"{settings.host}:{settings.port} is free; the service does not run")
+
+
+def exposure(context: Context) -> Iterator[Finding]:
+    """Who could reach the service, and whether they would need a key."""
+    settings = context.settings
+    if settings.loopback:
+        yield Finding("ok", "exposure", f"{settings.host} is reached from this machine only")
+    elif settings.api_key:
+        yield Finding("ok", "exposure", f"{settings.host} is reached from other machines, with a key")
+    elif settings.allow_open:
+        yield Finding(
+            "warn", "exposure", "everyone on the network may use it: set MATINEE_API_KEY unless you want that"
+        )
+    else:
+        advice = "set MATINEE_API_KEY, or MATINEE_HOST=127.0.0.1"
+        yield Finding("fail", "exposure", f"{settings.host} is reached from other machines without a key: {advice}")
+    yield from _keys(settings)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    if settings.api_key and settings.api_key == settings.admin_key:
+        yield Finding(
+            "warn", "keys", "every caller is an operator: give MATINEE_ADMIN_KEY another key than callers have"
+        )
+    elif not settings.loopback and not settings.admin_key:
+        yield Finding("warn", "keys", "the admin routes are closed, `matinee retrain` too: set MATINEE_ADMIN_KEY")
+    dotenv = ROOT / ".env"
+    if (settings.api_key or settings.admin_key) and dotenv.exists() and dotenv.stat().st_mode & stat.S_IROTH:
+        yield Finding("warn", "keys", f"everyone on this machine can read {dotenv}: chmod 600, if the keys are in it")
+
+
+def spark(context: Context) -> Iterator[Finding]:
+    """Whether the Spark master of another machine can be reached."""
+    master = context.settings.spark_master
+    address = re.fullmatch(r"spark://([^:,]+):(\d+).*", master)
+    if address is None:
+        yield Finding("ok", "spark", f"trainings run on {master}")
+        return
+    try:
+        with socket.create_connection((address[1], int(address[2])), REACH_SECONDS):
+            yield Finding("ok", "spark", f"{master} can be reached")
+    except OSError as error:
+        yield Finding("fail", "spark", f"{master} cannot be reached ({error}): start it, or set MATINEE_SPARK_MASTER")

@@ -1,0 +1,90 @@
+"""The running service, asked over HTTP as any client would."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from settings import Settings
+
+SECONDS = 15.0  # more than the service itself takes to say that a training could not be begun
+WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be reached by, not to listen on
+
+
+class ServiceRefusedError(RuntimeError):
+    """The service has answered that it will not; the message is what it says."""
+
+
+@dataclass(frozen=True)
+class ServiceReply:
+    """An answer: its status and its body."""
+
+    status: int
+    body: Any
+
+    @property
+    def reason(self) -> str:
+        """What an answer that is an error says."""
+        told = self.body if isinstance(self.body, dict) else {}
+        return f"the service answered {self.status}: {told.get('detail') or told.get('title') or 'nothing more'}"
+
+
+@dataclass(frozen=True)
+class ServiceClient:
+    """The service that these settings describe, whether it runs or not."""
+
+    settings: Settings
+
+    @property
+    def address(self) -> str:
+        """Where it is to be found from this machine."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.settings.port}"
+
+    @property
+    def _host(self) -> str:
+        return WILDCARD_HOSTS.get(self.settings.host, self.settings.host)
+
+    def health(self) -> dict[str, Any] | None:
+        """What it says of its parts; None if nothing answers, or something that is not Matinee."""
+        reply = self.ask("GET", "/health/ready")
+        told = reply.body if reply else None
+        return told if isinstance(told, dict) and "parts" in told else None
+
+    def retraining(self) -> dict[str, Any]:
+        """The training that is under way or the last one, and when the next one comes.
+
+        Raises `ServiceRefusedError` if it does not say.
+        """
+        reply = self._answer("GET", "/api/v1/retrain")
+        if reply.status != http.client.OK:
+            raise ServiceRefusedError(reply.reason)
+        return dict(reply.body)
+
+    def request_training(self) -> int | None:
+        """Have it train now: the run's id, or None while another training is under way. Raises `ServiceRefusedError`."""
+        reply = self._answer("POST", "/api/v1/retrain")
+        if reply.status == http.client.CONFLICT:
+            return None
+        if reply.status != http.client.ACCEPTED:
+            raise ServiceRefusedError(reply.reason)
+        return int(reply.body["run_id"])
+
+    def _answer(self, method: str, path: str) -> ServiceReply:
+        reply = self.ask(method, path)
+        if reply is None:
+            raise ServiceRefusedError(f"{self.address} has stopped answering. Try again, or see its log.")
+        return reply
+
+    def ask(self, method: str, path: str) -> ServiceReply | None:
+        """Its answer to a request with the keys of the settings; None if there is none."""
+        connection = http.client.HTTPConnection(self._host, self.settings.port, timeout=SECONDS)
+        key = self.settings.admin_key or self.settings.api_key
+        try:
+            connection.request(method, path, headers={"X-API-Key": key} if key else {})
+            answer = connection.getresponse()
+            return ServiceReply(answer.status, json.loads(answer.read()))
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()

@@ -1,0 +1,106 @@
+"""Commands about the people whose ratings are stored."""
+
+from typing import Any
+
+import click
+from sqlalchemy import Row
+
+from commands.context import Context
+from commands.framework import CommandGroup, CommandResult, command
+from settings import LAST_USER_ID
+from storage import users as stored
+
+SHOWN = 10  # of the movies that a person has rated; --json has all
+AFTER_ERASURE = """\
+The next training knows nothing of them: it is due at the next tick, or now with `matinee retrain`. Generations that are
+stored go on with what everybody's ratings together have taught them, the live one until another is published.
+Backups, and the ids in the log, are yours to look after."""
+
+USER_ID = click.IntRange(1, LAST_USER_ID)
+
+
+@click.group(cls=CommandGroup)
+def users() -> None:
+    """Look at the people whose ratings are stored; `erase` removes one."""
+
+
+@command(
+    "list",
+    examples=[("matinee users list", "The first fifty."), ("matinee users list --after 50", "The fifty after these.")],
+)
+@click.option("--after", type=click.IntRange(0, LAST_USER_ID), default=0, help="Only ids above this one.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, by id.")
+@click.pass_obj
+def list_users(context: Context, after: int, limit: int) -> CommandResult:
+    """List users by id: when each was made, how many movies they have rated, and when they last did."""
+    with context.database() as database, database.background_transaction() as db:
+        rows = stored.page(db, after, limit)
+    lines = [f"{'user':>10}  {'made':<16}  {'ratings':>7}  last", *map(_line, rows)]
+    if len(rows) == limit:
+        lines.append(f"more: --after {rows[-1].user_id}")
+    return CommandResult("\n".join(lines), [dict(row._mapping) for row in rows])
+
+
+@command("count", examples=[("matinee users count", "One number.")])
+@click.pass_obj
+def count_users(context: Context) -> CommandResult:
+    """Tell how many users there are."""
+    with context.database() as database, database.background_transaction() as db:
+        found = stored.count(db)
+    return CommandResult(str(found), {"users": found})
+
+
+@command(
+    "show",
+    examples=[
+        ("matinee users show 7", "Who user 7 is to the service."),
+        ("matinee users show 7 --json", "All that is stored about them, for whoever asks what is."),
+    ],
+)
+@click.argument("user_id", type=USER_ID)
+@click.pass_obj
+def show_user(context: Context, user_id: int) -> CommandResult:
+    """Show USER_ID: how many movies they have rated, and what they thought of the newest of them."""
+    with context.database() as database, database.background_transaction() as db:
+        held = stored.export(db, user_id)
+    return CommandResult(_described(held), dict(held._mapping))
+
+
+@command(
+    examples=[
+        ("matinee erase 7", "Ask, then remove user 7."),
+        ("matinee erase 7 --yes --json", "From a script; what was removed comes as JSON."),
+    ]
+)
+@click.argument("user_id", type=USER_ID)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(context: Context, user_id: int, yes: bool) -> CommandResult:
+    """Remove USER_ID with everything stored about them, for good; the id is never given to anyone else."""
+    if not yes:
+        click.confirm(f"Erase user {user_id} and all their ratings? This cannot be undone.", abort=True, err=True)
+    with context.database() as database, database.background_transaction() as db:
+        gone = stored.delete(db, user_id)
+    views = "1 view" if gone.views == 1 else f"{gone.views} views"
+    rows = f"{views}, {gone.listed} places of lists, {gone.foretold} comparisons with what was foretold"
+    return CommandResult(f"user {user_id} is erased: {rows}.\n{AFTER_ERASURE}", {"user_id": user_id, **gone._asdict()})
+
+
+def _line(row: Row[Any]) -> str:
+    last = f"{row.last_at:%Y-%m-%d %H:%M}" if row.last_at else "-"
+    return f"{row.user_id:>10}  {row.created_at:%Y-%m-%d %H:%M}  {row.rating_count:>7}  {last}"
+
+
+def _described(held: Row[Any]) -> str:
+    lines = [
+        f"user {held.user_id}, made {held.created_at:%Y-%m-%d %H:%M}",
+        f"{len(held.ratings)} ratings, {len(held.recommendations)} places of lists, {len(held.foretold)} comparisons",
+    ]
+    lines += [f"  {rated['rating']:.1f}  {rated['movie']['title']}" for rated in held.ratings[:SHOWN]]
+    if len(held.ratings) > SHOWN:
+        lines.append(f"  and {len(held.ratings) - SHOWN} earlier ones; --json shows all")
+    return "\n".join(lines)
+
+
+for shown in (list_users, count_users, show_user):
+    users.add_command(shown)

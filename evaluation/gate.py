@@ -1,0 +1,126 @@
+"""May a freshly trained generation take over from the one that serves?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation import bootstrap
+from evaluation.held_out_result import HeldOutResult, mean_per_user
+
+MIN_HELD_OUT_USERS = 20  # people below whom a bootstrap says nothing
+MIN_COVERAGE_RATIO = 0.5  # of the live lists' coverage; two trainings with other seeds differ by some 3 %
+MIN_RATED_MOVIES_RATIO = (
+    0.98  # of the live generation's rated movies; people withdraw ratings, but seldom of a movie's last
+)
+SEED_ONLY_OVERLAP = 0.75  # least overlap of two trainings that differ in their seeds alone: measured .86
+MIN_OVERLAP = 0.2  # least overlap with lists that were learnt from wholly other ratings
+TOLERATED_NDCG, TOLERATED_RMSE = 0.005, 0.01  # worse by less than this is no reason to keep an old model
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a generation may serve, and why or why not, in one sentence for whoever runs the service."""
+
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListChange:
+    """How a candidate's lists differ from the live ones.
+
+    Attributes:
+        overlap: the mean share of a live top 10 that is in the candidate's for the same user.
+        new_ratings: the share of the candidate's ratings that the live generation had not seen, 0 to 1.
+    """
+
+    overlap: float
+    new_ratings: float
+
+    @property
+    def floor(self) -> float:
+        """The least overlap that chance and the new ratings explain."""
+        return MIN_OVERLAP + (SEED_ONLY_OVERLAP - MIN_OVERLAP) * (1 - min(1.0, self.new_ratings)) ** 4
+
+
+def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change: ListChange | None = None) -> Verdict:
+    """Judge a candidate against the generation that serves, or against popularity where none does.
+
+    Args:
+        candidate, live: judged on the same people with the same code.
+        change: of the lists of everybody; None where there are no live lists to compare.
+    """
+    if live is None:
+        return _first(candidate)
+    worse = _lost_movies(candidate, live) or _changed(change) or _worse(candidate, live) or _collapsed(candidate, live)
+    if worse:
+        return Verdict(False, f"{worse}; the live generation goes on serving")
+    if len(candidate.users) < MIN_HELD_OUT_USERS:
+        return Verdict(
+            True, f"{_too_few_held_out(candidate)}, so only movies and lists were compared with the live generation's"
+        )
+    gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
+    return Verdict(
+        True, f"not worse than the live generation: NDCG@10 {_signed(gain)} on {len(candidate.users)} people"
+    )
+
+
+def _first(candidate: HeldOutResult) -> Verdict:
+    if len(candidate.users) < MIN_HELD_OUT_USERS:
+        return Verdict(
+            True, f"the first generation; {_too_few_held_out(candidate)}, so it was not compared with popularity"
+        )
+    gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(candidate.popular))
+    compared = f"NDCG@10 {_signed(gain)} against popularity {_on(candidate)}"
+    if not gain.value > 0:
+        return Verdict(False, f"not better than popularity: {compared}; popularity goes on serving")
+    return Verdict(True, f"the first generation: {compared}")
+
+
+def _lost_movies(candidate: HeldOutResult, live: HeldOutResult) -> str:
+    if candidate.rated_movies >= MIN_RATED_MOVIES_RATIO * live.rated_movies:
+        return ""
+    return f"it knows {candidate.rated_movies:,} rated movies and the live generation {live.rated_movies:,}"
+
+
+def _changed(change: ListChange | None) -> str:
+    if change is None or np.isnan(change.overlap) or change.overlap >= change.floor:
+        return ""
+    return (
+        f"its lists share {change.overlap:.0%} with the live ones, less than the {change.floor:.0%} that chance and "
+        f"{change.new_ratings:.1%} of new ratings explain"
+    )
+
+
+def _worse(candidate: HeldOutResult, live: HeldOutResult) -> str:
+    if len(candidate.users) < MIN_HELD_OUT_USERS:
+        return ""
+    gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
+    if gain.high < 0 and gain.value < -TOLERATED_NDCG:
+        return f"its lists are worse than the live generation's: NDCG@10 {_signed(gain)}"
+    tested = candidate.tested.sum(axis=1)
+    error = bootstrap.paired_rmse_difference(
+        candidate.squared_errors.sum(axis=1), live.squared_errors.sum(axis=1), tested
+    )
+    if error.low > 0 and error.value > TOLERATED_RMSE:
+        return f"the ratings it shows are further off than the live generation's: RMSE {_signed(error)}"
+    return ""
+
+
+def _collapsed(candidate: HeldOutResult, live: HeldOutResult) -> str:
+    if len(candidate.users) < MIN_HELD_OUT_USERS or candidate.coverage >= MIN_COVERAGE_RATIO * live.coverage:
+        return ""
+    return f"its lists cover {candidate.coverage:.1%} of the rated movies and the live generation's {live.coverage:.1%}"
+
+
+def _too_few_held_out(candidate: HeldOutResult) -> str:
+    people = "nobody was" if len(candidate.users) == 0 else f"only {len(candidate.users)} people were"
+    return f"{people} held out"
+
+
+def _on(candidate: HeldOutResult) -> str:
+    return f"on {len(candidate.users)} people"
+
+
+def _signed(estimate: bootstrap.IntervalEstimate) -> str:
+    return f"{estimate.value:+.4f} ({estimate.low:+.4f} to {estimate.high:+.4f})"

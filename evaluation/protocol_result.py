@@ -1,0 +1,90 @@
+"""What an evaluation found: rows of named numbers that print as a table and are stored as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from evaluation import offline_metrics
+from ranking.ratings import Ints
+
+LONG_TAIL_BELOW = 25  # ratings below which a movie is little known
+LONGEST = 20  # places that `list_quality` looks at
+
+Row = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """One run of a protocol, or the mean of several.
+
+    Attributes:
+        rows: for each model or number of ratings given, its measures by name.
+        facts: what it was run on: plain JSON.
+    """
+
+    protocol: str
+    seeds: tuple[int, ...]
+    rows: Mapping[str, Row]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON has it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        seeds = f", seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}" if self.seeds else ""
+        head = self.protocol + seeds
+        facts = ", ".join(f"{name} {value:,}" for name, value in self.facts.items() if isinstance(value, int))
+        return "\n".join([f"{head}: {facts}" if facts else head, *_aligned(self.table())])
+
+    def table(self) -> list[list[str]]:
+        """Header and rows as text, a column for every measure that some row has."""
+        names = list(dict.fromkeys(name for row in self.rows.values() for name in row))
+        body = [[label, *(_shown(row.get(name)) for name in names)] for label, row in self.rows.items()]
+        return [["", *names], *body]
+
+
+def mean(results: Sequence[ProtocolResult]) -> ProtocolResult:
+    """The mean of runs of one protocol that differ in their seeds."""
+    first = results[0]
+    rows = {
+        label: {name: float(np.mean([result.rows[label][name] for result in results])) for name in row}
+        for label, row in first.rows.items()
+    }
+    return ProtocolResult(first.protocol, tuple(seed for result in results for seed in result.seeds), rows, first.facts)
+
+
+def list_quality(lists: Ints, relevant: Sequence[Ints], movies: Ints, rating_count: Ints) -> dict[str, float]:
+    """The measures of lists of 20, int32 [u, 20], for users with at least one relevant movie each.
+
+    Coverage is the share of the movies that had a rating to learn from; `movies` [f] and `rating_count` [f] are of the
+    whole catalogue.
+    """
+    hit, sizes = offline_metrics.hits(lists, relevant), offline_metrics.sizes(relevant)
+    return {
+        "NDCG@10": float(np.nanmean(offline_metrics.ndcg(hit[:, :10], sizes))),
+        "Recall@10": float(np.nanmean(offline_metrics.recall(hit[:, :10], sizes))),
+        "Recall@20": float(np.nanmean(offline_metrics.recall(hit, sizes))),
+        "NDCG@20": float(np.nanmean(offline_metrics.ndcg(hit, sizes))),
+        "hit rate@10": float(np.nanmean(offline_metrics.hit_rate(hit[:, :10], sizes))),
+        "coverage@10": offline_metrics.coverage(lists[:, :10], int((rating_count > 0).sum())),
+        "under 25 ratings": offline_metrics.long_tail(lists[:, :10], movies, rating_count, LONG_TAIL_BELOW),
+    }
+
+
+def _shown(value: float | None) -> str:
+    if value is None or np.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 2 else f"{value:.4f}"
+
+
+def _aligned(table: list[list[str]]) -> list[str]:
+    widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
+
+    def line(row: list[str]) -> str:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        return "  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip()
+
+    return [line(row) for row in table]

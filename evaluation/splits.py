@@ -1,0 +1,91 @@
+"""Ways to divide ratings into what a model may see and what it is judged on; each the same for the same seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ranking.ratings import Ints, Mask, Ratings
+from settings import USER_OFFSET
+
+HELD_OUT_SHARE = 0.1
+MOST_HELD_OUT = 10_000
+FEWEST_USERS = 100
+
+
+def sort_by_user_and_time(ratings: Ratings) -> Ratings:
+    """The ratings user by user, each user's earliest first; those of one moment in an order that means nothing.
+
+    MovieLens shows a page of movies at once, so ties are common. By movie id they would come oldest and best known
+    first, and the next movies would be foretold by their ids.
+    """
+    return ratings.take(np.lexsort((_hash_to_unit_interval(ratings.movie), ratings.at, ratings.user)))
+
+
+def history_positions(ordered: Ratings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which of its user's ratings each is, from 0, and how many that user has; of ratings that are `sort_by_user_and_time`."""
+    _, start, user, count = np.unique(ordered.user, return_index=True, return_inverse=True, return_counts=True)
+    return np.arange(len(ordered)) - start[user], count[user]
+
+
+def latest_mask(ordered: Ratings, share: float) -> Mask:
+    """Each user's last ratings, this share of them rounded to the nearest; of ratings that are `sort_by_user_and_time`."""
+    place, count = history_positions(ordered)
+    test: Mask = place >= count - np.round(share * count)
+    return test
+
+
+@dataclass(frozen=True)
+class RandomSplit:
+    """Three masks over the ratings, which together cover each once."""
+
+    train: Mask
+    validation: Mask
+    test: Mask
+
+
+def random_split(n: int, seed: int) -> RandomSplit:
+    """80 % of n ratings to train on, 10 % to choose by, 10 % to be judged on."""
+    order = np.random.default_rng(seed).permutation(n)
+    part = np.zeros(n, np.int8)
+    part[order[round(0.8 * n) :]] = 1
+    part[order[round(0.9 * n) :]] = 2
+    return RandomSplit(part == 0, part == 1, part == 2)
+
+
+def folds(users: Ints, count: int, seed: int) -> list[Ints]:
+    """These user ids in `count` groups of equal size, each group ascending."""
+    shuffled = np.random.default_rng(seed).permutation(users)
+    return [np.sort(part) for part in np.array_split(shuffled, count)]
+
+
+def held_out(users: Ints) -> Mask:
+    """Which of these distinct users no training may see: a tenth of MovieLens's, at most 10,000, chosen by their ids.
+
+    Somebody held out stays held out when others come, up to the limit. Nobody is where there are too few users for
+    a tenth of them to say anything.
+    """
+    theirs = users < USER_OFFSET
+    if theirs.sum() < FEWEST_USERS:
+        return np.zeros(len(users), bool)
+    lot = np.where(theirs, _hash_to_unit_interval(users), np.inf)
+    below = HELD_OUT_SHARE
+    if (lot < below).sum() > MOST_HELD_OUT:
+        below = float(np.partition(lot, MOST_HELD_OUT)[MOST_HELD_OUT])
+    chosen: Mask = lot < below
+    return chosen
+
+
+def split_held_out(base: Ratings) -> tuple[Ratings, Ratings]:
+    """Ratings in two: those to learn from, and those of the people who are held out to judge by."""
+    people = np.unique(base.user)
+    out = np.isin(base.user, people[held_out(people)])
+    return base.take(~out), base.take(out)
+
+
+def _hash_to_unit_interval(ids: Ints) -> npt.NDArray[np.float64]:
+    """A number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
+    x = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) / 2.0**64

@@ -1,0 +1,113 @@
+"""The frame around a job: its row in `runs`, its progress there, in the log and on the terminal, and its outcome."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from storage import runs
+from storage.database import Database
+from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from system.progress import progress
+
+log = logging.getLogger(__name__)
+
+OUTAGE_SECONDS = 60.0  # for which results wait for the database rather than be thrown away
+RECORD_SECONDS = 600.0  # for which the reason of a failure does
+RETRY_SECONDS = 1.0
+T = TypeVar("T")
+
+
+@dataclass
+class JobRun:
+    """A run that is under way.
+
+    Attributes:
+        shares: each phase with its share of the whole, in order; they add up to 1.
+        seconds: how long each finished phase took.
+        notes: what else the run's record is to say.
+    """
+
+    id: int
+    database: Database
+    shares: dict[str, float]
+    advance_bar: Callable[[int], object]
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    _phase: str = ""
+    _began: float = 0.0
+    _percent: int = 0
+
+    def advance(self, phase: str, done: float = 0.0) -> None:
+        """Say that `done` of a phase, 0 to 1, is behind us."""
+        now = time.monotonic()
+        if phase != self._phase:
+            if self._phase:
+                self.seconds[self._phase] = round(now - self._began, 3)
+            self._phase, self._began = phase, now
+        names = list(self.shares)
+        whole = sum(self.shares[name] for name in names[: names.index(phase)]) + self.shares[phase] * done
+        percent = int(100 * whole)
+        self.advance_bar(percent - self._percent)
+        self._percent = percent
+        with suppress(DatabaseUnavailableError), self.database.statement() as db:  # the job outlives the database
+            runs.advance(db, self.id, phase, min(whole, 1.0))
+
+    def discard(self) -> None:
+        """Leave no record: there was nothing to do."""
+        with self.database.statement() as db:
+            runs.discard(db, self.id)
+
+
+@contextmanager
+def record_run(database: Database, kind: str, shares: dict[str, float]) -> Iterator[JobRun]:
+    """Open a run for the time of the block; an exception ends it as failed, with the reason, and goes on.
+
+    The block itself ends it well, in the transaction in which its results become visible.
+    """
+    with database.statement() as db:
+        run_id = runs.begin(db, kind)
+    with progress(100, f"run {run_id} ({kind})", unit="%") as advance_bar:
+        run = JobRun(run_id, database, shares, advance_bar)
+        try:
+            yield run
+        except Exception as error:
+            # nothing else could be done without the database, so this may wait until it is back
+            _end_failed(run, error, RECORD_SECONDS)
+            raise
+        except BaseException as error:  # Ctrl-C
+            _end_failed(run, error, 0)
+            raise
+
+
+def retry(work: Callable[[], T], seconds: float) -> T:
+    """What `work` returns; while the database is away it is tried again each second, for so many seconds."""
+    until = time.monotonic() + seconds
+    told = False
+    while True:
+        try:
+            return work()
+        except DatabaseRefusedError:
+            raise  # waiting would not mend it
+        except DatabaseUnavailableError as error:
+            if time.monotonic() >= until:
+                raise
+            if not told:
+                log.warning("waiting up to %.0f s for the database: %s", seconds, error)
+            told = True
+        time.sleep(RETRY_SECONDS)
+
+
+def _end_failed(run: JobRun, error: BaseException, seconds: float) -> None:
+    def end() -> None:
+        with run.database.statement() as db:
+            runs.end(db, run.id, "failed", {"seconds": run.seconds}, _reason(error))
+
+    with suppress(DatabaseUnavailableError):  # the next run closes this one
+        retry(end, seconds)
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().partition("\n")[0][:1000]

@@ -1,0 +1,66 @@
+"""Before a training learns new views, what the live generation would have said of them is written down beside them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.online_prediction import predict_rating_and_rank
+from ranking.score import index_history
+from storage import predictions
+from storage.database import Database
+from storage.predictions import PredictionRow
+from storage.snapshot import Snapshot
+from viewer import LiveGeneration
+
+MAX_EVALUATED = 2000  # in one run: some seconds of work, and enough to tell an RMSE to .02
+
+
+def evaluate_new_ratings(
+    database: Database, user_snapshot: Snapshot, live: LiveGeneration | None, report: Callable[[float], None]
+) -> None:
+    """Compare the views since the last comparison, or 2,000 drawn from them, with what `live` says of each.
+
+    `live` has learned from none of them, because each training is preceded by this. Without a live generation they
+    are only passed by: the first one will have learned from them.
+    """
+    users = np.flatnonzero(user_snapshot.versions > user_snapshot.evaluated_versions)
+    if len(users) == 0:
+        return
+    found = []
+    if live is not None:
+        drawn = new_ratings(user_snapshot)
+        for done, place in enumerate(drawn):
+            found += _evaluated(user_snapshot, int(place), live)
+            report(done / len(drawn))
+    with database.background_transaction() as db:
+        predictions.add(db, found, user_snapshot.users[users], user_snapshot.versions[users])
+
+
+def new_ratings(user_snapshot: Snapshot) -> npt.NDArray[np.intp]:
+    """Where in the snapshot the views are that can be compared: new, and the user's first of that movie.
+
+    Of a movie that a user had rated before, the live generation may have learned what they thought.
+    """
+    owner = np.searchsorted(user_snapshot.users, user_snapshot.views.user)
+    fresh = np.flatnonzero(
+        (user_snapshot.view_versions > user_snapshot.evaluated_versions[owner]) & (user_snapshot.again == 0)
+    )
+    if len(fresh) > MAX_EVALUATED:
+        fresh = np.sort(np.random.default_rng(0).choice(fresh, MAX_EVALUATED, replace=False))
+    return fresh
+
+
+def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> list[PredictionRow]:
+    """One view beside what its user was to expect after the history before it; nothing for a movie `live` lacks."""
+    views, user, version = user_snapshot.views, user_snapshot.views.user[place], user_snapshot.view_versions[place]
+    row, known = live.factors.rows(views.movie[[place]])
+    if not known[0]:
+        return []
+    begin, end = np.searchsorted(views.user, [user, user + 1])
+    earlier = begin + np.flatnonzero(user_snapshot.view_versions[begin:end] < version)
+    said = predict_rating_and_rank(
+        live.factors, index_history(live.factors, views.movie[earlier], views.rating[earlier]), int(row[0])
+    )
+    movie, rating = int(views.movie[place]), float(views.rating[place])
+    return [PredictionRow(int(user), int(version), movie, live.id, rating, said.expected_rating, said.rank)]

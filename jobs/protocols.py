@@ -1,0 +1,192 @@
+"""Protocols that train a model on a part of the ratings and judge it on the rest; the same for the same seed.
+
+Everything is trained and ranked with the settings that serve, the clock in popularity included, though the people whom
+`temporal`, `random`, `new_users` and `steadiness` judge are of every year; `newcomers` goes by the calendar.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from engine import Engine, Progress
+from evaluation import offline_metrics
+from evaluation.baselines import als_predictions, bias_predictions
+from evaluation.held_out import evaluate_held_out
+from evaluation.held_out_result import GIVEN_N, HeldOutResult, merge_results
+from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality
+from evaluation.splits import folds, history_positions, latest_mask, random_split, sort_by_user_and_time
+from ranking.batch_lists import build_lists, count_ratings, popular_lists, ratings_by_user
+from ranking.factors import Factors
+from ranking.ratings import Floats, Ints, Ratings, concatenate
+from ranking.score import UserModel, expected_rating, index_history
+from settings import ModelSettings
+
+TEST_SHARE = 0.2
+FOLDS = 6
+NEWCOMERS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the people, by their first rating: where the calendar is cut
+GIVEN_20 = GIVEN_N.index(20)  # where in a judgement those stand who told 20 ratings
+
+
+def temporal(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Train on each user's first 80 %, rank for what they rated 4 or more in their last 20 %."""
+    ordered = sort_by_user_and_time(ratings)
+    test = latest_mask(ordered, TEST_SHARE)
+    train, test_ratings = ordered.take(~test), ordered.take(test)
+    model = replace(model, seed=seed)
+    factors = engine.train(train, movies, model, progress)
+    mix = replace(factors, model=replace(model, neighbour_weight=0.0))
+    users, relevant = relevant_movies(test_ratings)
+    given = ratings_by_user(train, users)
+    seen = [part.movie for part in given]
+
+    def quality(lists: Ints) -> dict[str, float]:
+        return list_quality(lists, relevant, movies, factors.rating_count)
+
+    rows: dict[str, Row] = {
+        "Matinee": quality(build_lists(factors, given, LONGEST, engine.lists)),
+        "without neighbours": quality(build_lists(mix, given, LONGEST, engine.lists)),
+        "popularity": quality(popular_lists(movies, count_ratings(train, movies, 0), seen, LONGEST)),
+        "popularity of ratings >= 4": quality(popular_lists(movies, count_ratings(train, movies, 4), seen, LONGEST)),
+    }
+    facts = {"users judged": len(users), "ratings": len(ratings), "movies": len(movies)}
+    return ProtocolResult("temporal", (seed,), rows, facts)
+
+
+def random(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Train on 80 % of the ratings; the error of the shown rating on 10 %, of users and movies that were trained on."""
+    split = random_split(len(ratings), seed)
+    train, test = sort_by_user_and_time(ratings.take(split.train)), ratings.take(split.test)
+    test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
+    factors = engine.train(train, movies, replace(model, seed=seed), progress)
+    predictions = {
+        "Matinee": shown_ratings(factors, train, test),
+        "three biases": bias_predictions(train, test),
+        "ALS, rank 8, lambda .1": als_predictions(train, test, seed),
+    }
+    rows = {
+        name: {"RMSE": offline_metrics.rmse(predicted, test.rating), "MAE": offline_metrics.mae(predicted, test.rating)}
+        for name, predicted in predictions.items()
+    }
+    facts = {"ratings judged": len(test), "cold ratings left out": int(split.test.sum()) - len(test)}
+    return ProtocolResult("random", (seed,), rows, facts)
+
+
+def new_users(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Train without a sixth of the users, tell the model their first n ratings, test on the next 50; six times."""
+    model = replace(model, seed=seed)
+    judged = []
+    for fold in folds(np.unique(ratings.user), FOLDS, seed):
+        theirs = np.isin(ratings.user, fold)
+        judged.append(
+            _judged(engine, sort_by_user_and_time(ratings.take(~theirs)), ratings.take(theirs), movies, model, progress)
+        )
+    return ProtocolResult(
+        "new-users", (seed,), by_given(merge_results(judged)), {"users": len(np.unique(ratings.user))}
+    )
+
+
+def newcomers(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Train on what was known on a day, judge on the tenth of the users who came next; five times."""
+    model = replace(model, seed=seed)
+    users, user = np.unique(ratings.user, return_inverse=True)
+    came = np.full(len(users), np.iinfo(np.int64).max)
+    np.minimum.at(came, user, ratings.at)
+    judged = []
+    for share in NEWCOMERS:
+        day, end = np.quantile(came, [share, min(1.0, share + 0.1)])
+        theirs = ratings.take((came[user] >= day) & (came[user] <= end))
+        known = sort_by_user_and_time(ratings.take(ratings.at < day))
+        judged.append(_judged(engine, known, theirs, movies, model, progress))
+    return ProtocolResult(
+        "newcomers", (seed,), by_given(merge_results(judged)), {"users": sum(len(j.users) for j in judged)}
+    )
+
+
+def steadiness(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """What is lost between retrains, and how far two of them differ that only chance sets apart.
+
+    A sixth of the users tell 20 ratings to a model that was trained without them, and to one trained with these 20;
+    both are tested on the next 50. The others get lists from two models of different seeds.
+    """
+    model = replace(model, seed=seed)
+    theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
+    new, known = sort_by_user_and_time(ratings.take(theirs)), sort_by_user_and_time(ratings.take(~theirs))
+    told = new.take(history_positions(new)[0] < GIVEN_N[GIVEN_20])
+    folded_in = engine.train(known, movies, model, progress)
+    retrained = engine.train(sort_by_user_and_time(concatenate(known, told)), movies, model, progress)
+    other = engine.train(known, movies, replace(model, seed=seed + 1), progress)
+    popular = count_ratings(known, movies, 0)
+    measures = [
+        evaluate_held_out(factors, new, popular, engine.lists).measures(GIVEN_20) for factors in (folded_in, retrained)
+    ]
+    given = ratings_by_user(known, np.unique(known.user))
+    lists = [build_lists(factors, given, LONGEST // 2, engine.lists) for factors in (folded_in, other)]
+    shown = ("NDCG@10", "RMSE")
+    rows: dict[str, Row] = {
+        "folded in": {name: measures[0][name] for name in shown},
+        "retrained": {name: measures[1][name] for name in shown},
+        "difference": {name: measures[0][name] - measures[1][name] for name in shown},
+        "two seeds": {"overlap@10": offline_metrics.overlap(*lists)},
+    }
+    return ProtocolResult(
+        "steadiness", (seed,), rows, {"new users": int(measures[0]["users"]), "known users": len(given)}
+    )
+
+
+def implicit(
+    engine: Engine, train: Ratings, test: Ratings, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Recall@20 and NDCG@20 on given pairs, as LightGCN's code defines them: items trained on are never listed."""
+    movies = np.unique(np.concatenate([train.movie, test.movie]))
+    factors = engine.train(sort_by_user_and_time(train), movies, replace(model, seed=seed), progress)
+    users, relevant = relevant_movies(test)
+    given = ratings_by_user(sort_by_user_and_time(train), users)
+    ours = build_lists(factors, given, LONGEST, engine.lists)
+    popular = popular_lists(movies, count_ratings(train, movies, 0), [part.movie for part in given], LONGEST)
+    rows = {
+        name: {measure: quality[measure] for measure in ("Recall@20", "NDCG@20")}
+        for name, lists in (("Matinee", ours), ("popularity", popular))
+        for quality in (list_quality(lists, relevant, movies, factors.rating_count),)
+    }
+    facts = {"users judged": len(users), "items": len(movies), "pairs trained on": len(train), "pairs": len(test)}
+    return ProtocolResult("implicit", (seed,), rows, facts)
+
+
+def relevant_movies(test: Ratings) -> tuple[Ints, list[Ints]]:
+    """The users who rated something 4 or more, and what."""
+    loved = test.take(np.flatnonzero(test.rating >= offline_metrics.RELEVANT))
+    users = np.unique(loved.user)
+    return users, [part.movie for part in ratings_by_user(loved, users)]
+
+
+def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
+    """The rating shown to each user of `test` for each movie there, knowing what they rated in `train`."""
+    predicted = np.zeros(len(test), np.float32)
+    users, user = np.unique(test.user, return_inverse=True)
+    places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])
+    for at, given in zip(places, ratings_by_user(train, users), strict=True):
+        user_model = UserModel(factors, index_history(factors, given.movie, given.rating))
+        predicted[at] = expected_rating(user_model, factors.rows(test.movie[at])[0])
+    return predicted
+
+
+def by_given(judgement: HeldOutResult) -> dict[str, Row]:
+    """The measures of a judgement, a row for each number of ratings given."""
+    return {f"n = {n}": judgement.measures(at) for at, n in enumerate(GIVEN_N)}
+
+
+def _judged(
+    engine: Engine, train: Ratings, test: Ratings, movies: Ints, model: ModelSettings, progress: Progress
+) -> HeldOutResult:
+    factors = engine.train(train, movies, model, progress)
+    return evaluate_held_out(factors, test, count_ratings(train, movies, 0), engine.lists)

@@ -1,0 +1,157 @@
+"""Fetches a file over HTTP: resumed when cut, never glued from two versions, checked against its published MD5."""
+
+import hashlib
+import logging
+import re
+import time
+from pathlib import Path
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from movielens.line_report import DatasetError
+from system.progress import progress
+
+log = logging.getLogger(__name__)
+
+CONNECT_AND_READ_SECONDS = (5, 30)
+PAUSES = (0.5, 2.0, 5.0)
+CHUNK = 1 << 16
+REASONS = {
+    requests.exceptions.SSLError: "its certificate is not trusted here",
+    requests.exceptions.ProxyError: "the proxy does not let it through",
+    requests.Timeout: "no answer in time",
+    requests.ConnectionError: "no connection",
+    requests.exceptions.ChunkedEncodingError: "the connection broke",
+    requests.RequestException: "the answer makes no sense",
+}
+
+
+class UnreachableError(DatasetError):
+    """The server could not be reached, or did not answer as it should."""
+
+
+def fetch(url: str, target: Path) -> None:
+    """Download `url` to `target`, which appears whole and checked or not at all.
+
+    What has come so far stays beside it as a .part file, and the next call goes on from there. Raises
+    `UnreachableError` without the server, `DatasetError` for a file that is not there or fails its checksum.
+    """
+    part = target.with_name(f"{target.name}.part")
+    with _session() as session:
+        try:
+            expected = _published_md5(session, f"{url}.md5")
+            _transfer_all(session, url, part)
+        except requests.RequestException as error:
+            raise UnreachableError(f"{url} cannot be downloaded: {_reason(error)}.") from error
+    _check(part, url, expected)
+    part.replace(target)
+    _validator(part).unlink(missing_ok=True)
+
+
+def _session() -> requests.Session:
+    """A session that asks again when the server is busy, and gives up at once when there is none."""
+    session = requests.Session()
+    busy = Retry(
+        total=3, connect=0, read=0, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504),
+        raise_on_status=False, respect_retry_after_header=False,
+    )  # fmt: skip
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=busy))
+    return session
+
+
+def _published_md5(session: requests.Session, url: str) -> str | None:
+    """The MD5 in "MD5 (ml-25m.zip) = 6b51..." or "6b51...  ml-25m.zip"; None if none is published."""
+    response = session.get(url, timeout=CONNECT_AND_READ_SECONDS)
+    if response.status_code == requests.codes.not_found:
+        return None
+    response.raise_for_status()
+    digest = re.search(r"\b[0-9a-fA-F]{32}\b", response.text)
+    return digest.group().lower() if digest else None
+
+
+def _transfer_all(session: requests.Session, url: str, part: Path) -> None:
+    for pause in (*PAUSES, None):
+        before = _size(part)
+        try:
+            _transfer(session, url, part)
+            return
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            if pause is None or _size(part) <= before:
+                raise
+            log.warning("%s was cut after %s bytes (%s); trying again", url, f"{_size(part):,}", _reason(error))
+            time.sleep(pause)
+
+
+def _transfer(session: requests.Session, url: str, part: Path) -> None:
+    """Bring the rest of the file, or all of it when it has changed or there is nothing yet."""
+    headers, start = _resumption(part)
+    with session.get(url, headers=headers, stream=True, timeout=CONNECT_AND_READ_SECONDS) as response:
+        if response.status_code == requests.codes.not_found:
+            raise DatasetError(f"{url} is not there. Is the set still published under this name?")
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # every byte is here already; the process ended before it could say so
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            start = 0
+            _remember_version(part, response)
+        _save(response, part, start)
+
+
+def _resumption(part: Path) -> tuple[dict[str, str], int]:
+    """The request's headers and the bytes it skips. Without a validator nothing says the rest fits: start over."""
+    plain = {"Accept-Encoding": "identity"}
+    validator = _validator(part)
+    if not _size(part) or not validator.exists():
+        return plain, 0
+    return plain | {"Range": f"bytes={_size(part)}-", "If-Range": validator.read_text()}, _size(part)
+
+
+def _remember_version(part: Path, response: requests.Response) -> None:
+    etag = response.headers.get("ETag", "")
+    version = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+    _validator(part).unlink(missing_ok=True)
+    if version:
+        part.write_bytes(b"")  # before its validator, which would vouch for the bytes of another version
+        _validator(part).write_text(version)
+
+
+def _save(response: requests.Response, part: Path, start: int) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdecimal() else None
+    name = part.name.removesuffix(".part")
+    with part.open("ab" if start else "wb") as file, progress(total, name, unit="B", initial=start) as advance:
+        for chunk in response.iter_content(CHUNK):
+            file.write(chunk)
+            advance(len(chunk))
+
+
+def _check(part: Path, url: str, expected: str | None) -> None:
+    if expected is None:
+        log.info("no checksum is published for %s; the zip's own are checked as it is unpacked", url)
+        return
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != expected:
+        part.unlink()
+        _validator(part).unlink(missing_ok=True)
+        raise DatasetError(
+            f"{url} came damaged: its MD5 is {found}, published is {expected}. It was deleted; try again."
+        )
+    log.info("%s has the published MD5 %s", url, expected)
+
+
+def _validator(part: Path) -> Path:
+    return part.with_name(f"{part.name}.version")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _reason(error: requests.RequestException) -> str:
+    if error.response is not None:
+        return f"the server answered {error.response.status_code}"
+    return next(words for kind, words in REASONS.items() if isinstance(error, kind))

@@ -1,0 +1,68 @@
+"""What became of the lines of a dataset's file, and the error when it cannot be used."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MAX_SHOWN = 10
+MAX_REJECTED_SHARE = 0.01
+DUPLICATE_RATING = "an older rating of the same movie by the same user"
+
+
+class DatasetError(Exception):
+    """A dataset cannot be had or cannot be used; the message says why and what to do."""
+
+
+class LineError(ValueError):
+    """One line cannot be used; the message is the reason, the same words for every such line."""
+
+
+class RejectedLine(NamedTuple):
+    file: str
+    line: int
+    reason: str
+
+
+@dataclass
+class LineReport:
+    """Counts of the lines of one file: read, kept, rejected by reason, and the first ten rejected ones.
+
+    Empty lines count as nothing. Line numbers start at 1 and include the header.
+    """
+
+    file: str
+    read: int = 0
+    kept: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: list[RejectedLine] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        return self.reasons.total()
+
+    def reject(self, reason: str, lines: Iterable[int]) -> None:
+        """Count these lines as rejected for one reason."""
+        numbers = sorted(lines)
+        if numbers:
+            self.reasons[reason] += len(numbers)
+            shown = self.first + [RejectedLine(self.file, number, reason) for number in numbers[:MAX_SHOWN]]
+            self.first = sorted(shown, key=lambda rejection: rejection.line)[:MAX_SHOWN]
+
+    def raise_if_malformed(self) -> None:
+        """Raise `DatasetError` when more than 1 % of the lines are malformed. A duplicate rating is not."""
+        malformed = self.rejected - self.reasons[DUPLICATE_RATING]
+        if malformed > MAX_REJECTED_SHARE * self.read:
+            raise DatasetError(
+                f"{malformed:,} of the {self.read:,} lines of {self.file} cannot be used, more than 1 %. "
+                f"{'; '.join(self.lines()[1:])}. Is it a whole file of an unchanged MovieLens set?"
+            )
+
+    def lines(self) -> list[str]:
+        """The report as lines for a log: the totals, each reason with its count, the first rejected lines."""
+        totals = f"{self.file}: {self.read:,} lines read, {self.kept:,} kept, {self.rejected:,} rejected"
+        counts = [f"{count:,} times: {reason}" for reason, count in self.reasons.most_common()]
+        return [totals, *counts, *(f"{file}, line {line}: {reason}" for file, line, reason in self.first)]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())

@@ -1,0 +1,76 @@
+"""Any MovieLens set, read from a folder: its movies and its ratings, checked line by line."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from movielens.formats import Format, detect, parse_movielens_id
+from movielens.line_report import DatasetError, LineError, LineReport
+from movielens.ratings_file import read_ratings
+from ranking.ratings import Ints, Ratings
+
+__all__ = ["DatasetError", "LineReport", "MovieLensMovie", "fingerprint", "read_dataset", "read_movies", "read_ratings"]
+
+
+@dataclass(frozen=True)
+class MovieLensMovie:
+    """A movie: its MovieLens id, title without the year, genres as printed ("Drama|Thriller"), year if known."""
+
+    movie_id: int
+    title: str
+    genres: str
+    year: int | None
+
+
+def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
+    """The movies of the set in this folder, in the order of the file; of two with one id the first.
+
+    Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines and for no movies.
+    """
+    shape = detect(folder)
+    report = LineReport(shape.movies.file)
+    movies: dict[int, MovieLensMovie] = {}
+    content = (folder / shape.movies.file).read_bytes()
+    names, encoding = shape.movies.names(content.partition(b"\n")[0]), shape.movies.encoding(content)
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if number < shape.movies.first_line or not line.strip():
+            continue
+        report.read += 1
+        try:
+            movie = _movie(shape, dict(zip(names, shape.movies.fields(line, len(names), encoding), strict=True)))
+            if movie.movie_id in movies:
+                raise LineError("a movie with this id came before")
+            movies[movie.movie_id] = movie
+        except LineError as fault:
+            report.reject(str(fault), [number])
+    report.kept = len(movies)
+    report.raise_if_malformed()
+    if not movies:
+        raise DatasetError(f"{folder / shape.movies.file} holds no movies. Is it a whole file of a MovieLens set?")
+    return list(movies.values()), report
+
+
+def read_dataset(folder: Path) -> tuple[Ratings, Ints]:
+    """The ratings of the set in this folder and its movie ids, ascending. Raises `DatasetError`."""
+    ids = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
+    return read_ratings(folder, ids.tolist())[0], ids
+
+
+def _movie(shape: Format, row: dict[str, str]) -> MovieLensMovie:
+    movie_id = parse_movielens_id(row[shape.movies.columns[0]])
+    described = shape.describe(row)
+    if not described.title:
+        raise LineError("the title is empty")
+    return MovieLensMovie(movie_id, described.title, described.genres, described.year)
+
+
+def fingerprint(folder: Path) -> str:
+    """Sixteen hex digits that change when the set's files of movies and ratings change, by name or content."""
+    shape = detect(folder)
+    digest = hashlib.sha256()
+    for name in (shape.movies.file, shape.ratings.file):
+        with (folder / name).open("rb") as file:
+            digest.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
+    return digest.hexdigest()[:16]

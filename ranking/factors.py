@@ -1,0 +1,162 @@
+"""What a training yields: everything needed to serve anyone, known or new, and nothing about a single person."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ranking.ratings import Floats, Ints, rows_of
+from settings import ModelSettings
+
+FORMAT = 1
+MOST_LEFT_OUT = 0.9  # of a catalogue, by the floor on the number of ratings
+FEWEST_KEPT = 50
+
+
+class FactorsError(ValueError):
+    """Bytes or arrays that are not the factors of a finished training."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The item side of a model of f movies; row i of every array is movie `movies[i]`.
+
+    Attributes:
+        movies: MovieLens ids, ascending, int32 [f].
+        V: the ranker's item factors, float32 [f, k]; zero for a movie without likes.
+        m, C: mean [k] and covariance [k, k] of the ranker's user vectors over the trained users.
+        Q: the rater's item factors on residuals, float32 [f, h].
+        C_r: covariance of the rater's user vectors [h, h].
+        mu: mean rating; movie_bias: b_i, float32 [f].
+        rating_count, rating_mean: of the ratings trained on, int32 and float32 [f].
+        popular: how popular each is, of all time and lately, float32 [f].
+        w_start, w_movie, w: neighbour weights W as CSR, row = movie of the history, int64 [f + 1], int32, float32.
+        model: the settings it was trained with.
+        facts: what it was trained on (numbers of ratings and users, times), plain JSON.
+    """
+
+    movies: Ints
+    V: Floats
+    m: Floats
+    C: Floats
+    Q: Floats
+    C_r: Floats
+    mu: float
+    movie_bias: Floats
+    rating_count: Ints
+    rating_mean: Floats
+    popular: Floats
+    w_start: npt.NDArray[np.int64]
+    w_movie: Ints
+    w: Floats
+    model: ModelSettings = field(default_factory=ModelSettings)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def VtV(self) -> Floats:
+        """V'V [k, k], the part of the plain fold-in that is the same for everybody."""
+        product: Floats = self.V.T @ self.V
+        return product
+
+    @cached_property
+    def VtV_axes(self) -> tuple[Floats, Floats]:
+        """l [k] and U [k, k] with V'V = U diag(l) U', by which many plain fold-ins are small systems."""
+        spread, axes = np.linalg.eigh(self.VtV.astype(np.float64))
+        return spread.astype(np.float32), axes.astype(np.float32)
+
+    @cached_property
+    def V_sum(self) -> npt.NDArray[np.float64]:
+        """The sum of the rows of V [k], from which the mean of V x follows for any x."""
+        total: npt.NDArray[np.float64] = self.V.sum(axis=0, dtype=np.float64)
+        return total
+
+    @cached_property
+    def lengths(self) -> Floats:
+        """|v| of the ranker's factors of each movie, float32 [f]."""
+        norms: Floats = np.linalg.norm(self.V, axis=1)
+        return norms
+
+    @cached_property
+    def C_inverse(self) -> npt.NDArray[np.float64]:
+        """The inverse of C [k, k], for histories longer than k; in double, for C of few users is nearly singular."""
+        return np.linalg.inv(self.C.astype(np.float64))
+
+    @cached_property
+    def well_known(self) -> npt.NDArray[np.bool_]:
+        """Which movies have ratings enough to be recommended first, bool [f].
+
+        The floor comes down in a small catalogue: a tenth of the movies, and at least 50, always pass.
+        """
+        passing = max(FEWEST_KEPT, round((1 - MOST_LEFT_OUT) * len(self.movies)))
+        ranked = np.sort(self.rating_count)[::-1]
+        reachable = int(ranked[passing - 1]) if passing <= len(ranked) else 0
+        known: npt.NDArray[np.bool_] = self.rating_count >= min(self.model.min_ratings, reachable)
+        return known
+
+    def warm_up(self) -> None:
+        """Compute now what the first request would otherwise wait for."""
+        _ = self.VtV, self.V_sum, self.C_inverse, self.lengths, self.well_known
+
+    def rows(self, movies: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Row numbers of those movies that are known, and which of `movies` these are."""
+        return rows_of(self.movies, movies)
+
+    def check(self) -> None:
+        """Raise `FactorsError` if shapes do not fit together or a number is not finite."""
+        f, k, h = len(self.movies), self.V.shape[1], self.Q.shape[1]
+        shapes = {"V": (f, k), "m": (k,), "C": (k, k), "Q": (f, h), "C_r": (h, h), "movie_bias": (f,)}
+        shapes |= dict.fromkeys(("rating_count", "rating_mean", "popular"), (f,)) | {"w_start": (f + 1,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise FactorsError(f"{name} has the shape {getattr(self, name).shape} instead of {shape}")
+        for name in ("V", "m", "C", "Q", "C_r", "mu", "movie_bias", "rating_mean", "popular", "w"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise FactorsError(f"{name} holds a number that is not finite")
+        if f == 0 or (np.diff(self.movies) <= 0).any():
+            raise FactorsError("movies are missing or not in ascending order")
+        if self.w_start[-1] != len(self.w) or len(self.w) != len(self.w_movie):
+            raise FactorsError("the neighbour weights are cut short")
+
+    def to_bytes(self) -> bytes:
+        """The factors as one block of bytes: a numpy archive without pickle."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("model", "facts")}
+        header = {"format": FORMAT, "model": asdict(self.model), "facts": dict(self.facts)}
+        out = io.BytesIO()
+        np.savez(out, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Factors":
+        """Read what `to_bytes` wrote. Raises `FactorsError` if it is anything else."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            header = json.loads(arrays.pop("header").tobytes())
+            if header["format"] != FORMAT:
+                raise FactorsError(f"the factors have format {header['format']}; this version reads format {FORMAT}")
+            arrays = _with_todays_names(arrays)
+            arrays["mu"] = float(arrays["mu"])
+            model = ModelSettings(**_with_todays_names(header["model"]))
+            factors = cls(**arrays, model=model, facts=header["facts"])
+        except FactorsError:
+            raise
+        except Exception as error:
+            raise FactorsError("these are not the factors of a training, or not all of them") from error
+        factors.check()
+        return factors
+
+
+def _with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename what the first edition stored as films; its generations go on serving."""
+    return {name.replace("film", "movie"): value for name, value in stored.items()}
+
+
+def checksum(data: bytes) -> str:
+    """SHA-256 of stored factors, in hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,70 @@
+"""The products of all pairs of columns of a long-tailed sparse matrix, as one dense matrix.
+
+Sparse arithmetic pays for every pair of entries of a row and BLAS for every pair of columns, of which it does some two
+hundred times as many a second. So users who rated about as much are taken together, and the movies that many of them
+rated are multiplied densely, the others sparsely: of 32 million ratings neither way alone would end in minutes.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import sparse
+
+from ranking.ratings import Floats
+
+USERS = 4096  # rows that are multiplied together
+TILE = 2048  # rows of the result that are computed at a time
+DENSE_SHARE = 0.03  # a column that this share of the rows fill is multiplied densely
+
+
+def gram_matrix(X: sparse.csr_matrix, report: Callable[[float], None]) -> Floats:
+    """X'X [f, f] in float32; quick if the columns of X stand in the order of their number of entries, fullest first.
+
+    The sums are exact, and so the same on any number of cores, while the entries are multiples of .5 and no
+    product of two columns reaches four million.
+    """
+    busiest_first = np.argsort(-np.diff(X.indptr), kind="stable")
+    G = np.zeros((X.shape[1], X.shape[1]), np.float32)
+    one_adds = threading.Lock()
+
+    def add(start: int) -> None:
+        for rows, columns, part in _parts(X[busiest_first[start : start + USERS]]):
+            with one_adds:
+                G[rows, columns] += part
+
+    starts = range(0, X.shape[0], USERS)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # scipy and BLAS release the GIL
+        for done, _ in enumerate(pool.map(add, starts), 1):
+            report(done / len(starts))
+    _mirror(G)
+    return G
+
+
+def _parts(X: sparse.csr_matrix) -> Iterator[tuple[slice | Floats, slice | Floats, Floats]]:
+    """What X'X consists of, at least on and below the diagonal: (rows, columns, what to add there)."""
+    filled = np.bincount(X.indices, minlength=X.shape[1])
+    dense = int((filled >= DENSE_SHARE * X.shape[0]).sum())
+    D, T = X[:, :dense].toarray(), X[:, dense:]
+    for a in range(0, dense, TILE):
+        tile = slice(a, min(a + TILE, dense))
+        yield tile, slice(0, tile.stop), D[:, tile].T @ D[:, : tile.stop]
+    Tt = T.T.tocsr()
+    for a in range(0, Tt.shape[0], TILE):
+        rows = Tt[a : a + TILE]
+        if rows.nnz:
+            below = dense + a
+            yield slice(below, below + rows.shape[0]), slice(0, dense), rows @ D
+            both = (rows @ T).tocoo()
+            yield both.row + below, both.col + dense, both.data
+
+
+def _mirror(G: Floats) -> None:
+    """Make G symmetric by what stands on and below its diagonal."""
+    for a in range(0, len(G), TILE):
+        b = a + TILE
+        corner = np.tril(G[a:b, a:b])
+        G[a:b, a:b] = corner + np.tril(corner, -1).T
+        G[a:b, b:] = G[b:, a:b].T

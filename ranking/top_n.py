@@ -1,0 +1,60 @@
+"""The best n of many scores."""
+
+import numpy as np
+
+from ranking.ratings import Floats, Mask, Rows
+
+DEPTH = 16  # scores in a group of which `top_rows` takes the best
+
+
+def top_n(score: Floats, n: int, seen: Rows, preferred: Mask, among: Mask | None = None) -> Rows:
+    """Rows of the n highest scores, best first, without those in `seen`; ties go to the lower row.
+
+    Rows that are not `preferred` come only after all that are. Fewer than n where there are no more; where `among`
+    is given, only its rows are looked at.
+    """
+    allowed = np.ones(len(score), bool) if among is None else among.copy()
+    allowed[seen] = False
+    first = _best(score, np.flatnonzero(allowed & preferred), n)
+    if len(first) == n:
+        return first
+    rest = _best(score, np.flatnonzero(allowed & ~preferred), n - len(first))
+    return np.concatenate([first, rest])
+
+
+def _best(score: Floats, rows: Rows, n: int) -> Rows:
+    values = score[rows]
+    if len(rows) > n:
+        # everything at or above the n-th value: argpartition alone would pick among equals at random
+        cut = np.partition(values, len(rows) - n)[len(rows) - n] if n else np.inf
+        keep = values >= cut
+        rows, values = rows[keep], values[keep]
+    return rows[np.lexsort((rows, -values))[:n]]
+
+
+def top_rows(score: Floats, n: int, groups: int) -> tuple[Rows, Mask]:
+    """`top_n` of each row of scores [b, w]: the columns of the n highest, best first, ties by the lower column.
+
+    Whoever ranks among the n best is at least as high as the n-th of the groups' best, and few others are: two plain
+    passes over the scores, where a partition of each row takes ten times as long.
+
+    Args:
+        groups: into which the columns are dealt, a divisor of w and at least n.
+
+    Returns:
+        columns [b, n], and which of them are there, bool [b, n]: false where only scores of -inf are left.
+    """
+    b, width = score.shape
+    best = score.reshape(b, width // groups, groups).max(axis=1)
+    cut = np.partition(best, groups - n, axis=1)[:, groups - n]
+    cut = np.maximum(cut, np.finfo(np.float32).min)
+    at = np.flatnonzero((score >= cut[:, None]).reshape(-1))
+    row, column = np.divmod(at, width)
+    order = np.lexsort((column, -score.reshape(-1)[at], row))
+    row, column = row[order], column[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    among = place < n
+    columns, there = np.zeros((b, n), np.intp), np.zeros((b, n), bool)
+    columns[row[among], place[among]] = column[among]
+    there[row[among], place[among]] = True
+    return columns, there

@@ -1,0 +1,55 @@
+"""One fit of Spark's ALS: from columns in memory to columns in memory, by way of a file that the executors read."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+from pyspark.ml.recommendation import ALS
+from pyspark.sql import SparkSession
+
+from ranking.ratings import Floats, Ints
+from settings import Settings
+from spark.session import free_jvm_memory, report_progress
+from spark.session_files import parquet_for_executors
+
+STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration runs, as counted
+MAX_RATINGS_PER_BLOCK = 3_000_000  # ratings: while Spark builds a block, it holds several times its size
+
+Columns = tuple[Ints, Ints, Floats]
+"""User ids, movie ids and the values that are to be explained."""
+
+Fitted = tuple[Floats, Ints, Floats]
+"""The users' vectors, movie ids ascending, their factors."""
+
+
+def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, report: Callable[[float], None]) -> Fitted:
+    """Run ALS; `report` is told how much of it is done, 0 to 1."""
+    user, movie, value = columns
+    blocks = max(spark.sparkContext.defaultParallelism, -(-len(value) // MAX_RATINGS_PER_BLOCK))
+    als = als.setUserCol("user").setItemCol("movie").setRatingCol("value").setNumBlocks(blocks)
+    stages = als.getMaxIter() * (STAGES_IMPLICIT if als.getImplicitPrefs() else STAGES_EXPLICIT)
+    with (
+        parquet_for_executors(spark, settings, {"user": user, "movie": movie, "value": value}) as url,
+        report_progress(spark, blocks * stages, report),
+    ):
+        fitted = als.fit(spark.read.parquet(url))
+        _, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
+        movies, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
+    del fitted
+    free_jvm_memory(spark)
+    return vectors, movies, factors
+
+
+def in_catalogue_rows(factors: Floats, rated: Ints, movies: Ints) -> Floats:
+    """Factors of the rated movies, put in the rows of the whole catalogue; zeros for the rest."""
+    found = np.zeros((len(movies), factors.shape[1]), np.float32)
+    found[np.searchsorted(movies, rated)] = factors
+    return found
+
+
+def _columns(table: pa.Table, rank: int) -> tuple[Ints, Floats]:
+    """Spark's (id, features) rows as ids ascending [n] and float32 [n, rank]."""
+    ids = table["id"].to_numpy()
+    vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(len(ids), rank)
+    order = np.argsort(ids)
+    return ids[order], vectors[order]

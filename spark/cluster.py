@@ -1,0 +1,149 @@
+"""A Spark on other machines: whether it is there, whether its executors can work with us, and when to give them up."""
+
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from pyspark.sql import SparkSession
+
+STANDALONE = "spark://"
+REACH_SECONDS = 5.0
+WAIT_SECONDS = "spark.matinee.waitSeconds"  # the name under which a session knows how long to go without executors
+POLL_SECONDS = 0.5
+SETTLE_SECONDS = 1.0  # executors that start together come one after the other
+PACKAGES = ("numpy", "scipy", "pyarrow")
+# how Spark and Python say that an executor's Python does not do, somewhere in a long text
+INCOMPATIBLE_PYTHON = re.compile(
+    r"\[PYTHON_VERSION_MISMATCH\][^\n]*|Cannot run program \"[^\n]*|ModuleNotFoundError: [^\n]*"
+)
+
+
+class ClusterError(RuntimeError):
+    """The cluster cannot train; the text says why, and what to do."""
+
+
+def require_reachable_master(master: str) -> None:
+    """Raise `ClusterError` unless somebody listens at a standalone master; Spark would ask for a minute."""
+    if not master.startswith(STANDALONE):
+        return
+    refusals = []
+    for address in master.removeprefix(STANDALONE).split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+        except (OSError, ValueError) as error:
+            refusals.append(f"{address}: {getattr(error, 'strerror', None) or error}")
+        else:
+            return
+    raise ClusterError(f"no Spark master answers ({'; '.join(refusals)}); start it, or correct MATINEE_SPARK_MASTER")
+
+
+def is_local(spark: SparkSession) -> bool:
+    """Whether the driver is its own and only executor."""
+    return str(spark.sparkContext.master).startswith("local")
+
+
+def executors(spark: SparkSession) -> int:
+    """How many executors work for a session now; 1 for a local one, whose driver works itself."""
+    known = int(spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size())
+    return known if is_local(spark) else known - 1
+
+
+@contextmanager
+def require_executors(spark: SparkSession) -> Iterator[None]:
+    """For a block that runs jobs: cancel them and raise `ClusterError` when there has been no executor for too long.
+
+    Spark itself waits for ever, and a master that starts anew has forgotten its applications without telling them.
+    """
+    seconds = float(str(spark.conf.get(WAIT_SECONDS)))
+    over, given_up = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        seen = time.monotonic()
+        with suppress(Exception):  # the JVM may go at any time; who waits for its work will hear of it
+            while not over.wait(POLL_SECONDS):
+                if executors(spark):
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > seconds:
+                    given_up.set()
+                    spark.sparkContext.cancelAllJobs()
+
+    watcher = threading.Thread(target=watch, name="spark-executors", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except Exception as error:
+        if given_up.is_set():
+            raise _no_executors_error(spark, seconds) from error
+        raise
+    finally:
+        over.set()
+        watcher.join()
+
+
+def check_executors(spark: SparkSession, folder: Path | None) -> None:
+    """Raise `ClusterError` unless the executors run the Python and packages we do and can write to `folder`."""
+    context = spark.sparkContext
+    wanted = {name: version(name) for name in PACKAGES}
+
+    def present(_: int) -> tuple[str, list[str]]:
+        """What hinders this executor; it runs there, where there is no module of ours but those of `ranking`."""
+        problems = []
+        for name, ours in wanted.items():
+            try:
+                theirs = version(name)
+            except PackageNotFoundError:
+                theirs = "missing"
+            if theirs != ours:
+                problems.append(f"{name} is {theirs} there and {ours} here; PYSPARK_PYTHON names the Python to run")
+        try:
+            if folder is not None:
+                TemporaryFile(dir=folder).close()
+        except OSError as error:
+            advice = "set MATINEE_SPARK_STORAGE to a folder that all machines mount for the same user, or to a URL"
+            problems.append(f"it cannot write to {folder} ({error.strerror}); {advice}")
+        return socket.gethostname(), problems
+
+    try:
+        context.parallelize([0], 1).map(present).collect()  # it takes the first executor to come
+        _wait_for_others(spark)
+        asked = 2 * context.defaultParallelism
+        _reject_unfit_executors(context.parallelize(range(asked), asked).map(present).collect())
+    except ClusterError:
+        raise
+    except Exception as error:
+        if told := INCOMPATIBLE_PYTHON.search(str(error)):
+            raise ClusterError(f"executors cannot run our code: {told[0]}; {_advice()}") from error
+        raise
+
+
+def _wait_for_others(spark: SparkSession) -> None:
+    before = 0
+    while (now := executors(spark)) > before:
+        before = now
+        time.sleep(SETTLE_SECONDS)
+
+
+def _reject_unfit_executors(answers: Iterable[tuple[str, list[str]]]) -> None:
+    told = sorted({f"{host}: {problem}" for host, problems in answers for problem in problems})
+    if told:
+        raise ClusterError(f"executors cannot work with this service: {'. '.join(told)}")
+
+
+def _advice() -> str:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"set PYSPARK_PYTHON to a Python {python} that every worker has, with the packages of requirements.txt"
+
+
+def _no_executors_error(spark: SparkSession, seconds: float) -> ClusterError:
+    return ClusterError(
+        f"{spark.sparkContext.master} gave no executor for {seconds:g} s; is a worker up that has a free core and as "
+        "much free memory as spark.executor.memory asks for? MATINEE_SPARK_WAIT_SECONDS is how long to wait"
+    )

@@ -1,0 +1,63 @@
+"""A node of a standalone Spark cluster from the Spark in this environment, for machines that have no other.
+
+    python -m spark.spark_node master [--host NAME] [--port 7077] ...
+    python -m spark.spark_node worker spark://NAME:7077 [--cores 2] [--memory 4g] ...
+
+Arguments and the names SPARK_MASTER_* and SPARK_WORKER_* are Spark's own. The process becomes Spark's, so that a signal
+reaches it.
+"""
+
+import os
+import socket
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from settings import SettingsError, load
+from spark.java import JavaError, java_home
+
+CLASSES = {"master": "org.apache.spark.deploy.master.Master", "worker": "org.apache.spark.deploy.worker.Worker"}
+USAGE = "usage: python -m spark.spark_node master|worker [arguments of Spark's]"
+
+
+def command(kind: str, arguments: list[str]) -> list[str]:
+    """What runs a node of this kind. On a network it goes by the name of its machine, unless told another."""
+    named = [] if {"--host", "-h", "--ip", "-i"} & set(arguments) else ["--host", socket.gethostname()]
+    return [str(spark_home() / "bin" / "spark-class"), CLASSES[kind], *named, *arguments]
+
+
+def spark_home() -> Path:
+    """The folder of Spark that came with pyspark."""
+    found = find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("pyspark is not installed in this environment")
+    return Path(found.origin).parent
+
+
+def environment(state_dir: Path) -> dict[str, str]:
+    """What a node needs in its environment beside what is there."""
+    work = state_dir / "spark" / "node"
+    work.mkdir(parents=True, exist_ok=True)
+    return {
+        "SPARK_WORKER_DIR": str(work),
+        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # nobody here submits over it, and it wants no secret
+        "PYSPARK_PYTHON": sys.executable,
+        "OPENBLAS_NUM_THREADS": "1",
+        **os.environ,
+        "JAVA_HOME": str(java_home(state_dir, os.environ)),
+        "SPARK_HOME": str(spark_home()),
+    }
+
+
+def main() -> None:
+    if len(sys.argv) < 2 or sys.argv[1] not in CLASSES:
+        sys.exit(USAGE)
+    words = command(sys.argv[1], sys.argv[2:])
+    try:
+        os.execve(words[0], words, environment(load().state_dir))  # noqa: S606 - Spark's own script
+    except (JavaError, OSError, SettingsError) as error:
+        sys.exit(f"matinee: {error}")
+
+
+if __name__ == "__main__":
+    main()

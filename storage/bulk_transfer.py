@@ -1,0 +1,185 @@
+"""People and their ratings on the way in and out, many at a time."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import IO, Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from storage.bulk_copy import copy_in, copy_out
+from storage.errors import UserIdTakenError
+
+Kind = Literal["jsonl", "csv"]
+
+# A key of a request has no space in it, so these are never a client's; by them the same people are found again.
+KEPT_ID_PREFIX, IMPORTED_ID_PREFIX = "keep", "import"
+CSV_HEADER = b"userId,movieId,rating,timestamp\n"
+
+# A nextval for each conflict would use up ids, so that those who are there already are left out first.
+_MAKE = """
+    INSERT INTO users ({columns}) OVERRIDING {whose} VALUE
+    SELECT {values} FROM unnest(CAST(:keys AS text[]), CAST(:made AS timestamptz[])) WITH ORDINALITY
+        AS sent (key, made, place)
+    WHERE NOT EXISTS (SELECT FROM users WHERE idempotency_key = key)
+    ORDER BY place ON CONFLICT DO NOTHING
+"""
+_MAKE_NAMED = text(
+    _MAKE.format(columns="idempotency_key, created_at", whose="USER", values="key, coalesce(made, now())")
+)
+_MAKE_KEPT = text(
+    _MAKE.format(
+        columns="id, idempotency_key, created_at",
+        whose="SYSTEM",
+        values=f"CAST(substr(key, {len(KEPT_ID_PREFIX) + 2}) AS integer), key, coalesce(made, now())",
+    )
+)
+_DATE = text("""
+    UPDATE users SET created_at = made
+    FROM unnest(CAST(:keys AS text[]), CAST(:made AS timestamptz[])) AS sent (key, made)
+    WHERE idempotency_key = key AND created_at <> made
+""")
+_LOCK = text("SELECT idempotency_key, id FROM users WHERE idempotency_key = ANY(:keys) ORDER BY id FOR NO KEY UPDATE")
+_PASS = text("""
+    SELECT setval(pg_get_serial_sequence('users', 'id'), :last)
+    WHERE :last > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0))
+""")
+
+# Of two ratings of a movie the later in time stays, of two of the same time the one that is there, or the later line.
+# What is there is looked up row by row: a plain join reads all views there are for every batch.
+_MERGE = text("""
+    WITH newest AS (
+        SELECT DISTINCT ON (user_id, movie_id) *, count(*) OVER (PARTITION BY user_id, movie_id) > 1 AS again
+        FROM arrived ORDER BY user_id, movie_id, rated_at DESC, line DESC
+    ),
+    changes AS (
+        SELECT newest.*, there.rated_at IS NOT NULL AS known,
+            row_number() OVER (PARTITION BY user_id ORDER BY newest.rated_at, line) AS place
+        FROM newest LEFT JOIN LATERAL (
+            SELECT rated_at FROM views
+            WHERE views.user_id = newest.user_id AND views.movie_id = newest.movie_id LIMIT 1
+        ) there ON true
+        WHERE there.rated_at IS NULL OR newest.rated_at > there.rated_at
+    ),
+    written AS (
+        INSERT INTO views (user_id, movie_id, rating, rated_at, again, version)
+        SELECT user_id, movie_id, rating, rated_at, known OR again, history_version + place
+        FROM changes JOIN users ON id = user_id
+        ON CONFLICT (user_id, movie_id) DO UPDATE
+            SET rating = excluded.rating, rated_at = excluded.rated_at, again = true, version = excluded.version
+    ),
+    changed AS (
+        UPDATE users SET history_version = history_version + more
+        FROM (SELECT user_id, count(*) AS more FROM changes GROUP BY user_id) AS counted WHERE id = user_id
+    )
+    SELECT count(*) FILTER (WHERE NOT known) AS created, count(*) FILTER (WHERE known) AS replaced FROM changes
+""")
+
+_MOMENT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_PEOPLE_JSON = f"""
+    SELECT format('{{"user_id": %s, "created_at": "%s"}}', id, {_MOMENT.format("created_at")}) FROM users ORDER BY id
+"""  # noqa: S608 - no part of it comes from outside
+_RATINGS = "FROM views ORDER BY user_id, rated_at, version, movie_id"
+_RATINGS_JSON = f"""
+    SELECT format('{{"user_id": %s, "movie_id": %s, "rating": %s, "rated_at": "%s"}}',
+        user_id, movie_id, to_char(rating, 'FM0.0'), {_MOMENT.format("rated_at")}) {_RATINGS}
+"""
+_RATINGS_CSV = f"""
+    SELECT user_id, movie_id, to_char(rating, 'FM0.0'), floor(extract(epoch FROM rated_at))::bigint {_RATINGS}
+"""  # noqa: S608 - as above
+
+
+class TimedRating(NamedTuple):
+    """A rating that somebody gave at a time; `user` is what they are called where it comes from."""
+
+    user: str
+    movie_id: int
+    rating: float
+    at: datetime
+
+
+class MergeCounts(NamedTuple):
+    """How many people were made, and how many ratings are new, replaced an older one, and changed nothing."""
+
+    people: int
+    created: int
+    replaced: int
+    unchanged: int
+
+
+def has_other_users(db: Connection) -> bool:
+    """Whether there are users who did not come with `keep_ids`."""
+    statement = text(
+        "SELECT EXISTS (SELECT FROM users WHERE idempotency_key IS NULL OR idempotency_key NOT LIKE :kept)"
+    )
+    return bool(db.execute(statement, {"kept": f"{KEPT_ID_PREFIX} %"}).scalar_one())
+
+
+def merge(
+    db: Connection, people: Mapping[str, datetime | None], ratings: Sequence[TimedRating], source: str | None
+) -> MergeCounts:
+    """Add people who are not there yet, and ratings that are newer than what is there; repeating it changes nothing.
+
+    `db` must be a transaction.
+
+    Args:
+        people: everyone who has a rating, and others; when each was made, None if that is not known.
+        source: where the people have their names; None if these are to be their ids here.
+
+    Raises `UserIdTakenError` if somebody else has such an id.
+    """
+    keys = {
+        user: f"{IMPORTED_ID_PREFIX} {source} {user}" if source is not None else f"{KEPT_ID_PREFIX} {user}"
+        for user in people
+    }
+    made = _make(db, list(keys.values()), list(people.values()), source is None)
+    # in the order of ids, since of two that lock many in different orders one would be ended
+    found = db.execute(_LOCK, {"keys": list(keys.values())}).all()
+    ids = {row.idempotency_key: row.id for row in found}
+    if len(ids) < len(keys):
+        raise UserIdTakenError(*(user for user, key in keys.items() if key not in ids))
+    _arrive(db, ((ids[keys[rated.user]], *rated[1:3], rated.at.isoformat()) for rated in ratings))
+    created, replaced = db.execute(_MERGE).one()
+    return MergeCounts(made, created, replaced, len(ratings) - created - replaced)
+
+
+def _make(db: Connection, keys: list[str], made: list[datetime | None], keep_ids: bool) -> int:
+    values = {"keys": keys, "made": made}
+    if keep_ids:  # the sequence goes first, so that nobody who is made meanwhile gets one of these ids
+        db.execute(_PASS, {"last": max(int(key.removeprefix(KEPT_ID_PREFIX)) for key in keys)})
+    count: int = db.execute(_MAKE_KEPT if keep_ids else _MAKE_NAMED, values).rowcount
+    db.execute(_DATE, values)
+    return count
+
+
+def _arrive(db: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Put rows of (user_id, movie_id, rating, rated_at) where the rest of the transaction finds them, with numbers."""
+    db.execute(
+        text("""
+            CREATE TEMPORARY TABLE arrived (
+                user_id integer, movie_id integer, rating real, rated_at timestamptz, line integer
+            ) ON COMMIT DROP
+        """)
+    )
+    file = io.StringIO()
+    csv.writer(file).writerows((*row, line) for line, row in enumerate(rows))
+    file.seek(0)
+    copy_in(db, "arrived", file)
+    db.execute(text("ANALYZE arrived"))
+
+
+def count(db: Connection, kind: Kind) -> int:
+    """How many lines `write` writes."""
+    people = "(SELECT count(*) FROM users)" if kind == "jsonl" else "0"
+    return int(db.execute(text(f"SELECT {people} + (SELECT count(*) FROM views)")).scalar_one())  # noqa: S608
+
+
+def write(db: Connection, kind: Kind, file: IO[bytes]) -> None:
+    """Write everybody and every rating, by user and time; `db` must be a `Database.snapshot`."""
+    if kind == "csv":
+        file.write(CSV_HEADER)
+        copy_out(db, _RATINGS_CSV, file)
+    else:
+        for query in (_PEOPLE_JSON, _RATINGS_JSON):
+            copy_out(db, query, file, "FORMAT text")  # no line has anything that this would escape

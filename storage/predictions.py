@@ -1,0 +1,80 @@
+"""How well the live generations foretold the views that came after them."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from ranking.ratings import Floats, Ints
+from storage.bulk_copy import copy_in
+from storage.snapshot import Versions
+
+
+class PredictionRow(NamedTuple):
+    """One view beside what was foretold of it: a row of the table, in the order of its columns."""
+
+    user_id: int
+    version: int
+    movie_id: int
+    generation_id: int
+    rating: float
+    expected_rating: float
+    rank: int
+
+
+def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versions: Versions) -> None:
+    """Keep comparisons, and note that the views of `users` [u] up to `versions` [u] have been compared.
+
+    What concerns a user who was removed meanwhile is passed over.
+    """
+    file = io.StringIO()
+    csv.writer(file).writerows(comparisons)
+    file.seek(0)
+    db.execute(text("CREATE TEMPORARY TABLE compared (LIKE foretold) ON COMMIT DROP"))
+    copy_in(db, f"compared ({', '.join(PredictionRow._fields)})", file)
+    db.execute(
+        text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
+    )
+    # last, since it locks the users' rows, and whoever rates a movie waits for these
+    db.execute(
+        text("""
+            UPDATE users SET foretold_version = seen.version
+            FROM unnest(CAST(:users AS integer[]), CAST(:versions AS bigint[])) AS seen (id, version)
+            WHERE users.id = seen.id
+        """),
+        {"users": users.tolist(), "versions": versions.tolist()},
+    )
+
+
+ONLINE_METRICS = """
+    count(*) AS views, sqrt(avg((expected_rating - rating) ^ 2)) AS rmse, avg((rank <= 10)::int)::float AS hit_rate,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY rank) AS median_rank
+"""
+
+
+def metrics_of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
+    """What one generation foretold so far: views, rmse, hit_rate, median_rank; None in place of a mean of nothing."""
+    statement = text(f"SELECT {ONLINE_METRICS} FROM foretold WHERE generation_id = :id")  # noqa: S608 - no part of it comes from outside
+    return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
+
+
+def prune(db: Connection, keep: int) -> None:
+    """Drop the comparisons with all but the newest `keep` generations; what they came to stays in the runs' records."""
+    db.execute(
+        text("""
+            DELETE FROM foretold
+            WHERE generation_id <= (SELECT id FROM generations ORDER BY id DESC OFFSET :keep LIMIT 1)
+        """),
+        {"keep": keep},
+    )
+
+
+def calibration_points(db: Connection) -> Floats:
+    """(expected rating, rating) of the newest 100,000 comparisons, float32 [n, 2]."""
+    rows = db.execute(
+        text("SELECT expected_rating, rating FROM foretold ORDER BY generation_id DESC, user_id, version LIMIT 100000")
+    ).all()
+    return np.array([tuple(row) for row in rows], np.float32).reshape(-1, 2)

@@ -1,0 +1,140 @@
+"""Views: what users thought of movies, and the history that training and serving are made from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from psycopg2.errors import ForeignKeyViolation
+from sqlalchemy import Connection, Row, text
+
+from storage.errors import UnknownMovieError, UnknownUserError
+from storage.prepared_statement import PreparedStatement
+
+# One statement, and its first act on the user's row is to change it: writers of one user follow each other and each
+# gets its own version. Locked first and changed later, the row is where two writers end in a deadlock, as soon as a
+# third locks it for a foreign key. Where nothing changes, the version stays and no list is stale.
+_PUT = PreparedStatement("""
+    PREPARE put_views (integer, integer[], real[], boolean) AS
+    WITH sent (movie_id, rating) AS (SELECT * FROM unnest($2, $3)),
+    news AS (
+        SELECT $4 OR EXISTS (
+            SELECT FROM sent LEFT JOIN views ON views.user_id = $1 AND views.movie_id = sent.movie_id
+            WHERE views.rating IS DISTINCT FROM sent.rating
+        ) AS are_there
+    ),
+    person AS (
+        UPDATE users SET history_version = history_version + 1 WHERE id = $1 AND (SELECT are_there FROM news)
+        RETURNING id, history_version
+    ),
+    written AS (
+        INSERT INTO views (user_id, movie_id, rating, version)
+        SELECT id, movie_id, rating, history_version FROM person, sent
+        ON CONFLICT (user_id, movie_id) DO UPDATE
+            SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
+            WHERE $4 OR views.rating <> excluded.rating
+        RETURNING again
+    )
+    SELECT (SELECT count(*) FROM written WHERE NOT again) AS created
+    FROM users, news WHERE users.id = $1 AND (NOT are_there OR EXISTS (SELECT FROM person))
+""")
+
+# Changes the user first and then the view, as _PUT does: in the opposite order the two end in a deadlock.
+_REMOVE = text("""
+    WITH person AS (
+        UPDATE users SET history_version = history_version + 1
+        WHERE id = :user AND EXISTS (SELECT FROM views WHERE user_id = :user AND movie_id = :movie)
+        RETURNING id
+    )
+    DELETE FROM views USING person WHERE user_id = person.id AND movie_id = :movie
+""")
+
+_OF_USER = text("""
+    SELECT u.id AS user_id, v.movie_id, m.title, m.genres, m.year, v.rating, v.rated_at, v.version
+    FROM users u
+    LEFT JOIN LATERAL (
+        SELECT * FROM views
+        WHERE user_id = u.id AND (version, -movie_id) < (:version, -:movie)
+        ORDER BY version DESC, movie_id LIMIT :limit
+    ) v ON true
+    LEFT JOIN movies m ON m.id = v.movie_id
+    WHERE u.id = :user
+    ORDER BY v.version DESC, v.movie_id
+""")
+
+_UNKNOWN = text("""
+    SELECT id FROM unnest(CAST(:movies AS integer[])) AS sent (id)
+    WHERE NOT EXISTS (SELECT FROM movies WHERE movies.id = sent.id)
+""")
+
+
+class WriteCounts(NamedTuple):
+    """How many views were the first of their movie, and how many came to where there was one."""
+
+    created: int
+    replaced: int
+
+
+class RatingCursor(NamedTuple):
+    """Where in a user's views, newest first, a view stands."""
+
+    version: int
+    movie_id: int
+
+
+FIRST_PAGE = RatingCursor(2**63 - 1, 0)
+
+
+def put(db: Connection, user_id: int, movie_id: int, rating: float) -> bool:
+    """Record a view, the newest from now on; True if it is the user's first of this movie.
+
+    Raises:
+        UnknownUserError, UnknownMovieError: there is no such user or movie; nothing was changed.
+    """
+    return _write(db, user_id, {movie_id: rating}, anew=True).created == 1
+
+
+def put_many(db: Connection, user_id: int, ratings: Mapping[int, float]) -> WriteCounts:
+    """Have these movies rated so, all or none; what is rated so already stays as it is, with its time and place.
+
+    Raises:
+        UnknownUserError: there is no such user.
+        UnknownMovieError: names every movie that there is not; nothing was changed. For this to be told of several,
+            `db` must be a `Database.statement`.
+    """
+    return _write(db, user_id, ratings, anew=False)
+
+
+def unknown_movies(db: Connection, movie_ids: Sequence[int]) -> set[int]:
+    """Those of these ids that no movie of the catalogue has."""
+    return set(db.execute(_UNKNOWN, {"movies": list(movie_ids)}).scalars())
+
+
+def remove(db: Connection, user_id: int, movie_id: int) -> bool:
+    """Take a view back; False if there was none."""
+    return db.execute(_REMOVE, {"user": user_id, "movie": movie_id}).rowcount > 0
+
+
+def of_user(
+    db: Connection, user_id: int, limit: int | None = None, after: RatingCursor = FIRST_PAGE
+) -> Sequence[Row[Any]]:
+    """A user's views, newest first: (movie_id, title, genres, year, rating, rated_at, version).
+
+    Raises `UnknownUserError`.
+    """
+    values = {"user": user_id, "version": after.version, "movie": after.movie_id, "limit": limit}
+    rows = db.execute(_OF_USER, values).all()
+    if not rows:
+        raise UnknownUserError(user_id)
+    return [row for row in rows if row.movie_id is not None]
+
+
+def _write(db: Connection, user_id: int, ratings: Mapping[int, float], anew: bool) -> WriteCounts:
+    movies = list(ratings)
+    try:
+        found = _PUT.rows(db, user_id, movies, list(ratings.values()), anew)
+    except ForeignKeyViolation as error:
+        # the user's row was there and changed, so it is a movie; PostgreSQL names only the first
+        raise UnknownMovieError(*(movies if len(movies) == 1 else unknown_movies(db, movies))) from error
+    if not found:
+        raise UnknownUserError(user_id)
+    created: int = found[0][0]
+    return WriteCounts(created, len(movies) - created)

@@ -1,0 +1,61 @@
+"""Processes as the operating system sees them: whose child one is, and where one works."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
+_ON_LINUX: bool = sys.platform == "linux"
+# Looked up here, not in the child: between fork and exec loading a library could wait for a lock for ever.
+_prctl = ctypes.CDLL(None).prctl if _ON_LINUX else None
+
+
+def die_with_parent(with_signal: signal.Signals, parent: int | None = None) -> None:
+    """Have the kernel send us `with_signal` when the thread that started us ends; Linux only, elsewhere nothing.
+
+    A change of uid clears it, an exec does not. Give `parent`, when it is known, to exit at once if that process
+    is gone already.
+    """
+    if _prctl is None:
+        return
+    _prctl(_PR_SET_PDEATHSIG, int(with_signal))
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
+
+
+def on_stop_signals(handle: Callable[[int, FrameType | None], None]) -> None:
+    """Have a signal that wants an orderly end call `handle`, unless whoever started us has it ignored."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &
+            signal.signal(number, handle)
+
+
+def process_works_in(pid: int, folder: Path) -> bool:
+    """Whether a living process has this number and `folder` as its working folder."""
+    if _ON_LINUX:
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == folder
+        except OSError:  # it has ended, or is another user's
+            return False
+    shown = subprocess.run(  # noqa: S603 - no /proc here; what was started for the folder names it
+        ["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+    )
+    return str(folder) in shown.stdout
+
+
+def process_exists(pid: int) -> bool:
+    """Whether there is a process with this id, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,453 @@
+"""Commands for whoever looks after the service: status, doctor, users, backups, retrain; JSON, help and exit status."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from command_line import Operator
+from conftest import ask, scratch_database
+from disposable_postgres import small_disk
+from handmade_model import EVEN, IDS, new_user
+from processes import TIMEOUT_SECONDS, free_port, poll
+from raw_http import serving
+from sqlalchemy import make_url, text
+
+import cli
+from app import create_app
+from commands import doctor, machine_checks, retrain_command, status
+from commands.context import Context
+from commands.framework import DocumentedCommand
+from health import Health
+from recommender import Recommender
+from settings import ROOT, Settings
+from storage import runs, schema
+from storage.database import TRAINING_LOCK, Database
+from storage.errors import DatabaseUnavailableError
+from system.private_folder import NOBODY
+
+COMMANDS = {
+    " ".join(path): command
+    for name, found in cli.cli.commands.items()
+    for path, command in (
+        [((name, inner), c) for inner, c in found.commands.items()]
+        if isinstance(found, click.Group)
+        else [((name,), found)]
+    )
+}
+WILDCARD_HOSTS = "0.0.0.0"  # noqa: S104 - nobody listens there
+LITTLE = {"MATINEE_SPARK_DRIVER_MEMORY": "1m"}  # for a doctor on a machine that is busy
+
+
+@pytest.fixture
+def operator(database: Database, dataset: Path, tmp_path: Path) -> Operator:
+    """An operator of the tests' database, beside whom no service runs."""
+    return Operator(
+        {
+            "DATABASE_URL": database.url.render_as_string(hide_password=False),
+            "MATINEE_STATE_DIR": str(tmp_path / "state"),
+            "MATINEE_DATASET": str(dataset),
+            "MATINEE_PORT": str(free_port()),
+        }
+    )
+
+
+class Trains:
+    """Stands in for the scheduler: a training that is over when it has begun."""
+
+    phases: dict[str, float] = {}  # noqa: RUF012 - a constant
+    next_at = None
+
+    def __init__(self, database: Database, outcome: str | None) -> None:
+        self.database, self.outcome = database, outcome
+
+    def order(self) -> int | None:
+        if self.outcome is None:
+            return None
+        with self.database.transaction() as db:
+            run = runs.begin(db, "train")
+            runs.end(db, run, self.outcome, {}, "out of memory" if self.outcome == "failed" else None)
+        return run
+
+
+@pytest.fixture
+def beside(live: Recommender, ready: Health) -> Iterator[Callable[[str | None], dict[str, str]]]:
+    """Runs a service whose next training will have this outcome; how a command finds it."""
+    with ExitStack() as stack:
+
+        def start(outcome: str | None) -> dict[str, str]:
+            app = create_app(
+                live, ready, Settings(api_key="a" * 20, admin_key="x" * 20), Trains(live.database, outcome)
+            )
+            _, port = stack.enter_context(serving(app))
+            return {"MATINEE_PORT": str(port), "MATINEE_ADMIN_KEY": "x" * 20}
+
+        yield start
+
+
+def found(operator: Operator, *arguments: str, **environ: str) -> Any:
+    return json.loads(operator.says(*arguments, "--json", **environ))
+
+
+def test_the_list_of_commands_says_whole_sentences(operator: Operator) -> None:
+    for group in (cli.cli, cli.cli.commands["users"]):
+        assert isinstance(group, click.Group)
+        shown = " ".join(operator.says(*([] if group is cli.cli else ["users"]), "--help", COLUMNS="80").split())
+        for name, command in group.commands.items():
+            assert command.help
+            sentence = " ".join(command.help.partition("\n\n")[0].split()).partition(". ")[0].removesuffix(".")
+            assert f" {name} {sentence}." in shown
+
+
+def test_help_comes_though_a_setting_is_bad(operator: Operator) -> None:
+    assert operator.says("users", "count", "--help", MATINEE_PORT="x").startswith("Usage: matinee users count")
+    assert operator.run("users", "count", MATINEE_PORT="x").returncode == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_page_of_help_and_answers_in_json(name: str, operator: Operator) -> None:
+    assert isinstance(COMMANDS[name], DocumentedCommand)
+    shown = operator.says(*name.split(), "--help")
+    assert shown.startswith(f"Usage: matinee {name} [OPTIONS]")
+    for part in ("--json", "Examples:\n  ", f"matinee {name}", "Exit status:\n  0 ", "Environment:\n  "):
+        assert part in shown
+    for option in COMMANDS[name].params:
+        assert isinstance(option, click.Argument) or option.help, f"{option.name} says nothing"
+
+
+def test_status_is_one_screen(live: Recommender, operator: Operator) -> None:
+    new_user(live.database, {EVEN[0]: 5.0})
+    shown = operator.says("status").splitlines()
+    assert len(shown) <= 24
+    text = "\n".join(shown)
+    for part in (
+        f"http://127.0.0.1:{operator.environ['MATINEE_PORT']}: not running",
+        f"revision {schema.head()}",
+        "40 movies, 1 users, 1 ratings",
+        f"generation  {live.live.id}, made " if live.live else "",
+    ):
+        assert part in text
+
+
+def test_status_as_json_has_the_same_and_no_password(live: Recommender, operator: Operator) -> None:
+    told = found(operator, "status")
+    assert live.live
+    assert told["generation"]["id"] == live.live.id
+    assert (told["films"], told["users"], told["service"]["state"]) == (40, 0, "not running")
+    assert f":{live.database.url.password}@" not in json.dumps(told)
+    assert told["disk"]["free"] > 0
+
+
+def test_status_shows_the_running_service(
+    operator: Operator, beside: Callable[[str | None], dict[str, str]], ready: Health
+) -> None:
+    environ = beside("published")
+    assert found(operator, "status", **environ)["service"]["state"] == "ready"
+    ready.report("catalogue", "failed", "the catalogue is gone")
+    done = operator.run("status", **environ)
+    assert done.returncode == 1
+    assert "catalogue is failed: the catalogue is gone" in done.stdout
+
+
+def test_status_tells_a_training_that_was_cut_off_from_one_that_goes_on(live: Recommender, operator: Operator) -> None:
+    with live.database.transaction() as db:
+        run = runs.begin(db, "train")
+    assert f"{run} train: {runs.INTERRUPTED}, begun 0 min ago" in operator.says("status")
+    (told,) = found(operator, "status")["runs"]
+    assert (told["id"], told["outcome"], told["error"]) == (run, None, runs.INTERRUPTED)
+    with live.database.try_lock(TRAINING_LOCK):
+        assert f"{run} train: starting, 0%, begun 0 min ago" in operator.says("status")
+        assert found(operator, "status")["runs"][0]["error"] is None
+
+
+def test_status_says_when_it_cannot_know_of_the_next_training(
+    operator: Operator, beside: Callable[[str | None], dict[str, str]]
+) -> None:
+    assert "next        not known: the service does not run" in operator.says("status")
+    environ = beside("published")
+    other = environ | {"MATINEE_ADMIN_KEY": "y" * 20}
+    assert "next        not known: the service answered 401: That key is" in operator.says("status", **other)
+    assert "the service answered 401" in found(operator, "status", **other)["next_unknown"]
+    assert "next        no training comes by itself" in operator.says("status", **environ)
+    assert found(operator, "status", **environ)["next_unknown"] is None
+
+
+def test_status_of_a_database_that_is_away_says_so(operator: Operator) -> None:
+    done = operator.run("status", DATABASE_URL="postgresql://matinee:secret@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert "refused" in done.stdout
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_looking_changes_nothing(operator: Operator, database_url: str, tmp_path: Path) -> None:
+    for url in scratch_database(database_url):
+        told = json.loads(operator.run("status", "--json", DATABASE_URL=url).stdout)
+        assert told["database"]["revision"] is None
+        operator.run("doctor", DATABASE_URL=url)
+        database = Database(url, 1)
+        with database.snapshot() as db:
+            assert schema.current(db) is None
+        database.close()
+    operator.run("status", DATABASE_URL="")
+    assert not (tmp_path / "state" / "postgres").exists()
+
+
+def test_a_well_machine_has_no_line_that_fails(live: Recommender, operator: Operator) -> None:
+    lines = found(operator, "doctor", **LITTLE)
+    levels = {line["what"]: line["level"] for line in lines}
+    assert "fail" not in levels.values(), lines
+    assert set(levels) >= {
+        "python",
+        "packages",
+        "java",
+        "memory",
+        "disk",
+        "database",
+        "tables",
+        "generation",
+        "dataset",
+    }
+    assert set(levels) >= {"port", "exposure", "spark"}
+
+
+def test_the_doctor_names_what_is_wrong_and_what_to_do(operator: Operator, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wrong = {
+            "MATINEE_PORT": str(taken.getsockname()[1]),
+            "MATINEE_DATASET": str(tmp_path),
+            "MATINEE_SPARK_MASTER": "spark://127.0.0.1:1",
+            "MATINEE_SPARK_DRIVER_MEMORY": "900t",
+            "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+        }
+        done = operator.run("doctor", "--json", **wrong)
+    assert done.returncode == 1
+    told = {line["what"]: (line["level"], line["text"]) for line in json.loads(done.stdout)}
+    for what, level, advice in (
+        ("port", "fail", "set MATINEE_HOST and MATINEE_PORT"),
+        ("dataset", "fail", "holds no whole MovieLens set"),
+        ("spark", "fail", "start it, or set MATINEE_SPARK_MASTER"),
+        ("memory", "warn", "lower MATINEE_SPARK_DRIVER_MEMORY"),
+        ("database", "fail", "see that it runs and that DATABASE_URL names it"),
+    ):
+        assert told[what][0] == level
+        assert advice in told[what][1]
+
+
+@pytest.mark.parametrize(
+    ("environ", "level", "told"),
+    [
+        ({"MATINEE_HOST": WILDCARD_HOSTS}, "fail", "set MATINEE_API_KEY, or MATINEE_HOST"),
+        ({"MATINEE_HOST": WILDCARD_HOSTS, "MATINEE_ALLOW_OPEN": "1"}, "warn", "everyone on the network"),
+        ({"MATINEE_HOST": WILDCARD_HOSTS, "MATINEE_API_KEY": "k" * 20}, "ok", "with a key"),
+    ],
+)
+def test_the_doctor_sees_who_could_come_in(environ: dict[str, str], level: str, told: str, operator: Operator) -> None:
+    done = operator.run("doctor", "--json", **environ, **LITTLE)
+    (line,) = [line for line in json.loads(done.stdout) if line["what"] == "exposure"]
+    assert line["level"] == level
+    assert told in line["text"]
+
+
+def test_the_doctor_counts_the_connections_of_all_processes(live: Recommender, operator: Operator) -> None:
+    def told(processes: int) -> list[str]:
+        lines = found(operator, "doctor", MATINEE_PROCESSES=str(processes), **LITTLE)
+        return [line["text"] for line in lines if line["what"] == "database" and line["level"] == "warn"]
+
+    assert told(1) == []
+    assert "this service may want 902: raise its max_connections" in told(64)[0]
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Root, who may look everywhere, is nobody for a while."""
+    before = os.geteuid()
+    try:
+        os.seteuid(before or NOBODY[0])
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_folder_of_another_user_is_there_and_a_line_that_fails(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path / "theirs" / "state")
+    settings.state_dir.mkdir(parents=True)
+    settings.state_dir.parent.chmod(0)
+    context = Context(settings)
+    with somebody_else():
+        assert context.has_postgres
+        (line,) = doctor._findings(machine_checks.disk, context)
+        room = status._disk(settings)
+    settings.state_dir.parent.chmod(0o700)
+    assert (line.level, line.what) == ("fail", "disk")
+    assert str(settings.state_dir) in line.text
+    assert room == {"folder": str(settings.state_dir), "free": None, "total": None}
+    assert not Context(settings).has_postgres
+
+
+def test_a_role_without_rights_is_told_in_one_line_what_to_do(
+    live: Recommender, operator: Operator, empty: Database, without_rights: str, tmp_path: Path
+) -> None:
+    advice = "Have the role of DATABASE_URL own its database"
+    operator.says("backup", str(tmp_path / "kept"))
+    for work in (["users", "count"], ["restore", str(tmp_path / "kept")]):
+        assert f"permission denied for schema public. {advice}" in operator.refused(*work, DATABASE_URL=without_rights)
+    empty.migrate()
+    for work in (["users", "count"], ["backup", str(tmp_path / "kept")]):
+        assert f"permission denied for table alembic_version. {advice}" in operator.refused(
+            *work, DATABASE_URL=without_rights
+        )
+    for looking in ("status", "doctor"):
+        done = operator.run(looking, DATABASE_URL=without_rights)
+        assert done.returncode == 1
+        assert f"permission denied for table alembic_version. {advice}" in done.stdout
+
+
+def test_a_database_that_takes_no_writes_is_told_in_one_line(
+    operator: Operator, empty: Database, empty_url: str
+) -> None:
+    ask(empty, f"ALTER DATABASE {empty.url.database} SET default_transaction_read_only = on")
+    told = operator.refused("users", "count", DATABASE_URL=empty_url)
+    found = operator.run("doctor", DATABASE_URL=empty_url)
+    assert "The database is a standby, or read-only. It takes no writes: name the primary in DATABASE_URL" in told
+    assert "it is a standby, or read-only, and takes no writes" in found.stdout
+
+
+def test_a_table_that_we_may_not_read_is_no_hindrance_to_a_backup(
+    operator: Operator, empty: Database, without_rights: str, tmp_path: Path
+) -> None:
+    ask(empty, f"GRANT CREATE ON SCHEMA public TO {make_url(without_rights).username}")
+    operator.says("migrate", DATABASE_URL=without_rights)
+    ask(empty, "CREATE TABLE notes AS SELECT 1 AS mine")
+    operator.says("backup", str(tmp_path / "kept"), DATABASE_URL=without_rights)
+    assert "is restored" in operator.says("restore", str(tmp_path / "kept"), DATABASE_URL=without_rights)
+
+
+def test_a_full_disk_is_told_in_one_line(operator: Operator, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8k") as disk:
+        told = operator.refused("ingest", MATINEE_STATE_DIR=str(disk))
+    assert told.startswith(f"matinee: The disk of {disk} is full. Make room there")
+
+
+def test_users_are_listed_a_page_at_a_time(live: Recommender, operator: Operator) -> None:
+    people = [new_user(live.database, dict.fromkeys(IDS[:n], 4.0)) for n in range(5)]
+    first, second = found(operator, "users", "list", "--limit", "3"), found(operator, "users", "list", "--after", "3")
+    assert [row["user_id"] for row in first + second] == people
+    assert [row["rating_count"] for row in first + second] == [0, 1, 2, 3, 4]
+    assert operator.says("users", "list", "--limit", "3").endswith("more: --after 3\n")
+    assert operator.says("users", "count") == "5\n"
+
+
+def test_a_user_is_shown_with_what_is_stored(live: Recommender, operator: Operator) -> None:
+    user = new_user(live.database, dict.fromkeys(IDS[:12], 4.0))
+    shown = operator.says("users", "show", str(user))
+    assert "12 ratings" in shown
+    assert "4.0  Movie 11" in shown
+    assert "and 2 earlier ones" in shown
+    assert len(found(operator, "users", "show", str(user))["ratings"]) == 12
+    assert "There is no user 99" in operator.refused("users", "show", "99")
+
+
+def test_a_backup_is_made_checked_and_refused_where_there_is_something(
+    live: Recommender, operator: Operator, database_url: str, tmp_path: Path
+) -> None:
+    new_user(live.database, {EVEN[0]: 5.0})
+    file = str(tmp_path / "kept")
+    told = found(operator, "backup", file)
+    assert told["rows"]["views"] == 1
+    assert found(operator, "restore", "--check", file, DATABASE_URL="postgresql://127.0.0.1:1/none") == told
+    assert "is not empty" in operator.refused("restore", file)
+    for url in scratch_database(database_url):
+        assert "1 users, 1 ratings, 1 generations" in operator.says("restore", file, DATABASE_URL=url)
+        assert found(operator, "status", DATABASE_URL=url)["ratings"] == 1
+    (tmp_path / "kept").write_text("no zip")
+    assert "is no backup of Matinee" in operator.refused("restore", "--check", file)
+
+
+def test_a_backup_that_is_told_to_end_leaves_nothing_behind(
+    live: Recommender, operator: Operator, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    with live.database.background_transaction() as db:
+        db.execute(text("LOCK TABLE views"))  # so that it stops in the middle
+        with operator.begun("cli.py", "backup", str(folder / "kept")) as process:
+            poll(lambda: any(part.is_file() for part in folder.rglob("*")), what="a beginning")
+            process.terminate()
+            db.rollback()
+            _, told = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 128 + signal.SIGTERM, told
+    assert "Traceback" not in told
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "told"), [("folder", "it is a folder"), ("pipe", "it is a device or a pipe")])
+def test_what_a_file_cannot_take_the_place_of_is_refused_before_the_work(
+    name: str, told: str, operator: Operator, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    done = operator.run("backup", str(tmp_path / name), DATABASE_URL="postgresql://127.0.0.1:1/none")
+    assert done.returncode == 2
+    assert f"{tmp_path / name} cannot be written: {told}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "told"),
+    [
+        ("published", 0, "published\n"),
+        ("rejected", 3, "rejected\n"),
+        ("failed", 1, "failed: out of memory\n"),
+        (None, 3, "busy: another training is under way\n"),
+    ],
+)
+def test_a_training_in_the_service_ends_with_a_status_by_its_outcome(
+    outcome: str | None,
+    status: int,
+    told: str,
+    operator: Operator,
+    beside: Callable[[str | None], dict[str, str]],
+) -> None:
+    done = operator.run("retrain", "--wait", **beside(outcome))
+    assert (done.returncode, done.stdout) == (status, told)
+
+
+def test_a_database_that_stays_away_is_not_waited_for_for_ever(
+    operator: Operator,
+    beside: Callable[[str | None], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def away(*_: object) -> None:
+        raise DatabaseUnavailableError("it is away")
+
+    monkeypatch.setattr(runs, "find", away)
+    monkeypatch.setattr(retrain_command, "OUTAGE_SECONDS", 0.1)
+    assert "What comes of run 1 cannot be seen: it is away. See that the service runs" in operator.refused(
+        "retrain", "--wait", **beside("published")
+    )
+    assert caplog.text.count("for the database: it is away") == 1
+
+
+def test_a_service_that_wants_another_key_is_told_in_one_line(
+    operator: Operator, beside: Callable[[str | None], dict[str, str]]
+) -> None:
+    environ = beside("published") | {"MATINEE_ADMIN_KEY": "y" * 20}
+    assert "the service answered 401: That key is not one of ours" in operator.refused("retrain", **environ)
+
+
+def test_the_command_works_from_any_folder_through_a_link(operator: Operator, tmp_path: Path) -> None:
+    command = tmp_path / "matinee"
+    command.symlink_to(ROOT / "system" / "matinee.sh")
+    done = subprocess.run(
+        [command, "users", "count", "--json"], cwd="/", env=operator.environ, capture_output=True, text=True
+    )
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"users": 0}), done.stderr

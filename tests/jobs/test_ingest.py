@@ -1,0 +1,105 @@
+"""A MovieLens folder becomes the catalogue and the base of every training, or nothing at all."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import MOVIES, checkerboard
+from sqlalchemy import text
+
+from jobs.ingest import init_movie_table, load_base_ratings
+from movielens.reader import DatasetError
+from settings import Settings
+from storage import base_ratings, runs
+from storage.database import Database
+
+
+def movies(database: Database) -> list[tuple[object, ...]]:
+    with database.statement() as db:
+        return [tuple(row) for row in db.execute(text("SELECT * FROM movies ORDER BY id"))]
+
+
+def test_the_catalogue_holds_every_movie_with_what_its_ratings_say(database: Database, settings: Settings) -> None:
+    init_movie_table(database, settings)
+    board = checkerboard()
+    of_first = board.rating[board.movie == 1]
+    first, *_, last = movies(database)
+    assert len(movies(database)) == MOVIES
+    assert first[:6] == (1, "Movie 1", "Drama", 1901, len(of_first), of_first.sum())
+    assert first[6] == (of_first >= 4).sum()
+    assert last[:4] == (MOVIES, f"Movie {MOVIES}", "Comedy", 1900 + MOVIES)
+
+
+def test_the_base_is_kept_and_read_once(database: Database, settings: Settings) -> None:
+    init_movie_table(database, settings)
+    base = load_base_ratings(database, settings)
+    assert len(base.ratings) == len(checkerboard())
+    nowhere = replace(settings, dataset="/nowhere")
+    assert len(load_base_ratings(database, nowhere).ratings) == len(base.ratings)
+
+
+def test_a_lost_base_is_read_from_the_dataset_again(database: Database, settings: Settings) -> None:
+    init_movie_table(database, settings)
+    mark = load_base_ratings(database, settings).fingerprint
+    shutil.rmtree(settings.state_dir / "ratings")
+    assert load_base_ratings(database, settings).fingerprint == mark
+    assert base_ratings.path(settings.state_dir, mark).exists()
+
+
+def test_a_dataset_that_has_changed_is_refused_by_name(database: Database, settings: Settings, tmp_path: Path) -> None:
+    init_movie_table(database, settings)
+    shutil.rmtree(settings.state_dir / "ratings")
+    other = tmp_path / "other"
+    shutil.copytree(settings.dataset, other)
+    with (other / "ratings.csv").open("a") as file:
+        file.write("999,1,5.0,1600000000\n")
+    with pytest.raises(DatasetError, match="filled from checkerboard"):
+        load_base_ratings(database, replace(settings, dataset=str(other)))
+
+
+def test_a_full_catalogue_is_left_alone(database: Database, settings: Settings) -> None:
+    init_movie_table(database, settings)
+    before = movies(database)
+    init_movie_table(database, replace(settings, dataset="/nowhere"))
+    assert movies(database) == before
+
+
+@pytest.mark.parametrize("fault", ["a missing column", "too many malformed lines"])
+def test_a_bad_dataset_leaves_the_table_untouched(
+    database: Database, settings: Settings, tmp_path: Path, fault: str
+) -> None:
+    folder = tmp_path / "bad"
+    shutil.copytree(settings.dataset, folder)
+    ratings = folder / "ratings.csv"
+    lines = ratings.read_text().splitlines(keepends=True)
+    if fault == "a missing column":
+        lines[0] = "userId,movieId,stars,timestamp\n"
+    else:
+        lines += ["1,2,many,1500000000\n"] * (len(lines) // 20)
+    ratings.write_text("".join(lines))
+    with pytest.raises(DatasetError, match="rating"):
+        init_movie_table(database, replace(settings, dataset=str(folder)))
+    assert movies(database) == []
+
+
+def test_a_few_malformed_lines_are_skipped_and_reported(
+    database: Database, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "nearly"
+    shutil.copytree(settings.dataset, folder)
+    with (folder / "ratings.csv").open("a") as file:
+        file.write("1,2,many,1500000000\n")
+    line = len((folder / "ratings.csv").read_text().splitlines())
+    init_movie_table(database, replace(settings, dataset=str(folder)))
+    assert f"ratings.csv, line {line}: " in caplog.text
+    assert len(movies(database)) == MOVIES
+
+
+def test_the_run_says_what_the_catalogue_was_filled_from(database: Database, settings: Settings) -> None:
+    init_movie_table(database, settings)
+    with database.statement() as db:
+        found = runs.ingest_details(db)
+    assert found is not None
+    assert found["dataset"] == "checkerboard"
+    assert found["films"] == MOVIES

@@ -1,0 +1,152 @@
+"""The protocols that train: on planted tastes their outcome is known; and the files of pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.ml.recommendation import ALS
+from scipy import sparse
+from synthetic_ratings import CATALOGUE, MODEL, PEOPLE, tastes
+
+from engine import Engine
+from evaluation.baselines import als_predictions, bias_predictions, half_step
+from evaluation.offline_metrics import rmse
+from evaluation.protocol_result import ProtocolResult
+from evaluation.splits import random_split
+from jobs import protocols
+from jobs.pairs import read_pairs
+from movielens.line_report import DatasetError
+from ranking.ratings import Ratings
+
+
+def ignore(phase: str, done: float) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def temporal(engine: Engine) -> ProtocolResult:
+    return protocols.temporal(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+
+
+def test_who_knows_a_persons_taste_beats_who_knows_what_is_popular(temporal: ProtocolResult) -> None:
+    ours, popular = temporal.rows["Matinee"], temporal.rows["popularity"]
+    assert ours["NDCG@10"] > 1.5 * popular["NDCG@10"]
+    assert ours["Recall@20"] > 1.5 * popular["Recall@20"]
+    assert ours["coverage@10"] > popular["coverage@10"]
+
+
+def test_a_protocol_gives_the_same_numbers_for_the_same_seed_in_whatever_order_the_ratings_come(
+    engine: Engine, temporal: ProtocolResult
+) -> None:
+    ratings = tastes()
+    shuffled = ratings.take(np.random.default_rng(0).permutation(len(ratings)))
+    again = protocols.temporal(engine, shuffled, CATALOGUE, MODEL, 1, ignore)
+    assert again.rows["popularity"] == temporal.rows["popularity"]
+    for measure, value in temporal.rows["Matinee"].items():
+        assert again.rows["Matinee"][measure] == pytest.approx(value, abs=1e-3)
+
+
+def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> None:
+    result = protocols.random(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    assert result.rows["Matinee"]["RMSE"] < 0.8 * result.rows["three biases"]["RMSE"]
+    assert result.rows["Matinee"]["MAE"] < 0.8 * result.rows["three biases"]["MAE"]
+
+
+def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "FOLDS", 2)
+    rows = protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
+    assert rows["n = 0"]["users"] == PEOPLE
+    assert rows["n = 50"]["users"] == PEOPLE
+    assert rows["n = 10"]["gain"] > rows["n = 0"]["gain"] + 0.1
+    assert rows["n = 10"]["RMSE"] < rows["n = 0"]["RMSE"] - 0.1
+
+
+def test_newcomers_are_judged_by_what_was_known_before_they_came(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocols, "NEWCOMERS", (0.5, 0.9))
+    rows = protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
+    assert PEOPLE / 5 <= rows["n = 5"]["users"] <= PEOPLE / 5 + 2
+    assert rows["n = 10"]["gain"] > 0.1
+
+
+def one_after_another() -> Ratings:
+    ratings = tastes()
+    return Ratings(
+        ratings.user, ratings.movie, ratings.rating, 1_600_000_000 + ratings.user * 100_000 + ratings.at % 9973
+    )
+
+
+def test_pairs_are_ranked_by_taste(engine: Engine) -> None:
+    loved = tastes().take(tastes().rating >= 4)
+    test = random_split(len(loved), 1).test
+    pairs = Ratings(loved.user, loved.movie, np.full(len(loved), 5, np.float32), np.zeros(len(loved), np.int64))
+    result = protocols.implicit(engine, pairs.take(~test), pairs.take(test), MODEL, 1, ignore)
+    assert set(result.rows["Matinee"]) == {"Recall@20", "NDCG@20"}
+    assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
+
+
+def test_the_als_that_we_compare_with_is_sparks(engine: Engine) -> None:
+    ratings = tastes()
+    split = random_split(len(ratings), 1)
+    train, test = ratings.take(split.train), ratings.take(split.test)
+    table = pa.table({"user": train.user, "movie": train.movie, "rating": train.rating})
+    als = ALS(rank=8, regParam=0.1, maxIter=10, seed=1, userCol="user", itemCol="movie", ratingCol="rating")
+    fitted = als.fit(engine.start().createDataFrame(table))
+    items, users = sorted(fitted.itemFactors.collect()), sorted(fitted.userFactors.collect())
+    Q, P = (np.array([row.features for row in rows]) for rows in (items, users))
+    movie, user = (np.array([row.id for row in rows]) for rows in (items, users))
+    shape = (PEOPLE, len(movie))
+    R = sparse.csr_matrix(
+        (train.rating, (np.searchsorted(user, train.user), np.searchsorted(movie, train.movie))), shape
+    )
+    assert np.allclose(half_step(R, Q), P, atol=1e-3)
+    theirs = (P[np.searchsorted(user, test.user)] * Q[np.searchsorted(movie, test.movie)]).sum(axis=1)
+    assert rmse(als_predictions(train, test, 1), test.rating) == pytest.approx(rmse(theirs, test.rating), rel=0.03)
+
+
+def test_who_was_never_seen_is_foretold_by_the_biases_that_are_known() -> None:
+    train = tastes()
+    stranger = Ratings(np.array([9999], np.int32), np.array([1], np.int32), np.array([3], np.float32), np.zeros(1, int))
+    told = bias_predictions(train, stranger)[0]
+    assert told == pytest.approx(train.rating[train.movie == 1].mean(), abs=0.3)
+    assert als_predictions(train, stranger, 1).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7 10 20\n8 10\n",
+        "7 20 10 10\n\n8 10\n9\n",
+        "7,10\n8,10\n7,20\n",
+        "user,item,time\n7,10,1\n7,20,2\n8,10,3\n",
+        "user_id:token\titem_id:token\n7\t10\n7\t20\n8\t10\n",
+        "\ufeff7\t10\n7\t20\n8\t10\n",
+    ],
+)
+def test_pairs_are_read_whichever_way_they_are_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(text, "utf-8")
+    pairs = read_pairs(path)
+    assert list(zip(pairs.user.tolist(), pairs.movie.tolist(), strict=True)) == [(7, 10), (7, 20), (8, 10)]
+    assert (pairs.rating >= 4).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("7 10\n8 x\n", "line 2"),
+        ("7,10\n8\n", "line 2"),
+        ("7 10\n-8 3\n", "line 2"),
+        ("7 99999999999\n", "line 1"),
+        ("", "holds no pairs"),
+        ("7\n8\n", "holds no pairs"),
+        ("user,item\n", "holds no pairs"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=says):
+        read_pairs(path)

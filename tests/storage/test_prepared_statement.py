@@ -1,0 +1,39 @@
+"""Statements that are planned once for each connection, and what happens when a connection is lost."""
+
+import pytest
+from psycopg2.errors import UniqueViolation
+from sqlalchemy import text
+
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError
+from storage.prepared_statement import PreparedStatement
+
+ADD = PreparedStatement("PREPARE add (integer, integer) AS SELECT $1 + $2")
+END = PreparedStatement("PREPARE end_me (integer) AS SELECT pg_terminate_backend(pg_backend_pid()), $1")
+MAKE_TWO = PreparedStatement("""
+    PREPARE make_two (text) AS
+    INSERT INTO users (idempotency_key) VALUES ($1), ($1)
+""")
+NAMES = text("SELECT name FROM pg_prepared_statements WHERE name = 'add'")
+
+
+def test_a_statement_is_planned_once_for_a_connection(database: Database) -> None:
+    with database.statement() as db:
+        assert [ADD.rows(db, n, 1) for n in range(3)] == [[(1,)], [(2,)], [(3,)]]
+        assert db.execute(NAMES).scalars().all() == ["add"]
+
+
+def test_a_statement_that_fails_leaves_a_connection_of_use(database: Database) -> None:
+    with database.statement() as db:
+        with pytest.raises(UniqueViolation):
+            MAKE_TWO.rows(db, "a key")
+        assert ADD.rows(db, 1, 1) == [(2,)]
+
+
+def test_after_a_connection_is_lost_the_next_is_prepared_anew(database: Database) -> None:
+    with database.statement() as db:
+        assert ADD.rows(db, 1, 1) == [(2,)]
+    with pytest.raises(DatabaseUnavailableError), database.statement() as db:
+        END.rows(db, 1)
+    with database.statement() as db:
+        assert ADD.rows(db, 20, 22) == [(42,)]

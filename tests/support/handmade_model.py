@@ -1,0 +1,88 @@
+"""A catalogue and factors made by hand, whose right recommendations are known without any training."""
+
+import numpy as np
+
+from ranking.factors import Factors
+from recommender import Recommender
+from settings import ModelSettings
+from storage import generations, movies, recommendations, user_ratings, users
+from storage.database import Database
+
+MOVIES = 40
+# the ids as MovieLens has them: with gaps, and beyond what a small set would use
+IDS = [25900 + 3 * n for n in range(MOVIES)]
+EVEN, ODD = IDS[0::2], IDS[1::2]
+
+
+def fill_catalogue(database: Database) -> None:
+    """Forty movies without ratings like each other's; the earlier, the more popular."""
+    rows = [
+        (movie, f"Movie {n}", "Comedy|Drama" if n % 2 else "Action", 1950 + n, 100, 350.0, 90 - n, 4.5 - n / 20)
+        for n, movie in enumerate(IDS)
+    ]
+    with database.transaction() as db:
+        movies.fill(db, rows)
+
+
+def two_tastes(seed: int = 0, movies: list[int] = IDS) -> Factors:
+    """Whoever likes movies of one parity of row likes the others of it; `seed` only shuffles who comes first."""
+    rng = np.random.default_rng(seed)
+    n = len(movies)
+    parity = np.arange(n) % 2
+    V = np.zeros((n, 2), np.float32)
+    V[np.arange(n), parity] = 1.0 + 0.05 * rng.random(n)
+    eye = np.eye(2, dtype=np.float32)
+    return Factors(
+        movies=np.array(movies, np.int32), V=V, m=np.full(2, 0.5, np.float32), C=eye, Q=V, C_r=eye, mu=3.5,
+        movie_bias=np.zeros(n, np.float32), rating_count=np.full(n, 50, np.int32),
+        rating_mean=np.full(n, 3.5, np.float32), popular=rng.random(n).astype(np.float32),
+        w_start=np.zeros(n + 1, np.int64), w_movie=np.zeros(0, np.int32), w=np.zeros(0, np.float32),
+        model=ModelSettings(ranker_rank=2, rater_rank=2),
+    )  # fmt: skip
+
+
+def store_generation(database: Database, factors: Factors) -> int:
+    """Keep a generation without serving it."""
+    record = generations.GenerationRecord(None, "accepted", "made by hand", "made by hand", {})
+    with database.transaction() as db:
+        return generations.add(db, factors, record)
+
+
+def flip(database: Database, generation_id: int) -> None:
+    with database.statement() as db:
+        generations.flip(db, generation_id)
+
+
+def publish(recommender: Recommender, factors: Factors) -> int:
+    """Store a generation, make it live, and serve it."""
+    generation_id = store_generation(recommender.database, factors)
+    flip(recommender.database, generation_id)
+    recommender.refresh()
+    return generation_id
+
+
+def store_list(recommender: Recommender, user: int) -> None:
+    """Store the list that a user gets as a retrain stores it, and have it read from there."""
+    assert recommender.live is not None
+    items = recommender.recommend(user).items
+    movies = np.array([item.movie.movie_id for item in items], np.int32)
+    expected = np.array([item.expected_rating for item in items], np.float32)
+    with recommender.database.transaction() as db:
+        version = recommendations.history(db, user).version
+        people = np.full(len(items), user, np.int32)
+        recommendations.store_lists(db, recommender.live.id, people, np.full(len(items), version), movies, expected)
+    recommender.forget(user)
+
+
+def new_user(database: Database, ratings: dict[int, float] | None = None) -> int:
+    """A user who has given these ratings, by movie, in this order."""
+    with database.statement() as db:
+        user = users.create(db)
+        for movie, rating in (ratings or {}).items():
+            user_ratings.put(db, user, movie, rating)
+    return user
+
+
+def view(database: Database, user: int, movie: int, rating: float) -> None:
+    with database.statement() as db:
+        user_ratings.put(db, user, movie, rating)

@@ -1,0 +1,44 @@
+"""Factors and a history at random, small enough for slow twins."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ranking.factors import Factors
+from ranking.score import IndexedHistory
+
+F, K, H = 120, 6, 4
+
+
+def planted(seed: int = 0, **changed: object) -> Factors:
+    """Factors at random, with every third movie known to few."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    entries = [np.sort(rng.choice(F, 5, replace=False)).astype(np.int32) for _ in range(F)]
+    factors = Factors(
+        movies=np.arange(10, 10 + 2 * F, 2, dtype=np.int32),
+        V=normal(F, K),
+        m=normal(K),
+        C=np.cov(normal(50, K).T).astype(np.float32),
+        Q=normal(F, H),
+        C_r=np.cov(normal(50, H).T).astype(np.float32),
+        mu=3.5,
+        movie_bias=normal(F) * np.float32(0.3),
+        rating_count=np.where(np.arange(F) % 3, 40, 2).astype(np.int32),
+        rating_mean=np.full(F, 3.5, np.float32),
+        popular=rng.normal(size=F).astype(np.float32),
+        w_start=np.arange(0, 5 * F + 1, 5, dtype=np.int64),
+        w_movie=np.concatenate(entries),
+        w=normal(5 * F),
+        facts={"views": 3},
+    )
+    return replace(factors, **changed)  # type: ignore[arg-type]
+
+
+def someone(n: int, seed: int = 1) -> IndexedHistory:
+    rng = np.random.default_rng(seed)
+    rating = (rng.integers(1, 11, n) / 2).astype(np.float32)
+    return IndexedHistory(rng.choice(F, n, replace=False), rating)

@@ -1,0 +1,216 @@
+"""The log: one line an event, in two forms, under the id of its request, and nothing about people but their ids."""
+
+import json
+import logging
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from handmade_model import IDS, fill_catalogue, new_user
+from processes import service
+
+from health import Health
+from recommender import Recommender
+from settings import ROOT
+from storage.database import Database
+from system.logs import handler
+from web.request_log import HEADER
+
+Serve = Callable[..., httpx.Client]
+Log = Callable[[str], StringIO]
+OWN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@pytest.fixture
+def log_as() -> Iterator[Log]:
+    """Has the service's log written to a text, in one of the two forms."""
+    root, written = logging.getLogger(), []
+
+    def start(form: str) -> StringIO:
+        text = StringIO()
+        written.append(handler(text, form))
+        written[-1].addFilter(lambda record: record.name != "httpx")  # the client's own
+        root.addHandler(written[-1])
+        root.setLevel(logging.INFO)
+        return text
+
+    before = root.level
+    yield start
+    root.setLevel(before)
+    for each in written:
+        root.removeHandler(each)
+
+
+@pytest.fixture
+def client(database: Database, serve: Serve, ready: Health) -> httpx.Client:
+    fill_catalogue(database)
+    new_user(database)
+    return serve(Recommender(database), ready)
+
+
+def test_every_answer_has_an_id_of_its_own(client: httpx.Client) -> None:
+    given = [client.get(path).headers[HEADER] for path in ("/users/1/views", "/users/1/views", "/nowhere")]
+    assert len(set(given)) == 3
+    assert all(OWN_ID.fullmatch(each) for each in given)
+
+
+@pytest.mark.parametrize("sane", ["a", "7f3c.A_b-9", "x" * 64])
+def test_a_sane_id_is_taken_over(sane: str, client: httpx.Client) -> None:
+    answer = client.get("/nowhere", headers={HEADER: sane})
+    assert answer.headers[HEADER] == answer.json()["request_id"] == sane
+
+
+@pytest.mark.parametrize("odd", ["", "x" * 65, "a b", "a,b", 'a"b', "é".encode("latin-1"), "<script>", "a\tb", "id\\n"])
+def test_another_id_is_replaced(odd: str | bytes, client: httpx.Client) -> None:
+    answer = client.get("/nowhere", headers={HEADER: odd})
+    assert OWN_ID.fullmatch(answer.headers[HEADER])
+    assert answer.json()["request_id"] == answer.headers[HEADER]
+
+
+def test_a_request_that_the_server_refuses_by_itself_has_an_id_that_the_log_knows(
+    client: httpx.Client, log_as: Log
+) -> None:
+    told = log_as("json")
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=10) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    (line,) = [json.loads(line) for line in told.getvalue().splitlines() if "refused" in line]
+    assert line["request_id"] == json.loads(body)["request_id"]
+    assert f"{HEADER}: {line['request_id']}\r\n" in head
+    assert OWN_ID.fullmatch(line["request_id"])
+
+
+def line_of(log: StringIO, given: str) -> str:
+    (found,) = [line for line in log.getvalue().splitlines() if given in line]
+    return found
+
+
+def test_a_request_is_one_line_with_its_path_and_without_its_query_or_headers(
+    client: httpx.Client, log_as: Log
+) -> None:
+    text, told = log_as("text"), log_as("json")
+    headers = {
+        HEADER: "this-one",
+        "Authorization": "Bearer secret",
+        "User-Agent": "secret",
+        "Referer": "http://secret/",
+    }
+    answer = client.get("/users/1/views?q=secret", headers=headers)
+    assert re.fullmatch(
+        r"[0-9-]{10} [0-9:,]{12} INFO    web\.request_log: GET /users/1/views 200, 2 bytes, \d+\.\d\d ms \[this-one\]",
+        line_of(text, "this-one"),
+    )
+    found = json.loads(line_of(told, "this-one"))
+    assert found.pop("timestamp").endswith("+00:00")
+    assert found.pop("ms") > 0
+    assert found.pop("message").startswith("GET /users/1/views 200, 2 bytes, ")
+    assert found == {
+        "level": "INFO", "logger": "web.request_log", "method": "GET", "path": "/users/1/views",
+        "status": 200, "bytes": 2, "request_id": "this-one",
+    }  # fmt: skip
+    assert answer.content == b"[]"
+    assert "secret" not in text.getvalue() + told.getvalue()
+
+
+def test_what_happens_during_a_request_is_told_under_its_id(
+    database: Database, serve: Serve, ready: Health, log_as: Log
+) -> None:
+    class Broken:
+        def statement(self) -> None:
+            raise KeyError("inside\nFAKED 2026-01-01 a line")
+
+    recommender = Recommender(database)
+    recommender.database = Broken()  # type: ignore[assignment]
+    text, told = log_as("text"), log_as("json")
+    answer = serve(recommender, ready).get("/users/1/views", headers={HEADER: "this-one"})
+    assert answer.json()["request_id"] == "this-one"
+    for log in (text, told):
+        failure, access = [line for line in log.getvalue().splitlines() if "this-one" in line]
+        assert "Traceback" in failure
+        assert "KeyError" in failure
+        assert "GET /users/1/views 500" in access
+        assert not [line for line in log.getvalue().splitlines() if line.startswith("FAKED")]
+    assert "KeyError" in json.loads(failure)["exception"]
+
+
+@pytest.mark.parametrize("path", ["/a%0aFAKED", "/a%0d%0aFAKED", "/%1b[2J", "/%E2%80%A8FAKED", "/" + "x" * 5000])
+def test_a_path_forges_no_line_and_fills_no_disk(path: str, client: httpx.Client, log_as: Log) -> None:
+    text = log_as("text")
+    client.get(httpx.URL(client.base_url, raw_path=path.encode()), headers={HEADER: "this-one"})
+    assert path[:200] in line_of(text, "this-one")
+    assert len(line_of(text, "this-one")) < 400
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\x1b[2J", "\x85", "\u2028", "\x00"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_whatever_is_told_is_one_line(form: str, odd: str, log_as: Log) -> None:
+    text = log_as(form)
+    logging.getLogger("told").warning("before%safter", odd)
+    (line,) = text.getvalue().splitlines()
+    assert line.isprintable()
+    assert "before" in line.partition("after")[0]
+
+
+def test_what_was_rated_is_in_no_line(client: httpx.Client, database: Database, log_as: Log) -> None:
+    text = log_as("text")
+    rating = 3.5
+    for movie in (IDS[0], 1):  # the second is unknown
+        client.post(f"/users/1/views/{movie}", json={"rating": rating})
+    client.post(f"/users/1/views/{IDS[0]}", data={"rating": "3.5000001"})
+    client.get("/users/1/recommendations")
+    lines = text.getvalue().splitlines()
+    assert len(lines) >= 4
+    told = [re.sub(r"^\S+ \S+|\d+\.\d\d ms", "", line) for line in lines]  # the times may hold any number
+    assert not [line for line in told if "3.5" in line]
+    with pytest.raises(Exception, match="nowhere") as failure, database.statement() as db:
+        db.exec_driver_sql("SELECT %(rating)s::text FROM nowhere", {"rating": rating})
+    assert "parameters hidden" in str(failure.value)
+
+
+STRAYS = """
+import sys, threading, warnings
+from system.logs import log_uncaught, log_to_stderr
+log_to_stderr("INFO", sys.argv[1])
+log_uncaught()
+warnings.warn("careful")
+thread = threading.Thread(target=lambda: 1 / 0, name="calculating")
+thread.start()
+thread.join()
+raise SystemError("over")
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_warnings_and_what_ends_a_thread_or_the_process_are_events_too(form: str) -> None:
+    done = subprocess.run([sys.executable, "-c", STRAYS, form], cwd=ROOT, capture_output=True, text=True)
+    careful, thread, process = done.stderr.splitlines()
+    assert "careful" in careful
+    assert "calculating" in thread
+    assert "ZeroDivisionError" in thread
+    assert "SystemError: over" in process
+
+
+def test_a_service_tells_all_in_json_from_its_start_to_its_end(scratch: Path, dataset: Path) -> None:
+    told: dict[str, Any] = {"MATINEE_LOG_FORMAT": "json", "MATINEE_RETRAIN_MINUTES": "0"}
+    with service(scratch / "in-json", MATINEE_DATASET=str(dataset), **told) as running:
+        running.wait_until_ready()
+        user = running.new_user(movie_2=4.5)
+        answer = running.http.get(f"/users/{user}/recommendations", headers={HEADER: "this-one"})
+        assert answer.headers[HEADER] == "this-one"
+        running.stop()
+    lines = [json.loads(line) for line in running.told().splitlines()]
+    assert all({"timestamp", "level", "logger", "message"} <= set(line) for line in lines)
+    assert {line["level"] for line in lines} == {"INFO"}
+    (listed,) = [line for line in lines if line.get("request_id") == "this-one"]
+    assert (listed["path"], listed["status"]) == (f"/users/{user}/recommendations", 200)
+    messages = [line["message"] for line in lines]
+    for event in ("listening on", "ready to recommend", "stopping"):
+        assert [message for message in messages if message.startswith(event)]

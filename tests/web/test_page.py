@@ -1,0 +1,228 @@
+"""The page in a real Chromium: what people do there, however they do it."""
+
+import re
+import sys
+
+import pytest
+from browser import (
+    MISSING,
+    BrowserSession,
+    chromium,
+    expect_taste,
+    give,
+    movies_to_rate,
+    next_movies,
+    search,
+    strategy,
+    titles,
+)
+from generation_records import judged, record
+from handmade_model import new_user
+from playwright.sync_api import Locator, Page, expect
+
+from recommender import Recommender
+
+pytestmark = [
+    pytest.mark.skipif(chromium() is None, reason=MISSING),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+
+def test_a_new_person_comes_from_nothing_to_a_list_that_reacts(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url)
+    expect(page.get_by_role("heading", name="Movies worth rating first")).to_be_visible()
+    expect(next_movies(page)).to_have_count(10)
+    expect(strategy(page)).to_contain_text("Popular: rate a movie, and the list becomes yours")
+    give(search(page, "movie 3"), 4.5)
+    expect(page.get_by_role("button", name="Person 1")).to_be_visible()
+    expect(strategy(page)).to_contain_text("Blended, from your 1 rating")
+    expect(next_movies(page).first).to_contain_text("Because you liked Movie 3 100\N{NO-BREAK SPACE}%")
+    expect(page.locator("#announcer")).to_contain_text("The list has changed. First is Movie")
+    expect_taste(page, 1)
+    give(search(page, "movie 4"), 5)
+    give(movies_to_rate(page).first, 5)  # the same again takes it back
+    expect(page.get_by_role("slider", name="Rate Movie 4", exact=True)).to_have_value("0")
+    expect(strategy(page)).to_contain_text("from your 1 rating")
+    page.reload()
+    expect(page.get_by_role("button", name="Your ratings (1)")).to_be_visible()
+    page.get_by_role("button", name="Your ratings (1)").click()
+    expect(movies_to_rate(page)).to_have_count(1)
+    expect(page.get_by_role("slider", name="Rate Movie 3", exact=True)).to_have_value("4.5")
+    expect_taste(page, 1)
+
+
+@pytest.mark.parametrize("way", ["mouse", "touch"])
+def test_every_half_star_can_be_given_with(way: str, page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url, has_touch=way == "touch")
+    slider = movies_to_rate(page).first.get_by_role("slider")
+    for stars in (0.5, 2.5, 5):
+        give(movies_to_rate(page).first, stars, touch=way == "touch")
+        expect(page.locator("#toast")).to_contain_text(f": {stars} star")
+        expect(slider).to_have_attribute("aria-valuetext", f"{stars} stars")
+    expect(page.get_by_role("button", name="Your ratings (1)")).to_be_visible()
+
+
+def test_a_rating_is_undone_with_the_button_or_the_keyboard(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url)
+    give(movies_to_rate(page).nth(1), 5)
+    give(movies_to_rate(page).nth(1), 2)
+    page.get_by_role("button", name="Undo").click()
+    slider = movies_to_rate(page).nth(1).get_by_role("slider")
+    expect(slider).to_have_value("5")
+    give(movies_to_rate(page).nth(1), 1)
+    expect(page.locator("#toast")).to_contain_text("1 star")
+    page.keyboard.press("Control+z")
+    expect(slider).to_have_value("5")
+    expect(page.locator("#toast")).to_contain_text("Undone.")
+    expect_taste(page, 1)
+
+
+def test_a_movie_of_the_list_is_hidden_rated_and_opened(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url)
+    give(movies_to_rate(page).nth(2), 5)
+    expect(strategy(page)).to_contain_text("Blended")
+    first, second, third = titles(next_movies(page))[:3]
+    page.get_by_role("button", name=f"Hide {first}", exact=True).click()
+    expect(next_movies(page).first).to_contain_text(second)
+    expect(next_movies(page)).to_have_count(10)
+    expect(page.get_by_role("button", name=f"Hide {second}", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Show 1 hidden").click()
+    expect(next_movies(page).first).to_contain_text(first)
+    give(next_movies(page).first, 4)
+    expect(next_movies(page).first).to_contain_text(second)
+    expect(next_movies(page).filter(has_text=re.compile("▲ 1")).first).to_be_visible()
+    next_movies(page).nth(1).get_by_role("link", name=third, exact=True).click()
+    expect(page.get_by_role("heading", level=1, name=third)).to_be_visible()
+    page.go_back()
+    expect(next_movies(page).first).to_contain_text(second)
+
+
+def test_the_list_is_narrowed_by_genre_and_years(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url)
+    page.get_by_label("Genre").select_option("Action")
+    expect(next_movies(page)).to_have_count(10)
+    expect_taste(page, 0)
+    page.get_by_label("From year").fill("1980")
+    page.get_by_label("To year").fill("1984")
+    page.get_by_label("To year").press("Enter")
+    expect(next_movies(page)).to_have_count(3)
+    assert set(titles(next_movies(page))) == {"Movie 30", "Movie 32", "Movie 34"}
+    page.get_by_label("To year").fill("1900")
+    page.get_by_label("To year").press("Enter")
+    expect(page.locator("#next")).to_contain_text("No movie passes.")
+    page.get_by_role("button", name="All movies").click()
+    expect(next_movies(page)).to_have_count(10)
+    page.get_by_role("button", name="Show more").click()
+    expect(next_movies(page)).to_have_count(20)
+
+
+def test_the_keyboard_alone_is_enough(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url)
+    expect(next_movies(page)).to_have_count(10)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the movies")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("movie 7")
+    expect(page.locator("#announcer")).to_have_text(re.compile(r"\d+ movies? found"))
+    reach(page, page.get_by_role("slider", name="Rate Movie 7", exact=True))
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toast")).to_contain_text("Movie 7: 4.5 stars")
+    expect(next_movies(page).first).to_contain_text("Because you liked Movie 7")
+    reach(page, next_movies(page).first.get_by_role("slider"))
+    page.keyboard.press("4")
+    page.keyboard.press("Tab")  # leaving it is enough
+    expect(strategy(page)).to_contain_text("from your 2 ratings")
+    page.keyboard.press("Control+z")
+    expect(strategy(page)).to_contain_text("from your 1 rating")
+    reach(page, page.get_by_role("link", name="Engine room"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Engine room")).to_be_visible()
+    expect(page.locator("#main")).to_be_focused()
+
+
+def reach(page: Page, control: Locator, key: str = "Tab") -> None:
+    """Press the key until the control has the focus, which can be seen there."""
+    for _ in range(80):
+        if control.evaluate("each => each === document.activeElement"):
+            assert control.evaluate("each => getComputedStyle(each.closest('.stars') ?? each).outlineStyle") == "solid"
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{control} cannot be reached")
+
+
+def test_one_person_after_the_other_uses_a_device(
+    page_url: str, trained_by_hand: Recommender, visits: BrowserSession
+) -> None:
+    page = visits.open(page_url)
+    give(movies_to_rate(page).first, 5)
+    page.get_by_role("button", name="Person 1").click()
+    page.get_by_role("button", name="New person").click()
+    expect(page.get_by_role("button", name="Person 2")).to_be_visible()
+    expect(strategy(page)).to_contain_text("Popular")
+    other = new_user(trained_by_hand.database, {25903: 5.0, 25909: 4.0})
+    page.get_by_role("button", name="Person 2").click()
+    page.get_by_label("Someone else, by number").fill("99")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_contain_text("99")
+    page.get_by_label("Someone else, by number").fill(str(other))
+    page.get_by_role("button", name="Open").click()
+    expect(strategy(page)).to_contain_text("from your 2 ratings")
+    page.get_by_role("button", name=f"Person {other}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Person 1").click()
+    expect(strategy(page)).to_contain_text("from your 1 rating")
+    expect_taste(page, 0)
+
+
+def test_two_tabs_are_one_device(page_url: str, visits: BrowserSession) -> None:
+    left = visits.open(page_url)
+    right = visits.tab(left.context.new_page(), page_url)
+    expect(next_movies(right)).to_have_count(10)
+    give(movies_to_rate(left).nth(1), 5)
+    expect(right.get_by_role("button", name="Person 1")).to_be_visible()
+    expect(strategy(right)).to_contain_text("from your 1 rating")
+    give(movies_to_rate(right).first, 1)
+    expect(strategy(left)).to_contain_text("from your 2 ratings")
+    expect(movies_to_rate(left).first.get_by_role("slider")).to_have_value("1")
+    assert titles(next_movies(left)) == titles(next_movies(right))
+
+
+def test_a_movie_is_shown_with_its_ratings_those_like_it_and_what_to_expect(
+    page_url: str, visits: BrowserSession
+) -> None:
+    page = visits.open(page_url)
+    give(movies_to_rate(page).first, 5)
+    expect(page.get_by_role("button", name="Person 1")).to_be_visible()
+    page.goto(f"{page_url}#/movie/25912")
+    expect(page).to_have_title("Movie 4 \N{EN DASH} Matinee")
+    expect(page.locator(".movie-head")).to_contain_text(re.compile(r"1954\s· Action.*\d\.\d\s*expected", re.DOTALL))
+    expect(page.get_by_role("region", name="Liked by the same people").get_by_role("listitem")).to_have_count(8)
+    people = page.get_by_role("region", name="How people rated it")
+    expect(people).to_contain_text("3.50 from 100 ratings")
+    give(page.locator(".movie-head"), 2.5)
+    expect(people).to_contain_text("3.49 from 101 ratings")
+    expect(page.locator(".movie-head")).to_contain_text("You gave it 2.5 stars.")
+    page.goto(f"{page_url}#/movie/1")
+    expect(page.get_by_role("alert")).to_contain_text("Not in the catalogue")
+
+
+def test_a_narrow_screen_shows_all_of_it_and_how_the_list_changes(
+    page_url: str, trained_by_hand: Recommender, visits: BrowserSession
+) -> None:
+    record(trained_by_hand.database, {"held_out": {"candidate": {"given": {"10": judged(0.3)}}}})
+    page = visits.open(page_url, viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    jump = page.locator("#peek").get_by_role("button")
+    expect(jump).to_contain_text("Watch next")
+    popular = jump.inner_text()
+    give(movies_to_rate(page).nth(1), 5, touch=True)
+    expect(jump).not_to_have_text(popular)
+    jump.tap()
+    expect(next_movies(page).first).to_be_in_viewport()
+    expect(jump).to_be_hidden()
+    for view, shown in {"#/": "#next h3", "#/movie/25912": ".movie h3", "#/engine": ".plot circle"}.items():
+        page.goto(page_url + view)
+        expect(page.locator(shown).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, view

@@ -1,0 +1,93 @@
+"""The routes that existed from the start; their shapes may not change."""
+
+import json
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from sqlalchemy import Row
+
+from catalogue.movie_table import CatalogueMovie
+from recommender import Recommender
+from storage import user_ratings, users
+from viewer import RecommendationList, RecommendedMovie
+from web.parsing import parse_id, parse_rating
+from web.request_metrics import metrics
+
+original_routes = Blueprint("seed", __name__)
+
+Pairs = list[list[Any]]
+JSON = "application/json"
+
+_bodies: WeakKeyDictionary[RecommendationList, str] = WeakKeyDictionary()  # each as long as its list is kept
+
+
+@original_routes.route("/users/create", methods=["GET", "POST"])
+def create_user() -> Response:
+    with _recommender().database.statement() as db:
+        user_id = users.create(db)
+    response = _json({"success": True, "user_id": user_id})
+    response.headers["Cache-Control"] = "no-store"  # a GET with an effect
+    return response
+
+
+@original_routes.record
+def _refuse_head_of_create(state: BlueprintSetupState) -> None:
+    """Flask answers HEAD with every GET; here it would make a user."""
+    for rule in state.app.url_map.iter_rules("seed.create_user"):
+        (rule.methods or set()).discard("HEAD")
+
+
+@original_routes.get("/users/<user_id>/views")
+def list_views(user_id: str) -> Response:
+    user = parse_id("user_id", user_id)
+    with _recommender().database.statement() as db:
+        rows = user_ratings.of_user(db, user)
+    return _json([_view_pairs(row) for row in rows])
+
+
+@original_routes.post("/users/<user_id>/views/<movie_id>")
+def put_view(user_id: str, movie_id: str) -> Response:
+    user, movie, rating = parse_id("user_id", user_id), parse_id("movie_id", movie_id), parse_rating(request)
+    with _recommender().database.statement() as db:
+        created = user_ratings.put(db, user, movie, rating)
+    metrics().written(created=created, replaced=not created)
+    return _json({"success": True}, 201 if created else 200)
+
+
+@original_routes.get("/users/<user_id>/recommendations")
+def list_recommendations(user_id: str) -> Response:
+    found = _recommender().recommend(parse_id("user_id", user_id))
+    metrics().listed(found.made)
+    return Response(_body(found), content_type=JSON)
+
+
+def _body(found: RecommendationList) -> str:
+    """A list that is shown again is not written again."""
+    body = _bodies.get(found)
+    if body is None:
+        body = _bodies[found] = json.dumps([_recommendation_pairs(item) for item in found.items])
+    return body
+
+
+def _view_pairs(row: Row[Any]) -> Pairs:
+    return [["movie_id", row.movie_id], *_movie_pairs(row), ["rating", row.rating]]
+
+
+def _recommendation_pairs(item: RecommendedMovie) -> Pairs:
+    movie_id = ["movie_id", item.movie.movie_id]
+    return [movie_id, ["expected_rating", round(item.expected_rating, 2)], movie_id, *_movie_pairs(item.movie)]
+
+
+def _movie_pairs(movie: Row[Any] | CatalogueMovie) -> Pairs:
+    return [["title", movie.title], ["description", movie.genres], ["year", movie.year]]
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(json.dumps(body), status, content_type=JSON)
+
+
+def _recommender() -> Recommender:
+    recommender: Recommender = current_app.extensions["recommender"]
+    return recommender

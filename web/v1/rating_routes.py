@@ -1,0 +1,122 @@
+"""A user's ratings: one, many, a page of them, and taking one back."""
+
+from flask import Response
+from pydantic import Field
+
+from storage import user_ratings
+from storage.errors import UnknownRatingError
+from web.request_metrics import metrics
+from web.v1 import batch
+from web.v1.blueprint import answer, group, recommender
+from web.v1.cursors import decode, encode
+from web.v1.schemas import (
+    Limit,
+    Movie,
+    QueryModel,
+    RatingPath,
+    RatingValue,
+    RequestBody,
+    ResponseModel,
+    Timestamp,
+    UserPath,
+    problems,
+)
+
+api = group("ratings", "What they thought of movies. Whatever is told here is reflected by the next recommendations.")
+
+
+class RatingsQuery(QueryModel):
+    """Which page."""
+
+    limit: Limit = 20
+    cursor: str | None = Field(None, description="The next_cursor of the page before; without it the first page.")
+
+
+class UserRating(ResponseModel):
+    """A movie that a user has rated."""
+
+    movie: Movie
+    rating: float = Field(examples=[4.5])
+    rated_at: Timestamp
+
+
+class RatingsPage(ResponseModel):
+    """Ratings, newest first."""
+
+    items: list[UserRating]
+    next_cursor: str | None = Field(examples=[None], description="For the page after this one; null on the last.")
+
+
+class RatingUpdate(RequestBody):
+    """A rating."""
+
+    rating: RatingValue
+
+
+class Rating(ResponseModel):
+    """What the rating of a movie now is."""
+
+    movie_id: int = Field(examples=[25904])
+    rating: float = Field(examples=[4.5])
+
+
+class RatingsWritten(ResponseModel):
+    """What became of many ratings."""
+
+    created: int = Field(examples=[2], description="Movies that had not been rated before.")
+    replaced: int = Field(examples=[1], description="Movies that had.")
+
+
+@api.get("/users/<user_id>/ratings", responses={200: RatingsPage, **problems(404)})
+def list_ratings(path: UserPath, query: RatingsQuery) -> Response:
+    """A page of a user's ratings, newest first
+
+    Ratings that come meanwhile belong before the first page, and shift no later one.
+    """
+    scope = f"ratings of {path.user_id}"
+    after = (
+        user_ratings.RatingCursor(*decode(query.cursor, scope)) if query.cursor is not None else user_ratings.FIRST_PAGE
+    )
+    with recommender().database.statement() as db:
+        rows = user_ratings.of_user(db, path.user_id, query.limit + 1, after)
+    shown = rows[: query.limit]
+    more = encode(scope, shown[-1].version, shown[-1].movie_id) if len(rows) > len(shown) else None
+    items = [UserRating(movie=Movie.of(row), rating=row.rating, rated_at=row.rated_at) for row in shown]
+    return answer(RatingsPage(items=items, next_cursor=more))
+
+
+@api.put("/users/<user_id>/ratings/<movie_id>", responses={201: Rating, 200: Rating, **problems(404)})
+def put_rating(path: RatingPath, body: RatingUpdate) -> Response:
+    """Rate a movie, or rate it anew
+
+    201 for the first rating of this movie, 200 where there was one. Repeating it changes nothing.
+    """
+    with recommender().database.statement() as db:
+        written = user_ratings.put_many(db, path.user_id, {path.movie_id: body.rating})
+    metrics().written(*written)
+    return answer(Rating(movie_id=path.movie_id, rating=body.rating), 201 if written.created else 200)
+
+
+@api.post("/users/<user_id>/ratings", responses={200: RatingsWritten, **problems(404)})
+def put_ratings(path: UserPath, body: batch.RatingBatch) -> Response:
+    """Rate up to 1,000 movies, all or none
+
+    The error names every row that is wrong by its index, as in `ratings.3.rating`. Repeating it changes nothing.
+    """
+    with recommender().database.statement() as db:
+        written = batch.write(db, path.user_id, body.ratings)
+    metrics().written(*written)
+    return answer(RatingsWritten(created=written.created, replaced=written.replaced))
+
+
+@api.delete("/users/<user_id>/ratings/<movie_id>", responses={204: None, **problems(404)})
+def delete_rating(path: RatingPath) -> Response:
+    """Take a rating back
+
+    The movie can be recommended again at once.
+    """
+    with recommender().database.statement() as db:
+        if not user_ratings.remove(db, path.user_id, path.movie_id):
+            raise UnknownRatingError(path.user_id, path.movie_id)
+    metrics().written(removed=1)
+    return Response(status=204)

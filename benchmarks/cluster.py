@@ -20,11 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in (".", "tests", "tests/faults"))
+sys.path.extend(
+    str(Path(__file__).resolve().parent.parent / folder) for folder in (".", "tests/support", "tests/faults")
+)
 
 from processes import SMALL, ServiceProcess, poll, service
 from soak import checkerboard
-from standalone import CONF, Standalone
+from standalone_cluster import CONF, StandaloneCluster
 from verdicts import Promise, table
 
 from movielens.dataset import ensure_dataset
@@ -57,7 +59,7 @@ class Served:
 
 def trial(folder: Path, work: Path) -> tuple[list[Promise], Served]:
     """Train on a cluster through everything that may befall it."""
-    with Standalone(work / "cluster") as cluster:
+    with StandaloneCluster(work / "cluster") as cluster:
         cluster.start_master()
         workers = [cluster.start_worker(), cluster.start_worker()]
         environ = environment(folder, cluster, work / "shared")
@@ -73,7 +75,7 @@ def trial(folder: Path, work: Path) -> tuple[list[Promise], Served]:
     return found, served
 
 
-def environment(dataset: Path, cluster: Standalone, shared: Path) -> dict[str, str]:
+def environment(dataset: Path, cluster: StandaloneCluster, shared: Path) -> dict[str, str]:
     """The settings of a service that trains there when it is told to."""
     return {
         "MATINEE_DATASET": str(dataset),
@@ -100,7 +102,7 @@ def one_worker_less(running: ServiceProcess, worker: Any) -> Promise:
     return Promise("a fit outlives a worker", found, training.outcome == "published")
 
 
-def nobody_there(running: ServiceProcess, cluster: Standalone) -> Promise:
+def nobody_there(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
     before = running.told().count(LOST)
     for node in (cluster.master, *cluster.workers):
         if node is not None:
@@ -112,7 +114,7 @@ def nobody_there(running: ServiceProcess, cluster: Standalone) -> Promise:
     return Promise("without a cluster a run fails by name", found, named and training.seconds < SOON_SECONDS)
 
 
-def all_back(running: ServiceProcess, cluster: Standalone) -> Promise:
+def all_back(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
     cluster.start_master()
     cluster.start_worker()
     training = trained(running)

@@ -21,8 +21,8 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
-from contest import Split
-from ledger import here
+from compare_interface import Split
+from run_history import here
 
 from evaluation.protocol_result import ProtocolResult, Row, list_quality, mean
 from evaluation.splits import latest_mask, sort_by_user_and_time
@@ -54,14 +54,14 @@ MODELS = {
     "LensKit's ALS, its defaults": Model("library_models", "lenskit_als"),
     "LensKit's ALS, tuned": Model("library_models", "lenskit_als_tuned"),
     "LensKit's item-kNN, its defaults": Model("library_models", "lenskit_knn", seedless=True),
-    "item-kNN": Model("rivals", "item_knn", seedless=True),
-    "EASE on likes": Model("rivals", "ease_on_likes", seedless=True),
-    "EASE on ratings": Model("rivals", "ease_on_ratings", seedless=True),
-    "popularity": Model("rivals", "popularity", seedless=True),
+    "item-kNN": Model("numpy_models", "item_knn", seedless=True),
+    "EASE on likes": Model("numpy_models", "ease_on_likes", seedless=True),
+    "EASE on ratings": Model("numpy_models", "ease_on_ratings", seedless=True),
+    "popularity": Model("numpy_models", "popularity", seedless=True),
 }
 
 
-class Contest:
+class Comparison:
     """One split of one set, of which a model sees what is to train on; and its lists, judged by the rest."""
 
     def __init__(self, dataset: Path, scratch: Path) -> None:
@@ -89,9 +89,9 @@ class Contest:
         return measured
 
     def _run(self, model: Model, seed: int) -> dict[str, float]:
-        """What `compare_run.py` tells; the lists are in a file then."""
+        """What `compare_one_model.py` tells; the lists are in a file then."""
         given = [self.scratch / "split.npz", model.module, model.function, seed, self.scratch / "lists.npy"]
-        command = [sys.executable, str(HERE / "compare_run.py"), *map(str, given)]
+        command = [sys.executable, str(HERE / "compare_one_model.py"), *map(str, given)]
         environ = os.environ | {"MATINEE_STATE_DIR": str(self.scratch / "state")}
         done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
         told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -106,7 +106,7 @@ class Contest:
 def compared(dataset: Path, seeds: Sequence[int], names: Sequence[str] = tuple(MODELS)) -> list[ProtocolResult]:
     """One result a seed; a model whose library is missing, or to which the set is too large, is left out."""
     with tempfile.TemporaryDirectory(prefix="matinee-compare-") as scratch:
-        contest = Contest(dataset, Path(scratch))
+        contest = Comparison(dataset, Path(scratch))
         facts = {"users judged": len(contest.users), "movies": len(contest.split.movies)}
         facts["ratings trained on"] = len(contest.split.train)
         results = []

@@ -8,10 +8,10 @@ from datetime import datetime
 from statistics import mean
 from typing import Any
 
-from figures import Figure, Figures, middle
+from http_load import Load, LoadResult, carry_out, checked, under_load
+from measurements import Measurement, Measurements, median_of
+from prepared_service import keep_lists, list_of, port_of, prepared_state, running, warm_up
 from processes import ServiceProcess, poll
-from stage import keep_lists, list_of, port_of, running, stage, warm_up
-from wire_load import Load, Seen, carry_out, checked, under_load
 
 RATE = 200.0  # requests a second
 MOST_OF_REST, MOST_PAUSE_MS = 3.0, 150.0
@@ -20,12 +20,15 @@ SPAN = 20.0  # seconds of a measurement at rest
 SLICE = 2.0  # seconds of load that are begun again until a retrain has ended
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """Percentiles at rest, and from the beginning of a retrain to its end; Spark is warm, as it is after the first."""
-    with stage(1000 if quick else 9_700, readers=100 if quick else 1000, factors=False) as on, running(on) as process:
+    with (
+        prepared_state(1000 if quick else 9_700, readers=100 if quick else 1000, factors=False) as prepared,
+        running(prepared) as process,
+    ):
         retrain(process)
-        keep_lists(process, on.readers)
-        requests = [list_of(user) for user in on.readers]
+        keep_lists(process, prepared.readers)
+        requests = [list_of(user) for user in prepared.readers]
         warm_up(process, requests)
         load = Load(port_of(process), requests, 16, 3.0 if quick else SPAN, RATE)
         before = under_load(load)
@@ -33,13 +36,13 @@ def measure(quick: bool) -> Figures:
         after = under_load(load)
     rest = mean([before.ms(99), after.ms(99)])
     return {
-        "p99 at rest": middle([before.ms(99), after.ms(99)], "ms", "less"),
-        "p50 in a retrain": Figure(meanwhile.ms(50), "ms", "less"),
-        "p99 in a retrain": Figure(meanwhile.ms(99), "ms", "less"),
-        "p99 in a retrain of that at rest": Figure(meanwhile.ms(99) / rest, "x", "less", MOST_OF_REST),
-        "longest wait for an answer in a retrain": Figure(meanwhile.ms(100), "ms", "less", MOST_PAUSE_MS),
-        "longest wait for an answer at rest": Figure(max(before.ms(100), after.ms(100)), "ms", "less"),
-        "the retrain": Figure(seconds, "s", "less"),
+        "p99 at rest": median_of([before.ms(99), after.ms(99)], "ms", "less"),
+        "p50 in a retrain": Measurement(meanwhile.ms(50), "ms", "less"),
+        "p99 in a retrain": Measurement(meanwhile.ms(99), "ms", "less"),
+        "p99 in a retrain of that at rest": Measurement(meanwhile.ms(99) / rest, "x", "less", MOST_OF_REST),
+        "longest wait for an answer in a retrain": Measurement(meanwhile.ms(100), "ms", "less", MOST_PAUSE_MS),
+        "longest wait for an answer at rest": Measurement(max(before.ms(100), after.ms(100)), "ms", "less"),
+        "the retrain": Measurement(seconds, "s", "less"),
     }
 
 
@@ -60,9 +63,9 @@ def _ended(process: ServiceProcess, run: int) -> dict[str, Any] | None:
     return told if told["run_id"] == run and told["outcome"] else None
 
 
-def _during(process: ServiceProcess, load: Load) -> tuple[Seen, float]:
+def _during(process: ServiceProcess, load: Load) -> tuple[LoadResult, float]:
     """What clients saw during a retrain, and how long it took: loads follow each other until it has ended."""
-    every, done = Seen(), threading.Event()
+    every, done = LoadResult(), threading.Event()
     with ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as clients:
         clients.submit(int).result()  # the process of the clients is there before the retrain begins
         training = pool.submit(retrain, process)

@@ -2,7 +2,7 @@
 
     python benchmarks/generate.py FOLDER [--ratings 32000000] [--users N] [--movies N] [--seed 1]
 
-The folder gets movies.csv and ratings.csv as MovieLens has them. The same numbers give the same files. People are made
+The folder gets movies.csv and ratings.csv as MovieLens has them. The same numbers give the same files. UserTraits are made
 some thousand at a time on all cores, so it takes little memory however large the set is.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
-from planted_world import GENRES, People, World, activity, make_people, make_world
+from preference_model import GENRES, MovieTraits, UserTraits, activity, draw_movies, draw_users
 
 from ranking.ratings import Ints, Ratings
 from system.progress import progress
@@ -56,9 +56,9 @@ class Size:
         return cls(ratings, ratings // EACH, round(MOST_MOVIES * (ratings / MOST_RATINGS) ** MOVIES_GROW), seed)
 
     @cached_property
-    def world(self) -> World:
+    def world(self) -> MovieTraits:
         """Its movies."""
-        return make_world(self.movies, self.random(WORLD))
+        return draw_movies(self.movies, self.random(WORLD))
 
     @cached_property
     def movie_ids(self) -> Ints:
@@ -91,7 +91,7 @@ def write_set(folder: Path, size: Size) -> None:
             advance(int(size.counts[users.start : users.stop].sum()))
 
 
-def ratings_of(size: Size, people: People, counts: npt.NDArray[np.int64], rng: np.random.Generator) -> Ratings:
+def ratings_of(size: Size, people: UserTraits, counts: npt.NDArray[np.int64], rng: np.random.Generator) -> Ratings:
     """What these people rate, by user, from 0, and movie; each of them `counts` [u] movies."""
     person, movie = size.world.watched(people, counts, rng)
     rating = size.world.rated(people, person, movie, rng)
@@ -119,7 +119,7 @@ def _times(person: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArr
 def _lines_of(size: Size, users: range) -> bytes:
     """The lines of ratings.csv for a group of users."""
     rng = size.random(USERS, users.start)
-    people = make_people(len(users), rng)
+    people = draw_users(len(users), rng)
     ratings = ratings_of(size, people, size.counts[users.start : users.stop], rng)
     texts = RATING_TEXTS.take(pa.array((ratings.rating * 2).astype(np.int8)))
     columns = {"u": ratings.user + np.int32(users.start + 1), "f": ratings.movie, "r": texts, "t": ratings.at}

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from compare import OURS, compared
-from contest import KNOWN, TOLD
-from figures import Better, Figure, Figures
+from compare_interface import KNOWN, TOLD
 from generate import Size, write_set
+from measurements import Better, Measurement, Measurements
 
 NAMES = (
     OURS,
@@ -23,13 +23,13 @@ MEASURES: dict[str, tuple[str, Better | None]] = {  # only told where one proces
 }  # fmt: skip
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """The part of the suite: 100,000 ratings."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         write_set(Path(folder), Size.like_movielens(20_000 if quick else 100_000))
         rows = compared(Path(folder), [1], NAMES)[0].rows
     return {
-        f"{name}: {of}": Figure(row[of], unit, better)
+        f"{name}: {of}": Measurement(row[of], unit, better)
         for name, row in rows.items()
         for of, (unit, better) in MEASURES.items()
         if of in row

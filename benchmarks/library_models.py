@@ -6,7 +6,7 @@ Their training may use all cores; a list is made by one thread, as one of ours i
 from typing import Any
 
 import numpy as np
-from contest import KNOWN, LIST_LENGTH, TOLD, Split, Trained, best_by
+from compare_interface import KNOWN, LIST_LENGTH, TOLD, Split, Trained, best_by
 
 from ranking.ratings import Floats
 

@@ -25,13 +25,13 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-from figures import Figure, Figures, middle, table
 from filters import factors_of
-from ledger import here
-from made_up import add_people
+from measurements import Measurement, Measurements, median_of, table
+from random_content import add_users
+from run_history import here
 from spark_lists import SparkLists, spark_settings
 from sqlalchemy import text
-from waiting_writers import Writing, waits_beside
+from write_latency import Writing, waits_beside
 
 from embedded.postgres import EmbeddedPostgres
 from engine import Engine
@@ -57,7 +57,7 @@ _MOVIES = text("""
 """)
 
 
-class Contest:
+class Comparison:
     """A catalogue, its factors and its users, in a database and a Spark session."""
 
     def __init__(self, database: Database, engine: Engine, movies: int, users: int) -> None:
@@ -66,7 +66,7 @@ class Contest:
         self.factors.warm_up()
         with database.background_transaction() as db:
             db.execute(_MOVIES, {"movies": movies})
-            self.users = add_people(db, users, RATINGS, movies)
+            self.users = add_users(db, users, RATINGS, movies)
         with database.snapshot() as db:
             self.taken = snapshot.take(db)
 
@@ -141,7 +141,7 @@ def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
 
 
 @contextmanager
-def contest(movies: int, users: int, jdbc: Path | None) -> Iterator[Contest]:
+def contest(movies: int, users: int, jdbc: Path | None) -> Iterator[Comparison]:
     """A database and a Spark session of their own, with everything in them."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
@@ -153,13 +153,13 @@ def contest(movies: int, users: int, jdbc: Path | None) -> Iterator[Contest]:
             try:
                 database.migrate()
                 engine.start()
-                yield Contest(database, engine, movies, users)
+                yield Comparison(database, engine, movies, users)
             finally:
                 engine.stop()
                 database.close()
 
 
-def compared(movies: int, users: int, jdbc: Path | None, repeats: int) -> tuple[Figures, dict[str, Any]]:
+def compared(movies: int, users: int, jdbc: Path | None, repeats: int) -> tuple[Measurements, dict[str, Any]]:
     """The figures of one catalogue, and what they were made of."""
     with contest(movies, users, jdbc) as held:
         held.make()
@@ -172,28 +172,30 @@ def compared(movies: int, users: int, jdbc: Path | None, repeats: int) -> tuple[
     return figures(alone, ours, theirs, waits), raw
 
 
-def figures(alone: list[float], ours: list[float], theirs: dict[str, float], waits: dict[str, list[float]]) -> Figures:
+def figures(
+    alone: list[float], ours: list[float], theirs: dict[str, float], waits: dict[str, list[float]]
+) -> Measurements:
     """All that was measured, with the ratios that the goal is about."""
     made = theirs[SPARKS]
     found = {
-        "lists": middle(alone, "s", "less"),
-        "lists made and stored": middle(ours, "s", "less"),
-        SPARKS: Figure(made, "s"),
-        ALONE: Figure(theirs[ALONE], "s"),
+        "lists": median_of(alone, "s", "less"),
+        "lists made and stored": median_of(ours, "s", "less"),
+        SPARKS: Measurement(made, "s"),
+        ALONE: Measurement(theirs[ALONE], "s"),
     }
     for way in (way for way in ("JDBC", "executemany") if way in theirs):
-        found[f"write by {way}"] = Figure(theirs[way], "s")
+        found[f"write by {way}"] = Measurement(theirs[way], "s")
         ratios = [(made + theirs[way]) / each for each in ours]
-        found[f"{SPARKS} and {way}, times ours"] = middle(ratios, "x", "more", GOAL)
+        found[f"{SPARKS} and {way}, times ours"] = median_of(ratios, "x", "more", GOAL)
         ratios = [(theirs[ALONE] + theirs[way]) / each for each in ours]
-        found[f"{ALONE} and {way}, times ours"] = middle(ratios, "x", "more")
+        found[f"{ALONE} and {way}, times ours"] = median_of(ratios, "x", "more")
     for when, waited in waits.items():
-        found |= {f"a view {when}, p{p}": Figure(float(np.percentile(waited, p)), "ms", "less") for p in (50, 99)}
-        found[f"a view {when}, longest"] = Figure(max(waited), "ms", "less")
+        found |= {f"a view {when}, p{p}": Measurement(float(np.percentile(waited, p)), "ms", "less") for p in (50, 99)}
+        found[f"a view {when}, longest"] = Measurement(max(waited), "ms", "less")
     return found
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """The part of the suite: 100,000 users and 9,700 movies."""
     jdbc = DRIVER if DRIVER.exists() else None
     return compared(*((1000, 500) if quick else (9700, 100_000)), jdbc, 1 if quick else 3)[0]

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from figures import Figures, middle, ratio
 from generate import Size, write_set
-from our_people import OurPeople, add_people
-from peak import Cost, costing
+from measurements import Measurements, median_of, median_ratio
 from pyspark.ml.recommendation import ALS
+from resource_cost import Cost, measure_cost
+from synthetic_users import SyntheticUsers, add_users
 
 from embedded.postgres import EmbeddedPostgres
 from engine import Engine
@@ -67,7 +67,7 @@ class Bare:
         fitted.itemFactors.toArrow()
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """CPU seconds of this process and all it starts, in turns, once Spark is warm."""
     with _ready(SMALL // 10 if quick else SMALL) as (trainer, bare):
         whole = partial(trainer.retrain, lambda _: None)  # as ordered: it trains though nothing has changed
@@ -76,16 +76,16 @@ def measure(quick: bool) -> Figures:
         pairs = [(_cost(whole), _cost(bare.run)) for _ in range(1 if quick else 5)]
     own, alone = [cost.cpu for cost, _ in pairs], [cost.cpu for _, cost in pairs]
     return {
-        "CPU of a retrain": middle(own, "s", "less"),
-        "CPU of its fits alone": middle(alone, "s"),
-        "CPU of a retrain of its fits alone": ratio(own, alone, "less", GOAL),
-        "a retrain": middle([cost.seconds for cost, _ in pairs], "s", "less"),
-        "its fits alone": middle([cost.seconds for _, cost in pairs], "s"),
+        "CPU of a retrain": median_of(own, "s", "less"),
+        "CPU of its fits alone": median_of(alone, "s"),
+        "CPU of a retrain of its fits alone": median_ratio(own, alone, "less", GOAL),
+        "a retrain": median_of([cost.seconds for cost, _ in pairs], "s", "less"),
+        "its fits alone": median_of([cost.seconds for _, cost in pairs], "s"),
     }
 
 
 def _cost(work: Callable[[], object]) -> Cost:
-    with costing() as cost:
+    with measure_cost() as cost:
         work()
     return cost
 
@@ -102,7 +102,7 @@ def _ready(ratings: int) -> Iterator[tuple[Trainer, Bare]]:
             database, engine = Database(url, threads=2), Engine(settings)
             database.migrate()
             init_movie_table(database, settings)
-            add_people(database, OurPeople.make(size, OUR_USERS))
+            add_users(database, SyntheticUsers.make(size, OUR_USERS))
             try:
                 yield Trainer(settings, database, engine, Recommender(database)), _bare(engine, database, Path(folder))
             finally:

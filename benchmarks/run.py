@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("tests", "."))
+sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("tests/support", "."))
 
-from figures import Figures
-from ledger import Run, find, here, report, side_by_side, write
+from measurements import Measurements
+from run_history import BenchmarkRun, find, here, report, side_by_side, write
 
 RESULTS = Path(__file__).resolve().parent / "results"
 HISTORY = RESULTS / "history.jsonl"
-PARTS = {  # the module of each part; it has a function measure(quick: bool) -> Figures
+PARTS = {  # the module of each part; it has a function measure(quick: bool) -> Measurements
     "read": "reading",
     "read_after_write": "reading_after_writing",
     "write": "writing",
@@ -33,8 +33,8 @@ PARTS = {  # the module of each part; it has a function measure(quick: bool) -> 
     "restart": "restarting",
     "retrain": "retraining",
     "publish": "publish",
-    "processes": "more_processes",
-    "counting": "counting",
+    "processes": "two_processes",
+    "metrics": "metrics_overhead",
     "libraries": "libraries",
 }
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     about = here(given.quick)
     parts, failed = measured(given.names or list(PARTS), given.quick)
-    run = Run(about, parts)
+    run = BenchmarkRun(about, parts)
     write(run, given.out or RESULTS / "latest", given.history)
     print(report(run))
     for name in failed:
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def measured(names: Sequence[str], quick: bool) -> tuple[dict[str, Figures], list[str]]:
+def measured(names: Sequence[str], quick: bool) -> tuple[dict[str, Measurements], list[str]]:
     """What each part found, and which failed; one that fails does not keep the others from being measured."""
-    parts: dict[str, Figures] = {}
+    parts: dict[str, Measurements] = {}
     failed = []
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr)
         try:
-            measure: Callable[[bool], Figures] = importlib.import_module(PARTS[name]).measure
+            measure: Callable[[bool], Measurements] = importlib.import_module(PARTS[name]).measure
             parts[name] = measure(quick)
         except Exception:  # noqa: BLE001 - whatever it is, it is shown
             traceback.print_exc()

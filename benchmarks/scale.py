@@ -49,7 +49,7 @@ def measured(ratings: int, users: int, folder: Path) -> dict[str, Any]:
     if not (sets / "complete").exists():
         write_set(sets, size)
         (sets / "complete").touch()
-    command = [sys.executable, str(HERE / "scale_run.py"), str(sets), str(ratings), "--users", str(users)]
+    command = [sys.executable, str(HERE / "scale_one_size.py"), str(sets), str(ratings), "--users", str(users)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -20,11 +20,13 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in (".", "tests", "tests/faults"))
+sys.path.extend(
+    str(Path(__file__).resolve().parent.parent / folder) for folder in (".", "tests/support", "tests/faults")
+)
 
 from database_invariants import check_lists, database_of
 from footprint import Footprint, look_at
-from load import Plan, Tally, put_under_load
+from mixed_load import LoadPlan, Tally, put_under_load
 from processes import ServiceProcess, service
 from verdicts import Promise, Soaked, beside, promises, table
 
@@ -52,10 +54,10 @@ def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> Soaked:
     return Soaked(looks, generations, tally, lists)
 
 
-def plan_for(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> Plan:
+def plan_for(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> LoadPlan:
     """What each process of the load is to do."""
     movies = [movie.movie_id for movie in read_movies(folder)[0]]
-    return Plan(
+    return LoadPlan(
         port=running.http.base_url.port or 80,
         movies=movies,
         most_rated=min(200, len(movies) - 20),  # so that there are always ten to recommend
@@ -68,7 +70,7 @@ def plan_for(running: ServiceProcess, folder: Path, given: argparse.Namespace) -
 
 
 @contextmanager
-def under_load(plan: Plan) -> Iterator[list["Future[Tally]"]]:
+def under_load(plan: LoadPlan) -> Iterator[list["Future[Tally]"]]:
     """The load, in processes of its own."""
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
         yield [pool.submit(put_under_load, replace(plan, seed=seed)) for seed in range(PROCESSES)]

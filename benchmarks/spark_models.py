@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from contest import KNOWN, LIKE, LIST_LENGTH, TOLD, Split, Trained, best_by
+from compare_interface import KNOWN, LIKE, LIST_LENGTH, TOLD, Split, Trained, best_by
 from pyspark.ml.recommendation import ALS
 
 from engine import Engine

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 
 from footprint import Footprint
-from load import Tally
+from mixed_load import Tally
 
 WINDOW_SECONDS = 60.0  # one retrain from its beginning to the next
 MOST_GROWTH = 0.05

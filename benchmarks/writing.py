@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
-from figures import Figures, middle, ratio
+from http_load import KeepAliveConnection, Load, LoadResult, send, under_load
+from measurements import Measurements, median_of, median_ratio
+from prepared_service import PreparedState, port_of, prepared_state, running, warm_up
 from processes import ServiceProcess
 from psycopg2.extras import execute_values
 from sqlalchemy import make_url
-from stage import Stage, port_of, running, stage, warm_up
-from wire_load import Kept, Load, Seen, send, under_load
 
 from embedded.postgres import EmbeddedPostgres
 
@@ -42,35 +42,42 @@ class Bare:
     seconds: float
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """Views a second in pairs, single and by the thousand; and single ones without the index on the movie."""
     seconds, repeats = (0.4, 1) if quick else (3.0, 5)
     movies = 2000 if quick else 10_000
-    with stage(movies, readers=200, each=40 if quick else 160) as on, running(on) as process, _url(on) as url:
-        bare = Bare(url, on.readers, movies, seconds)
-        load = Load(port_of(process), views_of(on), CONNECTIONS, seconds)
+    with (
+        prepared_state(movies, readers=200, each=40 if quick else 160) as prepared,
+        running(prepared) as process,
+        _url(prepared) as url,
+    ):
+        bare = Bare(url, prepared.readers, movies, seconds)
+        load = Load(port_of(process), views_of(prepared), CONNECTIONS, seconds)
         warm_up(process, list(load.requests))
         pairs = [(under_load(load), bare_rate(bare)) for _ in range(repeats)]
         return _single(pairs) | _bulk(process, bare, repeats * 3) | _index(url, load, repeats)
 
 
-def views_of(on: Stage) -> list[bytes]:
+def views_of(prepared: PreparedState) -> list[bytes]:
     """One view of each of some users, of another movie each, as requests."""
-    turns = range(10 * len(on.readers))
-    return [_view(on.readers[n % len(on.readers)], 1 + n * SHIFT % on.movies, 0.5 + n % 10 / 2) for n in turns]
+    turns = range(10 * len(prepared.readers))
+    return [
+        _view(prepared.readers[n % len(prepared.readers)], 1 + n * SHIFT % prepared.movies, 0.5 + n % 10 / 2)
+        for n in turns
+    ]
 
 
 def _view(user: int, movie: int, rating: float) -> bytes:
     return send("POST", f"/users/{user}/views/{movie}", f'{{"rating": {rating}}}')
 
 
-def _single(pairs: list[tuple[Seen, float]]) -> Figures:
+def _single(pairs: list[tuple[LoadResult, float]]) -> Measurements:
     rates = [seen.per_second() for seen, _ in pairs], [bare for _, bare in pairs]
     return {
-        "views over HTTP": middle(rates[0], "/s", "more"),
-        "bare INSERT": middle(rates[1], "/s"),
-        "views over HTTP of bare INSERT": ratio(*rates, "more", GOAL),
-        **{f"p{p} over HTTP": middle([seen.ms(p) for seen, _ in pairs], "ms", "less") for p in (50, 95, 99)},
+        "views over HTTP": median_of(rates[0], "/s", "more"),
+        "bare INSERT": median_of(rates[1], "/s"),
+        "views over HTTP of bare INSERT": median_ratio(*rates, "more", GOAL),
+        **{f"p{p} over HTTP": median_of([seen.ms(p) for seen, _ in pairs], "ms", "less") for p in (50, 95, 99)},
     }
 
 
@@ -101,9 +108,9 @@ def _insert(bare: Bare, number: int) -> int:
     return done
 
 
-def _bulk(process: ServiceProcess, bare: Bare, repeats: int) -> Figures:
+def _bulk(process: ServiceProcess, bare: Bare, repeats: int) -> Measurements:
     ours, theirs = [], []
-    with Kept(port_of(process)) as wire, psycopg2.connect(bare.url) as db:
+    with KeepAliveConnection(port_of(process)) as wire, psycopg2.connect(bare.url) as db:
         for turn in range(repeats + 1):
             rating = 0.5 + turn % 10 / 2
             user, other = bare.users[turn % 100], bare.users[100 + turn % 100]
@@ -113,9 +120,9 @@ def _bulk(process: ServiceProcess, bare: Bare, repeats: int) -> Figures:
             theirs.append(BULK / _bulk_bare(db, other, rating, turn))
     db.close()
     return {
-        f"views in bulks of {BULK:,}": middle(ours[1:], "/s", "more"),
-        f"bare INSERT of {BULK:,} at once": middle(theirs[1:], "/s"),
-        f"bulks of bare INSERT of {BULK:,}": ratio(ours[1:], theirs[1:], "more"),
+        f"views in bulks of {BULK:,}": median_of(ours[1:], "/s", "more"),
+        f"bare INSERT of {BULK:,} at once": median_of(theirs[1:], "/s"),
+        f"bulks of bare INSERT of {BULK:,}": median_ratio(ours[1:], theirs[1:], "more"),
     }
 
 
@@ -128,7 +135,7 @@ def _bulk_bare(db: "psycopg2.extensions.connection", user: int, rating: float, t
     return time.perf_counter() - began
 
 
-def _index(url: str, load: Load, repeats: int) -> Figures:
+def _index(url: str, load: Load, repeats: int) -> Measurements:
     """What the index costs that tells how people rated one movie."""
     rates: tuple[list[float], list[float]] = [], []
     with psycopg2.connect(url) as db, db.cursor() as cursor:
@@ -138,11 +145,11 @@ def _index(url: str, load: Load, repeats: int) -> Figures:
                 db.commit()
                 found.append(under_load(load).per_second())
     db.close()
-    return {"views with the index on the movie of those without": ratio(*rates, "more")}
+    return {"views with the index on the movie of those without": median_ratio(*rates, "more")}
 
 
 @contextmanager
-def _url(on: Stage) -> Iterator[str]:
+def _url(prepared: PreparedState) -> Iterator[str]:
     """Of the PostgreSQL that the service runs, as the driver takes it."""
-    with EmbeddedPostgres(on.state_dir) as url:
+    with EmbeddedPostgres(prepared.state_dir) as url:
         yield make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import run as suite
-from figures import Figure, Figures, middle, ratio, table
-from ledger import Run, find, here, side_by_side, worse, write
+from http_load import KeepAliveConnection, Load, carry_out, checked, get, send
+from measurements import Measurement, Measurements, median_of, median_ratio, table
 from raw_http import serving
-from wire_load import Kept, Load, carry_out, checked, get, send
+from run_history import BenchmarkRun, find, here, side_by_side, worse, write
 
 
 @pytest.fixture
@@ -20,25 +20,28 @@ def history(tmp_path: Path) -> Path:
     return tmp_path / "history.jsonl"
 
 
-def run_of(**figures: Figure) -> Run:
-    return Run(here(quick=True), {"read": figures})
+def run_of(**figures: Measurement) -> BenchmarkRun:
+    return BenchmarkRun(here(quick=True), {"read": figures})
 
 
 def test_a_goal_is_reached_from_the_side_that_is_better() -> None:
-    assert Figure(0.71, "x", "more", 0.70).holds
-    assert not Figure(0.69, "x", "more", 0.70).holds
-    assert Figure(149.0, "ms", "less", 150.0).holds
-    assert not Figure(151.0, "ms", "less", 150.0).holds
-    assert Figure(1.0, "s").holds is None
+    assert Measurement(0.71, "x", "more", 0.70).holds
+    assert not Measurement(0.69, "x", "more", 0.70).holds
+    assert Measurement(149.0, "ms", "less", 150.0).holds
+    assert not Measurement(151.0, "ms", "less", 150.0).holds
+    assert Measurement(1.0, "s").holds is None
 
 
 def test_a_ratio_is_of_pairs_that_were_measured_together() -> None:
-    found = ratio([10.0, 40.0, 30.0], [20.0, 50.0, 100.0], "more")
+    found = median_ratio([10.0, 40.0, 30.0], [20.0, 50.0, 100.0], "more")
     assert (found.value, found.low, found.high) == (0.5, 0.3, 0.8)
 
 
 def test_the_table_names_each_number_with_its_goal_and_whether_it_is_reached() -> None:
-    found: Figures = {"p50": middle([1.0, 2.0, 4.0], "ms", "less", 3.0), "rate": Figure(1234.5, "/s", "more", 2000.0)}
+    found: Measurements = {
+        "p50": median_of([1.0, 2.0, 4.0], "ms", "less", 3.0),
+        "rate": Measurement(1234.5, "/s", "more", 2000.0),
+    }
     assert table({"read": found}).splitlines()[2:] == [
         "| read | p50 | 2.00 ms | 1.00 to 4.00 | at most 3.00 ms | yes |",
         "| read | rate | 1,234 /s |  | at least 2,000 /s | **no** |",
@@ -48,28 +51,30 @@ def test_the_table_names_each_number_with_its_goal_and_whether_it_is_reached() -
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        (Figure(1.0, "ms", "less"), Figure(1.2, "ms", "less"), True),
-        (Figure(1.0, "ms", "less"), Figure(0.8, "ms", "less"), False),
-        (Figure(1.0, "ms", "less"), Figure(1.05, "ms", "less"), False),
-        (Figure(100.0, "/s", "more"), Figure(80.0, "/s", "more"), True),
-        (Figure(100.0, "/s"), Figure(80.0, "/s"), False),
-        (Figure(100.0, "/s", "more", low=70.0, high=120.0), Figure(80.0, "/s", "more"), False),
+        (Measurement(1.0, "ms", "less"), Measurement(1.2, "ms", "less"), True),
+        (Measurement(1.0, "ms", "less"), Measurement(0.8, "ms", "less"), False),
+        (Measurement(1.0, "ms", "less"), Measurement(1.05, "ms", "less"), False),
+        (Measurement(100.0, "/s", "more"), Measurement(80.0, "/s", "more"), True),
+        (Measurement(100.0, "/s"), Measurement(80.0, "/s"), False),
+        (Measurement(100.0, "/s", "more", low=70.0, high=120.0), Measurement(80.0, "/s", "more"), False),
     ],
     ids=["slower", "faster", "within noise", "fewer", "only told", "within its spread"],
 )
-def test_worse_is_what_changed_for_the_bad_by_more_than_chance(before: Figure, after: Figure, told: bool) -> None:
+def test_worse_is_what_changed_for_the_bad_by_more_than_chance(
+    before: Measurement, after: Measurement, told: bool
+) -> None:
     assert worse(before, after) is told
 
 
 def test_two_runs_stand_side_by_side_where_both_have_a_number() -> None:
-    before = run_of(p50=Figure(1.0, "ms", "less"), gone=Figure(1.0, "ms"))
-    text, marks = side_by_side(before, run_of(p50=Figure(2.0, "ms", "less"), new=Figure(1.0, "ms")))
+    before = run_of(p50=Measurement(1.0, "ms", "less"), gone=Measurement(1.0, "ms"))
+    text, marks = side_by_side(before, run_of(p50=Measurement(2.0, "ms", "less"), new=Measurement(1.0, "ms")))
     assert text.splitlines()[2:] == ["| read | p50 | 1.00 ms | 2.00 ms | 2.00 | **worse** |"]
     assert marks == 1
 
 
 def test_a_run_is_found_by_folder_number_and_commit(tmp_path: Path, history: Path) -> None:
-    runs = [run_of(p50=middle([value], "ms", "less", 2.0)) for value in (1.0, 3.0)]
+    runs = [run_of(p50=median_of([value], "ms", "less", 2.0)) for value in (1.0, 3.0)]
     for number, run in enumerate(runs):
         write(run, tmp_path / str(number), history)
     assert find(str(tmp_path / "0"), history) == runs[0]
@@ -82,10 +87,10 @@ def test_a_run_is_found_by_folder_number_and_commit(tmp_path: Path, history: Pat
 
 
 @pytest.fixture
-def part(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[bool], Figures]], None]]:
+def part(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[bool], Measurements]], None]]:
     """Makes a function the only part of the suite."""
 
-    def register(measure: Callable[[bool], Figures]) -> None:
+    def register(measure: Callable[[bool], Measurements]) -> None:
         module = types.ModuleType("some_part")
         module.measure = measure  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "some_part", module)
@@ -99,7 +104,7 @@ def test_a_run_is_written_and_a_change_for_the_worse_ends_the_comparison_with_1(
 ) -> None:
     options = ["--quick", "--out", str(tmp_path / "out"), "--history", str(history)]
     for milliseconds in (1.0, 1.5):
-        part(lambda quick, ms=milliseconds: {"p50": Figure(ms, "ms", "less", 2.0)})
+        part(lambda quick, ms=milliseconds: {"p50": Measurement(ms, "ms", "less", 2.0)})
         assert suite.main(options) == 0
     assert json.loads((tmp_path / "out" / "run.json").read_text())["parts"]["some"]["p50"]["value"] == 1.5
     assert "| some | p50 | 1.50 ms |  | at most 2.00 ms | yes |" in (tmp_path / "out" / "run.md").read_text()
@@ -112,7 +117,7 @@ def test_a_run_is_written_and_a_change_for_the_worse_ends_the_comparison_with_1(
 def test_a_part_that_fails_is_told_and_the_others_are_kept(
     tmp_path: Path, history: Path, part: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part(lambda quick: {"p50": Figure(1.0, "ms")})
+    part(lambda quick: {"p50": Measurement(1.0, "ms")})
     monkeypatch.setitem(suite.PARTS, "broken", "no_such_module")
     assert suite.main(["--out", str(tmp_path), "--history", str(history)]) == 1
     assert list(find("-1", history).parts) == ["some"]
@@ -127,7 +132,7 @@ def answering(environ: dict[str, str], start_response: Callable[..., object]) ->
 def test_the_load_counts_every_answer_on_every_connection() -> None:
     with serving(answering) as (_, port):
         seen = carry_out(Load(port, [get("/a"), send("POST", "/b", "{}")], connections=4, seconds=0.2))
-        with Kept(port) as wire:
+        with KeepAliveConnection(port) as wire:
             assert wire.ask(get("/a")) > 0
             assert wire.answer[1] == b"ok"
     assert len(seen.answered) == len(seen.seconds) > 8

@@ -8,10 +8,10 @@ from pathlib import Path
 import compare
 import numpy as np
 import pytest
-from compare import COST, QUALITY, Contest, Model, compared, markdown
-from contest import MOST_MOVIES, LeftOutError, Split
+from compare import COST, QUALITY, Comparison, Model, compared, markdown
+from compare_interface import MOST_MOVIES, LeftOutError, Split
 from generate import Size, write_set
-from rivals import ease_on_likes
+from numpy_models import ease_on_likes
 
 from evaluation.protocol_result import LONGEST, list_quality
 from ranking.batch_lists import popular_lists
@@ -35,7 +35,7 @@ def test_a_model_is_judged_as_its_lists_deserve_and_one_without_its_library_is_l
     assert list(first.rows) == ["popularity"]
     assert second.rows["popularity"] is first.rows["popularity"]  # its seed makes no difference, so it ran once
 
-    held = Contest(folder, tmp_path)
+    held = Comparison(folder, tmp_path)
     split, judged = held.split, np.searchsorted(held.split.users, held.users)
     seen = [split.train.movie[split.history(row)] for row in judged.tolist()]
     lists = popular_lists(split.movies, held.count.astype(np.float32), seen, LONGEST)

@@ -8,7 +8,7 @@ from typing import NoReturn
 import httpx
 import pytest
 from footprint import Footprint
-from load import Plan, Tally, put_under_load
+from mixed_load import LoadPlan, Tally, put_under_load
 from verdicts import Soaked, promises
 
 from health import Health
@@ -59,26 +59,26 @@ def test_a_failure_a_wrong_answer_and_a_training_that_stands_still_are_told() ->
 
 
 @pytest.fixture
-def plan(database: Database, settings: Settings, serve: Serve, ready: Health) -> Callable[[Recommender], Plan]:
+def plan(database: Database, settings: Settings, serve: Serve, ready: Health) -> Callable[[Recommender], LoadPlan]:
     """A second of load on the checkerboard."""
     init_movie_table(database, settings)
 
-    def make(recommender: Recommender) -> Plan:
+    def make(recommender: Recommender) -> LoadPlan:
         port = serve(recommender, ready).base_url.port
         assert port
-        return Plan(port, range(1, 41), most_rated=20, clients=4, rate=200, seconds=1.0, v1=True, seed=1)
+        return LoadPlan(port, range(1, 41), most_rated=20, clients=4, rate=200, seconds=1.0, v1=True, seed=1)
 
     return make
 
 
-def test_the_load_gets_right_answers_of_every_kind(plan: Callable[[Recommender], Plan], database: Database) -> None:
+def test_the_load_gets_right_answers_of_every_kind(plan: Callable[[Recommender], LoadPlan], database: Database) -> None:
     tally = put_under_load(plan(Recommender(database)))
     assert (tally.failed, tally.wrong) == (Counter(), [])
     assert tally.answers.keys() >= {"rate", "list", "views", "v1 rate", "v1 list", "v1 browse"}
 
 
 def test_the_load_notices_wrong_lists_and_failures(
-    plan: Callable[[Recommender], Plan], database: Database, monkeypatch: pytest.MonkeyPatch
+    plan: Callable[[Recommender], LoadPlan], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommend = Recommender.recommend
 

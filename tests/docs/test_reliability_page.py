@@ -20,7 +20,7 @@ def test_a_test_that_the_page_names_is_there(file: str, test: str) -> None:
 
 @pytest.mark.parametrize(("file", "arguments"), sorted(set(COMMANDS)))
 def test_a_command_that_the_page_names_is_there(file: str, arguments: str) -> None:
-    sources = [ROOT / file, *((ROOT / "tests").glob("*.py") if file == "run_tests.sh" else ())]
+    sources = [ROOT / file, *((ROOT / "tests").rglob("*.py") if file == "run_tests.sh" else ())]
     written = "".join(source.read_text(encoding="utf-8") for source in sources)
     for option in re.findall(r"(--[\w-]+)", arguments):
         assert f'"{option}"' in written

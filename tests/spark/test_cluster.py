@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from processes import free_port, service
 from soak import checkerboard
-from standalone import Standalone
+from standalone_cluster import StandaloneCluster
 
 from engine import Engine, EngineError
 from settings import Settings
@@ -109,7 +109,7 @@ def test_a_shared_place_that_cannot_be_had_is_named(engine: Engine, spark_settin
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_the_service_trains_on_a_cluster_and_says_when_it_is_gone(scratch: Path, dataset: Path) -> None:
-    with Standalone(scratch / "one-worker") as cluster:
+    with StandaloneCluster(scratch / "one-worker") as cluster:
         cluster.start_master()
         cluster.start_worker()
         environ = benchmark.environment(dataset, cluster, scratch / "shared-with-one")

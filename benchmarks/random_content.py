@@ -43,7 +43,7 @@ def write_dataset(folder: Path, movies: int, people: int, each: int) -> Path:
     return folder
 
 
-def add_people(db: Connection, people: int, ratings: int, movies: int) -> list[int]:
+def add_users(db: Connection, people: int, ratings: int, movies: int) -> list[int]:
     """The ids of so many new users with so many ratings each."""
     users = list(db.execute(_PEOPLE, {"people": people, "ratings": ratings}).scalars())
     db.execute(_VIEWS, {"users": users, "ratings": ratings, "movies": movies})

@@ -43,7 +43,7 @@ class Tally:
         self.seconds += other.seconds
 
 
-class FailedError(RuntimeError):
+class ServerFailureError(RuntimeError):
     """The service could not answer."""
 
 
@@ -52,7 +52,7 @@ class WrongAnswerError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadPlan:
     """What one process is to do.
 
     Attributes:
@@ -76,19 +76,19 @@ class Plan:
     seed: int
 
 
-def put_under_load(plan: Plan) -> Tally:
+def put_under_load(plan: LoadPlan) -> Tally:
     """Carry out a plan; to be run in a process of its own."""
     tally = Tally()
     with ThreadPoolExecutor(plan.clients) as pool:
-        for seen in pool.map(lambda number: Client(plan, number).go(), range(plan.clients)):
+        for seen in pool.map(lambda number: CheckingClient(plan, number).go(), range(plan.clients)):
             tally.add(seen)
     return tally
 
 
-class Client:
+class CheckingClient:
     """One of the clients: it knows what it has told the service, and so what each answer has to hold."""
 
-    def __init__(self, plan: Plan, number: int) -> None:
+    def __init__(self, plan: LoadPlan, number: int) -> None:
         self._plan, self._tally = plan, Tally()
         self._random = random.Random(1000 * plan.seed + number)  # noqa: S311 - nothing here is a secret
         self._http = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=30)
@@ -110,7 +110,7 @@ class Client:
             self._act(kind)
         except WrongAnswerError as error:
             self._tally.wrong.append(f"{kind}: {error}")
-        except FailedError as error:
+        except ServerFailureError as error:
             self._tally.failed[f"{kind}: {error}"] += 1
         except (OSError, http.client.HTTPException) as error:
             self._tally.failed[f"{kind}: {type(error).__name__}"] += 1
@@ -170,7 +170,7 @@ class Client:
         answer = self._http.getresponse()
         text = answer.read()
         if answer.status >= 500:
-            raise FailedError(answer.status)
+            raise ServerFailureError(answer.status)
         self._expect(answer.status in (200, 201), f"{answer.status} for {method} {path}: {text[:200]!r}")
         return json.loads(text)
 

@@ -1,6 +1,6 @@
 """The HTTP server of the service, with its edge and access log, and one answer from memory to every request.
 
-    python benchmarks/from_memory.py bare|service|asking PORT THREADS [DATABASE_URL] < JSON
+    python benchmarks/memory_server.py bare|service|asking PORT THREADS [DATABASE_URL] < JSON
 
 "bare" has no application behind the server, "service" the whole one, in which only the making of the list is left out.
 "asking" is "service", but asks PostgreSQL whether the list is current in the cheapest way there is, on a connection of

@@ -1,6 +1,6 @@
 """How the seed and the tutorial before it made their lists, written anew from what is known of them.
 
-    python benchmarks/older_ways.py seed|tutorial FOLDER
+    python benchmarks/predecessors.py seed|tutorial FOLDER
 
 Both hold the model in memory alone. The seed trains an ALS of rank 8 with DataFrames every 12 minutes, for all, and
 stores everybody's ten best; the tutorial, of the kind "Spark and Flask on MovieLens", trains one with RDDs at each
@@ -51,7 +51,7 @@ def tutorial(dataset: Path) -> tuple[list[float], list[float]]:
 
 
 def _apart(way: str, dataset: Path) -> dict[str, Any]:
-    command = [sys.executable, "benchmarks/older_ways.py", way, str(dataset)]
+    command = [sys.executable, "benchmarks/predecessors.py", way, str(dataset)]
     told = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     found: dict[str, Any] = json.loads(told)
     return found

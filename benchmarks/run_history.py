@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, Figures, shown, table
+from measurements import Measurement, Measurements, shown, table
 
 from settings import ROOT
 
@@ -19,11 +19,11 @@ NOISE = 0.10  # a change by less is never called one
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchmarkRun:
     """One run of the suite: where and when, and what each part found."""
 
     about: dict[str, Any]
-    parts: dict[str, Figures]
+    parts: dict[str, Measurements]
 
     @property
     def name(self) -> str:
@@ -34,8 +34,8 @@ class Run:
         return {"about": self.about, "parts": parts}
 
     @classmethod
-    def from_json(cls, read: dict[str, Any]) -> "Run":
-        parts = {part: {name: Figure(**f) for name, f in found.items()} for part, found in read["parts"].items()}
+    def from_json(cls, read: dict[str, Any]) -> "BenchmarkRun":
+        parts = {part: {name: Measurement(**f) for name, f in found.items()} for part, found in read["parts"].items()}
         return cls(read["about"], parts)
 
 
@@ -54,7 +54,7 @@ def here(quick: bool) -> dict[str, Any]:
     }
 
 
-def write(run: Run, folder: Path, history: Path) -> None:
+def write(run: BenchmarkRun, folder: Path, history: Path) -> None:
     """Write a run as run.json and run.md into a folder, and as one more line of the history."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(run.to_json(), indent=1) + "\n")
@@ -63,7 +63,7 @@ def write(run: Run, folder: Path, history: Path) -> None:
         lines.write(json.dumps(run.to_json()) + "\n")
 
 
-def report(run: Run) -> str:
+def report(run: BenchmarkRun) -> str:
     """A run as Markdown."""
     about = run.about
     quick = " A quick run: the numbers are rough." if about["quick"] else ""
@@ -73,15 +73,19 @@ def report(run: Run) -> str:
     )
 
 
-def find(name: str, history: Path) -> Run:
+def find(name: str, history: Path) -> BenchmarkRun:
     """A run by its folder or run.json, by its number in the history (-1 is the last), or by the commit it ran on.
 
     Raises `LookupError`.
     """
     file = Path(name) / "run.json" if Path(name).is_dir() else Path(name)
     if file.is_file():
-        return Run.from_json(json.loads(file.read_text()))
-    runs = [Run.from_json(json.loads(line)) for line in history.read_text().splitlines()] if history.exists() else []
+        return BenchmarkRun.from_json(json.loads(file.read_text()))
+    runs = (
+        [BenchmarkRun.from_json(json.loads(line)) for line in history.read_text().splitlines()]
+        if history.exists()
+        else []
+    )
     if name.removeprefix("-").isdecimal() and len(name) < 5:
         if -len(runs) <= int(name) < len(runs):
             return runs[int(name)]
@@ -92,7 +96,7 @@ def find(name: str, history: Path) -> Run:
     return found[-1]
 
 
-def worse(before: Figure, after: Figure) -> bool:
+def worse(before: Measurement, after: Measurement) -> bool:
     """Whether a number became worse by more than chance: than the noise and than half of either spread."""
     if after.better is None or not before.value:
         return False
@@ -101,7 +105,7 @@ def worse(before: Figure, after: Figure) -> bool:
     return change > beyond if after.better == "less" else change < -beyond
 
 
-def side_by_side(before: Run, after: Run) -> tuple[str, int]:
+def side_by_side(before: BenchmarkRun, after: BenchmarkRun) -> tuple[str, int]:
     """Two runs as one Markdown table of the numbers that both have, and how many of them became worse."""
     lines = [
         f"| part | measured | {before.name} | {after.name} | ratio | |",
@@ -117,7 +121,7 @@ def side_by_side(before: Run, after: Run) -> tuple[str, int]:
     return "\n".join(lines), marks
 
 
-def _pair(part: str, name: str, old: Figure, new: Figure) -> str:
+def _pair(part: str, name: str, old: Measurement, new: Measurement) -> str:
     change = f"{new.value / old.value:.2f}" if old.value else ""
     mark = "**worse**" if worse(old, new) else "better" if worse(new, old) else ""
     return f"| {part} | {name} | {shown(old.value, old.unit)} | {shown(new.value, new.unit)} | {change} | {mark} |"

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from generate import Size, write_set
-from our_people import OurPeople, add_people, taste_met
-from planted_world import activity, make_people, make_world
+from preference_model import activity, draw_movies, draw_users
 from scale_plot import plot
+from synthetic_users import SyntheticUsers, add_users, preference_captured
 
 from catalogue.movie_table import CatalogueMovie
 from jobs.ingest import init_movie_table
@@ -66,7 +66,7 @@ def test_people_and_movies_have_movielens_s_long_tail() -> None:
     assert counts.min() == 20
     assert 60 < np.median(counts) < 90
     assert counts.max() > 10_000
-    expected = make_world(87_000, rng).known * 32_000_000
+    expected = draw_movies(87_000, rng).known * 32_000_000
     assert np.median(expected) < 15  # half of the movies are hardly known
     assert np.sort(expected)[-870:].sum() > 0.4 * expected.sum()
 
@@ -79,7 +79,7 @@ def test_ratings_are_spread_as_movielens_s(ratings: Ratings) -> None:
 
 def test_people_watch_each_movie_once_and_by_the_planted_preference() -> None:
     rng = np.random.default_rng(3)
-    world, people = make_world(500, rng), make_people(2, rng)
+    world, people = draw_movies(500, rng), draw_users(2, rng)
     counts = np.array([3, 60])  # drawn movie by movie, and at one look
     times = np.zeros((2, 500))
     for _ in range(400):
@@ -101,8 +101,8 @@ def test_our_people_are_put_in_the_tables_with_their_views(
     database: Database, folder: Path, settings: Settings
 ) -> None:
     init_movie_table(database, replace(settings, dataset=str(folder)))
-    ours = OurPeople.make(SMALL, users=300)
-    add_people(database, ours)
+    ours = SyntheticUsers.make(SMALL, users=300)
+    add_users(database, ours)
     with database.snapshot() as db:
         taken = snapshot.take(db)
     assert len(taken.users) == 300
@@ -116,7 +116,7 @@ def test_our_people_are_put_in_the_tables_with_their_views(
 class Knowing:
     """Recommends by a score of every movie [f], ten that its user has not rated."""
 
-    ours: OurPeople
+    ours: SyntheticUsers
     score: Callable[[int], npt.NDArray[np.float64]]
 
     def recommend(self, user_id: int) -> RecommendationList:
@@ -129,14 +129,14 @@ class Knowing:
 
 
 def test_lists_by_the_truth_meet_taste_wholly_and_those_of_the_best_known_movies_not_at_all() -> None:
-    ours = OurPeople.make(SMALL, users=50)
+    ours = SyntheticUsers.make(SMALL, users=50)
     truth = Knowing(ours, lambda user: SMALL.world.preference(ours.people.taste[user]))
-    assert taste_met(truth, SMALL, ours) == 1
-    assert taste_met(Knowing(ours, lambda user: SMALL.world.known), SMALL, ours) == 0
+    assert preference_captured(truth, SMALL, ours) == 1
+    assert preference_captured(Knowing(ours, lambda user: SMALL.world.known), SMALL, ours) == 0
 
 
 def test_their_views_tell_what_else_our_people_would_watch() -> None:
-    ours, world = OurPeople.make(SMALL, users=300), SMALL.world
+    ours, world = SyntheticUsers.make(SMALL, users=300), SMALL.world
     row = {int(movie): at for at, movie in enumerate(SMALL.movie_ids)}
     usual, spread = world.known @ world.suits, world.suits.var(axis=0)
 
@@ -145,7 +145,7 @@ def test_their_views_tell_what_else_our_people_would_watch() -> None:
         taste = (world.suits[seen] - usual).sum(axis=0) / (len(seen) * spread + 20 * spread.mean())
         return world.preference(taste.astype(np.float32))
 
-    assert taste_met(Knowing(ours, by_what_they_watched), SMALL, ours) > 0.2
+    assert preference_captured(Knowing(ours, by_what_they_watched), SMALL, ours) > 0.2
 
 
 def test_the_plot_holds_every_run() -> None:

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("benchmarks", "."))
 
-from figures import Figure, Figures, middle
 from flask import Flask, Response
+from measurements import Measurement, Measurements, median_of
 from prometheus_client import generate_latest
 
 from system.shared_counts import sharing, shown
@@ -28,14 +28,14 @@ MOST_MICROSECONDS = 30.0
 Application = Callable[..., object]
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """In a process of its own: whether counts are shared is settled once for a process."""
     command = [sys.executable, __file__, "5" if quick else "15", "500" if quick else "4000"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return {
-        "counting a request": middle(found["added"], "us", "less", MOST_MICROSECONDS),
-        "a request without it": middle(found["without"], "us"),
-        "a look at the page": Figure(found["page"], "ms", "less"),
+        "counting a request": median_of(found["added"], "us", "less", MOST_MICROSECONDS),
+        "a request without it": median_of(found["without"], "us"),
+        "a look at the page": Measurement(found["page"], "ms", "less"),
     }
 
 

@@ -1,6 +1,6 @@
 """One size of `scale.py`, in this process: ingest, then a retrain that publishes; the last line printed is its JSON.
 
-python benchmarks/scale_run.py FOLDER RATINGS [--users 100000]
+python benchmarks/scale_one_size.py FOLDER RATINGS [--users 100000]
 """
 
 import argparse
@@ -17,8 +17,8 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 from generate import Size
-from our_people import OurPeople, add_people, taste_met
-from peak import costing
+from resource_cost import measure_cost
+from synthetic_users import SyntheticUsers, add_users, preference_captured
 
 from embedded.postgres import EmbeddedPostgres
 from engine import Engine
@@ -39,16 +39,16 @@ def run(settings: Settings, size: Size, users: int) -> dict[str, Any]:
     with EmbeddedPostgres(settings.state_dir) as url:
         database, engine = Database(url, CONNECTIONS), Engine(settings)
         database.migrate()
-        with costing() as ingest:
+        with measure_cost() as ingest:
             init_movie_table(database, settings)
-        ours = OurPeople.make(size, users)
-        add_people(database, ours)
+        ours = SyntheticUsers.make(size, users)
+        add_users(database, ours)
         trainer = Trainer(settings, database, engine, Recommender(database))
         trainer.warm_up()  # as in the service
-        with costing() as retrain:
+        with measure_cost() as retrain:
             trainer.retrain()
         engine.stop()
-        found = described(database) | {"taste met": taste_met(trainer.recommender, size, ours)}
+        found = described(database) | {"taste met": preference_captured(trainer.recommender, size, ours)}
         database.close()
     sizes = {"ratings": size.ratings, "movies": size.movies, "users": size.users, "our users": users}
     took = {"retrain s": retrain.seconds, "CPU s": retrain.cpu, "peak MB": retrain.megabytes, "peak": retrain.peak}

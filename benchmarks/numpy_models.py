@@ -4,7 +4,7 @@ Most hold a whole matrix of movies by movies in memory, which is fine for a benc
 """
 
 import numpy as np
-from contest import KNOWN, LIST_LENGTH, TOLD, Rows, Scores, Split, Trained, best_by
+from compare_interface import KNOWN, LIST_LENGTH, TOLD, Rows, Scores, Split, Trained, best_by
 from scipy import sparse
 
 from ranking.ratings import Floats

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 from generate import OURS, WRITING, Size, ratings_of
-from planted_world import People, World, make_people
+from preference_model import MovieTraits, UserTraits, draw_users
 from sqlalchemy import text
 
 from ranking.ratings import Floats, Ratings, Rows
@@ -28,22 +28,22 @@ class Recommends(Protocol):
 
 
 @dataclass(frozen=True)
-class OurPeople:
-    """People whose true taste is known, and their views; the first has the id 1."""
+class SyntheticUsers:
+    """UserTraits whose true taste is known, and their views; the first has the id 1."""
 
-    people: People
+    people: UserTraits
     views: Ratings
 
     @classmethod
-    def make(cls, size: Size, users: int) -> "OurPeople":
+    def make(cls, size: Size, users: int) -> "SyntheticUsers":
         """So many people of the world of a set."""
         rng = size.random(OURS)
-        people = make_people(users, rng)
+        people = draw_users(users, rng)
         counts = np.exp(rng.normal(np.log(MIDDLE), SPREAD, users)).astype(np.int64)
         return cls(people, ratings_of(size, people, np.clip(counts, 1, min(MOST, size.movies // 10)), rng))
 
 
-def add_people(database: Database, ours: OurPeople) -> None:
+def add_users(database: Database, ours: SyntheticUsers) -> None:
     """Put them and their views into empty tables, by COPY."""
     views = ours.views
     counts = np.bincount(views.user, minlength=len(ours.people.bias))
@@ -55,7 +55,7 @@ def add_people(database: Database, ours: OurPeople) -> None:
         db.execute(text("ANALYZE users, views"))
 
 
-def taste_met(recommender: Recommends, size: Size, ours: OurPeople) -> float:
+def preference_captured(recommender: Recommends, size: Size, ours: SyntheticUsers) -> float:
     """How much of what could be known of people is in their lists: 0 as in the best known movies, 1 as in the truth.
 
     A list is worth the sum of P(watches and likes), by its person's true taste, over movies that they have not rated.
@@ -70,7 +70,7 @@ def taste_met(recommender: Recommends, size: Size, ours: OurPeople) -> float:
     return round(float((listed - known) / (best - known)), 3)
 
 
-def _worth(world: World, taste: Floats, shown: Rows, seen: Rows) -> tuple[float, float, float]:
+def _worth(world: MovieTraits, taste: Floats, shown: Rows, seen: Rows) -> tuple[float, float, float]:
     """Of the list that was shown, of the best known movies that were not seen, and of the best for this taste."""
     preference, known = world.preference(taste), world.known.copy()
     preference[seen] = known[seen] = 0

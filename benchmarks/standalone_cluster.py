@@ -18,7 +18,7 @@ MEMORY = "512m"  # of an executor, and of a worker to give
 CONF = f"spark.driver.host={HOST} spark.driver.bindAddress={HOST} spark.executor.memory={MEMORY}"
 
 
-class Standalone:
+class StandaloneCluster:
     """A master and its workers, each of one core; use it as a context and it leaves nothing behind."""
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Standalone:
         self.workers.append(worker)
         return worker
 
-    def __enter__(self) -> "Standalone":
+    def __enter__(self) -> "StandaloneCluster":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from made_up import add_people, publish_factors, write_dataset
+from http_load import Load, get, under_load
 from processes import ServiceProcess, service
-from wire_load import Load, get, under_load
+from random_content import add_users, publish_factors, write_dataset
 
 from embedded.postgres import EmbeddedPostgres
 from jobs.ingest import init_movie_table
@@ -20,7 +20,7 @@ RATERS = 600  # people of the dataset
 
 
 @dataclass(frozen=True)
-class Stage:
+class PreparedState:
     """A folder with all that a service needs to answer at once.
 
     Attributes:
@@ -35,9 +35,9 @@ class Stage:
 
 
 @contextmanager
-def stage(
+def prepared_state(
     movies: int, readers: int = 1000, collectors: int = 50, each: int = 160, factors: bool = True
-) -> Iterator[Stage]:
+) -> Iterator[PreparedState]:
     """A state directory with a full catalogue and people with ratings; random factors and lists, if asked for."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
@@ -49,18 +49,18 @@ def stage(
             database.migrate()
             init_movie_table(database, settings)
             with database.background_transaction() as db:
-                people = add_people(db, readers, 20, movies), add_people(db, collectors, 200, movies)
+                people = add_users(db, readers, 20, movies), add_users(db, collectors, 200, movies)
             if factors:
                 publish_factors(database, movies)
             database.close()
-        yield Stage(state_dir, dataset, movies, *people)
+        yield PreparedState(state_dir, dataset, movies, *people)
 
 
 @contextmanager
-def running(on: Stage, **environ: str) -> Iterator[ServiceProcess]:
+def running(prepared: PreparedState, **environ: str) -> Iterator[ServiceProcess]:
     """`python server.py` on a stage, ready to recommend; it trains only when it is told to."""
-    own = {"MATINEE_DATASET": str(on.dataset), "MATINEE_RETRAIN_MINUTES": NEVER, "MATINEE_RATE_LIMIT": "off"}
-    with service(on.state_dir, model=own | environ) as process:
+    own = {"MATINEE_DATASET": str(prepared.dataset), "MATINEE_RETRAIN_MINUTES": NEVER, "MATINEE_RATE_LIMIT": "off"}
+    with service(prepared.state_dir, model=own | environ) as process:
         process.wait_until_ready()
         yield process
 

@@ -1,6 +1,6 @@
 """What a benchmark finds: named numbers with their unit, their spread and, where there is one, their goal.
 
-A part of the suite is a module with one function, `measure(quick: bool) -> Figures`, and a row of PARTS in run.py.
+A part of the suite is a module with one function, `measure(quick: bool) -> Measurements`, and a row of PARTS in run.py.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Better = Literal["less", "more"]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One number that was measured, the median where it was measured several times.
 
     Attributes:
@@ -47,20 +47,24 @@ class Figure:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-Figures = dict[str, Figure]
+Measurements = dict[str, Measurement]
 
 
-def middle(repeats: Sequence[float], unit: str, better: Better | None = None, goal: float | None = None) -> Figure:
+def median_of(
+    repeats: Sequence[float], unit: str, better: Better | None = None, goal: float | None = None
+) -> Measurement:
     """The median of repeats, with their spread."""
-    return Figure(float(median(repeats)), unit, better, goal, float(min(repeats)), float(max(repeats)))
+    return Measurement(float(median(repeats)), unit, better, goal, float(min(repeats)), float(max(repeats)))
 
 
-def ratio(above: Sequence[float], below: Sequence[float], better: Better, goal: float | None = None) -> Figure:
+def median_ratio(
+    above: Sequence[float], below: Sequence[float], better: Better, goal: float | None = None
+) -> Measurement:
     """The median of the ratios of pairs that were measured one right after the other, so that noise hits both."""
-    return middle([a / b for a, b in zip(above, below, strict=True)], "x", better, goal)
+    return median_of([a / b for a, b in zip(above, below, strict=True)], "x", better, goal)
 
 
-def table(parts: dict[str, Figures]) -> str:
+def table(parts: dict[str, Measurements]) -> str:
     """The figures of all parts as one Markdown table."""
     lines = ["| part | measured | value | spread | goal | reached |", "|---|---|---|---|---|---|"]
     lines += [_row(part, name, figure) for part, figures in parts.items() for name, figure in figures.items()]
@@ -73,7 +77,7 @@ def shown(value: float, unit: str) -> str:
     return f"{value:,.{digits}f} {unit}"
 
 
-def _row(part: str, name: str, figure: Figure) -> str:
+def _row(part: str, name: str, figure: Measurement) -> str:
     spread, goal, reached = "", "", ""
     if figure.low is not None and figure.high is not None and figure.low < figure.high:
         spread = f"{shown(figure.low, '').strip()} to {shown(figure.high, '').strip()}"

@@ -3,24 +3,24 @@
 import os
 from pathlib import Path
 
-from figures import Figure, Figures, middle, ratio
+from http_load import Load, under_load
+from measurements import Measurement, Measurements, median_of, median_ratio
+from prepared_service import keep_lists, list_of, port_of, prepared_state, running, warm_up
 from processes import ServiceProcess, processes_of
-from stage import keep_lists, list_of, port_of, running, stage, warm_up
-from wire_load import Load, under_load
 
 CONNECTIONS = 16
 GOAL = 1.6  # times the reads of one, where the clients and PostgreSQL have cores of their own
 CLOCK = os.sysconf("SC_CLK_TCK")
 
 
-def measure(quick: bool) -> Figures:
+def measure(quick: bool) -> Measurements:
     """One, two, one, two ...: noise hits both; every second run of each is on the same stage and database."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     costs: dict[int, list[float]] = {1: [], 2: []}
-    with stage(1000 if quick else 9_700, readers=100 if quick else 1000) as on:
-        requests = [list_of(user) for user in on.readers]
-        with running(on) as one, running(on, MATINEE_PROCESSES="2") as two:
-            keep_lists(one, on.readers)
+    with prepared_state(1000 if quick else 9_700, readers=100 if quick else 1000) as prepared:
+        requests = [list_of(user) for user in prepared.readers]
+        with running(prepared) as one, running(prepared, MATINEE_PROCESSES="2") as two:
+            keep_lists(one, prepared.readers)
             for process in (one, two):
                 warm_up(process, requests)
             for _ in range(2 if quick else 5):
@@ -31,12 +31,12 @@ def measure(quick: bool) -> Figures:
                     rates[count].append(seen.per_second())
                     costs[count].append((serving_seconds(process) - before) / len(seen.answered) * 1000)
     return {
-        "reads by one process": middle(rates[1], "/s", "more"),
-        "reads by two processes": middle(rates[2], "/s", "more"),
-        "two of one": ratio(rates[2], rates[1], "more", GOAL),
-        "CPU of a read, one process": middle(costs[1], "ms", "less"),
-        "CPU of a read, two processes": middle(costs[2], "ms", "less"),
-        "cores of this machine": Figure(float(os.cpu_count() or 1), ""),
+        "reads by one process": median_of(rates[1], "/s", "more"),
+        "reads by two processes": median_of(rates[2], "/s", "more"),
+        "two of one": median_ratio(rates[2], rates[1], "more", GOAL),
+        "CPU of a read, one process": median_of(costs[1], "ms", "less"),
+        "CPU of a read, two processes": median_of(costs[2], "ms", "less"),
+        "cores of this machine": Measurement(float(os.cpu_count() or 1), ""),
     }
 
 

@@ -1,6 +1,6 @@
 """One model of `compare.py`, trained in this process; prints what that took as JSON on the last line.
 
-python benchmarks/compare_run.py SPLIT MODULE FUNCTION SEED LISTS
+python benchmarks/compare_one_model.py SPLIT MODULE FUNCTION SEED LISTS
 """
 
 import importlib
@@ -19,7 +19,7 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
-from contest import LeftOutError, Split, Train, Trained
+from compare_interface import LeftOutError, Split, Train, Trained
 from footprint import cpu_seconds, most_held
 
 from evaluation.protocol_result import LONGEST

@@ -36,7 +36,7 @@ class Load:
 
 
 @dataclass
-class Seen:
+class LoadResult:
     """What came back.
 
     Attributes:
@@ -67,20 +67,20 @@ def send(method: str, path: str, body: str) -> bytes:
     return f"{method} {path} HTTP/1.1\r\n{fields}\r\n\r\n{body}".encode()
 
 
-def under_load(load: Load) -> Seen:
+def under_load(load: Load) -> LoadResult:
     """Carry out a load in a process of its own. Raises `RuntimeError` unless every answer was 2xx."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return checked(pool.submit(carry_out, load).result())
 
 
-def checked(seen: Seen) -> Seen:
+def checked(seen: LoadResult) -> LoadResult:
     """Raises `RuntimeError` unless every answer was 2xx."""
     if seen.refused or not seen.answered:
         raise RuntimeError(f"{len(seen.refused)} requests were refused, the first with {seen.refused[:1]}")
     return seen
 
 
-def carry_out(load: Load) -> Seen:
+def carry_out(load: Load) -> LoadResult:
     """Send and collect until the time is over; to be run in a process of its own."""
     return Generator(load).go()
 
@@ -89,14 +89,14 @@ class Generator:
     """The connections of one load, and the requests that wait for one of them."""
 
     def __init__(self, load: Load) -> None:
-        self._load, self._seen = load, Seen()
+        self._load, self._seen = load, LoadResult()
         self._next = 0
         self._selector = selectors.EpollSelector()
-        self._free: deque[Wire] = deque(Wire(load.port) for _ in range(load.connections))
+        self._free: deque[RawConnection] = deque(RawConnection(load.port) for _ in range(load.connections))
         for wire in self._free:
             self._selector.register(wire.socket, selectors.EVENT_READ, wire)
 
-    def go(self) -> Seen:
+    def go(self) -> LoadResult:
         self._began = time.perf_counter()
         end = self._began + self._load.seconds
         while (now := time.perf_counter()) < end or self._busy():
@@ -129,7 +129,7 @@ class Generator:
             self._free.popleft().send(self._load.requests[self._next % len(self._load.requests)], meant)
             self._next += 1
 
-    def _collect(self, wire: "Wire") -> None:
+    def _collect(self, wire: "RawConnection") -> None:
         if wire.collect():
             now = time.perf_counter()
             self._seen.answered.append(now - self._began)
@@ -139,7 +139,7 @@ class Generator:
             self._free.append(wire)
 
 
-class Wire:
+class RawConnection:
     """One connection, with at most one request under way."""
 
     def __init__(self, port: int) -> None:
@@ -172,10 +172,10 @@ def _length(head: bytes) -> int:
     return int(lower[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
 
 
-class Kept(Wire):
+class KeepAliveConnection(RawConnection):
     """A connection on which one request follows another."""
 
-    def __enter__(self) -> "Kept":
+    def __enter__(self) -> "KeepAliveConnection":
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -27,7 +27,7 @@ DRAWS = 4  # for each movie that is still missing; a quarter of them suits
 
 
 @dataclass(frozen=True)
-class People:
+class UserTraits:
     """What is true of u people: taste p [u, d], and by how much each rates above others [u]."""
 
     taste: Floats
@@ -35,7 +35,7 @@ class People:
 
 
 @dataclass(frozen=True)
-class World:
+class MovieTraits:
     """What is true of f movies: how well known (sums to 1), how good, and q [f, d], whom they suit."""
 
     known: npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ class World:
         return self.known * _accepts(self.suits @ taste)
 
     def watched(
-        self, people: People, counts: Index, rng: np.random.Generator
+        self, people: UserTraits, counts: Index, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Who watches what: columns (person, movie), by person, `counts` [u] different movies each."""
         heavy = counts > len(self) // HEAVY
@@ -65,7 +65,7 @@ class World:
         order = np.argsort(person, kind="stable")
         return person[order], movie[order]
 
-    def rated(self, people: People, person: Index, movie: Index, rng: np.random.Generator) -> Floats:
+    def rated(self, people: UserTraits, person: Index, movie: Index, rng: np.random.Generator) -> Floats:
         """How they rate what they watched, in halves from .5 to 5."""
         raw = MEAN + people.bias[person] + self.quality[movie] + OF_TASTE * self._suiting(people, person, movie)
         raw += rng.normal(0, NOISE, len(person)).astype(np.float32)
@@ -78,7 +78,7 @@ class World:
         return rng.permutation(np.argpartition(-keys, count)[:count])
 
     def _movie_by_movie(
-        self, people: People, counts: Index, rng: np.random.Generator
+        self, people: UserTraits, counts: Index, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The same by meeting movies until enough were found that suit and are new."""
         reach = np.cumsum(self.known)
@@ -94,24 +94,24 @@ class World:
             missing -= np.bincount(new // len(self), minlength=len(counts))
         return found // len(self), found % len(self)
 
-    def _suiting(self, people: People, person: Index, movie: Index) -> Floats:
+    def _suiting(self, people: UserTraits, person: Index, movie: Index) -> Floats:
         """p_u . q_i for pairs [n]."""
         together: Floats = np.einsum("ij,ij->i", people.taste[person], self.suits[movie])
         return together
 
 
-def make_world(movies: int, rng: np.random.Generator) -> World:
+def draw_movies(movies: int, rng: np.random.Generator) -> MovieTraits:
     """So many movies, the best known first."""
     known = np.exp(-DROP * ((np.arange(movies) + 0.5) / movies) ** BEND)
     suits = rng.normal(size=(movies, DIMENSIONS)) * _strengths()
     quality = rng.normal(0.1, OF_MOVIE, movies)
-    return World(known / known.sum(), quality.astype(np.float32), suits.astype(np.float32))
+    return MovieTraits(known / known.sum(), quality.astype(np.float32), suits.astype(np.float32))
 
 
-def make_people(count: int, rng: np.random.Generator) -> People:
+def draw_users(count: int, rng: np.random.Generator) -> UserTraits:
     """So many people."""
     taste = rng.normal(size=(count, DIMENSIONS))
-    return People(taste.astype(np.float32), rng.normal(0, OF_PERSON, count).astype(np.float32))
+    return UserTraits(taste.astype(np.float32), rng.normal(0, OF_PERSON, count).astype(np.float32))
 
 
 def activity(people: int, ratings: int, movies: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

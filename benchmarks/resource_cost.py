@@ -33,7 +33,7 @@ class Cost:
 
 
 @contextmanager
-def costing() -> Iterator[Cost]:
+def measure_cost() -> Iterator[Cost]:
     """The cost of the block, of this process and all it starts."""
     cost, over = Cost(), threading.Event()
     looks = [look_at(os.getpid())]

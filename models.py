@@ -33,6 +33,11 @@ def rating_in_range(column: str) -> str:
     return f"{column} BETWEEN 0.5 AND 5"
 
 
+def readable_time(column: str) -> str:
+    """Return the condition that Python's datetime can hold a time, in whichever time zone a session shows it."""
+    return f"{column} BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'"
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar = {
@@ -78,6 +83,7 @@ class User(Base):
         CheckConstraint(f"id BETWEEN 1 AND {LAST_USER_ID}", "id"),
         CheckConstraint("foretold_version BETWEEN 0 AND history_version", "foretold_version"),
         CheckConstraint("length(idempotency_key) BETWEEN 1 AND 255", "idempotency_key"),
+        CheckConstraint(readable_time("created_at"), "created_at"),
         Index(
             "uq_users_idempotency_key",
             "idempotency_key",
@@ -101,6 +107,7 @@ class View(Base):
     __tablename__ = "views"
     __table_args__ = (
         CheckConstraint(f"{rating_in_range('rating')} AND rating * 2 = floor(rating * 2)", "rating"),
+        CheckConstraint(readable_time("rated_at"), "rated_at"),
         Index("ix_views_movie_id", "movie_id", postgresql_include=["rating"]),  # how people rated one movie
     )
 

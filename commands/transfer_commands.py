@@ -1,4 +1,4 @@
-"""Commands that move people and their ratings in and out."""
+"""Commands that import and export users and their ratings."""
 
 import re
 from dataclasses import asdict
@@ -14,7 +14,7 @@ SOURCE = re.compile(r"[!-~]{1,32}", re.ASCII)
 
 def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     if not SOURCE.fullmatch(value):
-        raise click.BadParameter("give 1 to 32 letters, digits and signs of ASCII, without a space")
+        raise click.BadParameter("give 1 to 32 printable ASCII characters without a space")
     return value
 
 
@@ -32,17 +32,20 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     default="default",
     show_default=True,
     callback=_source,
-    help="The system whose user ids the file has; files of one system name the same people.",
+    help="The system that the user ids come from; files of one system name the same users.",
 )
-@click.option("--keep-ids", is_flag=True, help="The ids are ours, from an export; for a database without other users.")
-@click.option("--skip-bad", is_flag=True, help="Pass over lines that are wrong, instead of stopping at the first.")
+@click.option(
+    "--keep-ids", is_flag=True, help="Keep the user ids, of an export of ours; needs a database without other users."
+)
+@click.option("--skip-bad", is_flag=True, help="Skip bad lines instead of stopping at the first.")
 @click.pass_obj
 def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad: bool) -> CommandResult:
-    """Store the people and ratings in FILE: .jsonl or .ndjson, or .csv with MovieLens's columns, also as .gz.
+    """Store the users and ratings in FILE: .jsonl or .ndjson, or .csv with MovieLens's columns, also as .gz.
 
-    A line of JSON is {"user_id", "movie_id", "rating", "rated_at"}, or {"user_id", "created_at"} for a person. Of two
-    ratings of a movie by one person the later stays. Importing a file again does no harm, nor does an import that was
-    cut off. People get ids of ours; the same ones are found again by their --source and their id there.
+    A line of JSON is {"user_id", "movie_id", "rating", "rated_at"}, or {"user_id", "created_at"} for a user. A time is
+    like 2026-01-31T12:00:00Z and at most a day ahead. Of two ratings of a movie by one user the later stays. Importing
+    a file again does no harm, nor does an import that was cut off. Users get ids of ours; they are found again by their
+    --source and their id there.
     """
     from jobs.import_events import import_events
     from jobs.ingest import init_movie_table
@@ -53,13 +56,13 @@ def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad:
     return CommandResult(str(found), asdict(found))
 
 
-@command(examples=[("matinee export all.jsonl.gz", "All people and ratings, for any other program.")])
+@command(examples=[("matinee export all.jsonl.gz", "All users and ratings, for any other program.")])
 @click.argument("file", type=NEW_FILE)
 @click.pass_obj
 def export(context: Context, file: Path) -> CommandResult:
-    """Write all people and ratings, as of one moment, to FILE, as `import` reads it.
+    """Write all users and ratings, as of one moment, to FILE, in a format that `import` reads.
 
-    A .csv has ratings alone, with times in whole seconds; a .jsonl has everybody, and exact times.
+    A .csv has only ratings, with times in whole seconds; a .jsonl has all users, and exact times.
     """
     from jobs.export_events import export_events
 

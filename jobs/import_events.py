@@ -1,12 +1,13 @@
-"""People and ratings from a file, in batches each of which is stored whole or not at all."""
+"""Import users and ratings from a file, in batches each of which is stored whole or not at all."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.event_files import Bad, Event, EventsError, Person, kind_of, read
+from jobs.event_files import Event, EventsError, RatingEvent, UserEvent, kind_of, read
 from jobs.job_run import OUTAGE_SECONDS, retry
+from movielens.line_report import LineError
 from settings import LAST_USER_ID
 from storage import bulk_transfer, movies
 from storage.bulk_transfer import MergeCounts, TimedRating
@@ -15,9 +16,10 @@ from system.progress import progress
 
 log = logging.getLogger(__name__)
 
-BATCH = 10_000  # lines: whoever rates a movie waits while a batch with their ratings is stored
+BATCH = 10_000  # lines: a request that rates a movie waits while a batch with ratings of the same user is stored
 LARGEST_BATCH = 10 * BATCH
 BAD_LINES_SHOWN = 10
+Check = Callable[[Event], Event]
 
 
 @dataclass
@@ -31,64 +33,71 @@ class ImportCounts:
     bad: int = 0
 
     def add(self, merged: MergeCounts) -> None:
-        """Count a batch."""
-        self.people += merged.people
+        """Add the counts of a batch."""
+        self.people += merged.users
         self.created += merged.created
         self.replaced += merged.replaced
         self.unchanged += merged.unchanged
 
     def __str__(self) -> str:
         return (
-            f"{self.people:,} people made; {self.created:,} ratings new, {self.replaced:,} in place of an older one, "
-            f"{self.unchanged:,} changed nothing; {self.bad:,} bad lines passed over"
+            f"users created: {self.people:,}; ratings created: {self.created:,}, replaced by a later one: "
+            f"{self.replaced:,}, unchanged: {self.unchanged:,}; bad lines skipped: {self.bad:,}"
         )
 
 
 def import_events(database: Database, file: Path, source: str | None, skip_bad: bool) -> ImportCounts:
-    """Store what a file tells; importing it again, or one that was cut off, does no harm.
+    """Store the users and ratings of a file. Importing a file again, or one whose import was cut off, does no harm.
 
     Args:
-        source: where the people have their names, by which the same are found again; None if these are ids of ours,
-            to be kept in a database that has no other users.
+        source: the system that the user ids come from, by which the same users are found again; None if the ids are
+            ours and are to be kept, in a database that has no other users.
 
-    Raises `EventsError` for a file that is none, and for a bad line unless these are to be skipped: what comes before
-    its batch is stored then, and nothing of its batch.
+    Raises `EventsError` for a file of another kind, and for a bad line unless these are to be skipped: the batches
+    before it are stored then, and nothing of its own batch.
     """
     kind_of(file)
     with database.statement() as db:
         movie_ids = frozenset(movies.ids(db).tolist())
         if source is None and bulk_transfer.has_other_users(db):
-            raise EventsError("ids can be kept only where nobody has been made but by such an import; name a --source")
-    done = ImportCounts()
-    with progress(file.stat().st_size, f"reading {file.name}", unit="B") as advance:
-        lines = (
-            (number, _kept(event) if source is None else event) for number, event in read(file, movie_ids, advance)
-        )
-        for batch in batches(_good(file, lines, skip_bad, done)):
-            done.add(_store(database, batch, source))
-    return done
+            raise EventsError("--keep-ids needs a database whose users all come from such an import; name a --source")
+
+    def check(event: Event) -> Event:
+        if isinstance(event, RatingEvent) and event.movie_id not in movie_ids:
+            raise LineError(f"there is no movie {event.movie_id}")
+        return event if source is not None else _with_own_id(event)
+
+    counts = ImportCounts()
+    with progress(file.stat().st_size or None, f"reading {file.name}", unit="B") as advance:
+        for batch in batches(_good_events(file, advance, check, skip_bad, counts)):
+            counts.add(_store(database, batch, source))
+    return counts
 
 
-def _good(file: Path, lines: Iterable[tuple[int, Event | Bad]], skip_bad: bool, done: ImportCounts) -> Iterator[Event]:
-    for number, event in lines:
-        if not isinstance(event, Bad):
-            yield event
-        elif not skip_bad:
-            raise EventsError(
-                f"{file}: line {number}: {event.reason}. Correct it and import the file again: lines that are stored "
-                "already do no harm. --skip-bad passes bad lines over"
-            )
-        else:
-            done.bad += 1
-            if done.bad <= BAD_LINES_SHOWN:
-                log.warning("%s: line %d: %s", file, number, event.reason)
+def _good_events(
+    file: Path, advance: Callable[[int], object], check: Check, skip_bad: bool, counts: ImportCounts
+) -> Iterator[Event]:
+    for number, event in read(file, advance):
+        try:
+            if isinstance(event, LineError):
+                raise event
+            yield check(event)
+        except LineError as error:
+            if not skip_bad:
+                raise EventsError(
+                    f"{file}: line {number}: {error}. Correct it and import the file again: lines that are stored "
+                    "already do no harm. --skip-bad skips bad lines"
+                ) from error
+            counts.bad += 1
+            if counts.bad <= BAD_LINES_SHOWN:
+                log.warning("%s: line %d: %s", file, number, error)
 
 
 def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Batches that leave together what a file tells of one person in a row, so that it can be put in order of time."""
+    """Yield batches that keep consecutive lines of one user together, so that they can be sorted by time."""
     batch: list[Event] = []
     for event in events:
-        if len(batch) >= LARGEST_BATCH or (len(batch) >= BATCH and event.user != batch[-1].user):
+        if len(batch) >= LARGEST_BATCH or (len(batch) >= BATCH and event.user_id != batch[-1].user_id):
             yield batch
             batch = []
         batch.append(event)
@@ -97,21 +106,26 @@ def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
 
 
 def _store(database: Database, batch: list[Event], source: str | None) -> MergeCounts:
-    people = dict.fromkeys(event.user for event in batch) | {
-        event.user: event.made_at for event in batch if isinstance(event, Person)
+    joined = dict.fromkeys(event.user_id for event in batch) | {
+        event.user_id: event.created_at for event in batch if isinstance(event, UserEvent)
     }
-    ratings = [event for event in batch if isinstance(event, TimedRating)]
+    ratings = [
+        TimedRating(event.user_id, event.movie_id, event.rating, event.rated_at)
+        for event in batch
+        if isinstance(event, RatingEvent)
+    ]
 
     def store() -> MergeCounts:
         with database.background_transaction() as db:
-            return bulk_transfer.merge(db, people, ratings, source)
+            return bulk_transfer.merge(db, joined, ratings, source)
 
     return retry(store, OUTAGE_SECONDS)
 
 
-def _kept(event: Event | Bad) -> Event | Bad:
-    if isinstance(event, Bad):
-        return event
-    if event.user.isascii() and event.user.isdecimal() and 1 <= int(event.user) <= LAST_USER_ID:
-        return event._replace(user=str(int(event.user)))
-    return Bad(f"user_id {event.user!r} cannot be an id here: those are whole numbers from 1 to {LAST_USER_ID}")
+def _with_own_id(event: Event) -> Event:
+    """Return the event with its user id as this service writes it. Raises `LineError` if it cannot be an id here."""
+    name = event.user_id
+    if not (name.isascii() and name.isdecimal() and 1 <= int(name) <= LAST_USER_ID):
+        raise LineError(f"user_id {name!r} cannot be an id here: those are whole numbers from 1 to {LAST_USER_ID}")
+    event.user_id = str(int(name))
+    return event

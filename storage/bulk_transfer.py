@@ -1,4 +1,4 @@
-"""People and their ratings on the way in and out, many at a time."""
+"""Users and their ratings in bulk: import in batches, export by COPY."""
 
 import csv
 import io
@@ -13,41 +13,41 @@ from storage.errors import UserIdTakenError
 
 Kind = Literal["jsonl", "csv"]
 
-# A key of a request has no space in it, so these are never a client's; by them the same people are found again.
+# An imported user is found again by an idempotency key. A client's key has no space in it, so these never meet one.
 KEPT_ID_PREFIX, IMPORTED_ID_PREFIX = "keep", "import"
 CSV_HEADER = b"userId,movieId,rating,timestamp\n"
 
-# A nextval for each conflict would use up ids, so that those who are there already are left out first.
-_MAKE = """
+# Users that exist are left out before the insert, since each conflict would use up an id of the sequence.
+_CREATE = """
     INSERT INTO users ({columns}) OVERRIDING {whose} VALUE
     SELECT {values} FROM unnest(CAST(:keys AS text[]), CAST(:made AS timestamptz[])) WITH ORDINALITY
         AS sent (key, made, place)
     WHERE NOT EXISTS (SELECT FROM users WHERE idempotency_key = key)
     ORDER BY place ON CONFLICT DO NOTHING
 """
-_MAKE_NAMED = text(
-    _MAKE.format(columns="idempotency_key, created_at", whose="USER", values="key, coalesce(made, now())")
+_CREATE_IMPORTED = text(
+    _CREATE.format(columns="idempotency_key, created_at", whose="USER", values="key, coalesce(made, now())")
 )
-_MAKE_KEPT = text(
-    _MAKE.format(
+_CREATE_KEPT = text(
+    _CREATE.format(
         columns="id, idempotency_key, created_at",
         whose="SYSTEM",
         values=f"CAST(substr(key, {len(KEPT_ID_PREFIX) + 2}) AS integer), key, coalesce(made, now())",
     )
 )
-_DATE = text("""
+_SET_CREATED_AT = text("""
     UPDATE users SET created_at = made
     FROM unnest(CAST(:keys AS text[]), CAST(:made AS timestamptz[])) AS sent (key, made)
     WHERE idempotency_key = key AND created_at <> made
 """)
 _LOCK = text("SELECT idempotency_key, id FROM users WHERE idempotency_key = ANY(:keys) ORDER BY id FOR NO KEY UPDATE")
-_PASS = text("""
+_MOVE_SEQUENCE = text("""
     SELECT setval(pg_get_serial_sequence('users', 'id'), :last)
     WHERE :last > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0))
 """)
 
-# Of two ratings of a movie the later in time stays, of two of the same time the one that is there, or the later line.
-# What is there is looked up row by row: a plain join reads all views there are for every batch.
+# Of two ratings of a movie the later in time stays; of two with the same time the stored one, or the later line.
+# The stored ratings are looked up row by row (LATERAL): a plain join reads the whole table for every batch.
 _MERGE = text("""
     WITH newest AS (
         SELECT DISTINCT ON (user_id, movie_id) *, count(*) OVER (PARTITION BY user_id, movie_id) > 1 AS again
@@ -77,7 +77,7 @@ _MERGE = text("""
 """)
 
 _MOMENT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-_PEOPLE_JSON = f"""
+_USERS_JSON = f"""
     SELECT format('{{"user_id": %s, "created_at": "%s"}}', id, {_MOMENT.format("created_at")}) FROM users ORDER BY id
 """  # noqa: S608 - no part of it comes from outside
 _RATINGS = "FROM views ORDER BY user_id, rated_at, version, movie_id"
@@ -91,7 +91,7 @@ _RATINGS_CSV = f"""
 
 
 class TimedRating(NamedTuple):
-    """A rating that somebody gave at a time; `user` is what they are called where it comes from."""
+    """A rating with its time; `user` is the user's id in the system it comes from."""
 
     user: str
     movie_id: int
@@ -100,16 +100,16 @@ class TimedRating(NamedTuple):
 
 
 class MergeCounts(NamedTuple):
-    """How many people were made, and how many ratings are new, replaced an older one, and changed nothing."""
+    """How many users were created, and how many ratings are new, replaced an older one, or changed nothing."""
 
-    people: int
+    users: int
     created: int
     replaced: int
     unchanged: int
 
 
 def has_other_users(db: Connection) -> bool:
-    """Whether there are users who did not come with `keep_ids`."""
+    """Return whether any user was not imported with their own id."""
     statement = text(
         "SELECT EXISTS (SELECT FROM users WHERE idempotency_key IS NULL OR idempotency_key NOT LIKE :kept)"
     )
@@ -117,44 +117,42 @@ def has_other_users(db: Connection) -> bool:
 
 
 def merge(
-    db: Connection, people: Mapping[str, datetime | None], ratings: Sequence[TimedRating], source: str | None
+    db: Connection, joined: Mapping[str, datetime | None], ratings: Sequence[TimedRating], source: str | None
 ) -> MergeCounts:
-    """Add people who are not there yet, and ratings that are newer than what is there; repeating it changes nothing.
+    """Create users that do not exist and store ratings that are newer than the stored ones. Repeating it does no harm.
 
     `db` must be a transaction.
 
     Args:
-        people: everyone who has a rating, and others; when each was made, None if that is not known.
-        source: where the people have their names; None if these are to be their ids here.
+        joined: when each user joined, None if that is not known; at least all users of `ratings`.
+        source: the system that the user ids come from; None if they are to be the ids here.
 
-    Raises `UserIdTakenError` if somebody else has such an id.
+    Raises `UserIdTakenError` if another user has such an id.
     """
-    keys = {
-        user: f"{IMPORTED_ID_PREFIX} {source} {user}" if source is not None else f"{KEPT_ID_PREFIX} {user}"
-        for user in people
-    }
-    made = _make(db, list(keys.values()), list(people.values()), source is None)
-    # in the order of ids, since of two that lock many in different orders one would be ended
+    prefix = KEPT_ID_PREFIX if source is None else f"{IMPORTED_ID_PREFIX} {source}"
+    keys = {user: f"{prefix} {user}" for user in joined}
+    created_users = _create(db, list(keys.values()), list(joined.values()), source is None)
+    # locked in the order of ids: two transactions that lock many users in different orders would deadlock
     found = db.execute(_LOCK, {"keys": list(keys.values())}).all()
     ids = {row.idempotency_key: row.id for row in found}
     if len(ids) < len(keys):
         raise UserIdTakenError(*(user for user, key in keys.items() if key not in ids))
-    _arrive(db, ((ids[keys[rated.user]], *rated[1:3], rated.at.isoformat()) for rated in ratings))
+    _copy_to_temporary(db, ((ids[keys[rated.user]], *rated[1:3], rated.at.isoformat()) for rated in ratings))
     created, replaced = db.execute(_MERGE).one()
-    return MergeCounts(made, created, replaced, len(ratings) - created - replaced)
+    return MergeCounts(created_users, created, replaced, len(ratings) - created - replaced)
 
 
-def _make(db: Connection, keys: list[str], made: list[datetime | None], keep_ids: bool) -> int:
+def _create(db: Connection, keys: list[str], made: list[datetime | None], keep_ids: bool) -> int:
     values = {"keys": keys, "made": made}
-    if keep_ids:  # the sequence goes first, so that nobody who is made meanwhile gets one of these ids
-        db.execute(_PASS, {"last": max(int(key.removeprefix(KEPT_ID_PREFIX)) for key in keys)})
-    count: int = db.execute(_MAKE_KEPT if keep_ids else _MAKE_NAMED, values).rowcount
-    db.execute(_DATE, values)
+    if keep_ids:  # the sequence is moved first, so that no user created meanwhile gets one of these ids
+        db.execute(_MOVE_SEQUENCE, {"last": max(int(key.removeprefix(KEPT_ID_PREFIX)) for key in keys)})
+    count: int = db.execute(_CREATE_KEPT if keep_ids else _CREATE_IMPORTED, values).rowcount
+    db.execute(_SET_CREATED_AT, values)
     return count
 
 
-def _arrive(db: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Put rows of (user_id, movie_id, rating, rated_at) where the rest of the transaction finds them, with numbers."""
+def _copy_to_temporary(db: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Copy rows of (user_id, movie_id, rating, rated_at), numbered, to a temporary table of this transaction."""
     db.execute(
         text("""
             CREATE TEMPORARY TABLE arrived (
@@ -170,16 +168,16 @@ def _arrive(db: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
 
 
 def count(db: Connection, kind: Kind) -> int:
-    """How many lines `write` writes."""
-    people = "(SELECT count(*) FROM users)" if kind == "jsonl" else "0"
-    return int(db.execute(text(f"SELECT {people} + (SELECT count(*) FROM views)")).scalar_one())  # noqa: S608
+    """Return the number of lines that `write` writes."""
+    users = "(SELECT count(*) FROM users)" if kind == "jsonl" else "0"
+    return int(db.execute(text(f"SELECT {users} + (SELECT count(*) FROM views)")).scalar_one())  # noqa: S608
 
 
 def write(db: Connection, kind: Kind, file: IO[bytes]) -> None:
-    """Write everybody and every rating, by user and time; `db` must be a `Database.snapshot`."""
+    """Write every user and every rating, by user and time; `db` must be a `Database.snapshot`."""
     if kind == "csv":
         file.write(CSV_HEADER)
         copy_out(db, _RATINGS_CSV, file)
     else:
-        for query in (_PEOPLE_JSON, _RATINGS_JSON):
+        for query in (_USERS_JSON, _RATINGS_JSON):
             copy_out(db, query, file, "FORMAT text")  # no line has anything that this would escape

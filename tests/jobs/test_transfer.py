@@ -1,8 +1,10 @@
-"""People and ratings in and out of files: the same comes back, nothing is stored twice, and what is wrong is named."""
+"""Import and export of users and ratings: the same comes back, nothing is stored twice, and bad lines are named."""
 
 import gzip
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from jobs import import_events as importing
 from jobs.event_files import EventsError
 from jobs.export_events import export_events
 from jobs.import_events import ImportCounts, import_events
+from movielens.line_report import DatasetError
 from recommender import Recommender
 from storage import bulk_transfer, user_ratings
 from storage.database import Database
@@ -56,7 +59,7 @@ def stored(database: Database) -> Rows:
         ))]  # fmt: skip
 
 
-def people(database: Database) -> Rows:
+def all_users(database: Database) -> Rows:
     with database.statement() as db:
         return [tuple(row) for row in db.execute(text("SELECT id, history_version FROM users ORDER BY id"))]
 
@@ -67,7 +70,7 @@ def bring(database: Database, file: Path, source: str | None = "there", skip_bad
 
 def csv_file(folder: Path, *lines: str, name: str = "events.csv") -> Path:
     file = folder / name
-    file.write_text("\n".join(["userId,movieId,rating,timestamp", *lines, ""]))
+    file.write_bytes("\n".join(["userId,movieId,rating,timestamp", *lines, ""]).encode())
     return file
 
 
@@ -102,10 +105,10 @@ def test_what_is_exported_and_imported_is_the_same(
     assert list(out.parent.iterdir()) == [out]
     assert [row[:3] for row in stored(elsewhere)] == [row[:3] for row in stored(database)]
     if "csv" in name.lower():
-        assert [one[0] for one in people(elsewhere)] == [1, 3]  # of 2 there is no rating to tell
+        assert [one[0] for one in all_users(elsewhere)] == [1, 3]  # of 2 there is no rating to tell
     else:
         assert [row[3] for row in stored(elsewhere)] == [row[3] for row in stored(database)]
-        assert [one[0] for one in people(elsewhere)] == [1, 2, 3]
+        assert [one[0] for one in all_users(elsewhere)] == [1, 2, 3]
     assert new_user(elsewhere) == 4
 
 
@@ -136,7 +139,7 @@ def test_a_service_exports_one_moment(database: Database, tmp_path: Path, monkey
 # whose
 
 
-def test_people_are_found_again_by_their_id_and_its_source(database: Database, tmp_path: Path) -> None:
+def test_users_are_found_again_by_their_id_and_its_source(database: Database, tmp_path: Path) -> None:
     file = csv_file(tmp_path, f"7,{IDS[0]},4.0,1000", f"8,{IDS[0]},3.0,1000")
     own = new_user(database, {IDS[5]: 5.0})
     assert bring(database, file) == ImportCounts(people=2, created=2)
@@ -146,7 +149,7 @@ def test_people_are_found_again_by_their_id_and_its_source(database: Database, t
         tmp_path, rated(7, IDS[1]), rated("seven", IDS[1]), {"user_id": "x", "created_at": "2020-01-01T00:00Z"}
     )
     assert bring(database, more) == ImportCounts(people=2, created=2)
-    assert [one[0] for one in people(database)] == [own, 2, 3, 4, 5, 6, 7]
+    assert [one[0] for one in all_users(database)] == [own, 2, 3, 4, 5, 6, 7]
     assert [row[:2] for row in stored(database)][:4] == [(1, IDS[5]), (2, IDS[0]), (2, IDS[1]), (3, IDS[0])]
 
 
@@ -154,7 +157,7 @@ def test_ids_are_kept_only_where_nobody_else_has_any(database: Database, tmp_pat
     file = csv_file(tmp_path, f"17,{IDS[0]},4.0,1000")
     assert bring(database, file, source=None).people == 1
     assert bring(database, file, source=None) == ImportCounts(unchanged=1)
-    assert people(database) == [(17, 1)]
+    assert all_users(database) == [(17, 1)]
     assert new_user(database) == 18
     with pytest.raises(EventsError, match="--source"):
         bring(database, file, source=None)
@@ -164,7 +167,7 @@ def test_an_id_that_was_given_away_meanwhile_is_nobody_elses(database: Database)
     user = new_user(database)
     with pytest.raises(UserIdTakenError, match=f"user {user} "), database.background_transaction() as db:
         bulk_transfer.merge(db, {str(user): None, "40": None}, [], None)
-    assert people(database) == [(user, 0)]
+    assert all_users(database) == [(user, 0)]
 
 
 @pytest.mark.parametrize("user", ["0", "-1", "2146483648", "x", "1.0"])
@@ -186,7 +189,7 @@ def test_of_two_ratings_of_a_movie_the_later_stays(database: Database, tmp_path:
         (1, IDS[1], 3, 500, 2, False),
         (1, IDS[2], 1, 501, 4, True),
     ]
-    assert people(database) == [(1, 4)]
+    assert all_users(database) == [(1, 4)]
 
 
 def test_a_history_is_in_the_order_of_time(database: Database, tmp_path: Path) -> None:
@@ -213,24 +216,41 @@ BAD = {
     "a rating is": f"1,{IDS[0]},4.25,1000",
     "from 0.5 to 5": f"1,{IDS[0]},5.5,1000",
     "multiple of 0.5": f"1,{IDS[0]},nan,1000",
+    "rating: a": f"1,{IDS[0]},0_5,1000",
     "there is no movie 3": "1,3,4.0,1000",
-    "not a whole number": "1,x,4.0,1000",
-    "not a time in seconds": f"1,{IDS[0]},4.0,1e99",
-    "3 columns": f"1,{IDS[0]},4.0",
-    "user_id": f",{IDS[0]},4.0,1000",
+    "movieId: not a whole number": "1,x,4.0,1000",
+    "timestamp: not a whole number": f"1,{IDS[0]},4.0,1e99",
+    "out of range": f"1,{IDS[0]},4.0,253402300800",
+    "before 0001-01-02": f"1,{IDS[0]},4.0,-62135596800",
+    "timestamp: in the future": f"1,{IDS[0]},4.0,253402300799",
+    "3 fields": f"1,{IDS[0]},4.0",
+    "userId": f",{IDS[0]},4.0,1000",
+    "userId: neither": f"\0,{IDS[0]},4.0,1000",
+    "stray quote or carriage return": f"1\r,{IDS[0]},4.0,1000",
+    "not a line of CSV": f'"1,{IDS[0]},4.0,1000',
+    "longer than": f"{'1' * 70_000},{IDS[0]},4.0,1000",
 }
 BAD_JSON = {
-    "Expecting": "{",
-    "not a JSON object": "[1]",
+    "Invalid JSON": "{",
+    "valid dictionary|an object": "[1]",
+    "recursion": "[" * 60_000,
     "user_id": rated(True, IDS[0]),
     "1 to 150": rated("x" * 151, IDS[0]),
+    "user_id: neither": rated(10**3999, IDS[0]),
+    "hex escape": rated("\ud800", IDS[0]),
     "movie_id": rated(1, IDS[0]) | {"movie_id": "1"},
     "no movie": rated(1, 1),
-    "a rating": rated(1, IDS[0]) | {"rating": "4"},
-    "multiple": {"user_id": 1, "movie_id": IDS[0]},
-    "rated_at": rated(1, IDS[0], at="yesterday"),
-    "zone": rated(1, IDS[0], at="2026-01-31T12:00:00"),
-    "created_at": {"user_id": 1},
+    "valid number": rated(1, IDS[0]) | {"rating": "4"},
+    "rating: Field required": {"user_id": 1, "movie_id": IDS[0]},
+    "rated_at: not a time": rated(1, IDS[0], at="yesterday"),
+    "no time zone": rated(1, IDS[0], at="2026-01-31T12:00:00"),
+    "rated_at: out of range": rated(1, IDS[0], at="0001-01-01T00:00:00+15:00"),
+    "rated_at: before": rated(1, IDS[0], at="0001-01-01T00:00:00-15:00"),
+    "out of range": rated(1, IDS[0], at="9999-12-31T23:59:59-15:00"),
+    "rated_at: in the future": rated(1, IDS[0], at="2100-01-01T00:00:00Z"),
+    "created_at: Field required": {"user_id": 1},
+    "created_at: in the future": {"user_id": 1, "created_at": "2100-01-01T00:00:00Z"},
+    "created_at: out of range": {"user_id": 1, "created_at": "0001-01-01T00:00:00+15:00"},
 }
 
 
@@ -244,7 +264,7 @@ def test_a_bad_line_is_named_and_nothing_of_its_batch_is_stored(
         file = json_file(tmp_path, rated(1, IDS[0]), "", BAD_JSON[reason], rated(2, IDS[0]))
     with pytest.raises(EventsError, match=f"{file.name}: line 3: .*{reason}"):
         bring(database, file)
-    assert people(database) == []
+    assert all_users(database) == []
     assert bring(database, file, skip_bad=True) == ImportCounts(people=2, created=2, bad=1)
 
 
@@ -255,8 +275,8 @@ def test_what_comes_before_a_bad_batch_is_stored_and_the_rest_after_it_is_mended
     lines = [f"{user},{IDS[n]},4.0,{1000 - n}" for user in (1, 2, 3) for n in range(4)]
     with pytest.raises(EventsError, match="line 11: "):
         bring(database, csv_file(tmp_path, *lines[:9], "3,1,1,1", *lines[9:]))
-    assert people(database) == [(1, 4), (2, 4)]
-    assert [row[1] for row in stored(database)][:4] == IDS[3::-1]  # a person is not torn apart, or it were no order
+    assert all_users(database) == [(1, 4), (2, 4)]
+    assert [row[1] for row in stored(database)][:4] == IDS[3::-1]  # the ratings of one user stay together, to be sorted
     assert bring(database, csv_file(tmp_path, *lines)) == ImportCounts(people=1, created=4, unchanged=8)
 
 
@@ -273,17 +293,31 @@ def test_a_packed_file_that_is_cut_short_is_noticed(database: Database, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("events.txt", "", "call it .jsonl"),
-        ("events.csv", "user,movie\n", "has no column userId, movieId, rating, timestamp"),
-        ("events.jsonl", "x" * 70_000, "more than 65,536 bytes"),
+        ("events.txt", "", "must end in .jsonl"),
+        ("events.csv", "user,movie\n", "lacks the columns userId, .*It has user, movie; an import needs userId, mov"),
+        ("events.csv", "userId,movieId,rating,timestamp\r1,2,4.0,5\r", "a carriage return alone"),
+        ("events.jsonl", "\ufeff{}".encode("utf-16"), "is UTF-16"),
+        ("events.jsonl", "x" * 70_000, "longer than 65,535 bytes"),
     ],
 )
 def test_a_file_of_something_else_is_refused(
-    name: str, content: str, told: str, database: Database, tmp_path: Path
+    name: str, content: str | bytes, told: str, database: Database, tmp_path: Path
 ) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(EventsError, match=told):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DatasetError, match=told):
         bring(database, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["events.csv", "events.jsonl", "events.csv.gz"])
+def test_a_byte_order_mark_is_passed_over_and_a_pipe_is_read(name: str, database: Database, tmp_path: Path) -> None:
+    content = (
+        f"userId,movieId,rating,timestamp\r\n7,{IDS[0]},4.0,1000\r\n" if "csv" in name else json.dumps(rated(7, IDS[0]))
+    )
+    data = f"\ufeff{content}".encode()
+    os.mkfifo(tmp_path / name)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit((tmp_path / name).write_bytes, gzip.compress(data) if name.endswith(".gz") else data)
+        assert bring(database, tmp_path / name) == ImportCounts(people=1, created=1)
 
 
 def test_an_export_that_fails_leaves_what_was_there(
@@ -308,9 +342,9 @@ def test_an_operator_moves_everybody_by_command(database_url: str, database: Dat
     operator = Operator({"DATABASE_URL": database_url})
     file = csv_file(tmp_path, f"1,{IDS[0]},4.0,1000", f"1,{IDS[1]},9,1000")
     assert f"{file}: line 3: " in operator.refused("import", str(file))
-    assert "1 people made; 1 ratings new" in operator.says("import", str(file), "--skip-bad")
+    assert "users created: 1; ratings created: 1," in operator.says("import", str(file), "--skip-bad")
     assert "2 lines are in" in operator.says("export", str(tmp_path / "out.ndjson"))
-    assert "1 people made; 1 ratings new" in operator.says("import", str(tmp_path / "out.ndjson"), "--source", "ours")
+    assert "users created: 1; ratings" in operator.says("import", str(tmp_path / "out.ndjson"), "--source", "ours")
     for arguments in (("import", str(file), "--source", "a b"), ("export", str(tmp_path / "none" / "out.csv"))):
         assert operator.run(*arguments).returncode == 2
-    assert "call it .jsonl" in operator.refused("export", str(tmp_path / "out.parquet"))
+    assert "must end in .jsonl" in operator.refused("export", str(tmp_path / "out.parquet"))

@@ -6,6 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from models import Base
 from storage.database import Database
@@ -118,3 +119,18 @@ def test_lists_of_no_generation_are_not_in_the_way_down(empty: Database) -> None
         db.execute(text("INSERT INTO recommendations VALUES (1, 9, 0, ARRAY[6, 5], ARRAY[4.5, 4])"))
     empty.migrate("base")
     assert tables(empty) == set()
+
+
+def test_times_that_python_cannot_read_are_moved_and_refused_from_then_on(empty: Database) -> None:
+    empty.migrate("0005")
+    with empty.statement() as db:
+        db.execute(text("INSERT INTO users (created_at) VALUES ('infinity'), ('0044-03-15 BC'), ('2026-01-31Z')"))
+    empty.migrate()
+    with empty.statement() as db:
+        assert [at.year for at in db.execute(text("SELECT created_at FROM users ORDER BY id")).scalars()] == [
+            9999,
+            1,
+            2026,
+        ]
+    with pytest.raises(IntegrityError, match="ck_users_created_at"), empty.statement() as db:
+        db.execute(text("UPDATE users SET created_at = 'infinity'"))

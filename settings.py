@@ -1,25 +1,31 @@
 """Every setting of Matinee: its name, default, parser and one sentence of help.
 
-This is the only module that reads the environment and ``.env``. A name set in the environment wins over
-the same name in ``.env``; a bad value raises `SettingsError`, which names the setting and says what it takes.
+This is the only module that reads settings from the environment and ``.env``; the environment wins. A bad value raises
+`SettingsError`, which names the setting and says what it takes.
 """
 
 import ipaddress
+import logging
 import os
-import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from system.setting_values import (
+    heap_size,
+    host_names,
+    key,
+    number,
+    one_of,
+    postgres_url,
+    rate,
+    spark_conf,
+    spark_master,
+    whole,
+)
+
 ROOT = Path(__file__).resolve().parent
-POSTGRES_URL = re.compile(r"(postgres|postgresql(\+psycopg2)?)://(.*@)?(\[[^]]*\]|[^][/:?@ ]*)(:\d{1,5})?([/?].*)?")
-PASSWORD = re.compile(r":[^:@/]+@")
-KEY = re.compile(r"[!-~]{16,512}")
-RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
-SPARK_WORD = re.compile(r"spark\.[\w.-]+=.*", re.ASCII)
-HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 USER_OFFSET = 1_000_000  # what our users' ids are raised by in training; MovieLens's lie below it
 LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # raised so, it must still be an int32
 T = TypeVar("T")
@@ -36,80 +42,17 @@ def setting(name: str, default: T, parse: Callable[[str], T], help: str, *, secr
     return declared
 
 
-def one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.strip().isdecimal() or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def postgres_url(text: str) -> str:
-    if not POSTGRES_URL.fullmatch(text):
-        raise ValueError("a URL like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    return text
-
-
-def key(text: str) -> str:
-    if not KEY.fullmatch(text):
-        raise ValueError("16 to 512 letters, digits and signs of ASCII, without a space")
-    return text
-
-
-def rate(text: str) -> str:
-    if not RATE.fullmatch(text):
-        raise ValueError("a number of requests and a time, like 600/minute (second, minute, hour, day), or off")
-    return text
-
-
-def host_names(text: str) -> str:
-    names = [name.strip().lower() for name in text.split(",")]
-    if not all(HOST_NAME.fullmatch(name) for name in names):
-        raise ValueError("names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
-    return ",".join(names)
-
-
 def folder(text: str) -> Path:
-    """A path; a relative one is taken from the project's folder, so that it means the same from anywhere."""
-    return (ROOT / Path(text).expanduser()).resolve()
+    """Return a path; a relative one starts at the project's folder, so that it means the same from anywhere."""
+    try:
+        return (ROOT / Path(text).expanduser()).resolve()
+    except RuntimeError:
+        raise ValueError("a path without ~: this account has no home folder") from None
 
 
 def folder_or_url(text: str) -> str:
-    """A URL as it is, or a path as `folder` takes it."""
+    """Return a URL as it is, or a path as `folder` reads it."""
     return text if "://" in text else str(folder(text))
-
-
-def spark_conf(text: str) -> str:
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        words = [text]
-    if not all(SPARK_WORD.fullmatch(word) for word in words):
-        raise ValueError('words like spark.driver.port=7078, with quotes around one that has a space: "spark.x=a b"')
-    return text
 
 
 @dataclass(frozen=True)
@@ -169,25 +112,32 @@ class Settings:
     state_dir: Path = setting(
         "MATINEE_STATE_DIR", ROOT / "var", folder, "Where the embedded database, datasets and Spark keep their files."
     )
-    database_url: str = setting("DATABASE_URL", "", postgres_url, "A PostgreSQL to use; unset: the embedded server.")
+    database_url: str = setting(
+        "DATABASE_URL", "", postgres_url, "A PostgreSQL to use; unset: the embedded server.", secret=True
+    )
     dataset: str = setting(
         "MATINEE_DATASET", "", str, "A MovieLens set by name, or a folder that holds one; unset: ml-latest-small."
     )
     retrain_minutes: float = setting(
         "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between retrains; 0: never by itself."
     )
-    spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", str, "The Spark master that trains.")
+    spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", spark_master, "The Spark master that trains.")
     spark_driver_memory: str = setting(
-        "MATINEE_SPARK_DRIVER_MEMORY", "2g", str, "Heap of the Spark driver; from 10 million ratings on 3g."
+        "MATINEE_SPARK_DRIVER_MEMORY", "2g", heap_size, "Heap of the Spark driver; from 10 million ratings on 3g."
     )
     spark_storage: str = setting(
         "MATINEE_SPARK_STORAGE",
         "",
         folder_or_url,
         "A folder or URL that driver and executors share; unset: the state folder.",
+        secret=True,  # a URL may hold a key
     )
     spark_conf: str = setting(
-        "MATINEE_SPARK_CONF", "", spark_conf, "Spark's own settings: spark.driver.port=7078 spark.executor.memory=4g."
+        "MATINEE_SPARK_CONF",
+        "",
+        spark_conf,
+        "Spark's own settings: spark.driver.port=7078 spark.executor.memory=4g.",
+        secret=True,  # spark.authenticate.secret is one of them
     )
     spark_wait_seconds: float = setting(
         "MATINEE_SPARK_WAIT_SECONDS", 120.0, number(1, 86400), "How long a training goes on without any executor."
@@ -242,15 +192,13 @@ def setting_rows() -> list[tuple[str, Any, str]]:
 
 
 def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", params: Path | None = None) -> Settings:
-    """Read the settings once; those of the file `params`, as `cli.py tune` writes it, win over all others.
+    """Read the settings once; those of the file `params`, as `matinee tune` writes it, win over all others.
 
     Raises `SettingsError` that names every bad value.
     """
-    from dotenv import dotenv_values  # here, so that Spark's executors can read a ModelSettings without this package
-
-    given = {k: v for k, v in dotenv_values(dotenv, encoding="utf-8").items() if v is not None} | dict(environ)
+    given = _file_values(dotenv) | dict(environ)
     if params is not None:
-        given |= {k: v for k, v in dotenv_values(params, encoding="utf-8").items() if v is not None}
+        given |= _model_values(params)
     problems: list[str] = []
     model, own = _parsed(ModelSettings, given, problems), _parsed(Settings, given, problems)
     settings = Settings(model=ModelSettings(**model), explicitly_set=frozenset(model | own), **own)
@@ -258,6 +206,29 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def _file_values(file: Path) -> dict[str, str]:
+    """Return the settings in a file of NAME=VALUE lines; none where there is no such file."""
+    from dotenv import dotenv_values  # here, so that Spark's executors can read a ModelSettings without this package
+
+    try:
+        return {name: value for name, value in dotenv_values(file, encoding="utf-8-sig").items() if value is not None}
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _model_values(params: Path) -> dict[str, str]:
+    """Return the settings in a file that `matinee tune` has written; anything else in it is refused."""
+    known = {row[0] for row in setting_rows()}
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # its warning of each strange line: the refusal says enough
+    given = _file_values(params)
+    if not given or not given.keys() <= known:
+        strange = ", ".join(sorted(given.keys() - known)[:3])
+        raise SettingsError(f"{params} is not a file of settings as tune writes it" + (strange and f": {strange}"))
+    return given
 
 
 def dump(model: ModelSettings) -> str:
@@ -273,7 +244,7 @@ def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[
             try:
                 values[f.name] = f.metadata["parse"](text.strip())
             except ValueError as error:
-                shown = "" if f.metadata["secret"] else f"={PASSWORD.sub(':***@', text)!r}"
+                shown = "" if f.metadata["secret"] else f"={text!r}"
                 problems.append(f"{f.metadata['name']}{shown}: give {error}")
     return values
 

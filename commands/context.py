@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedded.postgres import EmbeddedPostgres
-from settings import Settings, whole
+from settings import Settings
 from storage.database import Database
 from storage.privileges import translating_privilege_errors
 from system.atomic_file import require_writable
+from system.setting_values import whole
 
 if TYPE_CHECKING:
     from engine import Engine

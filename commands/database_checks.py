@@ -43,7 +43,6 @@ def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
     problems = {
         f"version {seen.version} is too old: use PostgreSQL 13 or newer": seen.version_num
         < inspection.OLDEST_SERVER_VERSION,
-        f"its encoding is {seen.encoding}: make a database WITH ENCODING 'UTF8'": seen.encoding != "UTF8",
         "our role may not make tables: GRANT CREATE ON SCHEMA public to it": not seen.may_create,
         "it is a standby, or read-only, and takes no writes: name the primary in DATABASE_URL": not seen.writable,
     }

@@ -6,6 +6,7 @@ running after a kill and trusts every local user.
 
 import fcntl
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import psycopg2
 from embedded import postgres_files as files
 from embedded.postgres_cluster import DATABASE, USER, PostgresCluster, postmaster
 from embedded.postgres_files import PostgresError
+from system.postgres_url import LIBPQ_VARIABLE
 from system.private_folder import make_private
 
 __all__ = ["EmbeddedPostgres", "PostgresError"]
@@ -47,6 +49,7 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Have PostgreSQL running and return its SQLAlchemy URL. To be called from the main thread."""
+        _drop_libpq_variables()
         try:
             for folder in (self._folder.parent, self._folder):
                 make_private(folder)
@@ -186,6 +189,15 @@ def _refusal(port: int, password: str, cluster: Path) -> str | None:
         return str(error).strip()
     # a copy of a state directory has the port and the password of the original
     return None if found == (str(cluster),) else f"port {port} is that of another cluster"
+
+
+def _drop_libpq_variables() -> None:
+    """Remove PGSERVICE, PGHOSTADDR, PGSSLMODE and their like from our environment, and so from that of our children.
+
+    They are meant for another PostgreSQL; some cannot be overridden by what a connection names.
+    """
+    for name in [name for name in os.environ if LIBPQ_VARIABLE.fullmatch(name)]:
+        del os.environ[name]
 
 
 def _url(port: int, password: str) -> str:

@@ -250,6 +250,9 @@ def _zip_modules(work: Path) -> str:
     modules = work / "modules"
     shutil.copytree(ROOT / "ranking", modules / "ranking", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "settings.py", modules)
+    (modules / "system").mkdir()
+    for name in ("__init__.py", "setting_values.py"):  # what settings.py imports
+        shutil.copy(ROOT / "system" / name, modules / "system")
     return shutil.make_archive(str(work / "matinee"), "zip", modules)
 
 

@@ -4,14 +4,14 @@ import logging
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, cast
 
 import psycopg2
-from sqlalchemy import Connection, Dialect, create_engine, event, make_url, text
+from sqlalchemy import Connection, Dialect, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from storage import schema
+from storage.connection import STATEMENT_SECONDS, ConnectionFactory, sqlalchemy_url
 from storage.driver_errors import first_line, translating_errors
 from storage.inspection import refuse_read_only
 from storage.pool import CountedPool, PoolState
@@ -21,36 +21,27 @@ from storage.watchdog import Watchdog, connect_before
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 2
-STATEMENT_SECONDS = 1.5  # for a statement or for a place in the pool: an orderly end before the connection is cut
 SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
 TRAINING_LOCK = 0x4D617432  # any number that nobody else uses in this database
-# a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
-TCP_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
 
 
 class Database:
     """A pool of connections to one PostgreSQL; connects when first used."""
 
     def __init__(self, url: str, threads: int) -> None:
-        # the pool is as large as the threads are many: a smaller one reconnects under load
-        self.url = make_url(url).set(drivername="postgresql+psycopg2")
+        self.url = sqlalchemy_url(url)
+        self._connections = ConnectionFactory(url)
         self._engine = create_engine(
-            self.url,
+            "postgresql+psycopg2://",  # `_connect` knows the way
             poolclass=CountedPool,
-            pool_size=threads + SPARE_CONNECTIONS,
+            pool_size=threads + SPARE_CONNECTIONS,  # a pool smaller than the threads reconnects under load
             max_overflow=0,
-            pool_reset_on_return=None,  # a transaction ends with its block, and to ask psycopg2 lets others go first
-            pool_use_lifo=True,  # the last to be used is the one that PostgreSQL has warm
+            pool_reset_on_return=None,  # a transaction ends with its block, and to ask psycopg2 lets other threads run
+            pool_use_lifo=True,  # the connection that was used last is the one whose caches PostgreSQL has filled
             isolation_level="AUTOCOMMIT",
-            hide_parameters=True,  # an error that is logged would tell what someone thought of a movie
+            hide_parameters=True,  # an error in the log would tell what a user thinks of a movie
             pool_timeout=STATEMENT_SECONDS,
-            connect_args={
-                "connect_timeout": CONNECT_SECONDS,
-                "application_name": "matinee",
-                **TCP_KEEPALIVE,
-                "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f}",
-            },
+            use_native_hstore=False,  # it would look for that type on each new connection
         )
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._watchdog = Watchdog()
@@ -131,7 +122,7 @@ class Database:
 
     def _connect(self, dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
         """Open a connection for the pool, within the limit of the work that waits for it."""
-        connect = partial(psycopg2.connect, *arguments, **options)
+        connect = self._connections.connect
         return connect() if self._deadline.until is None else connect_before(connect, self._deadline.until)
 
     def _unlock(self, db: Connection, lock: int) -> None:

@@ -1,5 +1,6 @@
 """The many ways in which a database is away, told as one error."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,22 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 from storage.watchdog import NO_ANSWER
+from system.postgres_url import LIBPQ_VARIABLE
 
-# libpq gives no SQLSTATE for a connection that was refused, only what the server said
+# libpq gives no SQLSTATE for a connection that fails, only a text. These are the failures that waiting does not mend.
 REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|no password supplied|(database|role) .+ does not exist"
+    r"|is not permitted to log in|is not currently accepting connections|permission denied for database"
+    r"|^could not (parse network address|match \d+)|^invalid \S+ value|^invalid port number|invalid integer value"
+    r"|definition of service|service file|certificate|private key|does not support (SSL|GSSAPI)"
+    r"|SSL was required|GSSAPI|channel binding|authentication method requirement|unrecognized configuration parameter"
+    r"|server is not in hot standby mode|session is not read-only|no schema has been selected"
+    r"|not supported by (client|server)|SSL support is not compiled in|invalid value for parameter"
 )
-ADVICE = "Correct the user, password or database in DATABASE_URL, or make them in PostgreSQL."
+NO_CONNECTION_LEFT = re.compile(r"too many (clients|connections)|connection slots are reserved")
+ADVICE = "Correct DATABASE_URL, or make its user and database in PostgreSQL."
+CONNECTIONS_ADVICE = "Raise max_connections, or the limit of the role or database, or end other clients of PostgreSQL."
+READ_FAILED = "error in .read() call"
 READ_ONLY_ADVICE = "It takes no writes: name the primary in DATABASE_URL."
 # psycopg2's own come where SQLAlchemy puts a connection back into the pool
 CONNECTION_ERRORS = (
@@ -49,7 +60,18 @@ def translate_error(error: BaseException) -> DatabaseUnavailableError | None:
     if not lost:
         return None
     told = first_line(error)
-    return DatabaseRefusedError(f"{told}. {ADVICE}") if REFUSED.search(told) else DatabaseUnavailableError(told)
+    if READ_FAILED in told:  # of our own rows, on their way into a COPY
+        return None
+    if REFUSED.search(told):
+        return DatabaseRefusedError(f"{told}. {ADVICE}{_environment_note()}")
+    advice = f". {CONNECTIONS_ADVICE}" if NO_CONNECTION_LEFT.search(told) else ""
+    return DatabaseUnavailableError(f"{told}{advice}")
+
+
+def _environment_note() -> str:
+    """Return which of libpq's variables are set, since they count where the URL says nothing."""
+    names = sorted(name for name in os.environ if LIBPQ_VARIABLE.fullmatch(name))
+    return f" The environment sets {', '.join(names)}, which count as well." if names else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL is fit for the service."""
+"""Whether a PostgreSQL can hold what the service stores."""
 
 from typing import Any
 
@@ -11,17 +11,15 @@ OLDEST_SERVER_VERSION = 130000  # server_version_num: what the statements of sto
 
 
 def server_properties(db: Connection) -> Row[Any]:
-    """What matters of a database: (version, version_num, encoding, connections, may_create, writable)."""
+    """Return what matters of a database: (version, version_num, connections, may_create, writable)."""
     return db.execute(
         text("""
             SELECT current_setting('server_version') AS version,
                 current_setting('server_version_num')::integer AS version_num,
-                pg_encoding_to_char(encoding) AS encoding,
                 current_setting('max_connections')::integer AS connections,
                 coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
                 NOT pg_is_in_recovery()
                     AND NOT current_setting('default_transaction_read_only')::boolean AS writable
-            FROM pg_database WHERE datname = current_database()
         """)
     ).one()
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL does not let our role do, told in one line with what to do about it."""
+"""Errors about rights that our role lacks, translated into one line that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,7 @@ GRANT = (
     "Have the role of DATABASE_URL own its database (ALTER DATABASE ... OWNER TO), or GRANT it CREATE on the schema "
     "public and all rights on the tables and sequences of Matinee."
 )
-# the second is what a role gets that may not use any schema
-PRIVILEGE_ERRORS = (errors.InsufficientPrivilege, errors.InvalidSchemaName)
+NO_SCHEMA = "Make the schema that search_path in DATABASE_URL names, or leave it out; else: "
 
 
 @contextmanager
@@ -22,6 +21,9 @@ def translating_privilege_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(getattr(error, "orig", error), PRIVILEGE_ERRORS):  # psycopg2's own come from a COPY
-            raise
-        raise DatabaseRefusedError(f"{first_line(error)}. {GRANT}") from error
+        cause = getattr(error, "orig", error)  # psycopg2's own come from a COPY
+        if isinstance(cause, errors.InvalidSchemaName):  # also where the role may not use any schema
+            raise DatabaseRefusedError(f"{first_line(error)}. {NO_SCHEMA}{GRANT}") from error
+        if isinstance(cause, errors.InsufficientPrivilege):
+            raise DatabaseRefusedError(f"{first_line(error)}. {GRANT}") from error
+        raise

@@ -16,7 +16,7 @@ ARITHMETIC = BASE | {"models", "embedded", "ranking"}
 MIDDLE = ARITHMETIC | {"spark", "evaluation", "catalogue"}
 LOW = MIDDLE | {"storage", "movielens"}
 LAYERS = {  # each may import those it names, and nothing else of ours
-    "settings": set(),
+    "settings": {"system"},
     "health": {"settings"},
     "system": {"settings"},
     "models": {"settings"},
@@ -51,7 +51,7 @@ ONLY_IN = {
     "pydantic": {"web", "jobs.event_files"},
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler"},
-    "psycopg2": {"storage", "embedded"},
+    "psycopg2": {"storage", "embedded", "system.postgres_url"},
     "alembic": {"storage.schema", "migrations"},
     "dotenv": {"settings"},
     "limits": {"web.rate_limits"},

@@ -1,6 +1,7 @@
 """The settings: what wins over what, how a bad value is told, and that the files that list them are right."""
 
 import re
+import traceback
 from dataclasses import fields
 from pathlib import Path
 
@@ -55,11 +56,36 @@ def test_the_url_of_a_postgresql_may_have_any_usual_form(url: str) -> None:
     assert load({"DATABASE_URL": url}, NOWHERE).database_url == url
 
 
-def test_a_bad_url_is_told_without_its_password() -> None:
-    with pytest.raises(SettingsError) as told:
-        load({"DATABASE_URL": "postgresql://matinee:secret@host:port/matinee"}, NOWHERE)
-    assert "matinee:***@host:port" in str(told.value)
-    assert "secret" not in str(told.value)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://matinee:hunter2@host:port/matinee",
+        "postgresql://matinee:hunter2",
+        "postgresql://matinee:a/hunter2",
+        "postgresql://matinee:hun@ter2@host/matinee",
+        "postgresql://matinee:hunter2@host:70000/matinee",
+        "postgresql://matinee:%ffhunter2@host/matinee",
+        "postgresql://matinee:hunter2%00@host/matinee",
+        "postgresql://matinee@host/matinee?password=hunter2&schema=x",
+        "postgresql://matinee@host/matinee?pgbouncer=true&password=hunter2",
+        "postgresql://matinee@host/matinee?password=hunter2&connect_timeout=abc",
+        "postgresql://matinee@host/matinee?password=hunter2&password=hunter2",
+        "postgresql://matinee@host/matinee?hunter2",
+        "mysql://matinee:hunter2@host/matinee",
+        "host=x password=hunter2",
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: give a URL like postgresql://") as told:
+        load({"DATABASE_URL": url}, NOWHERE)
+    assert "ter2" not in "".join(traceback.format_exception(told.value))
+    assert "schema" not in url or "options=-csearch_path%3DNAME" in str(told.value)
+
+
+def test_no_secret_is_in_the_repr_of_the_settings() -> None:
+    names = ("DATABASE_URL", "MATINEE_API_KEY", "MATINEE_ADMIN_KEY", "MATINEE_SPARK_CONF", "MATINEE_SPARK_STORAGE")
+    values = ("postgresql://x:hunter2-and-more@y", *["hunter2-and-more"] * 2, "spark.x=hunter2", "s3a://x:hunter2@y")
+    assert "hunter2" not in repr(load(dict(zip(names, values, strict=True)), NOWHERE))
 
 
 def test_a_relative_folder_is_taken_from_the_project() -> None:
@@ -70,13 +96,14 @@ def test_a_relative_folder_is_taken_from_the_project() -> None:
 BAD = [("MATINEE_LOG_LEVEL", "LOUD"), ("MATINEE_PORT", "0"), ("MATINEE_PORT", "65536"), ("MATINEE_PORT", "-1"),
        ("MATINEE_PORT", "http"), ("MATINEE_PORT", "5430.0"), ("MATINEE_RETRAIN_MINUTES", "-1"),
        ("MATINEE_RETRAIN_MINUTES", "nan"), ("MATINEE_RETRAIN_MINUTES", "inf"), ("MATINEE_RANKER_REG", "much"),
-       ("MATINEE_LIKE_THRESHOLD", "6"), ("DATABASE_URL", "not a url"), ("DATABASE_URL", "mysql://x/y"),
-       ("DATABASE_URL", "postgresql://x:http/y"), ("DATABASE_URL", "sqlite.db")]  # fmt: skip
+       ("MATINEE_LIKE_THRESHOLD", "6"), ("MATINEE_STATE_DIR", "~nobody-of-this-name/x"),
+       *(("MATINEE_SPARK_DRIVER_MEMORY", size) for size in ("2 GB", "lots", "2048", "2gb", "100m", "0g", "90000t")),
+       *(("MATINEE_SPARK_MASTER", url) for url in ("locale[*]", "local[0]", "local[]", "spark://host", "host:7077"))]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_a_bad_value_names_itself_and_what_is_right(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{name}='{value}': give (a|one of) "):
+    with pytest.raises(SettingsError, match=f"^{name}='{re.escape(value)}': give (a|one of) "):
         load({name: value}, NOWHERE)
 
 
@@ -114,6 +141,21 @@ def test_a_name_of_ours_that_is_no_setting_is_refused(tmp_path: Path) -> None:
         load({"MATINEE_PROT": "1"}, NOWHERE)
     with pytest.raises(SettingsError, match="MATINEE_PROT is not a setting"):
         load({}, dotenv(tmp_path, "MATINEE_PROT=1\n"))
+
+
+@pytest.mark.parametrize("content", [b"MATINEE_PORT=6000 # caf\xe9", b"\xff\xfeM\0A\0"])
+def test_a_file_that_is_not_utf_8_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+    for given in ({"dotenv": file}, {"dotenv": NOWHERE, "params": file}):
+        with pytest.raises(SettingsError, match=f"{file} is not UTF-8"):
+            load({}, **given)
+
+
+@pytest.mark.parametrize("content", ["root:x:0:0:root:/root:/bin/bash\n", "", "PATH=/bin\n", "MATINEE_SEED=1\nX=2\n"])
+def test_params_are_settings_and_nothing_else(content: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="is not a file of settings as tune writes it"):
+        load({}, NOWHERE, dotenv(tmp_path, content))
 
 
 def test_the_table_is_complete_and_every_default_is_a_value_it_would_take() -> None:

@@ -311,12 +311,10 @@ def test_a_role_without_rights_is_told_in_one_line_what_to_do(
         assert f"permission denied for table alembic_version. {advice}" in done.stdout
 
 
-def test_a_database_that_takes_no_writes_is_told_in_one_line(
-    operator: Operator, empty: Database, empty_url: str
-) -> None:
-    ask(empty, f"ALTER DATABASE {empty.url.database} SET default_transaction_read_only = on")
-    told = operator.refused("users", "count", DATABASE_URL=empty_url)
-    found = operator.run("doctor", DATABASE_URL=empty_url)
+def test_a_database_that_takes_no_writes_is_told_in_one_line(operator: Operator, empty_url: str) -> None:
+    read_only = f"{empty_url}?options=-cdefault_transaction_read_only%3Don"
+    told = operator.refused("users", "count", DATABASE_URL=read_only)
+    found = operator.run("doctor", DATABASE_URL=read_only)
     assert "The database is a standby, or read-only. It takes no writes: name the primary in DATABASE_URL" in told
     assert "it is a standby, or read-only, and takes no writes" in found.stdout
 

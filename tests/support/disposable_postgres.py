@@ -25,9 +25,16 @@ class DisposablePostgres:
         self.server = server
         self.url = url
 
-    def connect(self) -> psycopg2.extensions.connection:
-        """A connection beside all pools."""
-        return psycopg2.connect(make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False))
+    def connect(self, database: str | None = None) -> psycopg2.extensions.connection:
+        """A connection beside all pools, to our database or another one."""
+        url = make_url(self.url).set(drivername="postgresql", database=database or make_url(self.url).database)
+        return psycopg2.connect(url.render_as_string(hide_password=False))
+
+    def ask_alone(self, statement: str) -> None:
+        """Run a statement that may not be in a transaction."""
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(statement)
 
     def ask(self, statement: str) -> object:
         with closing(self.connect()) as connection, connection, connection.cursor() as cursor:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import ask
 from handmade_model import IDS, fill_catalogue, new_user
 from processes import TIMEOUT_SECONDS, service
 
@@ -24,8 +23,7 @@ def read_only(empty: Database, empty_url: str) -> str:
     empty.migrate()
     fill_catalogue(empty)
     new_user(empty)
-    ask(empty, f"ALTER DATABASE {empty.url.database} SET default_transaction_read_only = on")
-    return empty_url
+    return f"{empty_url}?options=-cdefault_transaction_read_only%3Don"
 
 
 def test_while_the_database_takes_no_writes_they_are_to_be_tried_again_later(

@@ -1,0 +1,117 @@
+"""Parsers of settings: each takes a text and returns its value, or raises a ValueError that says what to give."""
+
+import re
+import shlex
+from collections.abc import Callable
+
+KEY = re.compile(r"[!-~]{16,512}")
+RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+SPARK_WORD = re.compile(r"spark\.[\w.-]+=.*", re.ASCII)
+HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
+ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
+SPARK_MASTER = re.compile(
+    rf"local(\[(\*|[1-9]\d{{0,3}})(,[1-9]\d{{0,3}})?\])?|spark://{ADDRESS}(,{ADDRESS})*|yarn|k8s://\S+"
+    r"|local-cluster\[[1-9]\d*,[1-9]\d*,[1-9]\d*\]",
+    re.ASCII,
+)
+HEAP = re.compile(r"([1-9]\d{0,9})([kmgt])", re.ASCII | re.IGNORECASE)
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+LEAST_HEAP, MOST_HEAP = 512 << 20, 4 << 40  # Spark refuses less than 450 MiB; no JVM reserves much more
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser of one of these words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of a whole number in a range."""
+
+    def parse(text: str) -> int:
+        if not (text.strip().isdecimal() and len(text) < 20 and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return a parser of a number in a range."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def postgres_url(text: str) -> str:
+    """Return a URL that libpq can use."""
+    from system.postgres_url import parse_postgres_url  # here: Spark's executors read settings without psycopg2
+
+    parse_postgres_url(text)
+    return text
+
+
+def key(text: str) -> str:
+    """Return an API key."""
+    if not KEY.fullmatch(text):
+        raise ValueError("16 to 512 letters, digits and signs of ASCII, without a space")
+    return text
+
+
+def rate(text: str) -> str:
+    """Return a rate of requests, or "off"."""
+    if not RATE.fullmatch(text):
+        raise ValueError("a number of requests and a time, like 600/minute (second, minute, hour, day), or off")
+    return text
+
+
+def host_names(text: str) -> str:
+    """Return host names in small letters, with commas."""
+    names = [name.strip().lower() for name in text.split(",")]
+    if not all(HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
+    return ",".join(names)
+
+
+def spark_conf(text: str) -> str:
+    """Return words of the form spark.name=value."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = [text]
+    if not all(SPARK_WORD.fullmatch(word) for word in words):
+        raise ValueError('words like spark.driver.port=7078, with quotes around one that has a space: "spark.x=a b"')
+    return text
+
+
+def spark_master(text: str) -> str:
+    """Return the URL of a Spark master, or a number of local threads."""
+    if not SPARK_MASTER.fullmatch(text):
+        raise ValueError("a Spark master: local[*], local[2], spark://HOST:PORT, yarn or k8s://URL")
+    return text
+
+
+def heap_size(text: str) -> str:
+    """Return the size of a JVM's heap in Java's form."""
+    if not LEAST_HEAP <= heap_bytes(text) <= MOST_HEAP:
+        raise ValueError("a size from 512m to 4t: a whole number and m, g or t without a space, like 2g")
+    return text
+
+
+def heap_bytes(text: str) -> int:
+    """Return the bytes of a heap's size; 0 for what is none."""
+    size = HEAP.fullmatch(text)
+    return int(size[1]) * UNITS[size[2].lower()] if size else 0

@@ -33,7 +33,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pip_calls = folder / "pip calls"
-        for part in ("start_server.sh", "run_tests.sh", "system", "settings.py"):
+        for part in ("start_server.sh", "run_tests.sh", "system", "spark", "settings.py"):
             source = ROOT / part
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""One user's list: kept or stored if that is current, else folded in at once, else the popular movies.
+"""One user's list: cached or stored if that is current, else folded in at once, else the popular movies.
 
-`Recommender` holds the live factors of this process. What a user was told is recorded is always in their next
-list, because a list counts only while it carries the version of the history that PostgreSQL holds now.
+`Recommender` holds the live factors of this process. A recorded rating is always in the user's next list, because a
+list counts only while it carries the version of the history that PostgreSQL holds now.
 """
 
 import logging
@@ -15,32 +15,35 @@ import numpy as np
 from sqlalchemy import Connection
 
 from catalogue.movie_table import MovieTable
+from catalogue.recommendations import ListRequest, RecommendationList, RecommendedMovie
+from catalogue.user_context import LiveGeneration, UserContext
 from ranking.factors import Factors, FactorsError
+from ranking.ranker import Ranker
 from ranking.rankings import ListSource, PersonalRanking, PopularRanking, Ranking
 from storage import generations, movies, recommendations
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
-from storage.recommendations import RatingHistory, StoredList
-from viewer import CACHE_MISS, ListRequest, LiveGeneration, RecommendationList, RecommendedMovie, UserContext
+from storage.recommendations import NO_LIST, RatingHistory, StoredList
 
 log = logging.getLogger(__name__)
 
 MAX_FALLBACKS = 5
+CACHE_MISS = NO_LIST, RecommendationList((), "stored")
 
 
 class Recommender:
-    """Answers with lists; safe to use from many threads while a newer generation is put in place."""
+    """Makes lists; safe to use from many threads while a newer generation replaces the live one."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.live: LiveGeneration | None = None
         self._movies: MovieTable | None = None
-        self._loading = threading.Lock()
+        self._loading, self._caching = threading.Lock(), threading.Lock()
         self._unreadable: tuple[int, str] | None = None
 
     @property
     def movies(self) -> MovieTable:
-        """All movies; they are read once, as soon as the catalogue has been filled. `refresh` does it beforehand."""
+        """All movies, read once, as soon as the catalogue is filled; `refresh` reads them in advance."""
         if self._movies is None:
             with self.database.statement() as db:
                 return self._read_movies(db)
@@ -49,21 +52,21 @@ class Recommender:
     def use(self, generation_id: int, factors: Factors) -> None:
         """Serve this generation from now on; requests under way finish with the one they began with.
 
-        Raises `FactorsError` if it lists movies that there are not, and `DatabaseUnavailableError`.
+        Raises `FactorsError` if it lists movies that the catalogue lacks, and `DatabaseUnavailableError`.
         """
         table = self._movies_of(generation_id, factors)
         with self.database.statement() as db:
             trained_at = generations.trained_at(db, generation_id)
-        factors.warm_up()
-        self.live = LiveGeneration(generation_id, factors, table, trained_at, datetime.now(UTC))
+        _ = factors.lengths  # so that the first request for similar movies does not wait for them
+        self.live = LiveGeneration(generation_id, Ranker(factors), table, trained_at, datetime.now(UTC))
         log.info("generation %d is served: %d movies", generation_id, len(factors.movies))
 
     def refresh(self) -> None:
-        """Load the generation that PostgreSQL calls live, if it is not the one in memory.
+        """Load the generation that is live in PostgreSQL, if it is not the one in memory.
 
         Raises:
-            DatabaseUnavailableError, FactorsError: the one in memory goes on serving; after a start, when there is
-                none, the newest of the others that can be read does.
+            DatabaseUnavailableError, FactorsError: the one in memory goes on serving; if there is none, after a start,
+                the newest of the others that can be read does.
         """
         with self._loading:
             if self._movies is None:
@@ -74,12 +77,12 @@ class Recommender:
             if wanted is None or (self.live is not None and self.live.id == wanted):
                 return
             if self._unreadable is not None and self._unreadable[0] == wanted:
-                raise FactorsError(self._unreadable[1])  # it is some megabytes, and does not mend by itself
+                raise FactorsError(self._unreadable[1])  # megabytes need not be read again to fail again
             try:
                 self._load(wanted)
             except FactorsError as error:
+                self._load_fallback()  # if PostgreSQL fails in it, the next refresh does all of this again
                 self._unreadable = wanted, str(error)
-                self._load_fallback()
                 raise
 
     def activate(self, generation_id: int) -> None:
@@ -93,7 +96,7 @@ class Recommender:
                 factors = generations.load(db, generation_id)
                 self._movies_of(generation_id, factors)
                 generations.flip(db, generation_id)
-            with suppress(DatabaseUnavailableError):  # it is live; the refresh that comes each second makes up for it
+            with suppress(DatabaseUnavailableError):  # it is live: the next refresh loads it
                 self.use(generation_id, factors)
 
     def _movies_of(self, generation_id: int, factors: Factors) -> MovieTable:
@@ -113,7 +116,7 @@ class Recommender:
         self.use(generation_id, factors)
 
     def _load_fallback(self) -> None:
-        """Have some generation in memory rather than none."""
+        """Load the newest other generation that can be read, if none is in memory."""
         with self.database.statement() as db:
             others = generations.accepted_ids(db, MAX_FALLBACKS)
         for other in others:
@@ -122,12 +125,12 @@ class Recommender:
                     self._load(other)
 
     def recommend(self, user_id: int) -> RecommendationList:
-        """The ten movies to watch next, best first; fewer only when the user has seen nearly all there are.
+        """Return the ten movies to watch next, best first; fewer only when the user has rated nearly all movies.
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
         live = self.live
-        state, kept = CACHE_MISS if live is None else live.lists.of(user_id)
+        state, kept = CACHE_MISS if live is None else live.lists.get(user_id, CACHE_MISS)
         with self.database.statement() as db:
             now, found = recommendations.read(db, user_id, state)
         if found is None:
@@ -137,30 +140,32 @@ class Recommender:
         else:
             listed = self._made(found, live)
             kept = replace(listed, made="stored")
-        # another process may have flipped to a newer generation a moment ago, whose lists these are not
+        # another process may have just made a newer generation live; this list is not of that one
         if live is not None and live.id == now.generation_id:
-            live.lists.keep(user_id, now, kept)
+            with self._caching:
+                live.lists[user_id] = now, kept
         return listed
 
     def forget(self, user_id: int) -> None:
-        """Keep nothing in memory of a user who has been removed."""
+        """Drop the cached list of a user who has been removed."""
         if self.live is not None:
-            self.live.lists.forget(user_id)
+            with self._caching:
+                self.live.lists.pop(user_id, None)
 
     def viewer(self, user_id: int) -> UserContext:
-        """A user with all ratings that have been confirmed. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
+        """Return a user with all confirmed ratings. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
         with self.database.statement() as db:
             history = recommendations.history(db, user_id)
         return self._viewer(history, self.live)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
-        """Which of these movies there are not."""
+        """Return those of these movies that the catalogue lacks."""
         asked = np.array(list(movie_ids), np.int32)
         _, known = self.movies.rows(asked)
         return set(asked[~known].tolist())
 
     def anonymous(self, ratings: Mapping[int, float]) -> UserContext:
-        """Someone who is not stored and has given these ratings, by movie."""
+        """Return the context of a user who is not stored and gives these ratings, by movie."""
         movie_ids = np.array(sorted(ratings), np.int32)
         rating = np.array([ratings[movie] for movie in movie_ids.tolist()], np.float32)
         return self._viewer(RatingHistory(0, movie_ids, rating), self.live)
@@ -171,7 +176,7 @@ class Recommender:
         ranking: Ranking = (
             PopularRanking(every.like_count, every.expected_rating, every.rows(history.movies)[0])
             if live is None
-            else PersonalRanking(live.factors, history.movies, history.rating)
+            else PersonalRanking(live.ranker, history.movies, history.rating)
         )
         return UserContext(live, every, listed, ranking, history.version, len(history.movies))
 

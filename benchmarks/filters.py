@@ -17,10 +17,12 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from catalogue.movie_table import Filters, MovieTable
+from catalogue.recommendations import ListRequest
+from catalogue.user_context import LiveGeneration, UserContext
 from ranking.factors import Factors
+from ranking.ranker import Ranker
 from ranking.rankings import PersonalRanking
 from settings import ModelSettings
-from viewer import ListRequest, LiveGeneration, UserContext
 
 GENRES = ("Drama", "Comedy", "Thriller", "Action", "Documentary", "Film-Noir")
 SHARES = (0.4, 0.3, 0.12, 0.1, 0.07, 0.01)
@@ -65,14 +67,14 @@ def measured(movies: int, ratings: int, rounds: int) -> dict[str, float]:
     """Microseconds for the first ten, with their reasons, of someone with so many ratings, by what was asked for."""
     rng = np.random.default_rng(1)
     factors = factors_of(movies, rng)
-    factors.warm_up()
+    ranker = Ranker(factors)
     table = table_of(factors, rng)
-    live = LiveGeneration(1, factors, table, datetime.now(UTC), datetime.now(UTC))
+    live = LiveGeneration(1, ranker, table, datetime.now(UTC), datetime.now(UTC))
     rated = np.sort(rng.choice(movies // 10, ratings, replace=False) + 1).astype(np.int32)
     rating = (rng.integers(1, 11, ratings) / 2).astype(np.float32)
 
     def make(filters: Filters) -> None:
-        viewer = UserContext(live, table, table, PersonalRanking(factors, rated, rating), 1, ratings)
+        viewer = UserContext(live, table, table, PersonalRanking(ranker, rated, rating), 1, ratings)
         viewer.places(ListRequest(filters=filters))
 
     took: dict[str, list[float]] = {name: [] for name in ASKED}

@@ -36,10 +36,11 @@ from write_latency import Writing, waits_beside
 from embedded.postgres import EmbeddedPostgres
 from engine import Engine
 from ranking.batch_lists import ListColumns
-from ranking.batch_ranker import user_batches
 from ranking.factors import Factors
+from ranking.ranker import Ranker
 from ranking.rating_histories import Histories
 from ranking.ratings import Floats, Ints
+from ranking.user_batch import user_batches
 from settings import load
 from storage import generations, recommendations, snapshot
 from storage.database import Database
@@ -63,7 +64,6 @@ class Comparison:
     def __init__(self, database: Database, engine: Engine, movies: int, users: int) -> None:
         self.database, self.engine = database, engine
         self.factors = factors_of(movies, np.random.default_rng(1))
-        self.factors.warm_up()
         with database.background_transaction() as db:
             db.execute(_MOVIES, {"movies": movies})
             self.users = add_users(db, users, RATINGS, movies)
@@ -135,8 +135,9 @@ def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
     """The users and the vector that our fold-in solves for each: what a trained model of Spark would hold."""
     rows, _ = factors.rows(histories.movies)
     found = np.zeros((len(histories), factors.V.shape[1]), np.float32)
-    for some, block in user_batches(factors, histories.start, rows, histories.rating):
-        found[some] = block.x_m
+    ranker = Ranker(factors)
+    for some, batch in user_batches(factors, histories.start, rows, histories.rating):
+        found[some] = ranker.fold_in(batch).x_m
     return histories.user, found
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from filters import factors_of
 from sqlalchemy import Connection, text
 
+from catalogue.recommendations import LIST_LENGTH
 from ranking.batch_lists import rank_locally
 from storage import generations, recommendations, snapshot
 from storage.database import Database
-from viewer import LIST_LENGTH
 
 A_DAY = 86_400
 GENRES = ("Drama", "Comedy", "Thriller|Action", "Documentary", "Film-Noir|Drama")
@@ -53,7 +53,6 @@ def add_users(db: Connection, people: int, ratings: int, movies: int) -> list[in
 def publish_factors(database: Database, movies: int) -> None:
     """Make random factors the live generation, with the list of everybody."""
     factors = factors_of(movies, np.random.default_rng(1))
-    factors.warm_up()
     record = generations.GenerationRecord(None, "accepted", "made up", "made up", {})
     with database.snapshot() as db:
         taken = snapshot.take(db)

@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from compare_interface import KNOWN, LIKE, LIST_LENGTH, TOLD, Split, Trained, best_by
 from pyspark.ml.recommendation import ALS
+from replaced_model import ITERATIONS, RANK, REG
 
 from engine import Engine
-from evaluation.baselines import ITERATIONS, RANK, REG
 from ranking.batch_lists import rank_locally
-from ranking.rating_histories import Histories, ranked
+from ranking.ranker import Ranker
+from ranking.rankings import PersonalRanking
+from ranking.rating_histories import Histories
 from ranking.ratings import Floats, Ints, Ratings
 from settings import ModelSettings, load
 
@@ -24,11 +26,12 @@ def matinee(split: Split, seed: int) -> Trained:
     """Ours: ranker, rater and neighbours; every list is folded in from the history alone, as a request's is."""
     train, people = split.train, Histories(split.users, split.start, split.train.movie, split.train.rating)
     factors = _engine().train(train, split.movies, _settings(split, seed), lambda phase, done: None)
-    factors.warm_up()
+    ranker = Ranker(factors)
 
     def listed(row: int, n: int) -> Ints:
         told = split.history(row)
-        return ranked(factors, train.movie[told], train.rating[told], n).movies
+        rows = PersonalRanking(ranker, train.movie[told], train.rating[told]).best(n)
+        return factors.movies[rows]
 
     return Trained(
         listed, {TOLD: lambda row: listed(row, LIST_LENGTH)}, {TOLD: lambda: rank_locally(factors, people, LIST_LENGTH)}

@@ -12,10 +12,10 @@ from generate import OURS, WRITING, Size, ratings_of
 from preference_model import MovieTraits, UserTraits, draw_users
 from sqlalchemy import text
 
+from catalogue.recommendations import RecommendationList
 from ranking.ratings import Floats, Ratings, Rows
 from storage.bulk_copy import copy_in
 from storage.database import Database
-from viewer import RecommendationList
 
 MIDDLE, SPREAD, MOST = 20, 0.8, 500  # views of each: the median, its log-deviation, and no more than
 ASKED = 1000  # whose lists are looked at

@@ -21,6 +21,14 @@ class UnknownGenreError(LookupError):
     """No movie has this genre; the message names those that there are."""
 
 
+class UnknownMovieError(LookupError):
+    """The catalogue has no movie with this id, or with these."""
+
+    def __init__(self, *movie_ids: int) -> None:
+        super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}. Ids are those of MovieLens.")
+        self.movie_ids = movie_ids
+
+
 @dataclass(frozen=True)
 class CatalogueMovie:
     """A movie; `genres` as MovieLens writes them, one after the other."""

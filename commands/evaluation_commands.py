@@ -105,15 +105,13 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
 @click.option("--html", "page", type=NEW_FILE, help="Write it with plots to this file, a page that needs nothing else.")
 @click.pass_obj
 def report(context: Context, limit: int, page: Path | None) -> CommandResult:
-    """Show how good each generation has been, on held-out people and on the views that came after it."""
+    """Show how good each generation has been, on held-out users and on the ratings that came after it."""
     from jobs.quality_report import report as gather
 
     with context.database() as database:
-        found = gather(database, context.settings, limit)
+        found = gather(database, limit)
     if page is not None:
         from jobs.quality_report_page import page as drawn
 
         write_atomically(page, drawn(found).encode())
-    return CommandResult(
-        str(found), {"generations": [asdict(entry) for entry in found.entries], "replaced": found.replaced}
-    )
+    return CommandResult(str(found), {"generations": [asdict(entry) for entry in found.entries]})

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from catalogue.user_context import LiveGeneration
 from evaluation.online_prediction import predict_rating_and_rank
-from ranking.score import index_history
+from ranking.user_batch import batch_of_one
 from storage import predictions
 from storage.database import Database
 from storage.predictions import PredictionRow
 from storage.snapshot import Snapshot
-from viewer import LiveGeneration
 
 MAX_EVALUATED = 2000  # in one run: some seconds of work, and enough to tell an RMSE to .02
 
@@ -59,8 +59,7 @@ def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> lis
         return []
     begin, end = np.searchsorted(views.user, [user, user + 1])
     earlier = begin + np.flatnonzero(user_snapshot.view_versions[begin:end] < version)
-    said = predict_rating_and_rank(
-        live.factors, index_history(live.factors, views.movie[earlier], views.rating[earlier]), int(row[0])
-    )
+    before = batch_of_one(live.factors, views.movie[earlier], views.rating[earlier])
+    said = predict_rating_and_rank(live.ranker, before, int(row[0]))
     movie, rating = int(views.movie[place]), float(views.rating[place])
     return [PredictionRow(int(user), int(version), movie, live.id, rating, said.expected_rating, said.rank)]

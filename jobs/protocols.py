@@ -10,15 +10,16 @@ import numpy as np
 
 from engine import Engine, Progress
 from evaluation import offline_metrics
-from evaluation.baselines import als_predictions, bias_predictions
+from evaluation.baselines import bias_predictions
 from evaluation.held_out import evaluate_held_out
 from evaluation.held_out_result import GIVEN_N, HeldOutResult, merge_results
 from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality
 from evaluation.splits import folds, history_positions, latest_mask, random_split, sort_by_user_and_time
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, ratings_by_user
 from ranking.factors import Factors
+from ranking.ranker import Ranker
+from ranking.rankings import PersonalRanking
 from ranking.ratings import Floats, Ints, Ratings, concatenate
-from ranking.score import UserModel, expected_rating, index_history
 from settings import ModelSettings
 
 TEST_SHARE = 0.2
@@ -65,7 +66,6 @@ def random(
     predictions = {
         "Matinee": shown_ratings(factors, train, test),
         "three biases": bias_predictions(train, test),
-        "ALS, rank 8, lambda .1": als_predictions(train, test, seed),
     }
     rows = {
         name: {"RMSE": offline_metrics.rmse(predicted, test.rating), "MAE": offline_metrics.mae(predicted, test.rating)}
@@ -171,12 +171,12 @@ def relevant_movies(test: Ratings) -> tuple[Ints, list[Ints]]:
 
 def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
     """The rating shown to each user of `test` for each movie there, knowing what they rated in `train`."""
-    predicted = np.zeros(len(test), np.float32)
+    ranker, predicted = Ranker(factors), np.zeros(len(test), np.float32)
     users, user = np.unique(test.user, return_inverse=True)
     places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])
     for at, given in zip(places, ratings_by_user(train, users), strict=True):
-        user_model = UserModel(factors, index_history(factors, given.movie, given.rating))
-        predicted[at] = expected_rating(user_model, factors.rows(test.movie[at])[0])
+        rows, _ = factors.rows(test.movie[at])
+        predicted[at] = PersonalRanking(ranker, given.movie, given.rating).expected(rows)
     return predicted
 
 

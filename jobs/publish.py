@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy import Connection
 
+from catalogue.recommendations import LIST_LENGTH
 from engine import Engine
 from jobs.acceptance import judge_candidate
 from jobs.job_run import OUTAGE_SECONDS, JobRun, retry
@@ -20,7 +21,6 @@ from storage import generations, predictions, recommendations, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from storage.snapshot import Snapshot
-from viewer import LIST_LENGTH
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The report as a page to look at: plots as SVG inside one HTML file that needs nothing else."""
+"""The quality report as one HTML file with its plots as SVG."""
 
 import html
 import io
@@ -14,7 +14,7 @@ from jobs.quality_report import SHOWN_GIVEN, GenerationEntry, QualityReport
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OURS, THEIRS, SEED = "#1f5f8b", "#b0722a", "#8a8a8a"
+OURS, POPULARITY, DIAGONAL = "#1f5f8b", "#b0722a", "#8a8a8a"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Matinee: how good the answers are</title>
 <style>
@@ -30,7 +30,7 @@ pre {{ overflow-x: auto; font-size: 13px; background: #f5f5f2; padding: 1rem }}
 
 
 def page(report: QualityReport) -> str:
-    """The whole page as HTML."""
+    """Return the page as HTML."""
     figures = "\n".join(_figure(draw, report, caption) for draw, caption in FIGURES)
     return PAGE.format(table=html.escape(str(report)), figures=figures)
 
@@ -52,9 +52,7 @@ def _figure(draw: "Callable[[Axes, QualityReport], None]", report: QualityReport
 def _ndcg(axes: "Axes", report: QualityReport) -> None:
     if judged := _judged(axes, report):
         _with_intervals(axes, [entry.measure("NDCG@10") for entry in judged], OURS, "Matinee")
-        _with_intervals(axes, [entry.measure("popularity") for entry in judged], THEIRS, "popularity")
-        if report.replaced:
-            axes.axhline(report.replaced[SHOWN_GIVEN], color=SEED, linestyle="--", label="the seed's model")
+        _with_intervals(axes, [entry.measure("popularity") for entry in judged], POPULARITY, "popularity")
         _label_generations(axes, judged, "NDCG@10")
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
@@ -74,10 +72,10 @@ def _coverage(axes: "Axes", report: QualityReport) -> None:
 
 
 def _judged(axes: "Axes", report: QualityReport) -> list[GenerationEntry]:
-    """The generations that have been judged; where there are none the axes say so."""
+    """Return the generations that have been evaluated; the axes say so if there are none."""
     judged = [entry for entry in report.entries if entry.measure("NDCG@10")]
     if not judged:
-        _say(axes, "No generation has been judged on held-out people yet.")
+        _say(axes, "No generation has been evaluated on held-out users yet.")
     return judged
 
 
@@ -92,10 +90,7 @@ def _ndcg_by_given(axes: "Axes", report: QualityReport) -> None:
     if judged := _judged(axes, report):
         newest = judged[-1]
         _with_intervals(axes, [newest.measure("NDCG@10", n) for n in GIVEN_N], OURS, f"generation {newest.id}")
-        _with_intervals(axes, [newest.measure("popularity", n) for n in GIVEN_N], THEIRS, "popularity")
-        if report.replaced:
-            replaced = [report.replaced[n] for n in GIVEN_N]
-            axes.plot(np.arange(len(GIVEN_N)), replaced, "s--", color=SEED, label="the seed's model")
+        _with_intervals(axes, [newest.measure("popularity", n) for n in GIVEN_N], POPULARITY, "popularity")
         _label_given(axes, "NDCG@10")
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
@@ -116,14 +111,14 @@ def _label_given(axes: "Axes", name: str) -> None:
 def _calibration(axes: "Axes", report: QualityReport) -> None:
     expected, rating = report.calibration.T
     if len(rating) == 0:
-        _say(axes, "No view has come since the first generation was published.")
+        _say(axes, "No rating has come since the first generation was published.")
         return
     steps = np.round(expected * 2) / 2
     for step in np.unique(steps):
         given = rating[steps == step]
         axes.errorbar(step, given.mean(), 1.96 * given.std() / np.sqrt(len(given)), fmt="o", color=OURS, capsize=3)
         axes.annotate(f"{len(given):,}", (step, given.mean()), xytext=(6, 6), textcoords="offset points", fontsize=9)
-    axes.plot([0.5, 5], [0.5, 5], color=SEED, linestyle="--")
+    axes.plot([0.5, 5], [0.5, 5], color=DIAGONAL, linestyle="--")
     axes.set(xlabel="expected rating", ylabel="rating given", xlim=(0.4, 5.1), ylim=(0.4, 5.1))
 
 
@@ -141,16 +136,15 @@ def _say(axes: "Axes", why: str) -> None:
 FIGURES = (
     (
         _ndcg,
-        f"NDCG@10 of each generation on held-out people who had given {SHOWN_GIVEN} ratings, with 95 % intervals, beside "
-        "popularity and the model that came before.",
+        f"NDCG@10 of each generation for held-out users after {SHOWN_GIVEN} ratings, with 95 % intervals, beside "
+        "popularity.",
     ),
-    (_rmse, "Error of the shown rating on the same people (RMSE, lower is better)."),
+    (_rmse, "Error of the shown rating for the same users (RMSE, lower is better)."),
     (_ndcg_by_given, "NDCG@10 of the newest judged generation by the number of ratings given."),
     (_rmse_by_given, "Error of the rating it shows, by the number of ratings given."),
     (_coverage, "Share of the rated movies that is in any of their lists."),
     (
         _calibration,
-        "New views: the rating that was given, by the rating that had been expected. On the line, what is shown is "
-        "honest.",
+        "New ratings by their expected rating. On the line, the mean rating equals the expected one.",
     ),
 )

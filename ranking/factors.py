@@ -1,4 +1,4 @@
-"""What a training yields: everything needed to serve anyone, known or new, and nothing about a single person."""
+"""The result of a training: everything needed to serve any user, known or new, and nothing about a single one."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from ranking.ratings import Floats, Ints, rows_of
 from settings import ModelSettings
 
 FORMAT = 1
-MOST_LEFT_OUT = 0.9  # of a catalogue, by the floor on the number of ratings
+MOST_LEFT_OUT = 0.9  # share of the catalogue that may have too few ratings to be recommended first
 FEWEST_KEPT = 50
 
 
@@ -35,7 +35,7 @@ class Factors:
         C_r: covariance of the rater's user vectors [h, h].
         mu: mean rating; movie_bias: b_i, float32 [f].
         rating_count, rating_mean: of the ratings trained on, int32 and float32 [f].
-        popular: how popular each is, of all time and lately, float32 [f].
+        popular: how popular each is, float32 [f]; see `ranking.popularity`.
         w_start, w_movie, w: neighbour weights W as CSR, row = movie of the history, int64 [f + 1], int32, float32.
         model: the settings it was trained with.
         facts: what it was trained on (numbers of ratings and users, times), plain JSON.
@@ -59,39 +59,16 @@ class Factors:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def VtV(self) -> Floats:
-        """V'V [k, k], the part of the plain fold-in that is the same for everybody."""
-        product: Floats = self.V.T @ self.V
-        return product
-
-    @cached_property
-    def VtV_axes(self) -> tuple[Floats, Floats]:
-        """l [k] and U [k, k] with V'V = U diag(l) U', by which many plain fold-ins are small systems."""
-        spread, axes = np.linalg.eigh(self.VtV.astype(np.float64))
-        return spread.astype(np.float32), axes.astype(np.float32)
-
-    @cached_property
-    def V_sum(self) -> npt.NDArray[np.float64]:
-        """The sum of the rows of V [k], from which the mean of V x follows for any x."""
-        total: npt.NDArray[np.float64] = self.V.sum(axis=0, dtype=np.float64)
-        return total
-
-    @cached_property
     def lengths(self) -> Floats:
-        """|v| of the ranker's factors of each movie, float32 [f]."""
+        """|v| of each movie, float32 [f]."""
         norms: Floats = np.linalg.norm(self.V, axis=1)
         return norms
 
     @cached_property
-    def C_inverse(self) -> npt.NDArray[np.float64]:
-        """The inverse of C [k, k], for histories longer than k; in double, for C of few users is nearly singular."""
-        return np.linalg.inv(self.C.astype(np.float64))
-
-    @cached_property
     def well_known(self) -> npt.NDArray[np.bool_]:
-        """Which movies have ratings enough to be recommended first, bool [f].
+        """Which movies have enough ratings to be recommended first, bool [f].
 
-        The floor comes down in a small catalogue: a tenth of the movies, and at least 50, always pass.
+        In a small catalogue fewer ratings are enough: a tenth of the movies, and at least 50, always pass.
         """
         passing = max(FEWEST_KEPT, round((1 - MOST_LEFT_OUT) * len(self.movies)))
         ranked = np.sort(self.rating_count)[::-1]
@@ -99,12 +76,8 @@ class Factors:
         known: npt.NDArray[np.bool_] = self.rating_count >= min(self.model.min_ratings, reachable)
         return known
 
-    def warm_up(self) -> None:
-        """Compute now what the first request would otherwise wait for."""
-        _ = self.VtV, self.V_sum, self.C_inverse, self.lengths, self.well_known
-
     def rows(self, movies: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """Row numbers of those movies that are known, and which of `movies` these are."""
+        """Return the rows of those of `movies` that the factors know, and which of `movies` these are."""
         return rows_of(self.movies, movies)
 
     def check(self) -> None:
@@ -124,7 +97,7 @@ class Factors:
             raise FactorsError("the neighbour weights are cut short")
 
     def to_bytes(self) -> bytes:
-        """The factors as one block of bytes: a numpy archive without pickle."""
+        """Return the factors as a numpy archive without pickle."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("model", "facts")}
         header = {"format": FORMAT, "model": asdict(self.model), "facts": dict(self.facts)}
         out = io.BytesIO()
@@ -153,10 +126,10 @@ class Factors:
 
 
 def _with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename what the first edition stored as films; its generations go on serving."""
+    """Return the entries of a stored generation under today's names: the first edition wrote "film" for "movie"."""
     return {name.replace("film", "movie"): value for name, value in stored.items()}
 
 
 def checksum(data: bytes) -> str:
-    """SHA-256 of stored factors, in hex."""
+    """Return the SHA-256 of stored factors in hex."""
     return hashlib.sha256(data).hexdigest()

@@ -1,77 +1,154 @@
-"""Fold-in: a user's vector solved from their history and fixed item factors."""
+"""Fold-in: the vectors of many users, solved from their histories and fixed item factors.
+
+A single user is a batch of one. Numpy solves a thousand small systems in one call, which costs hardly more than one.
+Shapes: b users, l ratings each, k dimensions. A history shorter than l is padded with zero rows, which change no system.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ranking.ratings import Floats
+from ranking.ratings import Floats, Mask
+
+RATER_NOISE = 0.3
+LEAST_RIDGE = 1e-6  # of the mean diagonal of V'V: without likes of all kinds, V'V alone has no inverse
+
+Doubles = npt.NDArray[np.float64]
 
 
-def als_step(V_p: Floats, VtV: Floats, alpha: float, reg: float) -> Floats:
-    """The step by which Spark's implicit ALS updates a user who likes the movies V_p.
+class UserPrior(NamedTuple):
+    """Mean m [k] and covariance C [k, k] of the trained users' vectors, and C^-1.
+
+    C^-1 is in double precision: the covariance of few users is nearly singular.
+    """
+
+    m: Floats
+    C: Floats
+    C_inverse: Doubles
+
+
+class ItemGram(NamedTuple):
+    """V'V [k, k], and its eigenvalues l [k] and eigenvectors U [k, k]: V'V = U diag(l) U'."""
+
+    VtV: Floats
+    eigenvalues: Floats
+    U: Floats
+
+    @classmethod
+    def of(cls, V: Floats) -> "ItemGram":
+        VtV = V.T @ V
+        eigenvalues, U = np.linalg.eigh(VtV.astype(np.float64))
+        return cls(VtV, np.maximum(eigenvalues, 0).astype(np.float32), U.astype(np.float32))
+
+    def ridge(self, reg: float, likes: npt.NDArray[np.intp]) -> Floats:
+        """Return reg |P| of users with so many likes [b], or the least that keeps every system solvable."""
+        least = LEAST_RIDGE * float(np.trace(self.VtV)) / len(self.VtV) or 1.0
+        return np.asarray(np.maximum(reg * likes, least), np.float32)
+
+
+def map_vectors(V_s: Floats, residual: Floats, prior: UserPrior, noise: float) -> Floats:
+    """Return the most probable vectors [b, k] of users drawn from N(m, C), given the targets y of rated movies.
+
+    Unlike the ALS step it takes only rated movies as evidence, and starts from the average user rather than from zero;
+    that makes it good from the first rating on.
+
+    Args:
+        V_s: factors of the rated movies [b, l, k].
+        residual: y - V_s m [b, l], 0 in the padding.
+        noise: variance s2 of one target.
+    """
+    if V_s.shape[1] <= len(prior.m):
+        # x = m + C V_s' (V_s C V_s' + s2 I)^-1 (y - V_s m): an l x l system
+        return prior.m + _by_ratings(V_s, prior.C, residual, noise)
+    # the same by Woodbury's identity, a k x k system: x = m + (C^-1 + V_s'V_s / s2)^-1 V_s' (y - V_s m) / s2
+    A = prior.C_inverse + _gram(V_s) / noise
+    return prior.m + _solve(A, _times(V_s, residual) / noise).astype(np.float32)
+
+
+def map_gains(V_s: Floats, V: Floats, prior: UserPrior, noise: float) -> Floats:
+    """Return what v.x of the movies V [r, k] gains by each unit of y - V_s m [n], [n, r], for one user's V_s [n, k]."""
+    A = prior.C_inverse + V_s.T @ V_s / noise
+    return V_s @ np.linalg.solve(A, V.T / noise).astype(np.float32)
+
+
+def als_vectors(V_p: Floats, liked: Mask, item_gram: ItemGram, alpha: float, reg: float) -> Floats:
+    """Return the vectors [b, k] of the step by which Spark's implicit ALS updates users; zeros for a user without likes.
 
     Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008), with Spark's scaling
     of the regularization by the number of likes (Zhou et al., "ALS-WR", 2008).
 
     Args:
-        V_p: factors of the liked movies [n, k].
-        VtV: V'V over all movies [k, k].
-
-    Returns:
-        x [k]; zeros for nobody's likes.
+        V_p: factors of the liked movies [b, p, k]; liked: which of these there are, bool [b, p].
     """
-    n, k = V_p.shape
-    if n == 0:
-        return np.zeros(k, np.float32)
-    # x = (V'V + alpha V_P'V_P + reg |P| I)^-1 (1 + alpha) V_P'1
-    return np.linalg.solve(_normal(V_p, VtV, alpha, reg), (1 + alpha) * V_p.sum(axis=0))
+    likes = liked.astype(np.float32)
+    ridge = item_gram.ridge(reg, liked.sum(axis=1))[:, None]
+    if V_p.shape[1] > V_p.shape[2]:
+        # x = (V'V + alpha V_P'V_P + reg |P| I)^-1 (1 + alpha) V_P'1
+        A = item_gram.VtV + np.float32(alpha) * _gram(V_p)
+        _add_to_diagonals(A, ridge)
+        return _solve(A, np.float32(1 + alpha) * _times(V_p, likes))
+    # by the push-through identity, with P = V_p U and D = diag(l) + reg |P| I:
+    # x = (1 + alpha) U D^-1 P' (I + alpha P D^-1 P')^-1 1, a p x p system
+    P = _project(V_p, item_gram.U)
+    DP: Floats = P / (item_gram.eigenvalues + ridge)[:, None, :]
+    K = np.float32(alpha) * (P @ DP.swapaxes(1, 2))
+    _add_to_diagonals(K, np.float32(1))
+    return np.asarray(np.float32(1 + alpha) * (_times(DP, _solve(K, likes)) @ item_gram.U.T), np.float32)
 
 
-def als_step_gains(V_p: Floats, V: Floats, VtV: Floats, alpha: float, reg: float) -> Floats:
-    """What each of the likes V_p [n, k] adds to v.x of the movies V [r, k], x being `plain`: [n, r]."""
-    return (1 + alpha) * V_p @ np.linalg.solve(_normal(V_p, VtV, alpha, reg), V.T)
+def als_gains(V_p: Floats, V: Floats, item_gram: ItemGram, alpha: float, reg: float) -> Floats:
+    """Return what each of one user's likes V_p [n, k] adds to v.x of the movies V [r, k]: [n, r]."""
+    A = item_gram.VtV + alpha * (V_p.T @ V_p).astype(np.float64)
+    A[np.diag_indices(len(A))] += item_gram.ridge(reg, np.array([len(V_p)]))
+    return ((1 + alpha) * V_p @ np.linalg.solve(A, V.T)).astype(np.float32)
 
 
-def _normal(V_p: Floats, VtV: Floats, alpha: float, reg: float) -> Floats:
-    A = np.asarray(VtV + alpha * (V_p.T @ V_p), np.float32)
-    A[np.diag_indices(len(A))] += reg * len(V_p)
-    return A
-
-
-def posterior(V_s: Floats, y: Floats, m: Floats, C: Floats, C_inverse: npt.NDArray[np.float64], noise: float) -> Floats:
-    """The most probable vector of a user drawn from N(m, C) who was seen to give y on the movies V_s.
-
-    Unlike the plain step it takes only what was rated as evidence, and starts from the average user rather than
-    from zero; that is what makes it good from the first rating on.
+def rater_vectors(Q_s: Floats, residual: Floats, C_r: Floats) -> Floats:
+    """Return p = C_r Q_s' (Q_s C_r Q_s' + .3 I)^-1 residual [b, h], by the smaller of its two systems.
 
     Args:
-        V_s: factors of the rated movies [n, k]; y: their targets [n].
-        m, C, C_inverse: the trained users' mean [k], covariance and its inverse [k, k].
-        noise: variance s2 of one target.
-
-    Returns:
-        x [k]; m for an empty history.
+        Q_s: the rater's factors of the rated movies [b, l, h]; residual: what the biases leave of the ratings [b, l].
     """
-    n, k = V_s.shape
-    residual = y - V_s @ m
-    if n <= k:
-        # x = m + C V_s' (V_s C V_s' + s2 I)^-1 (y - V_s m): an n x n system
-        VC = V_s @ C
-        return m + VC.T @ np.linalg.solve(_noisy(VC @ V_s.T, noise), residual)
-    # the same by Woodbury's identity, a k x k system: x = m + (C^-1 + V_s'V_s / s2)^-1 V_s' (y - V_s m) / s2
-    A = C_inverse + V_s.T @ V_s / noise
-    return m + np.linalg.solve(A, V_s.T @ residual / noise).astype(np.float32)
+    if Q_s.shape[1] <= len(C_r):
+        return _by_ratings(Q_s, C_r, residual, RATER_NOISE)
+    # by the push-through identity: p = (C_r Q_s'Q_s + .3 I)^-1 C_r Q_s' residual
+    A = np.matmul(C_r, _gram(Q_s))
+    _add_to_diagonals(A, np.float32(RATER_NOISE))
+    return _solve(A, _times(Q_s, residual) @ C_r.T)
 
 
-def posterior_gains(V_s: Floats, V: Floats, C: Floats, C_inverse: npt.NDArray[np.float64], noise: float) -> Floats:
-    """What v.x of the movies V [r, k] gains by each unit of y - V_s m [n], x being the `posterior`: [n, r]."""
-    n, k = V_s.shape
-    if n <= k:
-        VC = V_s @ C
-        return np.linalg.solve(_noisy(VC @ V_s.T, noise), VC @ V.T)
-    return V_s @ np.linalg.solve(C_inverse + V_s.T @ V_s / noise, V.T / noise).astype(np.float32)
+def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: float) -> Floats:
+    """Return C V_s' (V_s C V_s' + noise I)^-1 residual [b, k] by l x l systems."""
+    VC = _project(V_s, C)
+    K = VC @ V_s.swapaxes(1, 2)
+    _add_to_diagonals(K, np.float32(noise))
+    return _times(VC, _solve(K, residual))
 
 
-def _noisy(K: npt.NDArray[np.floating], noise: float) -> Floats:
-    noisy = np.asarray(K, np.float32)
-    noisy[np.diag_indices(len(K))] += noise
-    return noisy
+def _project(V_s: Floats, C: Floats) -> Floats:
+    """Return V_s C [b, l, k] by one product instead of one a user."""
+    product: Floats = (V_s.reshape(-1, V_s.shape[2]) @ C).reshape(V_s.shape)
+    return product
+
+
+def _gram(V_s: Floats) -> Floats:
+    product: Floats = V_s.swapaxes(1, 2) @ V_s
+    return product
+
+
+def _times(V_s: Floats, y: Floats) -> Floats:
+    """Return V_s'y of each user [b, k]."""
+    product: Floats = (y[:, None, :] @ V_s)[:, 0, :]
+    return product
+
+
+def _add_to_diagonals(A: npt.NDArray[np.floating], value: npt.NDArray[np.floating] | np.float32) -> None:
+    """Add the value [b, 1], or one for all, to the diagonals of A [b, k, k]."""
+    at = np.arange(A.shape[1])
+    A[:, at, at] += value
+
+
+def _solve(A: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Floats:
+    solution: Floats = np.linalg.solve(A, right[:, :, None])[:, :, 0]
+    return solution

@@ -1,73 +1,96 @@
-"""How all movies rank for one person: by their taste once there is something to tell it from, until then by fame."""
+"""How all movies rank for one user: by their ratings where there are any, otherwise by popularity."""
 
 from typing import Literal, Protocol
 
 import numpy as np
 
 from ranking import explanations
-from ranking.factors import Factors
+from ranking.ranker import FoldedIn, Ranker
 from ranking.ratings import Floats, Ints, Mask, Rows
-from ranking.score import POPULARITY_FADES_AT, UserModel, expected_rating, index_history
+from ranking.score import POPULARITY_FADES_AT
 from ranking.top_n import top_n
+from ranking.user_batch import batch_of_one
 
 Strategy = Literal["popular", "blended", "personal"]
 ListSource = Strategy | Literal["stored"]
-"""How a list came to be: by a strategy just now, or before, by one that is not told."""
+"""The strategy that a list was just made by, or "stored" for a list that was made before."""
 MovieShare = tuple[int, float]
-"""The row of a movie that the person rated, and the share of that rating in what speaks for another movie."""
+"""The row of a movie that the user rated, and the share of that rating in what raises another movie's score."""
 
 
 class Ranking(Protocol):
-    """A score of every movie for one person, and what can be said of each.
+    """The order of all movies for one user, and what can be said of each.
 
     Attributes:
-        score: float32 [f]; only the order means anything.
-        preferred: which movies come before all others, bool [f].
-        seen: the rows of the movies that they have rated.
+        seen: the rows of the movies that the user has rated.
         strategy: what the score is made of.
     """
 
-    @property
-    def score(self) -> Floats: ...
-    @property
-    def preferred(self) -> Mask: ...
     @property
     def seen(self) -> Rows: ...
     @property
     def strategy(self) -> Strategy: ...
 
+    def best(self, n: int, among: Mask | None = None) -> Rows:
+        """Return the rows of the n movies to recommend, best first: unseen ones, and only of those in `among`."""
+
+    def scores(self, rows: Rows) -> Floats:
+        """Return the scores of the movies at `rows` [r]; only their order means anything."""
+
     def expected(self, rows: Rows) -> Floats:
-        """The rating they may be expected to give the movies at `rows`, float32 [r] within 0.5 to 5."""
+        """Return the ratings that the user would give the movies at `rows`, float32 [r] within 0.5 to 5."""
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
-        """Up to three of their ratings for each of these movies, those that speak most for it first."""
+        """Return up to three of the user's ratings for each of these movies, the one with the largest share first."""
 
 
 class PersonalRanking:
-    """The ranking of someone who rated `movies` [s] with `rating` [s], by a generation's factors."""
+    """The ranking of a user who rated `movies` [s] with `rating` [s], by a generation's factors."""
 
-    def __init__(self, factors: Factors, movies: Ints, rating: Floats) -> None:
-        self.user_model = UserModel(factors, index_history(factors, movies, rating))
-        self.preferred, self.seen = factors.well_known, self.user_model.history.rows
+    def __init__(self, ranker: Ranker, movies: Ints, rating: Floats) -> None:
+        self._ranker, self._batch = ranker, batch_of_one(ranker.factors, movies, rating)
+        self._folded: FoldedIn | None = None
 
     @property
-    def score(self) -> Floats:
-        return self.user_model.score
+    def seen(self) -> Rows:
+        rows: Rows = self._batch.rows[0]
+        return rows
 
     @property
     def strategy(self) -> Strategy:
         """Popular where no rating can be used, blended while popularity has half of its full weight or more."""
-        n = len(self.user_model.history)
+        n = len(self.seen)
         if n == 0:
             return "popular"
         return "blended" if n <= POPULARITY_FADES_AT else "personal"
 
+    def best(self, n: int, among: Mask | None = None) -> Rows:
+        rows, there = self._ranker.top_n(self.folded_in(), n, among)
+        best: Rows = rows[there]
+        return best
+
+    def scores(self, rows: Rows) -> Floats:
+        scores: Floats = self._ranker.scores(self.folded_in(), rows)[0]
+        return scores
+
     def expected(self, rows: Rows) -> Floats:
-        return expected_rating(self.user_model, rows)
+        g = self._folded.g if self._folded else self._ranker.neighbour_scores(self._batch)
+        expected: Floats = self._ranker.expected(self._batch, rows[None, :], g)[0]
+        return expected
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
-        found = explanations.reasons(self.user_model, rows)
+        found = explanations.reasons(self._ranker, self.folded_in(), rows)
         return [[(int(self.seen[at]), share) for at, share in of_one] for of_one in found]
+
+    def folded_in(self) -> FoldedIn:
+        """Return the fold-in, solved on the first call.
+
+        Not a `functools.cached_property`: up to Python 3.11 that holds one lock for all objects of the class, so every
+        request would wait for the arithmetic of the others.
+        """
+        if self._folded is None:
+            self._folded = self._ranker.fold_in(self._batch)
+        return self._folded
 
 
 class PopularRanking:
@@ -77,9 +100,15 @@ class PopularRanking:
 
     def __init__(self, like_count: Ints, expected_rating: Floats, seen: Rows) -> None:
         self._expected_rating = expected_rating
-        self.score = like_count.astype(np.float32)
-        self.preferred = np.ones(len(like_count), bool)
+        self._score = like_count.astype(np.float32)
         self.seen = seen
+
+    def best(self, n: int, among: Mask | None = None) -> Rows:
+        return top_n(self._score, n, self.seen, np.ones(len(self._score), bool), among)
+
+    def scores(self, rows: Rows) -> Floats:
+        scores: Floats = self._score[rows]
+        return scores
 
     def expected(self, rows: Rows) -> Floats:
         expected: Floats = self._expected_rating[rows]
@@ -87,8 +116,3 @@ class PopularRanking:
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
         return [[] for _ in rows]
-
-
-def best(ranking: Ranking, n: int, among: Mask | None = None) -> Rows:
-    """The rows of the n movies to recommend, best first: none that they have rated, and none that is not `among`."""
-    return top_n(ranking.score, n, ranking.seen, ranking.preferred, among)

@@ -51,14 +51,6 @@ class UnknownUserError(LookupError):
         super().__init__(f"There is no user {user_id}. POST /users/create makes one.")
 
 
-class UnknownMovieError(LookupError):
-    """There is no movie with this id, or these, in the catalogue."""
-
-    def __init__(self, *movie_ids: int) -> None:
-        super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}. Ids are those of MovieLens.")
-        self.movie_ids = movie_ids
-
-
 class UnknownRatingError(LookupError):
     """This user has not rated this movie."""
 

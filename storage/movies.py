@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from catalogue.movie_table import UNKNOWN_YEAR, MovieTable
+from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, UnknownMovieError
 from ranking.ratings import Ints, Ratings
 from storage.bulk_copy import copy_in
-from storage.errors import UnknownMovieError
 
 # ours counts the views of the movie, those of .5 first; the rest is what the dataset says
 _FIND = text("""

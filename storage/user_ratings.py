@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy import Connection, Row, text
 
-from storage.errors import UnknownMovieError, UnknownUserError
+from catalogue.movie_table import UnknownMovieError
+from storage.errors import UnknownUserError
 from storage.prepared_statement import PreparedStatement
 
 # One statement, and its first act on the user's row is to change it: writers of one user follow each other and each

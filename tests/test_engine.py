@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import MOVIES, SMALL_MODEL, checkerboard
+from list_of_one import ranked
 from processes import poll
 from pyspark.ml.recommendation import ALS
 
@@ -14,8 +15,9 @@ from engine import Engine, EngineError
 from ranking import fold_in
 from ranking.batch_lists import concatenate_lists, rank_locally
 from ranking.factors import Factors
+from ranking.fold_in import ItemGram
 from ranking.neighbours import fit_neighbours, to_csr
-from ranking.rating_histories import Histories, ranked
+from ranking.rating_histories import Histories
 from ranking.ratings import Ratings, concatenate
 from settings import USER_OFFSET, Settings
 from spark.list_jobs import CONCURRENT_JOBS
@@ -42,7 +44,8 @@ def test_the_plain_fold_in_is_the_step_by_which_spark_itself_solves_a_user(engin
     movies, V = np.array([row.id for row in items]), np.array([row.features for row in items], np.float32)
     for row in fitted.userFactors.collect():
         liked = np.searchsorted(movies, likes.movie[likes.user == row.id])
-        ours = fold_in.als_step(V[liked], V.T @ V, alpha=0.2, reg=0.06)
+        everything = np.ones((1, len(liked)), bool)
+        ours = fold_in.als_vectors(V[liked][None], everything, ItemGram.of(V), alpha=0.2, reg=0.06)[0]
         assert np.abs(ours - np.array(row.features)).max() < 1e-5
 
 

@@ -28,8 +28,6 @@ from recommender import Recommender
 from storage import generations, user_ratings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownUserError
-from storage.recommendations import ListVersion
-from viewer import CACHE_MISS, ListCache, RecommendationList
 
 HISTORIES = {
     "no views": {},
@@ -126,20 +124,15 @@ def test_no_list_is_kept_beyond_its_generation(live: Recommender) -> None:
     assert listed(live, user) != before
 
 
-def test_the_oldest_list_goes_where_there_is_no_room() -> None:
-    lists = ListCache(most=2)
-    kept = [RecommendationList((), "stored") for _ in range(4)]
-    for user, listed_ in enumerate(kept[:2]):
-        lists.keep(user, ListVersion(1, 1), listed_)
-    lists.keep(0, ListVersion(2, 1), kept[2])  # in the place of an older one, so that all have room
-    lists.keep(3, ListVersion(1, 1), kept[3])
-    assert [lists.of(user) for user in (0, 1, 3)] == [
-        (ListVersion(2, 1), kept[2]),
-        CACHE_MISS,
-        (ListVersion(1, 1), kept[3]),
-    ]
-    lists.forget(3)
-    assert lists.of(3) == CACHE_MISS
+def test_the_oldest_list_goes_where_there_is_no_room(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalogue.user_context.MAX_CACHED_LISTS", 2)
+    publish(recommender, two_tastes())
+    users = [new_user(recommender.database) for _ in range(3)]
+    for user in users:
+        recommender.recommend(user)
+    assert [recommender.recommend(user).made for user in users[::-1]] == ["stored", "stored", "popular"]
+    recommender.forget(users[2])
+    assert recommender.recommend(users[2]).made == "popular"
 
 
 def take_back(database: Database, user: int, movie: int) -> None:
@@ -269,6 +262,31 @@ def test_a_generation_whose_activation_did_not_reach_the_database_does_not_serve
     assert live.live.id == serving
     with live.database.statement() as db:
         assert generations.live_id(db) == serving
+
+
+def test_a_stand_in_is_loaded_though_postgresql_failed_when_it_was_first_wanted(
+    live: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a start with a generation that cannot be read, an outage in between must not leave popular lists."""
+    assert live.live is not None
+    other, restarted = live.live.id, Recommender(live.database)
+    damaged = store_generation(live.database, two_tastes(seed=1))
+    with live.database.statement() as db:
+        db.execute(text("UPDATE generations SET factors = '\\x00' WHERE id = :id"), {"id": damaged})
+    flip(live.database, damaged)
+
+    def fail(db: Connection, limit: int) -> list[int]:
+        raise DatabaseUnavailableError("gone for a moment")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(generations, "accepted_ids", fail)
+        with pytest.raises(DatabaseUnavailableError):
+            restarted.refresh()
+    assert restarted.live is None
+    with pytest.raises(FactorsError):
+        restarted.refresh()
+    assert restarted.live is not None
+    assert restarted.live.id == other
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from catalogue.movie_table import UnknownMovieError
 from storage.errors import (
     DatabaseUnavailableError,
     UnknownGenerationError,
-    UnknownMovieError,
     UnknownRatingError,
     UnknownUserError,
 )

@@ -9,9 +9,9 @@ from flask.blueprints import BlueprintSetupState
 from sqlalchemy import Row
 
 from catalogue.movie_table import CatalogueMovie
+from catalogue.recommendations import RecommendationList, RecommendedMovie
 from recommender import Recommender
 from storage import user_ratings, users
-from viewer import RecommendationList, RecommendedMovie
 from web.parsing import parse_id, parse_rating
 from web.request_metrics import metrics
 

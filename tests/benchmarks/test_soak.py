@@ -11,13 +11,13 @@ from footprint import Footprint
 from mixed_load import LoadPlan, Tally, put_under_load
 from verdicts import Soaked, promises
 
+from catalogue.recommendations import RecommendationList
 from health import Health
 from jobs.ingest import init_movie_table
 from recommender import Recommender
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
-from viewer import RecommendationList
 
 Serve = Callable[..., httpx.Client]
 WELL = Footprint(at=0.0, server=200.0, java=700.0, workers=100.0, postgres=60.0, descriptors=40, threads=25)

@@ -14,13 +14,13 @@ from scale_plot import plot
 from synthetic_users import SyntheticUsers, add_users, preference_captured
 
 from catalogue.movie_table import CatalogueMovie
+from catalogue.recommendations import RecommendationList, RecommendedMovie
 from jobs.ingest import init_movie_table
 from movielens.reader import read_dataset
 from ranking.ratings import Ratings
 from settings import Settings
 from storage import snapshot
 from storage.database import Database
-from viewer import RecommendationList, RecommendedMovie
 
 SMALL = Size(ratings=40_000, users=400, movies=2_000)
 

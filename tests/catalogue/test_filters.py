@@ -8,7 +8,8 @@ from handmade_model import IDS, fill_catalogue
 from random_model import F, planted
 
 from catalogue.movie_table import NO_GENRES, CatalogueMovie, Filters, MovieTable, UnknownGenreError
-from ranking.rankings import PersonalRanking, PopularRanking, best
+from ranking.ranker import Ranker
+from ranking.rankings import PersonalRanking, PopularRanking
 from ranking.top_n import top_n
 from storage import movies
 from storage.database import Database
@@ -77,11 +78,11 @@ def test_a_filtered_list_is_the_whole_list_without_the_rest(trained: bool) -> No
     factors, movies = planted(), table()
     told, rating = movies.movies[3:30:4], np.linspace(0.5, 5, 7).astype(np.float32)
     popular = PopularRanking(movies.like_count, movies.expected_rating, movies.rows(told)[0])
-    ranking = PersonalRanking(factors, told, rating) if trained else popular
+    ranking = PersonalRanking(Ranker(factors), told, rating) if trained else popular
     passing = movies.matching(Filters(("Comedy",), year_from=1993))
-    whole = best(ranking, F)
+    whole = ranking.best(F)
     assert len(whole) == F - 7
-    assert best(ranking, F, passing).tolist() == [row for row in whole if passing[row]]
+    assert ranking.best(F, passing).tolist() == [row for row in whole if passing[row]]
 
 
 def test_a_part_of_the_table_has_the_same_movies() -> None:

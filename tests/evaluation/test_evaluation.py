@@ -8,6 +8,7 @@ import pytest
 from handmade_model import IDS, two_tastes
 from hypothesis import given
 from hypothesis import strategies as st
+from list_of_one import ranked
 from synthetic_ratings import tastes
 
 from evaluation import bootstrap, offline_metrics
@@ -24,9 +25,9 @@ from evaluation.splits import (
     sort_by_user_and_time,
 )
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, rank_locally, ratings_by_user
-from ranking.rating_histories import ranked
+from ranking.ranker import Ranker
+from ranking.rankings import PersonalRanking
 from ranking.ratings import Ratings
-from ranking.score import UserModel, expected_rating, index_history
 
 LIKED_ALIKE = np.array(IDS, np.int32)
 
@@ -164,8 +165,8 @@ def test_a_judgement_tests_on_the_next_ratings_through_what_serves(judgement: He
             relevant = asked.movie[asked.rating >= 4]
             assert judgement.lists[u, g][: len(shown)].tolist() == shown.tolist()
             assert judgement.recall[u, g] == pytest.approx(np.isin(shown, relevant).sum() / len(relevant))
-            user_model = UserModel(factors, index_history(factors, told.movie, told.rating))
-            error = expected_rating(user_model, factors.rows(asked.movie)[0]) - asked.rating
+            ranking = PersonalRanking(Ranker(factors), told.movie, told.rating)
+            error = ranking.expected(factors.rows(asked.movie)[0]) - asked.rating
             assert judgement.squared_errors[u, g] == pytest.approx(error @ error, rel=1e-5)
             rows = factors.rows(asked.movie)[0]
             error = factors.mu + factors.movie_bias[rows] - asked.rating

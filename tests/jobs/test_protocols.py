@@ -3,15 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyspark.ml.recommendation import ALS
-from scipy import sparse
 from synthetic_ratings import CATALOGUE, MODEL, PEOPLE, tastes
 
 from engine import Engine
-from evaluation.baselines import als_predictions, bias_predictions, half_step
-from evaluation.offline_metrics import rmse
+from evaluation.baselines import bias_predictions
 from evaluation.protocol_result import ProtocolResult
 from evaluation.splits import random_split
 from jobs import protocols
@@ -87,31 +83,11 @@ def test_pairs_are_ranked_by_taste(engine: Engine) -> None:
     assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
 
 
-def test_the_als_that_we_compare_with_is_sparks(engine: Engine) -> None:
-    ratings = tastes()
-    split = random_split(len(ratings), 1)
-    train, test = ratings.take(split.train), ratings.take(split.test)
-    table = pa.table({"user": train.user, "movie": train.movie, "rating": train.rating})
-    als = ALS(rank=8, regParam=0.1, maxIter=10, seed=1, userCol="user", itemCol="movie", ratingCol="rating")
-    fitted = als.fit(engine.start().createDataFrame(table))
-    items, users = sorted(fitted.itemFactors.collect()), sorted(fitted.userFactors.collect())
-    Q, P = (np.array([row.features for row in rows]) for rows in (items, users))
-    movie, user = (np.array([row.id for row in rows]) for rows in (items, users))
-    shape = (PEOPLE, len(movie))
-    R = sparse.csr_matrix(
-        (train.rating, (np.searchsorted(user, train.user), np.searchsorted(movie, train.movie))), shape
-    )
-    assert np.allclose(half_step(R, Q), P, atol=1e-3)
-    theirs = (P[np.searchsorted(user, test.user)] * Q[np.searchsorted(movie, test.movie)]).sum(axis=1)
-    assert rmse(als_predictions(train, test, 1), test.rating) == pytest.approx(rmse(theirs, test.rating), rel=0.03)
-
-
 def test_who_was_never_seen_is_foretold_by_the_biases_that_are_known() -> None:
     train = tastes()
     stranger = Ratings(np.array([9999], np.int32), np.array([1], np.int32), np.array([3], np.float32), np.zeros(1, int))
     told = bias_predictions(train, stranger)[0]
     assert told == pytest.approx(train.rating[train.movie == 1].mean(), abs=0.3)
-    assert als_predictions(train, stranger, 1).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from handmade_model import IDS, fill_catalogue, flip, new_user, store_generation
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from catalogue.movie_table import UnknownMovieError
 from storage import base_ratings, generations, movies, recommendations, runs, snapshot, user_ratings, users
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import (
     DatabaseRefusedError,
     DatabaseUnavailableError,
     UnknownGenerationError,
-    UnknownMovieError,
     UnknownUserError,
 )
 

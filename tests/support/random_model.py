@@ -1,17 +1,18 @@
-"""Factors and a history at random, small enough for slow twins."""
+"""Random factors and histories, small enough for slow twins."""
 
 from dataclasses import replace
 
 import numpy as np
+from single_user import SingleUser
 
 from ranking.factors import Factors
-from ranking.score import IndexedHistory
+from ranking.rating_histories import Histories
 
 F, K, H = 120, 6, 4
 
 
 def planted(seed: int = 0, **changed: object) -> Factors:
-    """Factors at random, with every third movie known to few."""
+    """Random factors; every third movie has few ratings."""
     rng = np.random.default_rng(seed)
 
     def normal(*shape: int) -> np.ndarray:
@@ -38,7 +39,17 @@ def planted(seed: int = 0, **changed: object) -> Factors:
     return replace(factors, **changed)  # type: ignore[arg-type]
 
 
-def someone(n: int, seed: int = 1) -> IndexedHistory:
+def histories_of(factors: Factors, lengths: list[int], seed: int = 1) -> Histories:
+    """Users with so many ratings each, from all over the scale."""
     rng = np.random.default_rng(seed)
-    rating = (rng.integers(1, 11, n) / 2).astype(np.float32)
-    return IndexedHistory(rng.choice(F, n, replace=False), rating)
+    movies = [rng.choice(factors.movies, n, replace=False) for n in lengths]
+    rating = rng.integers(1, 11, sum(lengths)) / 2
+    start = np.cumsum([0, *lengths]).astype(np.int64)
+    user = 7 + 2 * np.arange(len(lengths), dtype=np.int32)
+    return Histories(user, start, np.concatenate(movies).astype(np.int32), rating.astype(np.float32))
+
+
+def twin_of(factors: Factors, histories: Histories, i: int) -> SingleUser:
+    """The slow twin of the i-th user."""
+    mine = slice(*histories.start[i : i + 2])
+    return SingleUser(factors, np.searchsorted(factors.movies, histories.movies[mine]), histories.rating[mine])

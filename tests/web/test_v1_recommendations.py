@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 from handmade_model import EVEN, IDS, ODD, flip, new_user, publish, store_generation, two_tastes, view
+from list_of_one import ranked
 from sqlalchemy import text
 
 from health import Health
 from ranking.factors import Factors
-from ranking.rating_histories import ranked
 from recommender import Recommender
 from storage import generations, user_ratings
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from sqlalchemy import Connection
 
+from catalogue.movie_table import UnknownMovieError
 from storage import user_ratings
-from storage.errors import UnknownMovieError
 from web.errors import InvalidInputError
 from web.v1.schemas import MovieId, RatingValue, RequestBody, faults_of
 

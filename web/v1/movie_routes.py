@@ -7,11 +7,10 @@ from flask import Response
 from pydantic import Field
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
-from catalogue.movie_table import Filters, UnknownGenreError
+from catalogue.movie_table import Filters, UnknownGenreError, UnknownMovieError
+from catalogue.user_context import LiveGeneration
 from ranking.similar_movies import similar
 from storage import movies
-from storage.errors import UnknownMovieError
-from viewer import LiveGeneration
 from web.errors import InvalidInputError
 from web.v1 import cursors
 from web.v1.blueprint import answer, group, recommender

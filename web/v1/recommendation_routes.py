@@ -7,8 +7,9 @@ from flask import Response
 from pydantic import Field
 
 from catalogue.movie_table import Filters, UnknownGenreError
+from catalogue.recommendations import LIST_LENGTH, ListRequest, RankedRecommendation
+from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
-from viewer import LIST_LENGTH, ListRequest, RankedRecommendation, UserContext
 from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.request_metrics import metrics

@@ -1,0 +1,54 @@
+"""What a recommendation is made of: which list is asked for, and the movies that come back."""
+
+from dataclasses import dataclass
+
+from catalogue.movie_table import CatalogueMovie, Filters
+from ranking.rankings import ListSource
+
+LIST_LENGTH = 10
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True)
+class RecommendedMovie:
+    """A movie with the rating that its user is expected to give, 0.5 to 5."""
+
+    movie: CatalogueMovie
+    expected_rating: float
+
+
+@dataclass(frozen=True, eq=False)
+class RecommendationList:
+    """A list, best first, and how it came to be.
+
+    It is equal to itself alone, so that an answer made of a cached list can be cached beside it.
+    """
+
+    items: tuple[RecommendedMovie, ...]
+    made: ListSource
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A movie that the user rated, and the share of that rating in what raises another movie's score."""
+
+    movie: CatalogueMovie
+    share: float
+
+
+@dataclass(frozen=True)
+class RankedRecommendation(RecommendedMovie):
+    """A place of a list, from 1 on, with the score that put the movie there, and up to three reasons for it."""
+
+    rank: int
+    score: float
+    because: list[Reason]
+
+
+@dataclass(frozen=True)
+class ListRequest:
+    """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters."""
+
+    limit: int = LIST_LENGTH
+    offset: int = 0
+    filters: Filters = NO_FILTERS

@@ -1,0 +1,103 @@
+"""A user's ranking over the movies of the catalogue: any part of their list with reasons, and expected ratings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+from cachetools import FIFOCache
+
+from catalogue.movie_table import MovieTable, UnknownMovieError
+from catalogue.recommendations import (
+    NO_FILTERS,
+    ListRequest,
+    RankedRecommendation,
+    Reason,
+    RecommendationList,
+    RecommendedMovie,
+)
+from ranking.factors import Factors
+from ranking.ranker import Ranker
+from ranking.rankings import Ranking
+from ranking.ratings import Rows
+
+MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
+
+ListCache: TypeAlias = "FIFOCache[int, tuple[tuple[int, int | None], RecommendationList]]"
+"""The newest lists by user, each with the history version and the generation that it was made from."""
+
+
+@dataclass(frozen=True)
+class LiveGeneration:
+    """A generation in memory, ready to serve.
+
+    Attributes:
+        movies: those of its factors, row for row.
+        lists: made with it, so that they go with it.
+    """
+
+    id: int
+    ranker: Ranker
+    movies: MovieTable
+    trained_at: datetime
+    since: datetime
+    lists: ListCache = field(default_factory=lambda: FIFOCache(MAX_CACHED_LISTS))
+
+    @property
+    def factors(self) -> Factors:
+        return self.ranker.factors
+
+
+@dataclass(frozen=True)
+class UserContext:
+    """A user with their ratings as they are now, and the movies to recommend from.
+
+    Attributes:
+        live: the generation that everything is made with, None before the first.
+        catalogue: all movies; movies: those that may be listed, row for row those of the ranking.
+        version: of the history, 0 for a user who is not stored.
+        ratings_seen: how many ratings the history has.
+    """
+
+    live: LiveGeneration | None
+    catalogue: MovieTable
+    movies: MovieTable
+    ranking: Ranking
+    version: int
+    ratings_seen: int
+
+    @property
+    def mark(self) -> str:
+        """Changes with everything that changes the list of a stored user."""
+        return f"{self.live.id if self.live else None} {self.version}"
+
+    def rows(self, wanted: ListRequest) -> Rows:
+        """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
+        among = None if wanted.filters == NO_FILTERS else self.movies.matching(wanted.filters)
+        return self.ranking.best(wanted.offset + wanted.limit, among)[wanted.offset :]
+
+    def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
+        """Return the wanted part of the list. Raises `UnknownGenreError`."""
+        rows = self.rows(wanted)
+        columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows))
+        return [
+            RankedRecommendation(self.movies.movie(row), float(expected), rank, float(score), self._named(reasons))
+            for rank, (row, expected, score, reasons) in enumerate(zip(*columns, strict=True), wanted.offset + 1)
+        ]
+
+    def expected_ratings(self, movie_ids: Sequence[int]) -> list[RecommendedMovie]:
+        """Return these movies, rated or not, with their expected ratings. Raises `UnknownMovieError`."""
+        asked = np.array(movie_ids, np.int32)
+        at, known = self.catalogue.rows(asked)
+        if not known.all():
+            raise UnknownMovieError(*asked[~known].tolist())
+        expected = self.catalogue.expected_rating[at]
+        rows, learned = self.movies.rows(asked)
+        expected[learned] = self.ranking.expected(rows)
+        return [
+            RecommendedMovie(self.catalogue.movie(row), float(rating)) for row, rating in zip(at, expected, strict=True)
+        ]
+
+    def _named(self, reasons: list[tuple[int, float]]) -> list[Reason]:
+        return [Reason(self.movies.movie(row), share) for row, share in reasons]

@@ -1,4 +1,4 @@
-"""Commands that keep everything, and bring it back."""
+"""The commands that back up the database and restore it."""
 
 from pathlib import Path
 
@@ -19,16 +19,16 @@ from jobs.backup import Manifest
 @click.argument("file", type=NEW_FILE)
 @click.pass_obj
 def backup(context: Context, file: Path) -> CommandResult:
-    """Write everything in the database, as of one moment, to FILE, beside a running service or without one.
+    """Write everything in the database, as it is at one moment, to FILE, beside a running service or without one.
 
-    Users, ratings, idempotency keys, lists, generations with their factors, which one is live, runs, and the newest id
-    that was given. FILE is there once it is complete, compressed, with a checksum for each table; only its owner may
-    read it. The dataset is not in it: the folder or name in MATINEE_DATASET is the other half; nor are tables of
-    somebody else. Those of an earlier revision are kept as they are, so that a backup can be taken with the new version
-    before it upgrades them.
+    FILE holds users, ratings, idempotency keys, lists, generations with their factors, which generation is live, runs,
+    and the newest ids. It appears once it is complete, compressed, with a checksum; only its owner may read it. It is
+    written by pg_dump, which comes with the embedded PostgreSQL. It does not hold the dataset, which is the folder or
+    name in MATINEE_DATASET, nor other tables in the same database. Tables of an earlier revision are kept as they are,
+    so that a backup can be taken with the new version before it upgrades them.
     """
     with context.unmigrated_database() as database:
-        return _told(job.backup(database, file), file, "holds")
+        return _summary(job.backup(database, file), file, "holds")
 
 
 @command(
@@ -38,28 +38,28 @@ def backup(context: Context, file: Path) -> CommandResult:
     ]
 )
 @click.argument("file", type=FILE)
-@click.option("--check", is_flag=True, help="Read the whole file and its checksums, and no database.")
+@click.option("--check", is_flag=True, help="Read the whole file and its checksum, and no database.")
 @click.pass_obj
 def restore(context: Context, file: Path, check: bool) -> CommandResult:
     """Fill an empty database with FILE, a backup, whole or not at all.
 
-    A database with a row of ours in it is refused; tables of somebody else stay as they are, and where a view or a
-    foreign key of theirs depends on empty tables of ours that are of another revision, it is named and nothing is
-    changed. A backup of an earlier version is brought to the newest revision; one of a later version, or a damaged
-    one, is refused. The service then goes on where the backup was taken: the same lists, the same ids, none of those
-    given before the backup given again.
+    A database that holds any row of Matinee is refused. Other tables in it stay as they are; if a view or a foreign key
+    of theirs depends on our empty tables, and these are of another revision than the backup, restore names it and
+    changes nothing. A backup of an earlier version is brought to the newest revision; one of a later version, a damaged
+    one, or one of the first edition is refused. The service then goes on where the backup was taken: with the same
+    lists and ids, and without giving an id again that was given before the backup.
     """
     if check:
-        return _told(job.check(file), file, "is whole; it holds")
+        return _summary(job.check(file), file, "is whole; it holds")
     with context.unmigrated_database() as database:
-        return _told(job.restore(database, file), file, "is restored:")
+        return _summary(job.restore(database, file), file, "is restored:")
 
 
-def _told(manifest: Manifest, file: Path, verb: str) -> CommandResult:
-    counts = {table.name: table.rows for table in manifest.tables}
+def _summary(manifest: Manifest, file: Path, verb: str) -> CommandResult:
+    rows = manifest.rows
     text = (
-        f"{file} {verb} {counts['users']:,} users, {counts['views']:,} ratings, {counts['generations']:,} generations "
-        f"and {counts['movies']:,} movies, as of {manifest.taken_at}, revision {manifest.revision}"
+        f"{file} {verb} {rows['users']:,} users, {rows['views']:,} ratings, {rows['generations']:,} generations "
+        f"and {rows['movies']:,} movies, as of {manifest.taken_at}, revision {manifest.revision}"
     )
-    facts = {"file": str(file), "taken_at": manifest.taken_at, "revision": manifest.revision, "rows": counts}
+    facts = {"file": str(file), "taken_at": manifest.taken_at, "revision": manifest.revision, "rows": rows}
     return CommandResult(text, facts)

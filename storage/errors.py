@@ -30,7 +30,7 @@ class DowngradeRefusedError(RuntimeError):
 
 
 class BackupError(ValueError):
-    """A file is not a backup that can be restored here; the message says why."""
+    """A backup cannot be made, or a file cannot be restored here; the message says why."""
 
 
 class NotEmptyError(RuntimeError):

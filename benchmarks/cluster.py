@@ -1,14 +1,12 @@
-"""A service that trains on a Spark cluster: a real master and two workers here, one killed in a fit, then all of them.
+"""Train on a Spark cluster of a real master and two workers; kill one worker in a fit, later the whole cluster.
 
     python benchmarks/cluster.py [--dataset FOLDER-OR-NAME] [--out FILE]
 
-Without a dataset it makes one, a checkerboard of two tastes. The exit status is 1 if a promise was broken.
+Without a dataset it generates a checkerboard of two tastes. The exit status is 1 if a promise is broken.
 """
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 import threading
@@ -16,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ sys.path.extend(
 )
 
 from processes import SMALL, ServiceProcess, poll, service
+from run_history import time_and_machine
 from soak import checkerboard
 from standalone_cluster import CONF, StandaloneCluster
 from verdicts import Promise, table
@@ -34,14 +32,14 @@ from settings import ROOT
 
 MODEL = SMALL | {"MATINEE_RANKER_RANK": "16", "MATINEE_RANKER_ITERATIONS": "20", "MATINEE_NEIGHBOURS": "20"}
 WAIT_SECONDS = 20.0  # for executors; a busy machine needs several to start one
-SOON_SECONDS = 30.0  # in which a training has to find out that there is no cluster
-LOST = "Lost executor"  # as Spark's driver writes it
+FAIL_FAST_SECONDS = 30.0  # within which a training must report that there is no cluster
+LOST_EXECUTOR = "Lost executor"  # in the log of Spark's driver
 TIMEOUT_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
-class Training:
-    """One ordered training: how it ended, and after how many seconds."""
+class RequestedTraining:
+    """How a requested training run ended, and after how many seconds."""
 
     outcome: str
     error: str | None
@@ -49,34 +47,34 @@ class Training:
 
 
 @dataclass
-class Served:
-    """What a reader of one list saw all the while."""
+class ReaderResult:
+    """The answers to a client that read one list ten times a second."""
 
     lists: int = 0
     wrong: list[str] = field(default_factory=list)
     slowest: float = 0.0
 
 
-def trial(folder: Path, work: Path) -> tuple[list[Promise], Served]:
-    """Train on a cluster through everything that may befall it."""
+def run_scenario(folder: Path, work: Path) -> tuple[list[Promise], ReaderResult]:
+    """Train on a cluster, on one with a worker less, on none, and on one that has come back."""
     with StandaloneCluster(work / "cluster") as cluster:
         cluster.start_master()
         workers = [cluster.start_worker(), cluster.start_worker()]
-        environ = environment(folder, cluster, work / "shared")
+        environ = settings_for(folder, cluster, work / "shared")
         with service(work / "state", model=MODEL, **environ) as running:
             running.wait_until_ready()
-            with read_all_the_while(running) as served:
-                found = [whole(running, work / "shared"), one_worker_less(running, workers[1])]
+            with background_reader(running) as reader:
+                found = [train_on_two_workers(running, work / "shared"), lose_a_worker(running, workers[1])]
                 cluster.start_worker()
-                found.append(nobody_there(running, cluster))
-                found.append(all_back(running, cluster))
-            found.append(served_all_the_while(served))
+                found.append(train_without_cluster(running, cluster))
+                found.append(train_on_restored_cluster(running, cluster))
+            found.append(lists_were_served(reader))
             running.stop()
-    return found, served
+    return found, reader
 
 
-def environment(dataset: Path, cluster: StandaloneCluster, shared: Path) -> dict[str, str]:
-    """The settings of a service that trains there when it is told to."""
+def settings_for(dataset: Path, cluster: StandaloneCluster, shared: Path) -> dict[str, str]:
+    """Return the settings of a service that trains on the cluster, only on request."""
     return {
         "MATINEE_DATASET": str(dataset),
         "MATINEE_RETRAIN_MINUTES": "0",
@@ -87,94 +85,101 @@ def environment(dataset: Path, cluster: StandaloneCluster, shared: Path) -> dict
     }
 
 
-def whole(running: ServiceProcess, shared: Path) -> Promise:
-    training = trained(running)
-    warm = trained(running)
+def train_on_two_workers(running: ServiceProcess, shared: Path) -> Promise:
+    training = train(running)
+    warm = train(running)
     left = [file for file in shared.rglob("*") if file.suffix == ".parquet"]
-    held = training.outcome == warm.outcome == "published" and "executors: 2" in running.told() and not left
-    first = f"{training.outcome} in {training.seconds:.0f} s with the start of Spark"
-    return Promise("two workers train", f"{first}, then {warm.outcome} in {warm.seconds:.0f} s", held)
+    kept = training.outcome == warm.outcome == "published" and "executors: 2" in running.told() and not left
+    first = f"{training.outcome} in {training.seconds:.0f} s including the start of Spark"
+    return Promise("two workers train", f"{first}, then {warm.outcome} in {warm.seconds:.0f} s", kept)
 
 
-def one_worker_less(running: ServiceProcess, worker: Any) -> Promise:
-    training = trained(running, strike=worker.kill)
+def lose_a_worker(running: ServiceProcess, worker: Any) -> Promise:
+    training = train(running, during_fit=worker.kill)
     found = f"killed in the fit of the ranker; {training.outcome} after {training.seconds:.0f} s"
-    return Promise("a fit outlives a worker", found, training.outcome == "published")
+    return Promise("a fit survives the loss of a worker", found, training.outcome == "published")
 
 
-def nobody_there(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
-    before = running.told().count(LOST)
+def train_without_cluster(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
+    before = running.told().count(LOST_EXECUTOR)
     for node in (cluster.master, *cluster.workers):
         if node is not None:
             node.kill()
-    poll(lambda: running.told().count(LOST) > before, what="the driver's notice of it")
-    training = trained(running)
+    poll(lambda: running.told().count(LOST_EXECUTOR) > before, what="the driver's message")
+    training = train(running)
     found = f"{training.outcome} after {training.seconds:.1f} s: {training.error}"
-    named = "no Spark master answers" in str(training.error)
-    return Promise("without a cluster a run fails by name", found, named and training.seconds < SOON_SECONDS)
+    explained = "no Spark master answers" in str(training.error)
+    return Promise(
+        "without a cluster a run fails and says why", found, explained and training.seconds < FAIL_FAST_SECONDS
+    )
 
 
-def all_back(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
+def train_on_restored_cluster(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
     cluster.start_master()
     cluster.start_worker()
-    training = trained(running)
+    training = train(running)
     found = f"{training.outcome} after {training.seconds:.0f} s on a new session"
-    return Promise("the next run finds a cluster that has come back", found, training.outcome == "published")
+    return Promise("the next run uses a cluster that has come back", found, training.outcome == "published")
 
 
-def served_all_the_while(served: Served) -> Promise:
-    found = f"{served.lists:,} lists, the slowest {1000 * served.slowest:.0f} ms; wrong: {served.wrong[:3] or 'none'}"
-    return Promise("lists are served all the while", found, served.lists > 0 and not served.wrong)
+def lists_were_served(reader: ReaderResult) -> Promise:
+    found = f"{reader.lists:,} lists, the slowest {1000 * reader.slowest:.0f} ms; wrong: {reader.wrong[:3] or 'none'}"
+    return Promise("lists are served throughout", found, reader.lists > 0 and not reader.wrong)
 
 
-def trained(running: ServiceProcess, strike: Any = None) -> Training:
-    """Order a training and wait for its end; with `strike`, called once the ranker is being fitted."""
+def train(running: ServiceProcess, during_fit: Any = None) -> RequestedTraining:
+    """Request a training run and wait for its end. Call `during_fit` while the ranker is being fitted."""
     began = time.monotonic()
-    run = poll(lambda: ordered(running), what="an order that is taken")
-    if strike is not None:
-        poll(lambda: in_a_fit(now_of(running)), TIMEOUT_SECONDS, "a fit")
-        strike()
-    ended = poll(lambda: now if (now := now_of(running))["state"] != "running" else None, TIMEOUT_SECONDS, "its end")
+    run = poll(lambda: request_training(running), what="an accepted request")
+    if during_fit is not None:
+        poll(lambda: is_fitting(training_state(running)), TIMEOUT_SECONDS, "a fit")
+        during_fit()
+    ended = poll(lambda: ended_state(running), TIMEOUT_SECONDS, "the end of the training")
     assert ended["run_id"] == run, ended
-    return Training(ended["outcome"], ended["error"], time.monotonic() - began)
+    return RequestedTraining(ended["outcome"], ended["error"], time.monotonic() - began)
 
 
-def ordered(running: ServiceProcess) -> int | None:
-    """The id of a run that begins; None while the last one is not quite over."""
+def request_training(running: ServiceProcess) -> int | None:
+    """Return the id of a run that begins; None while the last run is still ending."""
     answer = running.http.post("/api/v1/retrain")
     assert answer.status_code in (202, 409), answer.text
     return int(answer.json()["run_id"]) if answer.status_code == 202 else None
 
 
-def in_a_fit(now: dict[str, Any]) -> bool:
-    assert now["state"] == "running", now
-    return bool(now["phase"] == "ranker" and now["progress"] > 0.05)
+def is_fitting(state: dict[str, Any]) -> bool:
+    assert state["state"] == "running", state
+    return bool(state["phase"] == "ranker" and state["progress"] > 0.05)
 
 
-def now_of(running: ServiceProcess) -> dict[str, Any]:
-    told: dict[str, Any] = running.get("/api/v1/retrain")
-    return told
+def ended_state(running: ServiceProcess) -> dict[str, Any] | None:
+    state = training_state(running)
+    return state if state["state"] != "running" else None
+
+
+def training_state(running: ServiceProcess) -> dict[str, Any]:
+    state: dict[str, Any] = running.get("/api/v1/retrain")
+    return state
 
 
 @contextmanager
-def read_all_the_while(running: ServiceProcess) -> Iterator[Served]:
-    """Read the list of somebody new ten times a second, in a thread, for as long as the block takes."""
-    served, over = Served(), threading.Event()
+def background_reader(running: ServiceProcess) -> Iterator[ReaderResult]:
+    """Read the list of a new user ten times a second, in a thread, while the block runs."""
+    result, over = ReaderResult(), threading.Event()
     user = running.new_user(movie_2=5.0, movie_4=5.0, movie_1=1.0)
 
     def read() -> None:
         while not over.wait(0.1):
             began = time.monotonic()
             movies = running.recommended(user)
-            served.slowest = max(served.slowest, time.monotonic() - began)
-            served.lists += 1
+            result.slowest = max(result.slowest, time.monotonic() - began)
+            result.lists += 1
             if len(set(movies)) != 10:
-                served.wrong.append(f"a list of {len(movies)}")
+                result.wrong.append(f"a list of {len(movies)}")
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        yield served
+        yield result
     finally:
         over.set()
         reader.join()
@@ -182,24 +187,23 @@ def read_all_the_while(running: ServiceProcess) -> Iterator[Served]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="", help="a folder or a name")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/cluster.json", help="the JSON to write")
+    parser.add_argument("--dataset", default="", help="a MovieLens folder or the name of a dataset")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/cluster.json", help="JSON file to write")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="matinee-cluster-") as work:
         here = Path(work)
         here.chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         folder = ensure_dataset(given.dataset, here) if given.dataset else checkerboard(here / "checkerboard")
-        found, served = trial(folder, here)
+        found, reader = run_scenario(folder, here)
     written = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        **time_and_machine(),
         "dataset": Path(given.dataset).name or "a checkerboard",
         "promises": [asdict(promise) for promise in found],
-        "served": asdict(served),
+        "reader": asdict(reader),
     }
     given.out.write_text(json.dumps(written, indent=1) + "\n")
     print(table(found))
-    return 0 if all(promise.held for promise in found) else 1
+    return 0 if all(promise.kept for promise in found) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every model of `compare.py` is given, and what it is when it has been trained."""
+"""The interface of the models that `compare.py` compares: a split to train on, and a trained model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ from ranking.top_n import top_n
 
 LIKE = 3.5
 LIST_LENGTH = 10
-MOST_MOVIES = 12_000  # that models are asked to compare all with all: a matrix of them in double precision is 1.2 GB
-KNOWN, TOLD = "known", "told"
-"""Two ways to a list: for a user who was trained on, with what the training left of them; and from a history alone."""
+MOST_MOVIES = 12_000  # of a model with a movie-by-movie matrix: in double precision that is 1.2 GB
+TRAINED, FOLDED_IN = "trained", "folded in"
+"""Two ways to a list: from the user's trained factors, or from the user's history, which is folded in."""
 Rows = npt.NDArray[np.intp]
 Scores = Callable[[int], Floats]
-"""The scores of all movies for the user in this row."""
+"""A function that returns the scores of all movies [f] for the user in a row."""
 
 
 class LeftOutError(Exception):
-    """Why a model is not measured here."""
+    """A model cannot be measured; the message says why."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The ratings to train on, user by user, and the catalogue; users and movies have rows, in the order of their ids.
+    """The training ratings, sorted by user, and the catalogue. Users and movies have rows in the order of their ids.
 
     Attributes:
-        movies: the ids of the whole catalogue, ascending [f].
+        movies: ids of the whole catalogue, ascending [f].
     """
 
     train: Ratings
@@ -50,7 +50,7 @@ class Split:
 
     @cached_property
     def users(self) -> Ints:
-        """Their ids [u]."""
+        """Ids of the users, ascending [u]."""
         return np.unique(self.train.user)
 
     @cached_property
@@ -70,26 +70,26 @@ class Split:
 
     @cached_property
     def likes(self) -> sparse.csr_matrix:
-        """1 where a user likes a movie [u, f]."""
+        """A matrix [u, f] with 1 where a user likes a movie."""
         liked = self.train.rating >= LIKE
         return self.matrix(np.ones(liked.sum(), np.float32), liked)
 
     @cached_property
     def likes_of_each(self) -> list[sparse.csr_matrix]:
-        """The rows of `likes`, each a matrix [1, f]: what a library is asked with for one user."""
+        """The rows of `likes` as matrices [1, f]: a library takes one to recommend to one user."""
         return list(self.likes)
 
     def refuse_many_movies(self) -> None:
-        """Raise `LeftOutError` where a matrix of movies by movies would be too large, and take too long."""
+        """Raise `LeftOutError` where a movie-by-movie matrix would be too large and too slow."""
         if len(self.movies) > MOST_MOVIES:
-            raise LeftOutError(f"it compares all movies with all, and these are {len(self.movies):,}")
+            raise LeftOutError(f"it needs a movie-by-movie matrix, and there are {len(self.movies):,} movies")
 
     def matrix(self, values: Floats, among: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
-        """One value for each rating that is `among` those wanted, users by movies."""
+        """Return a matrix [u, f] with one value for each rating that the mask `among` selects."""
         return sparse.csr_matrix((values, (self.user[among], self.movie[among])), (len(self.users), len(self.movies)))
 
     def history(self, row: int) -> slice:
-        """Where in `train` a user's ratings are."""
+        """Return the slice of `train` that holds a user's ratings."""
         return slice(*self.start[row : row + 2])
 
 
@@ -98,25 +98,25 @@ class Trained:
     """A trained model.
 
     Attributes:
-        listed: the n best movies for the user in a row, their ids, best first: none that they rated.
-        one: ways to ten movies for the user in a row; by KNOWN or TOLD.
-        every: ways to ten movies for every user at once; by KNOWN or TOLD.
+        recommend: returns the ids of the n best movies for the user in a row, best first, without rated movies.
+        list_one: functions that list ten movies for the user in a row, by TRAINED or FOLDED_IN.
+        list_all: functions that list ten movies for every user at once, by TRAINED or FOLDED_IN.
     """
 
-    listed: Callable[[int, int], Ints]
-    one: Mapping[str, Callable[[int], object]]
-    every: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    recommend: Callable[[int, int], Ints]
+    list_one: Mapping[str, Callable[[int], object]]
+    list_all: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
 
 Train = Callable[[Split, int], Trained]
-"""Trains on a split with a seed. Raises `LeftOutError` or `ImportError` where that cannot be."""
+"""A function that trains on a split with a seed. Raises `LeftOutError` or `ImportError` where it cannot."""
 
 
-def best_by(split: Split, scores: Scores) -> Callable[[int, int], Ints]:
-    """`Trained.listed` by the scores of all movies, the same for every model: ties go to the lower id."""
-    every = np.ones(len(split.movies), bool)
+def recommend_by_scores(split: Split, scores: Scores) -> Callable[[int, int], Ints]:
+    """Return a `Trained.recommend` that ranks by scores, in the same way for every model: ties go to the lower id."""
+    allowed = np.ones(len(split.movies), bool)
 
-    def listed(row: int, n: int) -> Ints:
-        return split.movies[top_n(scores(row), n, split.movie[split.history(row)], every)]
+    def recommend(row: int, n: int) -> Ints:
+        return split.movies[top_n(scores(row), n, split.movie[split.history(row)], allowed)]
 
-    return listed
+    return recommend

@@ -1,4 +1,4 @@
-"""One model of `compare.py`, trained in this process; prints what that took as JSON on the last line.
+"""Train one model of `compare.py` in this process, and print its costs as JSON on the last line.
 
 python benchmarks/compare_one_model.py SPLIT MODULE FUNCTION SEED LISTS
 """
@@ -20,7 +20,7 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 # isort: split
 import numpy as np
 from compare_interface import LeftOutError, Split, Train, Trained
-from footprint import cpu_seconds, most_held
+from footprint import cpu_seconds, peak_megabytes
 
 from evaluation.protocol_result import LONGEST
 
@@ -28,21 +28,21 @@ MEASURED_SECONDS = 1.0
 
 
 def run(train: Train, split: Split, seed: int, lists: Path) -> dict[str, float]:
-    """Train twice, write everybody's list into a file, and see how fast lists are made."""
+    """Train twice, write the list of every user into a file, and measure lists a second."""
     _, first, _ = _timed(lambda: train(split, seed))
-    memory = most_held(os.getpid())
+    memory = peak_megabytes(os.getpid())
     trained, again, cpu = _timed(lambda: train(split, seed))
-    np.save(lists, [trained.listed(row, LONGEST) for row in range(len(split.users))])
-    return {"first s": first, "train s": again, "CPU s": cpu, "peak MB": memory} | rates(trained, len(split.users))
+    np.save(lists, [trained.recommend(row, LONGEST) for row in range(len(split.users))])
+    return {"first s": first, "train s": again, "CPU s": cpu, "peak MB": memory} | list_rates(trained, len(split.users))
 
 
-def rates(trained: Trained, people: int) -> dict[str, float]:
-    """Lists a second in each way, from one thread."""
+def list_rates(trained: Trained, users: int) -> dict[str, float]:
+    """Return the lists a second in each way, from one thread."""
     found = {}
-    for way, one in trained.one.items():
-        found[f"one {way} /s"] = _a_second(partial(_in_turn, one, itertools.cycle(range(people))))
-    for way, every in trained.every.items():
-        found[f"all {way} /s"] = people * _a_second(every)
+    for way, one in trained.list_one.items():
+        found[f"one {way} /s"] = _a_second(partial(_in_turn, one, itertools.cycle(range(users))))
+    for way, every in trained.list_all.items():
+        found[f"all {way} /s"] = users * _a_second(every)
     return found
 
 
@@ -50,21 +50,21 @@ def _in_turn(one: Callable[[int], object], rows: Iterator[int]) -> object:
     return one(next(rows))
 
 
-def _a_second(act: Callable[[], object]) -> float:
-    """How often a second something can be done that has been done before."""
-    act()
+def _a_second(function: Callable[[], object]) -> float:
+    """Return how often a second a function runs, after one run that warms it up."""
+    function()
     times, began = 0, time.perf_counter()
     while (took := time.perf_counter() - began) < MEASURED_SECONDS:
-        act()
+        function()
         times += 1
     return times / took
 
 
-def _timed(act: Callable[[], Trained]) -> tuple[Trained, float, float]:
-    """What was made, and the seconds and CPU seconds it took."""
+def _timed(function: Callable[[], Trained]) -> tuple[Trained, float, float]:
+    """Return the result, the seconds and the CPU seconds."""
     began, cpu = time.perf_counter(), cpu_seconds(os.getpid())
-    made = act()
-    return made, time.perf_counter() - began, cpu_seconds(os.getpid()) - cpu
+    result = function()
+    return result, time.perf_counter() - began, cpu_seconds(os.getpid()) - cpu
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the processes of a running service take of the machine, read from /proc."""
+"""Memory, CPU, file descriptors and threads of the processes of a running service, read from /proc."""
 
 import os
 import time
@@ -15,15 +15,15 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Footprint:
-    """One look at a service: megabytes of each kind of process, and what the Python server holds open.
+    """One sample of a service: megabytes of each kind of process, and the descriptors and threads of the Python server.
 
     Attributes:
-        at: time.monotonic() of the look.
-        server: resident memory of the Python process that answers.
-        java: that of Spark's JVM; 0 while there is none.
-        workers: the Python workers of Spark, each page that they share counted once.
-        postgres: all of PostgreSQL, each shared page counted once; 0 for one that the service did not start.
-        descriptors, threads: of the Python process that answers.
+        at: time.monotonic() of the sample.
+        server: resident memory of the Python process that answers requests.
+        java: resident memory of Spark's JVM; 0 while there is none.
+        workers: Spark's Python workers; a page that they share counts once.
+        postgres: all processes of PostgreSQL; a shared page counts once; 0 for one that the service did not start.
+        descriptors, threads: of the Python process that answers requests.
     """
 
     at: float
@@ -36,7 +36,7 @@ class Footprint:
 
     @property
     def total(self) -> float:
-        """Megabytes of all of them."""
+        """Megabytes of all processes."""
         return self.server + self.java + self.workers + self.postgres
 
     def __str__(self) -> str:
@@ -44,11 +44,11 @@ class Footprint:
         return f"server {self.server:.0f} MB, {self.descriptors} descriptors, {self.threads} threads; {beside} MB"
 
 
-def look_at(server: int) -> Footprint:
-    """The footprint of the service whose Python process has this id."""
+def measure_footprint(server: int) -> Footprint:
+    """Return a sample of the service whose Python process has this id."""
     sizes: dict[str, float] = defaultdict(float)
     for pid, name in _descendants(server, _children()):
-        with suppress(OSError, KeyError):  # it has ended meanwhile
+        with suppress(OSError, KeyError):  # the process has ended
             kind = "java" if name == "java" else "postgres" if name.startswith("postgres") else "workers"
             sizes[kind] += (
                 _kilobytes(pid, "status", "VmRSS") if kind == "java" else _kilobytes(pid, "smaps_rollup", "Pss")
@@ -62,27 +62,27 @@ def look_at(server: int) -> Footprint:
     )
 
 
-def most_held(pid: int) -> float:
-    """Megabytes that a process and those it started have held so far, each counted at its own most."""
-    held = 0.0
+def peak_megabytes(pid: int) -> float:
+    """Return the megabytes that a process and its descendants have held so far, each at its own peak."""
+    peak = 0.0
     for one in (pid, *(child for child, _ in _descendants(pid, _children()))):
-        with suppress(OSError, KeyError):  # it has ended meanwhile
-            held += _kilobytes(one, "status", "VmHWM")
-    return held / MEGABYTE
+        with suppress(OSError, KeyError):  # the process has ended
+            peak += _kilobytes(one, "status", "VmHWM")
+    return peak / MEGABYTE
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process, those it started and those of them that have ended have taken of the CPU."""
+    """Return the CPU seconds of a process and its descendants, including those that have ended."""
     seconds = 0.0
     for one in (pid, *(child for child, _ in _descendants(pid, _children()))):
-        with suppress(OSError):  # it has ended meanwhile, and counts as its parent's
+        with suppress(OSError):  # the process has ended; its parent counts it
             user, system, *ended = (PROC / str(one) / "stat").read_text().rpartition(")")[2].split()[11:15]
             seconds += sum(map(int, (user, system, *ended))) / TICKS
     return seconds
 
 
 def _children() -> dict[int, list[tuple[int, str]]]:
-    """The id and name of every process, by the id of its parent."""
+    """Return the id and name of every process, by the id of its parent."""
     found: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for folder in PROC.glob("[0-9]*"):
         with suppress(OSError):

@@ -1,47 +1,50 @@
-"""From a view to a list that shows it: here, in the seed, and in the engine of the tutorial that the seed came from."""
+"""The time from a rating to a list that reflects it: here, in the predecessor, and in the tutorial's engine."""
 
 import json
 
 from http_load import KeepAliveConnection, send
 from measurements import Measurements, median_of
-from predecessors import seed_retrain, tutorial
-from prepared_service import PreparedState, list_of, port_of, prepared_state, running
+from predecessors import predecessor_retrain, tutorial_times
+from prepared_service import PreparedState, list_request, port_of, prepared_state, running
 
-PERIOD = 12 * 60.0  # seconds from one retrain of the seed to the next
+PERIOD_SECONDS = 12 * 60.0  # from one retrain of the predecessor to the next
 
 
 def measure(quick: bool) -> Measurements:
-    """Seconds from the sending of a view until the list that shows it is here."""
-    with prepared_state(1000 if quick else 9_700, readers=100, collectors=1, each=40 if quick else 160) as prepared:
-        with running(prepared) as process, KeepAliveConnection(port_of(process)) as wire:
-            ours = [_seconds(wire, user) for user in prepared.readers]
+    """Return the seconds from sending a rating until the list that reflects it is here."""
+    with prepared_state(
+        1000 if quick else 9_700, light_users=100, heavy_users=1, ratings_each=40 if quick else 160
+    ) as prepared:
+        with running(prepared) as process, KeepAliveConnection(port_of(process)) as connection:
+            ours = [_rate_and_read(connection, user) for user in prepared.light_users]
             process.stop()
-        figures = {"rate and read": median_of(ours, "s", "less")}
-        return figures if quick else figures | _others(prepared)
+        found = {"rate, then read": median_of(ours, "s", "less")}
+        return found if quick else found | _measure_others(prepared)
 
 
-def _seconds(wire: KeepAliveConnection, user: int) -> float:
-    """Rate the first movie of a list, and see it gone."""
-    wire.ask(list_of(user))
-    movie = _movies(wire)[0]
-    took = wire.ask(send("POST", f"/users/{user}/views/{movie}", '{"rating": 4.5}')) + wire.ask(list_of(user))
-    if movie in _movies(wire):
-        raise RuntimeError(f"user {user} has just rated movie {movie} and is told to watch it")
-    return took
+def _rate_and_read(connection: KeepAliveConnection, user: int) -> float:
+    """Rate the first movie of a list, and check that the next list is without it."""
+    connection.request(list_request(user))
+    movie = _listed_movies(connection)[0]
+    rating = send("POST", f"/users/{user}/views/{movie}", '{"rating": 4.5}')
+    seconds = connection.request(rating) + connection.request(list_request(user))
+    if movie in _listed_movies(connection):
+        raise RuntimeError(f"movie {movie} is recommended to user {user}, who has just rated it")
+    return seconds
 
 
-def _movies(wire: KeepAliveConnection) -> list[int]:
-    return [dict(pairs)["movie_id"] for pairs in json.loads(wire.answer[1])]
+def _listed_movies(connection: KeepAliveConnection) -> list[int]:
+    return [dict(pairs)["movie_id"] for pairs in json.loads(connection.answer[1])]
 
 
-def _others(prepared: PreparedState) -> Measurements:
-    warm = seed_retrain(prepared.dataset).warm
-    rated, read = tutorial(prepared.dataset)
+def _measure_others(prepared: PreparedState) -> Measurements:
+    warm = predecessor_retrain(prepared.dataset).warm
+    rated, read = tutorial_times(prepared.dataset)
     both = [a + b for a, b in zip(rated, read, strict=True)]
     return {
-        "the seed at best: a retrain": median_of([warm], "s"),
-        "the seed at worst: 12 minutes and a retrain": median_of([PERIOD + warm], "s"),
-        "the tutorial: train at each rating, then predict all": median_of(both, "s"),
-        "the tutorial: its rating alone": median_of(rated, "s"),
-        "the tutorial: its list alone": median_of(read, "s"),
+        "predecessor, best case: a retrain": median_of([warm], "s"),
+        "predecessor, worst case: 12 minutes and a retrain": median_of([PERIOD_SECONDS + warm], "s"),
+        "tutorial: train on each rating, then predict all": median_of(both, "s"),
+        "tutorial: the rating alone": median_of(rated, "s"),
+        "tutorial: the list alone": median_of(read, "s"),
     }

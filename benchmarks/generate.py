@@ -1,9 +1,9 @@
-"""Make a MovieLens-shaped set of any size, up to ml-32m's and beyond, in which everybody's true taste is known.
+"""Generate a dataset in MovieLens's proportions, of the size of ml-32m and beyond, with known user preferences.
 
     python benchmarks/generate.py FOLDER [--ratings 32000000] [--users N] [--movies N] [--seed 1]
 
-The folder gets movies.csv and ratings.csv as MovieLens has them. The same numbers give the same files. UserTraits are made
-some thousand at a time on all cores, so it takes little memory however large the set is.
+Writes movies.csv and ratings.csv in MovieLens's format. The same arguments give the same files. Users are generated a
+few thousand at a time on all cores, so that memory does not grow with the size of the dataset.
 """
 
 import argparse
@@ -25,25 +25,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
-from preference_model import GENRES, MovieTraits, UserTraits, activity, draw_movies, draw_users
+from preference_model import GENRES, MovieTraits, UserTraits, draw_movies, draw_rating_counts, draw_users
 
 from ranking.ratings import Ints, Ratings
 from system.progress import progress
 
-EACH = 160  # ratings of a person on average, in ml-latest-small as in ml-32m
-MOST_MOVIES, MOST_RATINGS, MOVIES_GROW = 87_000, 32_000_000, 0.38  # movies by ratings, about right for both of them
-TOGETHER = 500_000  # ratings made at a time
+MEAN_RATINGS = 160  # of a user, in ml-latest-small as in ml-32m
+MOST_MOVIES, MOST_RATINGS, GROWTH = 87_000, 32_000_000, 0.38  # movies = 87,000 (ratings / 32 million)^.38
+GROUP_RATINGS = 500_000  # generated at a time
 FIRST_SECOND, LAST_SECOND = 820_454_400, 1_697_000_000  # of MovieLens's ratings
-SITTING, PAUSE, PAUSES = 30.0, 30 * 86_400.0, 0.02  # seconds from one rating to the next, now and then far more
-ID_STEP = 3  # MovieLens's ids have gaps too
+GAP, LONG_GAP, LONG_SHARE = 30.0, 30 * 86_400.0, 0.02  # mean seconds between a user's ratings; 2 % are long gaps
+ID_STEP = 3  # MovieLens's ids have gaps
 RATING_TEXTS = pa.array([f"{halves / 2}" for halves in range(11)])
-WRITING = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
-WORLD, IDS, COUNTS, USERS, OURS = range(5)  # what a seed is for
+CSV_OPTIONS = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
+MOVIES, IDS, COUNTS, USERS, OUR_USERS = range(5)  # purposes of random numbers
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a set is, and the seed that tells one from another of the same size."""
+    """The size of a dataset, and the seed that distinguishes datasets of the same size."""
 
     ratings: int
     users: int
@@ -52,32 +52,32 @@ class Size:
 
     @classmethod
     def like_movielens(cls, ratings: int, seed: int = 1) -> "Size":
-        """As many users and movies as MovieLens's sets of so many ratings have."""
-        return cls(ratings, ratings // EACH, round(MOST_MOVIES * (ratings / MOST_RATINGS) ** MOVIES_GROW), seed)
+        """Return a size with as many users and movies as a MovieLens dataset of so many ratings has."""
+        return cls(ratings, ratings // MEAN_RATINGS, round(MOST_MOVIES * (ratings / MOST_RATINGS) ** GROWTH), seed)
 
     @cached_property
-    def world(self) -> MovieTraits:
-        """Its movies."""
-        return draw_movies(self.movies, self.random(WORLD))
+    def movie_traits(self) -> MovieTraits:
+        """The truth about its movies, the most popular first."""
+        return draw_movies(self.movies, self.random(MOVIES))
 
     @cached_property
     def movie_ids(self) -> Ints:
-        """The id of each movie of the world [f], which does not tell how well known it is."""
+        """The id of each movie [f], independent of its popularity."""
         return (ID_STEP * self.random(IDS).permutation(self.movies) + 1).astype(np.int32)
 
     @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
-        """How much each user rates [u]; the first has the id 1."""
-        return activity(self.users, self.ratings, self.movies, self.random(COUNTS))
+        """The number of ratings of each user [u]; the first has the id 1."""
+        return draw_rating_counts(self.users, self.ratings, self.movies, self.random(COUNTS))
 
     def random(self, *purpose: int) -> np.random.Generator:
-        """The random numbers for a purpose."""
+        """Return a generator of random numbers for one purpose."""
         return np.random.default_rng([self.seed, *purpose])
 
 
-def write_set(folder: Path, size: Size) -> None:
-    """Write movies.csv and ratings.csv into a folder, which is made. Raises `ValueError` for an impossible size."""
-    groups = _groups(size.counts)
+def write_dataset(folder: Path, size: Size) -> None:
+    """Create the folder with movies.csv and ratings.csv. Raises `ValueError` for an impossible size."""
+    groups = _user_groups(size.counts)
     folder.mkdir(parents=True, exist_ok=True)
     _write_movies(folder / "movies.csv", size)
     with (
@@ -86,52 +86,54 @@ def write_set(folder: Path, size: Size) -> None:
         progress(size.ratings, "writing ratings.csv", unit=" ratings") as advance,
     ):
         file.write(b"userId,movieId,rating,timestamp\n")
-        for users, lines in zip(groups, workers.map(partial(_lines_of, size), groups), strict=True):
+        for users, lines in zip(groups, workers.map(partial(_rating_lines, size), groups), strict=True):
             file.write(lines)
             advance(int(size.counts[users.start : users.stop].sum()))
 
 
-def ratings_of(size: Size, people: UserTraits, counts: npt.NDArray[np.int64], rng: np.random.Generator) -> Ratings:
-    """What these people rate, by user, from 0, and movie; each of them `counts` [u] movies."""
-    person, movie = size.world.watched(people, counts, rng)
-    rating = size.world.rated(people, person, movie, rng)
-    at = _times(person, rng)
-    order = np.lexsort((size.movie_ids[movie], person))
-    return Ratings(person.astype(np.int32), size.movie_ids[movie], rating, at).take(order)
+def draw_user_ratings(
+    size: Size, users: UserTraits, counts: npt.NDArray[np.int64], rng: np.random.Generator
+) -> Ratings:
+    """Draw `counts` [u] ratings for each user, sorted by user (numbered from 0) and movie."""
+    user, movie = size.movie_traits.draw_watched(users, counts, rng)
+    rating = size.movie_traits.draw_ratings(users, user, movie, rng)
+    at = _draw_times(user, rng)
+    order = np.lexsort((size.movie_ids[movie], user))
+    return Ratings(user.astype(np.int32), size.movie_ids[movie], rating, at).take(order)
 
 
-def _groups(counts: npt.NDArray[np.int64]) -> list[range]:
-    """The users, from 0, in groups of neighbours with some `TOGETHER` ratings each."""
-    group = np.cumsum(counts) // TOGETHER
+def _user_groups(counts: npt.NDArray[np.int64]) -> list[range]:
+    """Return consecutive users, from 0, in groups with about `GROUP_RATINGS` ratings each."""
+    group = np.cumsum(counts) // GROUP_RATINGS
     starts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(counts)]
     return [range(first, last) for first, last in pairwise(starts)]
 
 
-def _times(person: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """When each rating was given, in the order of the rows: most at one sitting, some long after."""
-    gap = rng.exponential(np.where(rng.random(len(person)) < PAUSES, PAUSE, SITTING))
-    first = np.searchsorted(person, person)
+def _draw_times(user: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw the time of each rating, ascending for each user: most follow within seconds, some after weeks."""
+    gap = rng.exponential(np.where(rng.random(len(user)) < LONG_SHARE, LONG_GAP, GAP))
+    first = np.searchsorted(user, user)
     since = np.cumsum(gap)
-    began = rng.uniform(FIRST_SECOND, LAST_SECOND, int(person.max(initial=0)) + 1)
-    return (began[person] + since - since[first]).astype(np.int64)
+    began = rng.uniform(FIRST_SECOND, LAST_SECOND, int(user.max(initial=0)) + 1)
+    return (began[user] + since - since[first]).astype(np.int64)
 
 
-def _lines_of(size: Size, users: range) -> bytes:
-    """The lines of ratings.csv for a group of users."""
+def _rating_lines(size: Size, users: range) -> bytes:
+    """Return the lines of ratings.csv for a group of users."""
     rng = size.random(USERS, users.start)
-    people = draw_users(len(users), rng)
-    ratings = ratings_of(size, people, size.counts[users.start : users.stop], rng)
+    traits = draw_users(len(users), rng)
+    ratings = draw_user_ratings(size, traits, size.counts[users.start : users.stop], rng)
     texts = RATING_TEXTS.take(pa.array((ratings.rating * 2).astype(np.int8)))
     columns = {"u": ratings.user + np.int32(users.start + 1), "f": ratings.movie, "r": texts, "t": ratings.at}
     out = io.BytesIO()
-    pyarrow.csv.write_csv(pa.table(columns), out, WRITING)
+    pyarrow.csv.write_csv(pa.table(columns), out, CSV_OPTIONS)
     return out.getvalue()
 
 
 def _write_movies(file: Path, size: Size) -> None:
     years = size.random(IDS, 1).integers(1930, 2024, size.movies)
-    by_suit = np.argsort(-size.world.suits, axis=1)[:, :2]  # the genres are the two tastes that a movie suits best
-    rows = sorted(zip(size.movie_ids.tolist(), years.tolist(), by_suit.tolist(), strict=True))
+    strongest = np.argsort(-size.movie_traits.profile, axis=1)[:, :2]  # a movie's genres are its strongest dimensions
+    rows = sorted(zip(size.movie_ids.tolist(), years.tolist(), strongest.tolist(), strict=True))
     lines = [f"{movie},Movie {movie} ({year}),{GENRES[a]}|{GENRES[b]}\n" for movie, year, (a, b) in rows]
     file.write_text("movieId,title,genres\n" + "".join(lines))
 
@@ -140,21 +142,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where to write movies.csv and ratings.csv")
     parser.add_argument("--ratings", type=int, default=MOST_RATINGS, help="how many (default 32 million)")
-    parser.add_argument("--users", type=int, help="how many (default: as MovieLens's sets of so many ratings have)")
-    parser.add_argument("--movies", type=int, help="how many (the same)")
-    parser.add_argument("--seed", type=int, default=1, help="which one of this size (default 1)")
+    parser.add_argument("--users", type=int, help="how many (default: as in a MovieLens dataset of so many ratings)")
+    parser.add_argument("--movies", type=int, help="how many (default: likewise)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default 1)")
     given = parser.parse_args()
     usual = Size.like_movielens(given.ratings, given.seed)
     size = replace(usual, users=given.users or usual.users, movies=given.movies or usual.movies)
     began = time.monotonic()
     try:
-        write_set(given.folder, size)
+        write_dataset(given.folder, size)
     except ValueError as error:
         parser.error(str(error))
     seconds = time.monotonic() - began
-    print(
-        f"{given.folder}: {size.ratings:,} ratings of {size.movies:,} movies by {size.users:,} people in {seconds:.0f} s"
-    )
+    sizes = f"{size.ratings:,} ratings of {size.movies:,} movies by {size.users:,} users"
+    print(f"{given.folder}: {sizes} in {seconds:.0f} s")
     return 0
 
 

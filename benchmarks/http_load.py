@@ -1,4 +1,4 @@
-"""HTTP load from a process of its own: raw sockets in one thread, so that the generator is not what is measured."""
+"""HTTP load from a process of its own. Raw sockets in one thread keep the load generator from being the bottleneck."""
 
 import multiprocessing
 import selectors
@@ -17,15 +17,15 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be asked, and how.
+    """The requests to send, and how.
 
     Attributes:
         port: of a server on 127.0.0.1.
-        requests: as bytes, sent in this order again and again, whichever connection is free.
-        connections: kept alive.
-        seconds: for how long.
-        rate: requests a second that are sent whether or not the earlier ones are answered; None: each connection asks
-            as soon as it has its answer.
+        requests: raw bytes, sent in this order again and again, each on whichever connection is free.
+        connections: how many, kept alive.
+        seconds: how long.
+        rate: requests a second, sent whether or not the earlier ones are answered; None: each connection sends its next
+            request as soon as it has its answer.
     """
 
     port: int
@@ -37,12 +37,12 @@ class Load:
 
 @dataclass
 class LoadResult:
-    """What came back.
+    """The answers to a load.
 
     Attributes:
-        answered: when, in seconds since the begin; seconds: how long each answer took, at a fixed rate from the moment
-            when it should have been sent.
-        refused: answers that were not 2xx, by their first line.
+        answered: the time of each answer, in seconds since the start.
+        seconds: the duration of each request; at a fixed rate it counts from when the request should have been sent.
+        refused: the status lines of answers that were not 2xx.
     """
 
     answered: list[float] = field(default_factory=list)
@@ -57,46 +57,46 @@ class LoadResult:
 
 
 def get(path: str) -> bytes:
-    """A GET as it is sent."""
+    """Return a GET request as raw bytes."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 def send(method: str, path: str, body: str) -> bytes:
-    """A request with a JSON body as it is sent."""
+    """Return a request with a JSON body as raw bytes."""
     fields = f"Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"{method} {path} HTTP/1.1\r\n{fields}\r\n\r\n{body}".encode()
 
 
-def under_load(load: Load) -> LoadResult:
-    """Carry out a load in a process of its own. Raises `RuntimeError` unless every answer was 2xx."""
+def run_load(load: Load) -> LoadResult:
+    """Send a load from a process of its own. Raises `RuntimeError` unless every answer is 2xx."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return checked(pool.submit(carry_out, load).result())
+        return require_success(pool.submit(send_load, load).result())
 
 
-def checked(seen: LoadResult) -> LoadResult:
-    """Raises `RuntimeError` unless every answer was 2xx."""
-    if seen.refused or not seen.answered:
-        raise RuntimeError(f"{len(seen.refused)} requests were refused, the first with {seen.refused[:1]}")
-    return seen
+def require_success(result: LoadResult) -> LoadResult:
+    """Return the result. Raises `RuntimeError` unless every answer was 2xx."""
+    if result.refused or not result.answered:
+        raise RuntimeError(f"{len(result.refused)} requests were refused, the first with {result.refused[:1]}")
+    return result
 
 
-def carry_out(load: Load) -> LoadResult:
-    """Send and collect until the time is over; to be run in a process of its own."""
-    return Generator(load).go()
+def send_load(load: Load) -> LoadResult:
+    """Send a load and collect the answers until its time is over, in this process."""
+    return LoadGenerator(load).run()
 
 
-class Generator:
-    """The connections of one load, and the requests that wait for one of them."""
+class LoadGenerator:
+    """The connections of one load. A request waits until one of them is free."""
 
     def __init__(self, load: Load) -> None:
-        self._load, self._seen = load, LoadResult()
+        self._load, self._result = load, LoadResult()
         self._next = 0
         self._selector = selectors.EpollSelector()
         self._free: deque[RawConnection] = deque(RawConnection(load.port) for _ in range(load.connections))
-        for wire in self._free:
-            self._selector.register(wire.socket, selectors.EVENT_READ, wire)
+        for connection in self._free:
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
 
-    def go(self) -> LoadResult:
+    def run(self) -> LoadResult:
         self._began = time.perf_counter()
         end = self._began + self._load.seconds
         while (now := time.perf_counter()) < end or self._busy():
@@ -105,17 +105,17 @@ class Generator:
             elif now > end + TIMEOUT_SECONDS:
                 raise TimeoutError(f"no answer came for {TIMEOUT_SECONDS} s")
             for key, _ in self._selector.select(self._pause(end)):
-                self._collect(key.data)
-        for wire in self._free:
-            wire.socket.close()
+                self._receive(key.data)
+        for connection in self._free:
+            connection.socket.close()
         self._selector.close()
-        return self._seen
+        return self._result
 
     def _busy(self) -> bool:
         return len(self._free) < self._load.connections
 
     def _pause(self, end: float) -> float:
-        """Until the next request is due."""
+        """Return the seconds until the next request is due."""
         due = self._due() if self._load.rate and self._free else end
         return max(0.0, min(due, end) - time.perf_counter()) if time.perf_counter() < end else TIMEOUT_SECONDS
 
@@ -125,55 +125,55 @@ class Generator:
 
     def _send_due(self, now: float) -> None:
         while self._free and (self._load.rate is None or self._due() <= now):
-            meant = now if self._load.rate is None else self._due()
-            self._free.popleft().send(self._load.requests[self._next % len(self._load.requests)], meant)
+            due = now if self._load.rate is None else self._due()
+            self._free.popleft().send(self._load.requests[self._next % len(self._load.requests)], due)
             self._next += 1
 
-    def _collect(self, wire: "RawConnection") -> None:
-        if wire.collect():
+    def _receive(self, connection: "RawConnection") -> None:
+        if connection.receive():
             now = time.perf_counter()
-            self._seen.answered.append(now - self._began)
-            self._seen.seconds.append(now - wire.meant)
-            if not wire.line.startswith(b"HTTP/1.1 2"):
-                self._seen.refused.append(wire.line)
-            self._free.append(wire)
+            self._result.answered.append(now - self._began)
+            self._result.seconds.append(now - connection.due)
+            if not connection.status_line.startswith(b"HTTP/1.1 2"):
+                self._result.refused.append(connection.status_line)
+            self._free.append(connection)
 
 
 class RawConnection:
-    """One connection, with at most one request under way."""
+    """One connection with at most one outstanding request, which was due at the time `due`."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.meant = 0.0
-        self.line = b""
+        self.due = 0.0
+        self.status_line = b""
         self._received = b""
 
-    def send(self, request: bytes, meant: float) -> None:
-        self.meant, self._received = meant, b""
+    def send(self, request: bytes, due: float) -> None:
+        self.due, self._received = due, b""
         self.socket.sendall(request)
 
-    def collect(self) -> bool:
-        """Take in what has come; whether the answer is whole."""
-        data = self.socket.recv(BLOCK)
-        if not data:
-            raise ConnectionError("the server closed a connection that was to be kept")
-        self._received += data
-        head, mark, body = self._received.partition(b"\r\n\r\n")
-        if not mark or len(body) < _length(head):
+    def receive(self) -> bool:
+        """Read what has arrived. Return whether the answer is complete."""
+        block = self.socket.recv(BLOCK)
+        if not block:
+            raise ConnectionError("the server closed a keep-alive connection")
+        self._received += block
+        head, blank_line, body = self._received.partition(b"\r\n\r\n")
+        if not blank_line or len(body) < _content_length(head):
             return False
-        self.line = head[: head.find(b"\r\n")]
+        self.status_line = head[: head.find(b"\r\n")]
         return True
 
 
-def _length(head: bytes) -> int:
+def _content_length(head: bytes) -> int:
     lower = head.lower()
     at = lower.find(b"\r\ncontent-length:")
     return int(lower[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
 
 
 class KeepAliveConnection(RawConnection):
-    """A connection on which one request follows another."""
+    """A connection that sends one request after another."""
 
     def __enter__(self) -> "KeepAliveConnection":
         return self
@@ -181,19 +181,22 @@ class KeepAliveConnection(RawConnection):
     def __exit__(self, *error: object) -> None:
         self.socket.close()
 
-    def ask(self, request: bytes) -> float:
-        """Seconds until the whole answer is here, which `answer` then is. Raises `RuntimeError` unless it is 2xx."""
+    def request(self, request: bytes) -> float:
+        """Send a request and return the seconds until its answer is complete; `answer` then holds it.
+
+        Raises `RuntimeError` unless the answer is 2xx.
+        """
         began = time.perf_counter()
         self.send(request, began)
-        while not self.collect():
+        while not self.receive():
             pass
-        took = time.perf_counter() - began
-        if not self.line.startswith(b"HTTP/1.1 2"):
-            raise RuntimeError(f"{request[:80]!r} was answered with {self.line!r}")
-        return took
+        seconds = time.perf_counter() - began
+        if not self.status_line.startswith(b"HTTP/1.1 2"):
+            raise RuntimeError(f"{request[:80]!r} was answered with {self.status_line!r}")
+        return seconds
 
     @property
     def answer(self) -> tuple[bytes, bytes]:
-        """Head and body of the last answer."""
+        """The head and the body of the last answer."""
         head, _, body = self._received.partition(b"\r\n\r\n")
         return head, body

@@ -1,14 +1,14 @@
-"""A part of the suite: training, memory, quality and lists a second of Matinee and of libraries, on one made-up set.
+"""Training time, memory, quality and lists a second of Matinee and of libraries, on one synthetic dataset.
 
-A library that is missing is left out. `compare.py` tells more, and of a MovieLens set.
+A library that is not installed is left out. `compare.py` measures more models, on a MovieLens dataset.
 """
 
 import tempfile
 from pathlib import Path
 
-from compare import OURS, compared
-from compare_interface import KNOWN, TOLD
-from generate import Size, write_set
+from compare import OURS, compare_models
+from compare_interface import FOLDED_IN, TRAINED
+from generate import Size, write_dataset
 from measurements import Better, Measurement, Measurements
 
 NAMES = (
@@ -17,17 +17,17 @@ NAMES = (
     "implicit's ALS, its defaults",
     "LensKit's ALS, its defaults",
 )
-MEASURES: dict[str, tuple[str, Better | None]] = {  # only told where one process alone was timed once
+MEASURES: dict[str, tuple[str, Better | None]] = {  # no direction where a single repeat is too noisy to compare
     "train s": ("s", None), "peak MB": ("MB", "less"), "NDCG@10": ("", "more"),
-    f"one {TOLD} /s": ("/s", None), f"one {KNOWN} /s": ("/s", None), f"all {TOLD} /s": ("/s", None),
+    f"one {FOLDED_IN} /s": ("/s", None), f"one {TRAINED} /s": ("/s", None), f"all {FOLDED_IN} /s": ("/s", None),
 }  # fmt: skip
 
 
 def measure(quick: bool) -> Measurements:
-    """The part of the suite: 100,000 ratings."""
+    """Return the measures of each model on 100,000 ratings."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
-        write_set(Path(folder), Size.like_movielens(20_000 if quick else 100_000))
-        rows = compared(Path(folder), [1], NAMES)[0].rows
+        write_dataset(Path(folder), Size.like_movielens(20_000 if quick else 100_000))
+        rows = compare_models(Path(folder), [1], NAMES)[0].rows
     return {
         f"{name}: {of}": Measurement(row[of], unit, better)
         for name, row in rows.items()

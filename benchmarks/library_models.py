@@ -1,42 +1,42 @@
-"""What the libraries `implicit` and LensKit make of the same likes. ImportError where they are missing.
+"""Models of the libraries `implicit` and LensKit, trained on the same likes. ImportError where one is missing.
 
-Their training may use all cores; a list is made by one thread, as one of ours is.
+Training may use all cores. A list is computed by one thread, as Matinee does it.
 """
 
 from typing import Any
 
 import numpy as np
-from compare_interface import KNOWN, LIST_LENGTH, TOLD, Split, Trained, best_by
+from compare_interface import FOLDED_IN, LIST_LENGTH, TRAINED, Split, Trained, recommend_by_scores
 
 from ranking.ratings import Floats
 
 
 def implicit_als(split: Split, seed: int) -> Trained:
-    """The ALS of `implicit` with its own default settings."""
+    """Train the ALS of `implicit` with its default settings."""
     return _implicit(split, seed)
 
 
 def implicit_als_tuned(split: Split, seed: int) -> Trained:
-    """The same with the best settings of a search on the very ratings it is judged by, which is in its favour."""
+    """Train it with the best settings of a search on these very test ratings, which favours it."""
     return _implicit(split, seed, factors=64, regularization=10.0, alpha=1.2)
 
 
 def lenskit_als(split: Split, seed: int) -> Trained:
-    """LensKit's implicit ALS with its own default settings."""
+    """Train LensKit's implicit ALS with its default settings."""
     from lenskit.als import ImplicitMFScorer  # type: ignore[import-not-found]
 
     return _lenskit(split, seed, ImplicitMFScorer())
 
 
 def lenskit_als_tuned(split: Split, seed: int) -> Trained:
-    """The same with settings found as for `implicit`; its weight is what makes a like count for more than 1."""
+    """Train it with settings that were found in the same way. Its `weight` raises a like above 1."""
     from lenskit.als import ImplicitMFScorer
 
     return _lenskit(split, seed, ImplicitMFScorer(embedding_size=64, weight=0.2, regularization=10.0))
 
 
 def lenskit_knn(split: Split, seed: int) -> Trained:
-    """LensKit's item-kNN on likes with its own default settings."""
+    """Train LensKit's item-kNN on likes with its default settings."""
     from lenskit.knn import ItemKNNScorer  # type: ignore[import-not-found]
 
     split.refuse_many_movies()
@@ -49,23 +49,23 @@ def _implicit(split: Split, seed: int, **settings: Any) -> Trained:
     model = AlternatingLeastSquares(random_state=seed, use_gpu=False, **settings)
     model.fit(split.likes, show_progress=False)
     model.num_threads = 1
-    people, likes = np.arange(len(split.users)), split.likes
+    rows, likes = np.arange(len(split.users)), split.likes
 
-    def one(row: int, told: bool) -> Any:
-        return model.recommend(row, split.likes_of_each[row], N=LIST_LENGTH, recalculate_user=told)
+    def list_one(row: int, fold_in: bool) -> Any:
+        return model.recommend(row, split.likes_of_each[row], N=LIST_LENGTH, recalculate_user=fold_in)
 
-    def every(told: bool) -> Any:
-        return model.recommend(people, likes, N=LIST_LENGTH, recalculate_user=told)
+    def list_all(fold_in: bool) -> Any:
+        return model.recommend(rows, likes, N=LIST_LENGTH, recalculate_user=fold_in)
 
     return Trained(
-        best_by(split, lambda row: np.asarray(model.item_factors @ model.user_factors[row], np.float32)),
-        {KNOWN: lambda row: one(row, told=False), TOLD: lambda row: one(row, told=True)},
-        {KNOWN: lambda: every(told=False), TOLD: lambda: every(told=True)},
+        recommend_by_scores(split, lambda row: np.asarray(model.item_factors @ model.user_factors[row], np.float32)),
+        {TRAINED: lambda row: list_one(row, fold_in=False), FOLDED_IN: lambda row: list_one(row, fold_in=True)},
+        {TRAINED: lambda: list_all(fold_in=False), FOLDED_IN: lambda: list_all(fold_in=True)},
     )
 
 
 def _lenskit(split: Split, seed: int, scorer: Any) -> Trained:
-    """A pipeline as LensKit's guide makes it, which folds in the history of a user whom it looks up."""
+    """Train a pipeline as in LensKit's guide. It looks up a user's history and folds it in."""
     import lenskit.batch  # type: ignore[import-not-found]
     import pandas as pd
     from lenskit.data import ItemList, RecQuery, from_interactions_df  # type: ignore[import-not-found]
@@ -85,7 +85,7 @@ def _lenskit(split: Split, seed: int, scorer: Any) -> Trained:
         return scored
 
     return Trained(
-        best_by(split, scores),
-        {TOLD: lambda row: lenskit.recommend(pipeline, users[row], LIST_LENGTH)},
-        {TOLD: lambda: lenskit.batch.recommend(pipeline, users, LIST_LENGTH, n_jobs=1)},
+        recommend_by_scores(split, scores),
+        {FOLDED_IN: lambda row: lenskit.recommend(pipeline, users[row], LIST_LENGTH)},
+        {FOLDED_IN: lambda: lenskit.batch.recommend(pipeline, users, LIST_LENGTH, n_jobs=1)},
     )

@@ -1,4 +1,4 @@
-"""What a benchmark finds: named numbers with their unit, their spread and, where there is one, their goal.
+"""The numbers that a benchmark reports: named, with a unit, the spread of the repeats and, where there is one, a goal.
 
 A part of the suite is a module with one function, `measure(quick: bool) -> Measurements`, and a row of PARTS in run.py.
 """
@@ -13,13 +13,13 @@ Better = Literal["less", "more"]
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number that was measured, the median where it was measured several times.
+    """One measured number: the median where it was measured several times.
 
     Attributes:
-        value, unit: "x" is the unit of a ratio.
-        better: which way is an improvement; None for what is only told.
-        goal: at most this where less is better, at least this where more is.
-        low, high: the least and the greatest of the repeats.
+        value, unit: the unit of a ratio is "x".
+        better: which direction is an improvement; None for a number that is only reported.
+        goal: the upper limit where less is better, the lower limit where more is better.
+        low, high: the minimum and the maximum of the repeats.
     """
 
     value: float
@@ -30,15 +30,15 @@ class Measurement:
     high: float | None = None
 
     @property
-    def holds(self) -> bool | None:
-        """Whether the goal is reached; None without one."""
+    def reached(self) -> bool | None:
+        """Whether the value reaches the goal; None without a goal."""
         if self.goal is None:
             return None
         return self.value >= self.goal if self.better == "more" else self.value <= self.goal
 
     @property
     def spread(self) -> float:
-        """How far the repeats lie apart, as a share of the value."""
+        """The range of the repeats as a share of the value."""
         if self.low is None or self.high is None or not self.value:
             return 0.0
         return (self.high - self.low) / abs(self.value)
@@ -53,35 +53,35 @@ Measurements = dict[str, Measurement]
 def median_of(
     repeats: Sequence[float], unit: str, better: Better | None = None, goal: float | None = None
 ) -> Measurement:
-    """The median of repeats, with their spread."""
+    """Return the median of repeats, with their spread."""
     return Measurement(float(median(repeats)), unit, better, goal, float(min(repeats)), float(max(repeats)))
 
 
 def median_ratio(
     above: Sequence[float], below: Sequence[float], better: Better, goal: float | None = None
 ) -> Measurement:
-    """The median of the ratios of pairs that were measured one right after the other, so that noise hits both."""
+    """Return the median ratio of pairs. The two of a pair are measured right after each other: noise hits both."""
     return median_of([a / b for a, b in zip(above, below, strict=True)], "x", better, goal)
 
 
 def table(parts: dict[str, Measurements]) -> str:
-    """The figures of all parts as one Markdown table."""
+    """Return the measurements of all parts as one Markdown table."""
     lines = ["| part | measured | value | spread | goal | reached |", "|---|---|---|---|---|---|"]
-    lines += [_row(part, name, figure) for part, figures in parts.items() for name, figure in figures.items()]
+    lines += [_row(part, name, one) for part, measured in parts.items() for name, one in measured.items()]
     return "\n".join(lines)
 
 
-def shown(value: float, unit: str) -> str:
-    """A number as people read it, with its unit."""
+def with_unit(value: float, unit: str) -> str:
+    """Return a number with three or so significant digits, and its unit."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
     return f"{value:,.{digits}f} {unit}"
 
 
-def _row(part: str, name: str, figure: Measurement) -> str:
+def _row(part: str, name: str, one: Measurement) -> str:
     spread, goal, reached = "", "", ""
-    if figure.low is not None and figure.high is not None and figure.low < figure.high:
-        spread = f"{shown(figure.low, '').strip()} to {shown(figure.high, '').strip()}"
-    if figure.goal is not None:
-        goal = f"at {'least' if figure.better == 'more' else 'most'} {shown(figure.goal, figure.unit)}"
-        reached = "yes" if figure.holds else "**no**"
-    return f"| {part} | {name} | {shown(figure.value, figure.unit)} | {spread} | {goal} | {reached} |"
+    if one.low is not None and one.high is not None and one.low < one.high:
+        spread = f"{with_unit(one.low, '').strip()} to {with_unit(one.high, '').strip()}"
+    if one.goal is not None:
+        goal = f"at {'least' if one.better == 'more' else 'most'} {with_unit(one.goal, one.unit)}"
+        reached = "yes" if one.reached else "**no**"
+    return f"| {part} | {name} | {with_unit(one.value, one.unit)} | {spread} | {goal} | {reached} |"

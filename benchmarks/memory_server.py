@@ -1,11 +1,11 @@
-"""The HTTP server of the service, with its edge and access log, and one answer from memory to every request.
+"""The HTTP server of the service, giving one answer from memory to every request.
 
-    python benchmarks/memory_server.py bare|service|asking PORT THREADS [DATABASE_URL] < JSON
+    python benchmarks/memory_server.py bare|application|postgres-check PORT THREADS [DATABASE_URL] < JSON
 
-"bare" has no application behind the server, "service" the whole one, in which only the making of the list is left out.
-"asking" is "service", but asks PostgreSQL whether the list is current in the cheapest way there is, on a connection of
-each thread's own, without a pool and without a deadline: no service that asks at all can do more. What it reads is a
-JSON list of [header, value] pairs and the body. It says "ready" once it listens.
+"bare" has no application behind the server. "application" has the whole one, except that no list is computed.
+"postgres-check" also asks PostgreSQL whether the list is current, in the cheapest way: each thread has a connection of
+its own, without a pool and without a deadline. No service that asks PostgreSQL can be faster.
+Standard input holds the answer: a JSON list of [header, value] pairs, and the body. Prints "ready" once it listens.
 """
 
 import json
@@ -32,56 +32,59 @@ from web.edge import harden
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics
 
-Fields = list[tuple[str, str]]
-TYPE = "Content-Type"
+Headers = list[tuple[str, str]]
+CONTENT_TYPE = "Content-Type"
 CURRENT = """
     PREPARE current (integer) AS
     SELECT history_version, (SELECT generation_id FROM live_generation) FROM users WHERE id = $1
 """
-NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"  # never connected to
+UNUSED_URL = "postgresql://nobody@127.0.0.1:9/nothing"  # never connected to
 
 
-def bare(fields: Fields, body: bytes, url: str) -> WSGIApplication:
-    """An application that is nothing but its answer."""
+def bare(headers: Headers, body: bytes, url: str) -> WSGIApplication:
+    """Return an application that only sends the answer."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", fields)
+        start_response("200 OK", headers)
         return [body]
 
     return RequestLog(answer, RequestMetrics().request)
 
 
-def service(fields: Fields, body: bytes, url: str) -> WSGIApplication:
-    """The service with an answer to give in place of any list."""
-    return _with_lists(lambda user_id: Response(body, content_type=dict(fields)[TYPE]))
+def application(headers: Headers, body: bytes, url: str) -> WSGIApplication:
+    """Return the whole application with this answer in place of every list."""
+    return _with_answer(lambda user_id: Response(body, content_type=dict(headers)[CONTENT_TYPE]))
 
 
-def asking(fields: Fields, body: bytes, url: str) -> WSGIApplication:
-    """The same, but for a question to PostgreSQL before each."""
-    own, libpq = threading.local(), make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+def postgres_check(headers: Headers, body: bytes, url: str) -> WSGIApplication:
+    """Return the same, with a question to PostgreSQL before each answer."""
+    of_thread, libpq = (
+        threading.local(),
+        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False),
+    )
 
     def answer(user_id: str) -> Response:
-        if not hasattr(own, "cursor"):
+        if not hasattr(of_thread, "cursor"):
             connection = psycopg2.connect(libpq)
             connection.autocommit = True
-            own.cursor = connection.cursor()
-            own.cursor.execute(CURRENT)
-        own.cursor.execute("EXECUTE current (%s)", (int(user_id),))
-        own.cursor.fetchone()
-        return Response(body, content_type=dict(fields)[TYPE])
+            of_thread.cursor = connection.cursor()
+            of_thread.cursor.execute(CURRENT)
+        of_thread.cursor.execute("EXECUTE current (%s)", (int(user_id),))
+        of_thread.cursor.fetchone()
+        return Response(body, content_type=dict(headers)[CONTENT_TYPE])
 
-    return _with_lists(answer)
+    return _with_answer(answer)
 
 
-def _with_lists(answer: Callable[[str], Response]) -> WSGIApplication:
+def _with_answer(answer: Callable[[str], Response]) -> WSGIApplication:
     health = Health()
     health.report("catalogue", "ready")
-    app = create_app(Recommender(Database(NOWHERE, 1)), health, Settings())
+    app = create_app(Recommender(Database(UNUSED_URL, 1)), health, Settings())
     app.view_functions["seed.list_recommendations"] = answer
     return app
 
 
-KINDS = {"bare": bare, "service": service, "asking": asking}
+KINDS = {"bare": bare, "application": application, "postgres-check": postgres_check}
 
 
 def main(kind: str, port: int, threads: int, url: str = "") -> None:

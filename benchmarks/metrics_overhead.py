@@ -1,6 +1,6 @@
-"""What counting for /metrics adds to a request that reads a list, and how long one look at the page takes.
+"""The CPU that counting for /metrics adds to a request for a list, and the time to render the page.
 
-Both applications answer the same bytes under the same log, one counts and one does not; they take turns.
+Two applications answer the same bytes with the same access log, one with metrics and one without. They take turns.
 """
 
 import json
@@ -29,30 +29,30 @@ Application = Callable[..., object]
 
 
 def measure(quick: bool) -> Measurements:
-    """In a process of its own: whether counts are shared is settled once for a process."""
+    """Measure in a process of its own, since a process shares its counts from its start or never."""
     command = [sys.executable, __file__, "5" if quick else "15", "500" if quick else "4000"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return {
-        "counting a request": median_of(found["added"], "us", "less", MOST_MICROSECONDS),
-        "a request without it": median_of(found["without"], "us"),
-        "a look at the page": Measurement(found["page"], "ms", "less"),
+        "added CPU per request": median_of(found["added"], "us", "less", MOST_MICROSECONDS),
+        "CPU per request without metrics": median_of(found["without"], "us"),
+        "rendering /metrics": Measurement(found["page"], "ms", "less"),
     }
 
 
-def turns(repeats: int, requests: int) -> dict[str, object]:
-    """Microseconds that counting adds to a request, those of one without it, and milliseconds of a look, each turn."""
+def measure_turns(repeats: int, requests: int) -> dict[str, object]:
+    """Return the microseconds added to a request and those without metrics, by turn, and the page's milliseconds."""
     counts = RequestMetrics()
     counting, plain = application(counts), application(None)
-    timed(counting, requests)
+    request_us(counting, requests)
     without, added = [], []
     for _ in range(repeats):
-        without.append(timed(plain, requests))
-        added.append(timed(counting, requests) - without[-1])
-    return {"added": added, "without": without, "page": median(look(counts) for _ in range(repeats))}
+        without.append(request_us(plain, requests))
+        added.append(request_us(counting, requests) - without[-1])
+    return {"added": added, "without": without, "page": median(rendering_ms(counts) for _ in range(repeats))}
 
 
 def application(counts: RequestMetrics | None) -> Application:
-    """Answers a list at once, and counts it if there is something to count with."""
+    """Return an application that answers at once, with metrics where `counts` is given."""
     app = Flask(__name__)
     app.extensions["metrics"] = counts
 
@@ -67,8 +67,8 @@ def application(counts: RequestMetrics | None) -> Application:
     return RequestLog(app, counts.request if counts else lambda environ, status, seconds: None)
 
 
-def timed(app: Application, requests: int) -> float:
-    """Microseconds of CPU that a request takes."""
+def request_us(app: Application, requests: int) -> float:
+    """Return the microseconds of CPU that a request takes."""
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/users/1/recommendations", "SERVER_NAME": "x",
                "SERVER_PORT": "1", "wsgi.url_scheme": "http"}  # fmt: skip
     began = time.thread_time()
@@ -78,8 +78,8 @@ def timed(app: Application, requests: int) -> float:
     return 1e6 * (time.thread_time() - began) / requests
 
 
-def look(counts: RequestMetrics) -> float:
-    """Milliseconds to add up and write down what all processes have counted."""
+def rendering_ms(counts: RequestMetrics) -> float:
+    """Return the milliseconds to add up the counts of all processes and write the page."""
     began = time.perf_counter()
     generate_latest(shown(counts.registry))
     return 1e3 * (time.perf_counter() - began)
@@ -88,4 +88,4 @@ def look(counts: RequestMetrics) -> float:
 if __name__ == "__main__":
     logging.disable()
     with TemporaryDirectory() as folder, sharing(Path(folder) / "metrics"):
-        print(json.dumps(turns(int(sys.argv[1]), int(sys.argv[2]))))
+        print(json.dumps(measure_turns(int(sys.argv[1]), int(sys.argv[2]))))

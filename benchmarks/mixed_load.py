@@ -1,4 +1,4 @@
-"""Mixed load on a running service, each answer checked: so many clients in a process of their own."""
+"""Mixed load on a running service, from many clients in one process. Every answer is checked."""
 
 import http.client
 import json
@@ -12,23 +12,23 @@ from typing import Any
 from urllib.parse import quote
 
 LIST_LENGTH = 10
-USERS_AT_ONCE = 10  # of one client
+ACTIVE_USERS = 10  # of one client
 WORDS = ("love", "star", "the night", "toy", "dead", "amercia", "girl", "war", "christmas", "life")
-SHARES = {  # of each kind of request; the last three only where there is /api/v1
+SHARES = {  # weight of each kind of request; those of /api/v1 only where the service has it
     "create": 1, "rate": 30, "list": 22, "views": 7, "v1 rate": 15, "v1 list": 15, "v1 browse": 10,
 }  # fmt: skip
 
 
 @dataclass
 class Tally:
-    """What the clients of one process saw.
+    """The answers that the clients of one process got.
 
     Attributes:
-        answers: how many of each kind of request were answered.
-        failed: answers with 5xx, and connections that broke or were silent, by the kind of request.
-        wrong: every other answer that should not have been, described: one with 4xx, a list that is short or has a movie
-            that was seen, views that are not those that were sent.
-        seconds: how long each answer took.
+        answers: number of answers by kind of request.
+        failed: number of 5xx answers, broken connections and timeouts, by kind of request.
+        wrong: a description of every other wrong answer: one with 4xx, a list that is short or has a rated movie,
+            ratings that differ from those that were sent.
+        seconds: the duration of each request.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -44,26 +44,26 @@ class Tally:
 
 
 class ServerFailureError(RuntimeError):
-    """The service could not answer."""
+    """The service answered with 5xx."""
 
 
 class WrongAnswerError(AssertionError):
-    """An answer that no client should ever get."""
+    """An answer that contradicts what the client has sent."""
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What one process is to do.
+    """The load of one process.
 
     Attributes:
         port: of the service on 127.0.0.1.
-        movies: ids that can be rated.
-        most_rated: how many movies one user rates at most; later ratings replace earlier ones.
-        clients: how many go at once.
-        rate: requests a second of all clients of this process.
-        seconds: for how long.
-        v1: whether /api/v1 is to be asked as well.
-        seed: of all chance.
+        movies: ids of movies to rate.
+        most_rated: how many movies a user rates; further ratings replace earlier ones.
+        clients: number of concurrent clients.
+        rate: requests a second of all clients together.
+        seconds: duration.
+        v1: whether the service has /api/v1.
+        seed: random seed.
     """
 
     port: int
@@ -76,25 +76,25 @@ class LoadPlan:
     seed: int
 
 
-def put_under_load(plan: LoadPlan) -> Tally:
-    """Carry out a plan; to be run in a process of its own."""
+def run_mixed_load(plan: LoadPlan) -> Tally:
+    """Carry out a plan in this process, and return the tally of all clients."""
     tally = Tally()
     with ThreadPoolExecutor(plan.clients) as pool:
-        for seen in pool.map(lambda number: CheckingClient(plan, number).go(), range(plan.clients)):
-            tally.add(seen)
+        for own in pool.map(lambda number: CheckingClient(plan, number).run(), range(plan.clients)):
+            tally.add(own)
     return tally
 
 
 class CheckingClient:
-    """One of the clients: it knows what it has told the service, and so what each answer has to hold."""
+    """One client. It remembers what it has sent, and so knows what each answer must contain."""
 
     def __init__(self, plan: LoadPlan, number: int) -> None:
         self._plan, self._tally = plan, Tally()
-        self._random = random.Random(1000 * plan.seed + number)  # noqa: S311 - nothing here is a secret
+        self._random = random.Random(1000 * plan.seed + number)  # noqa: S311 - not for cryptography
         self._http = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=30)
         self._rated: dict[int, dict[int, float]] = {}
 
-    def go(self) -> Tally:
+    def run(self) -> Tally:
         pause, end = self._plan.clients / self._plan.rate, time.monotonic() + self._plan.seconds
         kinds = [kind for kind in SHARES if self._plan.v1 or not kind.startswith("v1")]
         weights = [SHARES[kind] for kind in kinds]
@@ -121,16 +121,16 @@ class CheckingClient:
 
     def _act(self, kind: str) -> None:
         if kind == "create" or not self._rated:
-            self._rated[int(self._ask("POST", "/users/create")["user_id"])] = {}
+            self._rated[int(self._request("POST", "/users/create")["user_id"])] = {}
             return
-        user = self._random.choice(list(self._rated)[-USERS_AT_ONCE:])
+        user = self._random.choice(list(self._rated)[-ACTIVE_USERS:])
         if kind in ("rate", "v1 rate"):
             self._rate(user, kind)
         elif kind == "list":
-            listed = self._ask("GET", f"/users/{user}/recommendations")
+            listed = self._request("GET", f"/users/{user}/recommendations")
             self._check_list(user, [dict(pairs)["movie_id"] for pairs in listed])
         elif kind == "views":
-            shown = [dict(pairs) for pairs in self._ask("GET", f"/users/{user}/views")]
+            shown = [dict(pairs) for pairs in self._request("GET", f"/users/{user}/views")]
             self._expect({view["movie_id"]: view["rating"] for view in shown} == self._rated[user], f"views of {user}")
         elif kind == "v1 list":
             self._check_v1_list(user)
@@ -142,17 +142,17 @@ class CheckingClient:
         if len(self._rated[user]) >= self._plan.most_rated:
             movie = self._random.choice(list(self._rated[user]))
         if kind == "rate":
-            self._ask("POST", f"/users/{user}/views/{movie}", {"rating": rating})
+            self._request("POST", f"/users/{user}/views/{movie}", {"rating": rating})
         else:
-            self._ask("PUT", f"/api/v1/users/{user}/ratings/{movie}", {"rating": rating})
+            self._request("PUT", f"/api/v1/users/{user}/ratings/{movie}", {"rating": rating})
         self._rated[user][movie] = rating
 
     def _check_list(self, user: int, movies: list[int]) -> None:
         self._expect(len(movies) == len(set(movies)) == LIST_LENGTH, f"user {user} got {movies}")
-        self._expect(not self._rated[user].keys() & set(movies), f"user {user} has seen some of {movies}")
+        self._expect(not self._rated[user].keys() & set(movies), f"user {user} has rated some of {movies}")
 
     def _check_v1_list(self, user: int) -> None:
-        found = self._ask("GET", f"/api/v1/users/{user}/recommendations?limit={LIST_LENGTH}")
+        found = self._request("GET", f"/api/v1/users/{user}/recommendations?limit={LIST_LENGTH}")
         self._check_list(user, [item["movie"]["movie_id"] for item in found["items"]])
         rated = len(self._rated[user])
         self._expect(found["ratings_seen"] == rated, f"user {user}: {found['ratings_seen']} of {rated} ratings seen")
@@ -162,9 +162,9 @@ class CheckingClient:
         path = self._random.choice(
             (f"/api/v1/movies?q={word}", f"/api/v1/movies/{movie}/similar", f"/api/v1/movies/{movie}")
         )
-        self._expect(bool(self._ask("GET", path)), path)
+        self._expect(bool(self._request("GET", path)), path)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json"} if body else {}
         self._http.request(method, path, json.dumps(body) if body else None, headers)
         answer = self._http.getresponse()

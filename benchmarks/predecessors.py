@@ -1,10 +1,11 @@
-"""How the seed and the tutorial before it made their lists, written anew from what is known of them.
+"""Reconstructions of how Matinee's predecessor, and the tutorial before it, made their lists.
 
-    python benchmarks/predecessors.py seed|tutorial FOLDER
+    python benchmarks/predecessors.py predecessor|tutorial FOLDER
 
-Both hold the model in memory alone. The seed trains an ALS of rank 8 with DataFrames every 12 minutes, for all, and
-stores everybody's ten best; the tutorial, of the kind "Spark and Flask on MovieLens", trains one with RDDs at each
-rating that comes, and predicts all movies that a user has not seen at each list that is asked for.
+The predecessor is the small system that Matinee grew from. It trains an ALS of rank 8 with DataFrames every 12 minutes
+and stores the ten best movies of every user. The tutorial is of the kind "Spark and Flask on MovieLens": it trains an
+ALS with RDDs on each new rating, and each request for a list predicts the ratings of all movies that the user has not
+rated. Both hold the model in memory alone.
 """
 
 import json
@@ -27,38 +28,38 @@ from spark.session import close_session, open_session
 
 RANK, ITERATIONS, REGULARIZATION = 8, 10, 0.1
 LIST_LENGTH, LEAST_RATINGS = 10, 25
-USERS = 1000  # whose lists the seed stores
-TURNS = 2  # each is a training
+USERS = 1000  # whose lists the predecessor stores
+TURNS = 2  # of the tutorial, each with a training
 
 
 @dataclass(frozen=True)
-class Retrain:
-    """Seconds of a retrain of the seed: the first of a process, with the start of Spark, and a later one."""
+class RetrainSeconds:
+    """Seconds of a retrain of the predecessor: the first in a process, with the start of Spark, and the next one."""
 
     cold: float
     warm: float
 
 
-def seed_retrain(dataset: Path) -> Retrain:
-    """Measure the seed's retrain in a process of its own."""
-    return Retrain(**_apart("seed", dataset))
+def predecessor_retrain(dataset: Path) -> RetrainSeconds:
+    """Measure the predecessor's retrain in a process of its own."""
+    return RetrainSeconds(**_measure_in_own_process("predecessor", dataset))
 
 
-def tutorial(dataset: Path) -> tuple[list[float], list[float]]:
-    """Seconds of the tutorial's answers to some ratings, and to as many requests for a list."""
-    told = _apart("tutorial", dataset)
-    return told["rated"], told["read"]
+def tutorial_times(dataset: Path) -> tuple[list[float], list[float]]:
+    """Return the seconds that the tutorial takes for each of some ratings, and for as many requests for a list."""
+    found = _measure_in_own_process("tutorial", dataset)
+    return found["rated"], found["read"]
 
 
-def _apart(way: str, dataset: Path) -> dict[str, Any]:
-    command = [sys.executable, "benchmarks/predecessors.py", way, str(dataset)]
-    told = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    found: dict[str, Any] = json.loads(told)
+def _measure_in_own_process(system: str, dataset: Path) -> dict[str, Any]:
+    command = [sys.executable, "benchmarks/predecessors.py", system, str(dataset)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-class Seed:
-    """ALS on DataFrames, for everybody at once."""
+class Predecessor:
+    """ALS on DataFrames, for all users at once."""
 
     def __init__(self, spark: SparkSession, dataset: Path) -> None:
         self._spark, self._file = spark, str(dataset / "ratings.csv")
@@ -76,12 +77,12 @@ class Seed:
 
 
 class Tutorial:
-    """ALS on RDDs, trained at each rating; a list is the best of all movies unseen that were rated often enough."""
+    """ALS on RDDs, trained on each rating. A list has the best unrated movies that have at least 25 ratings."""
 
     def __init__(self, spark: SparkSession, dataset: Path) -> None:
         self._context = spark.sparkContext
         lines = self._context.textFile(str(dataset / "ratings.csv")).filter(lambda line: not line.startswith("userId"))
-        self._ratings = lines.map(_rating).cache()
+        self._ratings = lines.map(_parse_rating).cache()
         movies = self._context.textFile(str(dataset / "movies.csv")).filter(lambda line: not line.startswith("movieId"))
         self._titles = movies.map(lambda line: (int(line.split(",", 1)[0]), line.split(",", 1)[1])).cache()
         self._train()
@@ -90,13 +91,13 @@ class Tutorial:
         self._ratings = self._ratings.union(self._context.parallelize([(user, movie, rating)]))
         self._train()
 
-    def top(self, user: int) -> list[tuple[str, float, int]]:
-        """The ten best of the movies that a user has not rated, as (title, rating to be expected, how many rated it)."""
-        seen = set(self._ratings.filter(lambda row: row[0] == user).map(lambda row: row[1]).collect())
-        unseen = self._titles.keys().filter(lambda movie: movie not in seen).map(lambda movie: (user, movie))
-        foretold = self._model.predictAll(unseen).map(lambda row: (row.product, row.rating))
-        told = foretold.join(self._titles).join(self._counts).map(lambda row: (*row[1][0][::-1], row[1][1]))
-        best: list[tuple[str, float, int]] = told.filter(lambda row: row[2] >= LEAST_RATINGS).takeOrdered(
+    def recommend(self, user: int) -> list[tuple[str, float, int]]:
+        """Return the ten best movies that the user has not rated, as (title, predicted rating, number of ratings)."""
+        rated = set(self._ratings.filter(lambda row: row[0] == user).map(lambda row: row[1]).collect())
+        unrated = self._titles.keys().filter(lambda movie: movie not in rated).map(lambda movie: (user, movie))
+        predicted = self._model.predictAll(unrated).map(lambda row: (row.product, row.rating))
+        rows = predicted.join(self._titles).join(self._counts).map(lambda row: (*row[1][0][::-1], row[1][1]))
+        best: list[tuple[str, float, int]] = rows.filter(lambda row: row[2] >= LEAST_RATINGS).takeOrdered(
             LIST_LENGTH, key=lambda row: -row[1]
         )
         return best
@@ -107,39 +108,39 @@ class Tutorial:
         self._model = mllib.ALS.train(rows, RANK, ITERATIONS, REGULARIZATION, seed=5)
 
 
-def _rating(line: str) -> tuple[int, int, float]:
+def _parse_rating(line: str) -> tuple[int, int, float]:
     user, movie, rating = line.split(",")[:3]
     return int(user), int(movie), float(rating)
 
 
-def measured(way: str, dataset: Path) -> dict[str, Any]:
-    """Carry out one of the ways, in this process."""
+def measure_system(system: str, dataset: Path) -> dict[str, Any]:
+    """Measure one of the two systems in this process."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         began = time.perf_counter()
         spark = open_session(Settings(state_dir=Path(folder)))
         try:
-            if way == "seed":
-                seed = Seed(spark, dataset)
-                seed.retrain()
-                return {"cold": time.perf_counter() - began, "warm": seed.retrain()}
-            return _turns(Tutorial(spark, dataset))
+            if system == "predecessor":
+                predecessor = Predecessor(spark, dataset)
+                predecessor.retrain()
+                return {"cold": time.perf_counter() - began, "warm": predecessor.retrain()}
+            return _rate_and_read(Tutorial(spark, dataset))
         finally:
             close_session(spark)
 
 
-def _turns(engine: Tutorial) -> dict[str, list[float]]:
-    """Rate and read in turns; the first, in which Spark's workers start, is left out."""
+def _rate_and_read(engine: Tutorial) -> dict[str, list[float]]:
+    """Rate and read in turns. The first turn does not count: Spark's Python workers start in it."""
     found: dict[str, list[float]] = {"rated": [], "read": []}
     for turn in range(TURNS + 1):
         began = time.perf_counter()
         engine.rate(1, 500 + turn, 4.5)
         rated = time.perf_counter()
-        if len(engine.top(1)) < LIST_LENGTH:
-            raise RuntimeError("the tutorial's engine found fewer movies than a list has")
+        if len(engine.recommend(1)) < LIST_LENGTH:
+            raise RuntimeError(f"the tutorial's list has fewer than {LIST_LENGTH} movies")
         found["rated"].append(rated - began)
         found["read"].append(time.perf_counter() - rated)
     return {name: seconds[1:] for name, seconds in found.items()}
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(sys.argv[1], Path(sys.argv[2]))))
+    print(json.dumps(measure_system(sys.argv[1], Path(sys.argv[2]))))

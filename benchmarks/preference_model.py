@@ -1,7 +1,7 @@
-"""A made-up world of movies and people shaped like MovieLens's, in which everybody's true taste is known.
+"""A generative model of movies and users in MovieLens's proportions, in which every user's true preferences are known.
 
-A person meets movies by how well known they are and watches those that suit them:
-P(u watches i) ~ known_i * a(u, i), with a = sigmoid(1.5 p_u . q_i - 1.5). The same p_u . q_i speaks in the rating.
+A user comes across movies by their popularity and watches those that match the user's taste:
+P(u watches i) ~ popularity_i * a(u, i), with a = sigmoid(1.5 p_u . q_i - 1.5). The same p_u . q_i enters the rating.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ Index = npt.NDArray[np.integer[Any]]
 GENRES = ("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
           "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western")  # fmt: skip
 DIMENSIONS = len(GENRES)
-FEWEST, MIDDLE, SPREAD = 20, 53.0, 1.39  # ratings of a person: 20 and more, the more with this median and log-deviation
-DROP, BEND = 14.0, 0.2  # known_i = exp(-14 (place / movies)^0.2): half of ml-32m's movies have under five ratings
-MOST_WATCHED = 0.4  # of all movies by one person
-KEENNESS, RESERVE = 1.5, 1.5  # in a(u, i)
-MEAN, OF_PERSON, OF_MOVIE, OF_TASTE, NOISE = 3.05, 0.42, 0.35, 0.55, 0.65  # what a rating is made of
-LIKED, PROBIT = 3.75, 1.702  # what is rounded to 4 and more; a logistic so steep is nearly a normal distribution
-HEAVY = 80  # who watches more than movies / 80 is drawn in one look at all movies, anybody else movie by movie
-DRAWS = 4  # for each movie that is still missing; a quarter of them suits
+FEWEST, MEDIAN, SPREAD = 20, 53.0, 1.39  # ratings of a user: 20, and more with this median and log-deviation
+DECAY, BEND = 14.0, 0.2  # popularity_i = exp(-14 (rank / movies)^0.2): half of ml-32m's movies have under 5 ratings
+MOST_WATCHED = 0.4  # of all movies by one user
+SLOPE, OFFSET = 1.5, 1.5  # in a(u, i)
+MEAN, USER_SD, MOVIE_SD, TASTE_WEIGHT, NOISE_SD = 3.05, 0.42, 0.35, 0.55, 0.65  # the terms of a rating
+LIKE_LIMIT, PROBIT = 3.75, 1.702  # from 3.75 a rating rounds to 4; a logistic with slope 1.702 is nearly normal
+HEAVY = 80  # a user with more than movies / 80 ratings draws from all movies at once, others movie by movie
+DRAWS = 4  # for each movie that is still missing; about a quarter of them are accepted
 
 
 @dataclass(frozen=True)
 class UserTraits:
-    """What is true of u people: taste p [u, d], and by how much each rates above others [u]."""
+    """The truth about u users: taste p [u, d], and how far each rates above the mean [u]."""
 
     taste: Floats
     bias: Floats
@@ -36,115 +36,118 @@ class UserTraits:
 
 @dataclass(frozen=True)
 class MovieTraits:
-    """What is true of f movies: how well known (sums to 1), how good, and q [f, d], whom they suit."""
+    """The truth about f movies: popularity [f], which sums to 1; quality [f]; and profile q [f, d]."""
 
-    known: npt.NDArray[np.float64]
+    popularity: npt.NDArray[np.float64]
     quality: Floats
-    suits: Floats
+    profile: Floats
 
     def __len__(self) -> int:
-        return len(self.known)
+        return len(self.popularity)
 
     def preference(self, taste: Floats) -> npt.NDArray[np.float64]:
-        """P(u watches i and likes it) of one person for every movie [f], up to a factor: no ranking can do better."""
-        return self._watching(taste) * _likes(MEAN + self.quality + OF_TASTE * (self.suits @ taste))
+        """Return P(u watches i and likes it) of one user for every movie [f], up to a factor: the best ranking."""
+        return self._watching(taste) * _liking(MEAN + self.quality + TASTE_WEIGHT * (self.profile @ taste))
 
     def _watching(self, taste: Floats) -> npt.NDArray[np.float64]:
-        """P(u watches i) for every movie [f], up to a factor."""
-        return self.known * _accepts(self.suits @ taste)
+        """Return P(u watches i) for every movie [f], up to a factor."""
+        return self.popularity * _acceptance(self.profile @ taste)
 
-    def watched(
-        self, people: UserTraits, counts: Index, rng: np.random.Generator
+    def draw_watched(
+        self, users: UserTraits, counts: Index, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Who watches what: columns (person, movie), by person, `counts` [u] different movies each."""
+        """Draw `counts` [u] different movies for each user. Return columns (user, movie), sorted by user."""
         heavy = counts > len(self) // HEAVY
-        person, movie = self._movie_by_movie(people, np.where(heavy, 0, counts), rng)
-        looks = [(u, self._at_one_look(people.taste[u], int(counts[u]), rng)) for u in np.flatnonzero(heavy)]
-        person = np.concatenate([person, *(np.full(len(movies), u) for u, movies in looks)])
-        movie = np.concatenate([movie, *(movies for _, movies in looks)])
-        order = np.argsort(person, kind="stable")
-        return person[order], movie[order]
+        user, movie = self._draw_movie_by_movie(users, np.where(heavy, 0, counts), rng)
+        draws = [(u, self._draw_at_once(users.taste[u], int(counts[u]), rng)) for u in np.flatnonzero(heavy)]
+        user = np.concatenate([user, *(np.full(len(movies), u) for u, movies in draws)])
+        movie = np.concatenate([movie, *(movies for _, movies in draws)])
+        order = np.argsort(user, kind="stable")
+        return user[order], movie[order]
 
-    def rated(self, people: UserTraits, person: Index, movie: Index, rng: np.random.Generator) -> Floats:
-        """How they rate what they watched, in halves from .5 to 5."""
-        raw = MEAN + people.bias[person] + self.quality[movie] + OF_TASTE * self._suiting(people, person, movie)
-        raw += rng.normal(0, NOISE, len(person)).astype(np.float32)
+    def draw_ratings(self, users: UserTraits, user: Index, movie: Index, rng: np.random.Generator) -> Floats:
+        """Draw the ratings of watched movies [n], in halves from .5 to 5."""
+        raw = MEAN + users.bias[user] + self.quality[movie] + TASTE_WEIGHT * self._match(users, user, movie)
+        raw += rng.normal(0, NOISE_SD, len(user)).astype(np.float32)
         return np.asarray(np.clip(np.rint(raw * 2) / 2, 0.5, 5), np.float32)
 
-    def _at_one_look(self, taste: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """`count` movies drawn without repetition by P: the largest log P + Gumbel noise."""
+    def _draw_at_once(self, taste: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Draw `count` movies without repetition by P: those with the largest log P + Gumbel noise."""
         with np.errstate(divide="ignore"):
             keys = np.log(self._watching(taste)) + rng.gumbel(size=len(self))
         return rng.permutation(np.argpartition(-keys, count)[:count])
 
-    def _movie_by_movie(
-        self, people: UserTraits, counts: Index, rng: np.random.Generator
+    def _draw_movie_by_movie(
+        self, users: UserTraits, counts: Index, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The same by meeting movies until enough were found that suit and are new."""
-        reach = np.cumsum(self.known)
+        """Draw from the same distribution by rejection: draw by popularity until enough new movies are accepted."""
+        cumulative = np.cumsum(self.popularity)
         found, missing = np.empty(0, np.int64), counts.astype(np.int64)
         while missing.any():
-            person = np.repeat(np.arange(len(counts)), np.where(missing, DRAWS * missing + DRAWS, 0))
-            movie = np.minimum(np.searchsorted(reach, rng.random(len(person))), len(self) - 1)
-            suits = rng.random(len(person), np.float32) < _accepts(self._suiting(people, person, movie))
-            new = _first_new(person[suits] * len(self) + movie[suits], found)
+            user = np.repeat(np.arange(len(counts)), np.where(missing, DRAWS * missing + DRAWS, 0))
+            movie = np.minimum(np.searchsorted(cumulative, rng.random(len(user))), len(self) - 1)
+            accepted = rng.random(len(user), np.float32) < _acceptance(self._match(users, user, movie))
+            new = _first_new(user[accepted] * len(self) + movie[accepted], found)
             owner = new // len(self)
             new = new[np.arange(len(new)) - np.searchsorted(owner, owner) < missing[owner]]
             found = np.concatenate([found, new])
             missing -= np.bincount(new // len(self), minlength=len(counts))
         return found // len(self), found % len(self)
 
-    def _suiting(self, people: UserTraits, person: Index, movie: Index) -> Floats:
-        """p_u . q_i for pairs [n]."""
-        together: Floats = np.einsum("ij,ij->i", people.taste[person], self.suits[movie])
-        return together
+    def _match(self, users: UserTraits, user: Index, movie: Index) -> Floats:
+        """Return p_u . q_i for pairs [n]."""
+        products: Floats = np.einsum("ij,ij->i", users.taste[user], self.profile[movie])
+        return products
 
 
-def draw_movies(movies: int, rng: np.random.Generator) -> MovieTraits:
-    """So many movies, the best known first."""
-    known = np.exp(-DROP * ((np.arange(movies) + 0.5) / movies) ** BEND)
-    suits = rng.normal(size=(movies, DIMENSIONS)) * _strengths()
-    quality = rng.normal(0.1, OF_MOVIE, movies)
-    return MovieTraits(known / known.sum(), quality.astype(np.float32), suits.astype(np.float32))
+def draw_movies(count: int, rng: np.random.Generator) -> MovieTraits:
+    """Draw movies, the most popular first."""
+    popularity = np.exp(-DECAY * ((np.arange(count) + 0.5) / count) ** BEND)
+    profile = rng.normal(size=(count, DIMENSIONS)) * _strengths()
+    quality = rng.normal(0.1, MOVIE_SD, count)
+    return MovieTraits(popularity / popularity.sum(), quality.astype(np.float32), profile.astype(np.float32))
 
 
 def draw_users(count: int, rng: np.random.Generator) -> UserTraits:
-    """So many people."""
+    """Draw users."""
     taste = rng.normal(size=(count, DIMENSIONS))
-    return UserTraits(taste.astype(np.float32), rng.normal(0, OF_PERSON, count).astype(np.float32))
+    return UserTraits(taste.astype(np.float32), rng.normal(0, USER_SD, count).astype(np.float32))
 
 
-def activity(people: int, ratings: int, movies: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """How much each person rates: 20 and more, long-tailed, `ratings` in all. Raises `ValueError` if that cannot be."""
+def draw_rating_counts(users: int, ratings: int, movies: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw the number of ratings of each user [u]: at least 20, long-tailed, `ratings` in all.
+
+    Raises `ValueError` if that is impossible.
+    """
     most = int(MOST_WATCHED * movies)
-    if not FEWEST * people <= ratings <= most * people:
-        raise ValueError(f"{people:,} people cannot give {ratings:,} ratings: each gives {FEWEST} to {most:,}")
-    more = np.exp(rng.normal(np.log(MIDDLE), SPREAD, people))
-    counts = np.full(people, FEWEST)
+    if not FEWEST * users <= ratings <= most * users:
+        raise ValueError(f"{users:,} users cannot give {ratings:,} ratings: each gives {FEWEST} to {most:,}")
+    weight = np.exp(rng.normal(np.log(MEDIAN), SPREAD, users))
+    counts = np.full(users, FEWEST)
     while (left := ratings - int(counts.sum())) > 0:
         free = np.flatnonzero(counts < most)
-        share = np.floor(left * more[free] / more[free].sum()).astype(np.int64)
+        share = np.floor(left * weight[free] / weight[free].sum()).astype(np.int64)
         share[: max(0, left - int(share.sum()))] += 1
         counts[free] = np.minimum(counts[free] + share, most)
     return counts
 
 
 def _strengths() -> npt.NDArray[np.float64]:
-    """How much each dimension of taste tells: the first most, and p . q of deviation 1 in all."""
+    """Return the weight of each dimension of taste, the first the largest; p . q has a deviation of 1."""
     strength = 1 / np.sqrt(1.0 + np.arange(DIMENSIONS))
     return np.asarray(strength / np.linalg.norm(strength))
 
 
-def _accepts(suiting: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(RESERVE - KEENNESS * suiting)), np.float32)
+def _acceptance(match: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(OFFSET - SLOPE * match)), np.float32)
 
 
-def _likes(expected: Floats) -> Floats:
-    """P(a rating is a like) where it is expected to be so: that of a normal distribution, nearly."""
-    return np.asarray(1 / (1 + np.exp(PROBIT * (LIKED - expected) / NOISE)), np.float32)
+def _liking(expected: Floats) -> Floats:
+    """Return P(the rating is a like), given the expected rating, by the logistic approximation of a normal."""
+    return np.asarray(1 / (1 + np.exp(PROBIT * (LIKE_LIMIT - expected) / NOISE_SD)), np.float32)
 
 
 def _first_new(drawn: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Each of `drawn` once, in their order, without those found before."""
+    """Return each of `drawn` once, in their order, without those in `found`."""
     _, first = np.unique(np.concatenate([found, drawn]), return_index=True)
     return drawn[np.sort(first[first >= len(found)]) - len(found)]

@@ -1,4 +1,4 @@
-"""A service to be measured: a real process with a PostgreSQL of its own, filled beforehand."""
+"""A service to measure: a real process with a PostgreSQL of its own that was filled beforehand."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from http_load import Load, get, under_load
+from http_load import Load, get, run_load
 from processes import ServiceProcess, service
 from random_content import add_users, publish_factors, write_dataset
 
@@ -16,32 +16,37 @@ from settings import Settings
 from storage.database import Database
 
 NEVER = "0"
-RATERS = 600  # people of the dataset
+DATASET_USERS = 600
 
 
 @dataclass(frozen=True)
 class PreparedState:
-    """A folder with all that a service needs to answer at once.
+    """A state directory and a dataset with which a service can answer at once.
 
     Attributes:
-        readers: users with 20 ratings; collectors: users with 200.
+        light_users: ids of users with 20 ratings.
+        heavy_users: ids of users with 200 ratings.
     """
 
     state_dir: Path
     dataset: Path
     movies: int
-    readers: list[int]
-    collectors: list[int]
+    light_users: list[int]
+    heavy_users: list[int]
 
 
 @contextmanager
 def prepared_state(
-    movies: int, readers: int = 1000, collectors: int = 50, each: int = 160, factors: bool = True
+    movies: int, light_users: int = 1000, heavy_users: int = 50, ratings_each: int = 160, factors: bool = True
 ) -> Iterator[PreparedState]:
-    """A state directory with a full catalogue and people with ratings; random factors and lists, if asked for."""
+    """Yield a state directory with a full catalogue and users with ratings.
+
+    With `factors` it also has a live generation of random factors, and a stored list for each user. `ratings_each` is
+    the number of ratings of each user of the dataset.
+    """
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
-        dataset = write_dataset(Path(folder) / "dataset", movies, RATERS, each)
+        dataset = write_dataset(Path(folder) / "dataset", movies, DATASET_USERS, ratings_each)
         state_dir = Path(folder) / "state"
         settings = Settings(state_dir=state_dir, dataset=str(dataset))
         with EmbeddedPostgres(state_dir) as url:
@@ -49,16 +54,16 @@ def prepared_state(
             database.migrate()
             init_movie_table(database, settings)
             with database.background_transaction() as db:
-                people = add_users(db, readers, 20, movies), add_users(db, collectors, 200, movies)
+                users = add_users(db, light_users, 20, movies), add_users(db, heavy_users, 200, movies)
             if factors:
                 publish_factors(database, movies)
             database.close()
-        yield PreparedState(state_dir, dataset, movies, *people)
+        yield PreparedState(state_dir, dataset, movies, *users)
 
 
 @contextmanager
 def running(prepared: PreparedState, **environ: str) -> Iterator[ServiceProcess]:
-    """`python server.py` on a stage, ready to recommend; it trains only when it is told to."""
+    """Run `python server.py` on a prepared state and yield it once it is ready. It trains only on request."""
     own = {"MATINEE_DATASET": str(prepared.dataset), "MATINEE_RETRAIN_MINUTES": NEVER, "MATINEE_RATE_LIMIT": "off"}
     with service(prepared.state_dir, model=own | environ) as process:
         process.wait_until_ready()
@@ -69,16 +74,16 @@ def port_of(process: ServiceProcess) -> int:
     return process.http.base_url.port or 80
 
 
-def list_of(user: int) -> bytes:
-    """The request for a user's list."""
+def list_request(user: int) -> bytes:
+    """Return the request for a user's list as raw bytes."""
     return get(f"/users/{user}/recommendations")
 
 
-def keep_lists(process: ServiceProcess, users: list[int]) -> None:
-    """Have the list of each of these users in the memory of the service, as the first request for it does."""
+def cache_lists(process: ServiceProcess, users: list[int]) -> None:
+    """Request the list of each user once, so that the service has it in memory."""
     for user in users:
         process.get(f"/users/{user}/recommendations")
 
 
 def warm_up(process: ServiceProcess, requests: list[bytes], seconds: float = 1.0) -> None:
-    under_load(Load(port_of(process), requests, 16, seconds))
+    run_load(Load(port_of(process), requests, 16, seconds))

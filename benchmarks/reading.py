@@ -1,4 +1,4 @@
-"""A list that is there and current: beside the same bytes from memory, and the bare SELECT in PostgreSQL."""
+"""Reads of a current list, beside servers that answer the same bytes from memory, and beside the bare SELECT."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from http_load import KeepAliveConnection, Load, LoadResult, under_load
+from http_load import KeepAliveConnection, Load, LoadResult, run_load
 from measurements import Measurements, median_of, median_ratio
-from prepared_service import PreparedState, keep_lists, list_of, port_of, prepared_state, running, warm_up
+from prepared_service import PreparedState, cache_lists, list_request, port_of, prepared_state, running, warm_up
 from processes import ServiceProcess, free_port
 from sqlalchemy import make_url
 
@@ -20,118 +20,126 @@ from settings import ROOT, Settings
 from storage.recommendations import READ_LIST
 
 CONNECTIONS = 1, 16, 64
-KEPT = 1000  # readers whose lists the service has in memory, as it has those that it was asked for last
-ONCE = 4000  # readers of a repeat, each of whom asks for the first time
-MOST_A_SECOND = 2000  # first requests, so that none is a second one
-SETTLED = 3  # seconds; for a part of the first, 64 connections are made
-SHARE_OF_MOST = 0.5  # the fixed rate, of the most that was reached
-TWINS = {
-    "service": "the service from memory",
-    "asking": "the least that asks PostgreSQL",
-    "bare": "the bare HTTP server",
+CACHED = 1000  # users whose lists the service has in memory
+FIRST_READS = 4000  # users of one repeat, each of whom reads their list for the first time
+MOST_A_SECOND = 2000  # first reads, so that no user reads twice
+PGBENCH_SECONDS = 3  # at least: making 64 connections takes part of the first
+SHARE_OF_MAXIMUM = 0.5  # the fixed rate, as a share of the highest throughput
+APPLICATION = "application"
+BASELINES = {  # kinds of memory_server.py, and their names in the results
+    APPLICATION: "application from memory",
+    "postgres-check": "minimal PostgreSQL check",
+    "bare": "bare HTTP server",
 }
-GOALS = {"service": 0.70, "bare": 0.70}  # of what the same server answers from memory
-HOP_BY_HOP = (b"date", b"server", b"connection", b"x-request-id")
+GOALS = {APPLICATION: 0.70, "bare": 0.70}
+HEADERS_OF_EACH_ANSWER = (b"date", b"server", b"connection", b"x-request-id")
 
 
 def measure(quick: bool) -> Measurements:
-    """Requests a second and percentiles, in turns: the service, then its twins that answer from memory."""
+    """Return requests a second and percentiles of the service and, in turns with it, of each baseline."""
     seconds, repeats = (0.4, 1) if quick else (3.0, 5)
     with (
-        prepared_state(1000 if quick else 10_000, readers=KEPT + repeats * ONCE) as prepared,
+        prepared_state(1000 if quick else 10_000, light_users=CACHED + repeats * FIRST_READS) as prepared,
         running(prepared) as process,
         EmbeddedPostgres(prepared.state_dir) as url,
     ):
-        keep_lists(process, prepared.readers[:KEPT])
-        requests = [list_of(user) for user in prepared.readers]
-        warm_up(process, requests[:KEPT])
-        figures = _closed(process, url, requests, seconds, repeats)
-        most = max(figure.value for name, figure in figures.items() if name.startswith("the service, "))
-        load = Load(port_of(process), requests[:KEPT], 64, seconds, most * SHARE_OF_MOST)
-        seen = [under_load(load) for _ in range(repeats)]
-        figures |= _percentiles(f"at a fixed {SHARE_OF_MOST:.0%} of the most", seen)
-        return figures | _bare(prepared, url, seconds, repeats)
+        cache_lists(process, prepared.light_users[:CACHED])
+        requests = [list_request(user) for user in prepared.light_users]
+        warm_up(process, requests[:CACHED])
+        found = _measure_throughput(process, url, requests, seconds, repeats)
+        maximum = max(one.value for name, one in found.items() if name.startswith("the service, "))
+        load = Load(port_of(process), requests[:CACHED], 64, seconds, maximum * SHARE_OF_MAXIMUM)
+        results = [run_load(load) for _ in range(repeats)]
+        found |= _percentiles(f"fixed rate of {SHARE_OF_MAXIMUM:.0%} of the maximum", results)
+        return found | _measure_select(prepared, url, seconds, repeats)
 
 
-def _closed(process: ServiceProcess, url: str, requests: list[bytes], seconds: float, repeats: int) -> Measurements:
-    figures: Measurements = {}
+def _measure_throughput(
+    process: ServiceProcess, url: str, requests: list[bytes], seconds: float, repeats: int
+) -> Measurements:
+    found: Measurements = {}
     with ExitStack() as stack:
-        twins = {kind: stack.enter_context(_twin(kind, port_of(process), requests[0], url)) for kind in TWINS}
+        baselines = {
+            kind: stack.enter_context(_baseline(kind, port_of(process), requests[0], url)) for kind in BASELINES
+        }
         for connections in CONNECTIONS:
             ours: list[LoadResult] = []
-            rates: dict[str, list[float]] = {kind: [] for kind in TWINS}
+            rates: dict[str, list[float]] = {kind: [] for kind in BASELINES}
             for _ in range(repeats):
-                ours.append(under_load(Load(port_of(process), requests[:KEPT], connections, seconds)))
-                for kind, port in twins.items():
-                    rates[kind].append(under_load(Load(port, requests[:KEPT], connections, seconds)).per_second())
-            figures |= _beside(connections, ours, rates)
-        return figures | _from_the_table(process, twins["service"], requests[KEPT:], repeats)
+                ours.append(run_load(Load(port_of(process), requests[:CACHED], connections, seconds)))
+                for kind, port in baselines.items():
+                    rates[kind].append(run_load(Load(port, requests[:CACHED], connections, seconds)).per_second())
+            found |= _beside_baselines(connections, ours, rates)
+        return found | _measure_first_reads(process, baselines[APPLICATION], requests[CACHED:], repeats)
 
 
-def _from_the_table(process: ServiceProcess, twin: int, requests: list[bytes], repeats: int) -> Measurements:
-    """What the first request of each reader gets: a list that only the table has."""
-    own, rates = [], []
+def _measure_first_reads(process: ServiceProcess, baseline: int, requests: list[bytes], repeats: int) -> Measurements:
+    """Measure each user's first read: the service has to read the stored list from the table."""
+    ours: list[float] = []
+    rates: list[float] = []
     for number in range(repeats):
-        some = requests[number * ONCE : (number + 1) * ONCE]
-        own.append(under_load(Load(port_of(process), some, 16, ONCE / MOST_A_SECOND)).per_second())
-        rates.append(under_load(Load(twin, some, 16, ONCE / MOST_A_SECOND)).per_second())
+        some = requests[number * FIRST_READS : (number + 1) * FIRST_READS]
+        for port, found in ((port_of(process), ours), (baseline, rates)):
+            found.append(run_load(Load(port, some, 16, FIRST_READS / MOST_A_SECOND)).per_second())
     return {
-        "the service, from the table, 16 connections": median_of(own, "/s", "more"),
-        "the service from the table of the service from memory, 16 connections": median_ratio(own, rates, "more"),
+        "the service, lists read from the table, 16 connections": median_of(ours, "/s", "more"),
+        "lists read from the table / application from memory, 16 connections": median_ratio(ours, rates, "more"),
     }
 
 
-def _beside(connections: int, ours: list[LoadResult], rates: dict[str, list[float]]) -> Measurements:
+def _beside_baselines(connections: int, ours: list[LoadResult], rates: dict[str, list[float]]) -> Measurements:
     by = f"{connections} connection{'s' if connections > 1 else ''}"
-    own = [seen.per_second() for seen in ours]
-    figures = {f"the service, {by}": median_of(own, "/s", "more")} | _percentiles(by, ours)
-    for kind, name in TWINS.items():
-        figures[f"{name}, {by}"] = median_of(rates[kind], "/s")
-        figures[f"the service of {name}, {by}"] = median_ratio(own, rates[kind], "more", GOALS.get(kind))
-    return figures
+    own = [result.per_second() for result in ours]
+    found = {f"the service, {by}": median_of(own, "/s", "more")} | _percentiles(by, ours)
+    for kind, name in BASELINES.items():
+        found[f"{name}, {by}"] = median_of(rates[kind], "/s")
+        found[f"the service / {name}, {by}"] = median_ratio(own, rates[kind], "more", GOALS.get(kind))
+    return found
 
 
-def _percentiles(what: str, seen: list[LoadResult]) -> Measurements:
-    return {f"p{p}, {what}": median_of([one.ms(p) for one in seen], "ms", "less") for p in (50, 95, 99)}
+def _percentiles(what: str, results: list[LoadResult]) -> Measurements:
+    return {f"p{p}, {what}": median_of([one.ms(p) for one in results], "ms", "less") for p in (50, 95, 99)}
 
 
 @contextmanager
-def _twin(kind: str, port: int, request: bytes, url: str) -> Iterator[int]:
-    """The port of a server that gives every request the answer that the service on `port` gives to this one."""
-    with KeepAliveConnection(port) as wire:
-        wire.ask(request)
-        head, body = wire.answer
+def _baseline(kind: str, port: int, request: bytes, url: str) -> Iterator[int]:
+    """Yield the port of a server that always gives the answer that the service on `port` gives to this request."""
+    with KeepAliveConnection(port) as connection:
+        connection.request(request)
+        head, body = connection.answer
     pairs = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
-    fields = [(name.decode(), value.decode()) for name, value in pairs if name.lower() not in HOP_BY_HOP]
+    headers = [(name.decode(), value.decode()) for name, value in pairs if name.lower() not in HEADERS_OF_EACH_ANSWER]
     own = free_port()
     command = [sys.executable, "benchmarks/memory_server.py", kind, str(own), str(Settings().threads), url]
-    with tempfile.TemporaryFile() as log:  # a file, as whoever starts a service has one
-        twin = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    with tempfile.TemporaryFile() as log:  # a file, as the log of a service usually is
+        server = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        )
     try:
-        assert twin.stdin
-        assert twin.stdout
-        twin.stdin.write(json.dumps([fields, body.decode()]))
-        twin.stdin.close()
-        if twin.stdout.readline() != "ready\n":
+        assert server.stdin
+        assert server.stdout
+        server.stdin.write(json.dumps([headers, body.decode()]))
+        server.stdin.close()
+        if server.stdout.readline() != "ready\n":
             raise RuntimeError(f"{' '.join(command)} did not start")
         yield own
     finally:
-        twin.kill()
-        twin.wait()
-        if twin.stdout:
-            twin.stdout.close()
+        server.kill()
+        server.wait()
+        if server.stdout:
+            server.stdout.close()
 
 
-def _bare(prepared: PreparedState, url: str, seconds: float, repeats: int) -> Measurements:
-    """The statement itself by pgbench, which PostgreSQL brings; nothing where it is not installed."""
+def _measure_select(prepared: PreparedState, url: str, seconds: float, repeats: int) -> Measurements:
+    """Measure the statement alone by pgbench; return nothing where pgbench is not installed."""
     if not shutil.which("pgbench"):
         return {}
     script = prepared.state_dir.with_name("read.sql")
-    chance = f"\\set user random({min(prepared.readers)}, {max(prepared.readers)})\n"
-    script.write_text(chance + READ_LIST.body.replace("$1", ":user").replace("$2", "-1").replace("$3", "0") + ";\n")
+    user = f"\\set user random({min(prepared.light_users)}, {max(prepared.light_users)})\n"
+    script.write_text(user + READ_LIST.body.replace("$1", ":user").replace("$2", "-1").replace("$3", "0") + ";\n")
     return {
-        f"the bare SELECT by pgbench, {connections} connections": median_of(
-            [_pgbench(url, script, connections, max(SETTLED, round(seconds))) for _ in range(repeats)], "/s"
+        f"bare SELECT by pgbench, {connections} connections": median_of(
+            [_pgbench(url, script, connections, max(PGBENCH_SECONDS, round(seconds))) for _ in range(repeats)], "/s"
         )
         for connections in CONNECTIONS
     }
@@ -141,5 +149,5 @@ def _pgbench(url: str, script: Path, connections: int, seconds: int) -> float:
     where = make_url(url)
     command = ["pgbench", "-n", "-M", "prepared", "-f", str(script), "-c", str(connections), "-T", str(seconds)]
     command += ["-h", str(where.host), "-p", str(where.port), "-U", str(where.username), str(where.database)]
-    told = subprocess.run(command, env={"PGPASSWORD": str(where.password)}, capture_output=True, text=True, check=True)
-    return float(told.stdout.partition("tps = ")[2].split()[0])
+    done = subprocess.run(command, env={"PGPASSWORD": str(where.password)}, capture_output=True, text=True, check=True)
+    return float(done.stdout.partition("tps = ")[2].split()[0])

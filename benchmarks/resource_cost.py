@@ -1,4 +1,4 @@
-"""What a piece of work takes of the machine: seconds, CPU seconds, and the most memory of all processes together."""
+"""The cost of a piece of work: seconds, CPU seconds, and the peak memory of all processes together."""
 
 import os
 import threading
@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
-from footprint import Footprint, cpu_seconds, look_at
+from footprint import cpu_seconds, measure_footprint
 
 POLL_SECONDS = 0.5
 MEMORY = ("server", "java", "workers", "postgres")
@@ -15,11 +16,12 @@ MEMORY = ("server", "java", "workers", "postgres")
 
 @dataclass
 class Cost:
-    """What a piece of work took, once it is over.
+    """The cost of a piece of work; complete once the work is over.
 
     Attributes:
-        seconds, cpu: by the clock, and of all cores.
-        peak: megabytes of each kind of process when all together held the most.
+        seconds: of the clock.
+        cpu: seconds of all cores together.
+        peak: megabytes of each kind of process at the moment when all together held the most.
     """
 
     seconds: float = 0.0
@@ -28,21 +30,21 @@ class Cost:
 
     @property
     def megabytes(self) -> int:
-        """The most that all held together."""
+        """The peak memory of all processes together."""
         return sum((self.peak or {}).values())
 
 
 @contextmanager
 def measure_cost() -> Iterator[Cost]:
-    """The cost of the block, of this process and all it starts."""
+    """Yield the cost of the block, of this process and its children."""
     cost, over = Cost(), threading.Event()
-    looks = [look_at(os.getpid())]
+    largest = [measure_footprint(os.getpid())]
 
     def watch() -> None:
         while not over.wait(POLL_SECONDS):
-            looks[:] = [max(looks[0], look_at(os.getpid()), key=_total)]
+            largest[0] = max(largest[0], measure_footprint(os.getpid()), key=attrgetter("total"))
 
-    watcher = threading.Thread(target=watch, name="peak", daemon=True)
+    watcher = threading.Thread(target=watch, name="peak-memory", daemon=True)
     began, cpu = time.monotonic(), cpu_seconds(os.getpid())
     watcher.start()
     try:
@@ -51,8 +53,4 @@ def measure_cost() -> Iterator[Cost]:
         over.set()
         watcher.join()
     cost.seconds, cost.cpu = round(time.monotonic() - began, 1), round(cpu_seconds(os.getpid()) - cpu, 1)
-    cost.peak = {name: round(value) for name, value in asdict(looks[0]).items() if name in MEMORY}
-
-
-def _total(look: Footprint) -> float:
-    return look.total
+    cost.peak = {name: round(value) for name, value in asdict(largest[0]).items() if name in MEMORY}

@@ -1,34 +1,34 @@
-"""From the start of the process, with its own PostgreSQL, to the first personal list, on catalogues of two sizes."""
+"""The time from starting the process and its PostgreSQL to the first personal list, on catalogues of two sizes."""
 
 import time
 
 from measurements import Measurements, median_of
-from predecessors import seed_retrain
+from predecessors import predecessor_retrain
 from prepared_service import PreparedState, prepared_state, running
 
-MOST = {10_000: 2.0, 87_000: 5.0}  # seconds
+GOALS = {10_000: 2.0, 87_000: 5.0}  # seconds, by the number of movies
 
 
 def measure(quick: bool) -> Measurements:
-    """Seconds; beside them what the seed needed, which had its model in memory alone and trained it anew."""
-    figures: Measurements = {}
-    for movies in (1000,) if quick else MOST:
-        with prepared_state(movies, readers=100, collectors=1, each=40 if quick else 160) as prepared:
-            _start(prepared)  # once, for what is made once
-            took = [_start(prepared) for _ in range(1 if quick else 5)]
-            figures[f"restart, {movies:,} movies"] = median_of(took, "s", "less", MOST.get(movies))
+    """Return the seconds of a restart, and of one of the predecessor, which has to train before it can answer."""
+    found: Measurements = {}
+    for movies in (1000,) if quick else GOALS:
+        with prepared_state(movies, light_users=100, heavy_users=1, ratings_each=40 if quick else 160) as prepared:
+            _start(prepared)  # the first start creates what later ones reuse
+            seconds = [_start(prepared) for _ in range(1 if quick else 5)]
+            found[f"restart, {movies:,} movies"] = median_of(seconds, "s", "less", GOALS.get(movies))
             if not quick:
-                figures[f"restart of the seed, {movies:,} movies"] = median_of(
-                    [seed_retrain(prepared.dataset).cold], "s"
-                )
-    return figures
+                theirs = predecessor_retrain(prepared.dataset).cold
+                found[f"restart of the predecessor, {movies:,} movies"] = median_of([theirs], "s")
+    return found
 
 
 def _start(prepared: PreparedState) -> float:
-    """Seconds from the start of the process until it has answered with a list that is made for someone."""
+    """Return the seconds from the start of the process until it has answered with a freshly computed list."""
+    user = prepared.light_users[0]
     with running(prepared) as process:
-        process.rate(prepared.readers[0], 1, 4.0)  # so that nothing that was stored is of use
-        process.get(f"/users/{prepared.readers[0]}/recommendations")
-        took = time.monotonic() - process.began
+        process.rate(user, 1, 4.0)  # makes the stored list stale
+        process.get(f"/users/{user}/recommendations")
+        seconds = time.monotonic() - process.began
         process.stop()
-    return took
+    return seconds

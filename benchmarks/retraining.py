@@ -1,4 +1,4 @@
-"""A warm retrain on a small set with everything around it, beside the two bare fits and the neighbours alone."""
+"""A warm retrain on a small dataset, beside its three fits alone: the two ALS fits and the neighbours."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from generate import Size, write_set
+from generate import Size, write_dataset
 from measurements import Measurements, median_of, median_ratio
 from pyspark.ml.recommendation import ALS
 from resource_cost import Cost, measure_cost
@@ -29,14 +29,14 @@ from settings import Settings
 from storage import movies, snapshot
 from storage.database import Database
 
-GOAL = 1.25  # CPU seconds of the whole, of those of its three fits alone
-SMALL = 100_000  # ratings, as many as ml-latest-small has
+GOAL = 1.25  # CPU seconds of a retrain, to those of its fits alone
+RATINGS = 100_000  # as many as ml-latest-small has
 OUR_USERS = 100
 
 
 @dataclass(frozen=True)
-class Bare:
-    """The fits of a retrain as a script would have them: Parquet in, factors out."""
+class BareFits:
+    """The fits of a retrain as in a short script: Parquet in, factors out."""
 
     engine: Engine
     ratings: Ratings
@@ -44,7 +44,7 @@ class Bare:
     folder: Path
 
     def run(self) -> None:
-        """Rank, rate and find the neighbours, with the settings of the service."""
+        """Fit ranker, rater and neighbours with the settings of the service."""
         model = self.engine.settings.model_for(len(self.ratings))
         rows = np.searchsorted(self.movies, self.ratings.movie)
         ranker = ALS(
@@ -68,9 +68,9 @@ class Bare:
 
 
 def measure(quick: bool) -> Measurements:
-    """CPU seconds of this process and all it starts, in turns, once Spark is warm."""
-    with _ready(SMALL // 10 if quick else SMALL) as (trainer, bare):
-        whole = partial(trainer.retrain, lambda _: None)  # as ordered: it trains though nothing has changed
+    """Return CPU seconds of this process and its children, in turns, once Spark is warm."""
+    with _prepared(RATINGS // 10 if quick else RATINGS) as (trainer, bare):
+        whole = partial(trainer.retrain, lambda _: None)  # as if requested: it trains although nothing has changed
         whole()
         bare.run()
         pairs = [(_cost(whole), _cost(bare.run)) for _ in range(1 if quick else 5)]
@@ -78,9 +78,9 @@ def measure(quick: bool) -> Measurements:
     return {
         "CPU of a retrain": median_of(own, "s", "less"),
         "CPU of its fits alone": median_of(alone, "s"),
-        "CPU of a retrain of its fits alone": median_ratio(own, alone, "less", GOAL),
-        "a retrain": median_of([cost.seconds for cost, _ in pairs], "s", "less"),
-        "its fits alone": median_of([cost.seconds for _, cost in pairs], "s"),
+        "CPU of a retrain / its fits alone": median_ratio(own, alone, "less", GOAL),
+        "duration of a retrain": median_of([cost.seconds for cost, _ in pairs], "s", "less"),
+        "duration of its fits alone": median_of([cost.seconds for _, cost in pairs], "s"),
     }
 
 
@@ -91,28 +91,32 @@ def _cost(work: Callable[[], object]) -> Cost:
 
 
 @contextmanager
-def _ready(ratings: int) -> Iterator[tuple[Trainer, Bare]]:
-    """A trainer with a catalogue, some people and a warm Spark; and what is to be measured beside it."""
+def _prepared(ratings: int) -> Iterator[tuple[Trainer, BareFits]]:
+    """Yield a trainer with a catalogue and some users of ours, and the bare fits on the same ratings."""
     with tempfile.TemporaryDirectory(prefix="matinee-retraining-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         size = Size.like_movielens(ratings)
-        write_set(Path(folder) / "set", size)
-        settings = Settings(state_dir=Path(folder) / "state", dataset=str(Path(folder) / "set"))
+        dataset = Path(folder) / "dataset"
+        write_dataset(dataset, size)
+        settings = Settings(state_dir=Path(folder) / "state", dataset=str(dataset))
         with EmbeddedPostgres(settings.state_dir) as url:
             database, engine = Database(url, threads=2), Engine(settings)
             database.migrate()
             init_movie_table(database, settings)
-            add_users(database, SyntheticUsers.make(size, OUR_USERS))
+            add_users(database, SyntheticUsers.draw(size, OUR_USERS))
             try:
-                yield Trainer(settings, database, engine, Recommender(database)), _bare(engine, database, Path(folder))
+                yield (
+                    Trainer(settings, database, engine, Recommender(database)),
+                    _bare_fits(engine, database, Path(folder)),
+                )
             finally:
                 engine.stop()
                 database.close()
 
 
-def _bare(engine: Engine, database: Database, folder: Path) -> Bare:
-    """With just what a retrain learns from."""
+def _bare_fits(engine: Engine, database: Database, folder: Path) -> BareFits:
+    """Return the bare fits on the ratings that a retrain learns from."""
     with database.snapshot() as db:
         taken, movie_ids = snapshot.take(db), movies.ids(db)
     base, _ = split_held_out(load_base_ratings(database, engine.settings).ratings)
-    return Bare(engine, combine_ratings(base, taken.views), movie_ids, folder)
+    return BareFits(engine, combine_ratings(base, taken.views), movie_ids, folder)

@@ -1,4 +1,4 @@
-"""The runs of the suite: each as a folder of its own, and as one line of the history; and two of them side by side."""
+"""Runs of the suite: write each as a folder and as a line of the history, find one again, compare two."""
 
 import importlib.metadata
 import json
@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from measurements import Measurement, Measurements, shown, table
+from measurements import Measurement, Measurements, table, with_unit
 
 from settings import ROOT
 
 LIBRARIES = ("pyspark", "numpy", "scipy", "pyarrow", "cheroot", "CherryPy", "Flask", "SQLAlchemy", "psycopg2-binary")
-NOISE = 0.10  # a change by less is never called one
+NOISE = 0.10  # a smaller change never counts
 
 
 @dataclass(frozen=True)
 class BenchmarkRun:
-    """One run of the suite: where and when, and what each part found."""
+    """One run of the suite: when, where and on which code (`about`), and the measurements of each part."""
 
     about: dict[str, Any]
     parts: dict[str, Measurements]
@@ -30,17 +30,19 @@ class BenchmarkRun:
         return f"{self.about['began']} {self.about['commit']}"
 
     def to_json(self) -> dict[str, Any]:
-        parts = {part: {name: f.to_json() for name, f in found.items()} for part, found in self.parts.items()}
+        parts = {part: {name: one.to_json() for name, one in found.items()} for part, found in self.parts.items()}
         return {"about": self.about, "parts": parts}
 
     @classmethod
     def from_json(cls, read: dict[str, Any]) -> "BenchmarkRun":
-        parts = {part: {name: Measurement(**f) for name, f in found.items()} for part, found in read["parts"].items()}
+        parts = {
+            part: {name: Measurement(**one) for name, one in found.items()} for part, found in read["parts"].items()
+        }
         return cls(read["about"], parts)
 
 
-def here(quick: bool) -> dict[str, Any]:
-    """The machine, the moment and the code of a run that begins now."""
+def describe_run(quick: bool) -> dict[str, Any]:
+    """Return the time, the machine, the commit and the library versions of a run that begins now."""
     return {
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
@@ -54,8 +56,14 @@ def here(quick: bool) -> dict[str, Any]:
     }
 
 
-def write(run: BenchmarkRun, folder: Path, history: Path) -> None:
-    """Write a run as run.json and run.md into a folder, and as one more line of the history."""
+def time_and_machine() -> dict[str, str]:
+    """Return the time and the machine in two short texts, for a benchmark that is not a part of the suite."""
+    machine = f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine}
+
+
+def write_run(run: BenchmarkRun, folder: Path, history: Path) -> None:
+    """Write a run as run.json and run.md into a folder, and append it to the history as one line."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(run.to_json(), indent=1) + "\n")
     (folder / "run.md").write_text(report(run))
@@ -64,7 +72,7 @@ def write(run: BenchmarkRun, folder: Path, history: Path) -> None:
 
 
 def report(run: BenchmarkRun) -> str:
-    """A run as Markdown."""
+    """Return a run as Markdown."""
     about = run.about
     quick = " A quick run: the numbers are rough." if about["quick"] else ""
     where = f"{about['processor']}, {about['cpus']} CPUs, {about['memory_gb']} GB, {about['system']}"
@@ -73,67 +81,64 @@ def report(run: BenchmarkRun) -> str:
     )
 
 
-def find(name: str, history: Path) -> BenchmarkRun:
-    """A run by its folder or run.json, by its number in the history (-1 is the last), or by the commit it ran on.
+def find_run(name: str, history: Path) -> BenchmarkRun:
+    """Return a run by its folder or run.json, by its number in the history (-1 is the last), or by its commit.
 
     Raises `LookupError`.
     """
     file = Path(name) / "run.json" if Path(name).is_dir() else Path(name)
     if file.is_file():
         return BenchmarkRun.from_json(json.loads(file.read_text()))
-    runs = (
-        [BenchmarkRun.from_json(json.loads(line)) for line in history.read_text().splitlines()]
-        if history.exists()
-        else []
-    )
+    lines = history.read_text().splitlines() if history.exists() else []
+    runs = [BenchmarkRun.from_json(json.loads(line)) for line in lines]
     if name.removeprefix("-").isdecimal() and len(name) < 5:
         if -len(runs) <= int(name) < len(runs):
             return runs[int(name)]
-        raise LookupError(f"the history has {len(runs)} runs, and no number {name}")
+        raise LookupError(f"the history has {len(runs)} runs, and no run number {name}")
     found = [run for run in runs if run.about["commit"].startswith(name)]
     if not found:
         raise LookupError(f"{name} is neither a folder with a run.json nor a number or a commit in {history}")
     return found[-1]
 
 
-def worse(before: Measurement, after: Measurement) -> bool:
-    """Whether a number became worse by more than chance: than the noise and than half of either spread."""
+def is_worse(before: Measurement, after: Measurement) -> bool:
+    """Return whether a number became worse by more than NOISE and by more than half of either spread."""
     if after.better is None or not before.value:
         return False
     change = after.value / before.value - 1
-    beyond = max(NOISE, before.spread / 2, after.spread / 2)
-    return change > beyond if after.better == "less" else change < -beyond
+    noise = max(NOISE, before.spread / 2, after.spread / 2)
+    return change > noise if after.better == "less" else change < -noise
 
 
-def side_by_side(before: BenchmarkRun, after: BenchmarkRun) -> tuple[str, int]:
-    """Two runs as one Markdown table of the numbers that both have, and how many of them became worse."""
+def compare_runs(before: BenchmarkRun, after: BenchmarkRun) -> tuple[str, int]:
+    """Return a Markdown table of the numbers that both runs have, and how many of them became worse."""
     lines = [
         f"| part | measured | {before.name} | {after.name} | ratio | |",
         "|---|---|---|---|---|---|",
     ]
-    marks = 0
+    worse = 0
     for part, found in after.parts.items():
-        for name, figure in found.items():
+        for name, new in found.items():
             old = before.parts.get(part, {}).get(name)
             if old is not None:
-                marks += worse(old, figure)
-                lines.append(_pair(part, name, old, figure))
-    return "\n".join(lines), marks
+                worse += is_worse(old, new)
+                lines.append(_row(part, name, old, new))
+    return "\n".join(lines), worse
 
 
-def _pair(part: str, name: str, old: Measurement, new: Measurement) -> str:
-    change = f"{new.value / old.value:.2f}" if old.value else ""
-    mark = "**worse**" if worse(old, new) else "better" if worse(new, old) else ""
-    return f"| {part} | {name} | {shown(old.value, old.unit)} | {shown(new.value, new.unit)} | {change} | {mark} |"
+def _row(part: str, name: str, old: Measurement, new: Measurement) -> str:
+    ratio = f"{new.value / old.value:.2f}" if old.value else ""
+    mark = "**worse**" if is_worse(old, new) else "better" if is_worse(new, old) else ""
+    values = f"{with_unit(old.value, old.unit)} | {with_unit(new.value, new.unit)}"
+    return f"| {part} | {name} | {values} | {ratio} | {mark} |"
 
 
 def _processor() -> str:
-    named = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return named[0].partition(":")[2].strip() if named else platform.machine()
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return models[0].partition(":")[2].strip() if models else platform.machine()
 
 
 def _commit() -> str:
-    """The commit that is checked out, with a + if files differ from it."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return told or "unknown"
+    """Return the commit that is checked out, with a + if the working tree differs from it."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"

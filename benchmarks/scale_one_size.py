@@ -1,4 +1,4 @@
-"""One size of `scale.py`, in this process: ingest, then a retrain that publishes; the last line printed is its JSON.
+"""Measure one size of `scale.py` in this process: ingest, retrain and publish. The last line printed is the JSON.
 
 python benchmarks/scale_one_size.py FOLDER RATINGS [--users 100000]
 """
@@ -35,45 +35,46 @@ CONNECTIONS = 4
 
 
 def run(settings: Settings, size: Size, users: int) -> dict[str, Any]:
-    """Ingest and retrain as the service does, and measure both."""
+    """Ingest and retrain as the service does, and return what both cost and the quality."""
     with EmbeddedPostgres(settings.state_dir) as url:
         database, engine = Database(url, CONNECTIONS), Engine(settings)
         database.migrate()
         with measure_cost() as ingest:
             init_movie_table(database, settings)
-        ours = SyntheticUsers.make(size, users)
-        add_users(database, ours)
+        our_users = SyntheticUsers.draw(size, users)
+        add_users(database, our_users)
         trainer = Trainer(settings, database, engine, Recommender(database))
         trainer.warm_up()  # as in the service
         with measure_cost() as retrain:
             trainer.retrain()
         engine.stop()
-        found = described(database) | {"taste met": preference_captured(trainer.recommender, size, ours)}
+        captured = preference_captured(trainer.recommender, size, our_users)
+        found = describe_generation(database) | {"preference captured": captured}
         database.close()
     sizes = {"ratings": size.ratings, "movies": size.movies, "users": size.users, "our users": users}
-    took = {"retrain s": retrain.seconds, "CPU s": retrain.cpu, "peak MB": retrain.megabytes, "peak": retrain.peak}
-    return {**sizes, "ingest s": ingest.seconds, "ingest MB": ingest.megabytes, **took, **found}
+    cost = {"retrain s": retrain.seconds, "CPU s": retrain.cpu, "peak MB": retrain.megabytes, "peak": retrain.peak}
+    return {**sizes, "ingest s": ingest.seconds, "ingest MB": ingest.megabytes, **cost, **found}
 
 
-def described(database: Database) -> dict[str, Any]:
-    """The phases of the newest run and what its generation is, with its NDCG and popularity's on held-out people."""
+def describe_generation(database: Database) -> dict[str, Any]:
+    """Return the phases of the newest run, the parameters of its generation, and its quality on held-out users."""
     with database.statement() as db:
         last = runs.newest(db, "train")[0]
-        made = generations.recent(db, 1)[0]
+        generation = generations.recent(db, 1)[0]
     if last.outcome != "published":
         raise SystemExit(f"the retrain ended as {last.outcome}: {last.error or last.details}")
-    judged = made.details["held_out"]["candidate"]["given"]["20"]
+    quality = generation.details["held_out"]["candidate"]["given"]["20"]
     return {
-        "phases": last.details["seconds"], "parameters": made.details["parameters"],
-        "NDCG@10": judged["NDCG@10"][0], "popularity": judged["popularity"][0], "RMSE": judged["RMSE"][0],
+        "phases": last.details["seconds"], "parameters": generation.details["parameters"],
+        "NDCG@10": quality["NDCG@10"][0], "popularity": quality["popularity"][0], "RMSE": quality["RMSE"][0],
     }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="the set, as generate.py made it")
-    parser.add_argument("ratings", type=int, help="how many it has")
-    parser.add_argument("--users", type=int, default=100_000, help="of our own users")
+    parser.add_argument("folder", type=Path, help="a dataset of generate.py")
+    parser.add_argument("ratings", type=int, help="how many ratings it has")
+    parser.add_argument("--users", type=int, default=100_000, help="number of our users")
     given = parser.parse_args()
     give_back_large_blocks()
     with tempfile.TemporaryDirectory(prefix="matinee-scale-") as state:

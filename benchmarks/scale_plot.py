@@ -1,17 +1,17 @@
-"""Seconds and megabytes by the number of ratings, as a small SVG on logarithmic axes."""
+"""Draw seconds and megabytes by the number of ratings, as a small SVG with logarithmic axes."""
 
 from collections.abc import Sequence
 from math import log10
 from typing import Any
 
-WIDTH, HEIGHT, LEFT, TOP, GAP = 360, 260, 60, 40, 90  # of one panel, and around it
-PANELS = (("retrain s", "seconds of a retrain", (10, 1000)), ("peak MB", "MB of memory at most", (500, 10_000)))
+WIDTH, HEIGHT, LEFT, TOP, GAP = 360, 260, 60, 40, 90  # of a panel, and its margins
+PANELS = (("retrain s", "seconds of a retrain", (10, 1000)), ("peak MB", "peak memory, MB", (500, 10_000)))
 RATINGS = (100_000, 32_000_000)
 STYLE = "font: 12px sans-serif; fill: #333"
 
 
 def plot(runs: Sequence[dict[str, Any]]) -> str:
-    """The runs as an SVG of two panels, time and memory."""
+    """Return an SVG with two panels, time and memory."""
     panels = "".join(_panel(runs, place, *panel) for place, panel in enumerate(PANELS))
     whole = len(PANELS) * (WIDTH + GAP) + LEFT, TOP + HEIGHT + 60
     return (

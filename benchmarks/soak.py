@@ -1,15 +1,14 @@
-"""Soak: minutes of mixed load on a real server that retrains every minute, then a verdict on each promise.
+"""Put a real server that retrains every minute under mixed load for minutes, and check each promise.
 
     python benchmarks/soak.py [--minutes 10] [--dataset FOLDER-OR-NAME] [--clients 16] [--rate 150] [--out FILE]
 
-Without a dataset it makes one, a checkerboard of two tastes. The exit status is 1 if a promise was broken.
+Without a dataset it generates a checkerboard of two tastes. The exit status is 1 if a promise is broken.
 """
 
 import argparse
 import json
 import multiprocessing
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.extend(
@@ -25,44 +23,46 @@ sys.path.extend(
 )
 
 from database_invariants import check_lists, database_of
-from footprint import Footprint, look_at
-from mixed_load import LoadPlan, Tally, put_under_load
+from footprint import Footprint, measure_footprint
+from mixed_load import LoadPlan, Tally, run_mixed_load
+from movielens_folder import write_folder
 from processes import ServiceProcess, service
-from verdicts import Promise, Soaked, beside, promises, table
+from run_history import time_and_machine
+from verdicts import Promise, SoakResult, observations, promises, table
 
 from movielens.dataset import ensure_dataset
 from movielens.reader import read_movies
 from settings import ROOT
 
-PROCESSES = 2  # of the load
-POLL_SECONDS, TELL_SECONDS = 2.0, 15.0
+LOAD_PROCESSES = 2
+SAMPLE_SECONDS, PRINT_SECONDS = 2.0, 15.0
 MOVIES, USERS = 600, 300  # of the checkerboard
 
 
-def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> Soaked:
-    """Put a server under load for so many minutes and look at it meanwhile."""
+def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> SoakResult:
+    """Put a server under load, take samples of it meanwhile, and return what was observed."""
     with service(state_dir, model={"MATINEE_DATASET": str(folder), "MATINEE_RETRAIN_MINUTES": "1"}) as running:
         running.wait_until_ready()
-        with under_load(plan_for(running, folder, given)) as loads:
-            looks, generations = watched(running, loads)
+        with start_load(plan_load(running, folder, given)) as loads:
+            samples, generations = sample_service(running, loads)
         tally = Tally()
         for load in loads:
             tally.add(load.result())
         with database_of(state_dir) as db:
             lists = check_lists(db)
         running.stop()
-    return Soaked(looks, generations, tally, lists)
+    return SoakResult(samples, generations, tally, lists)
 
 
-def plan_for(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> LoadPlan:
-    """What each process of the load is to do."""
+def plan_load(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> LoadPlan:
+    """Return the plan of one process of the load."""
     movies = [movie.movie_id for movie in read_movies(folder)[0]]
     return LoadPlan(
         port=running.http.base_url.port or 80,
         movies=movies,
-        most_rated=min(200, len(movies) - 20),  # so that there are always ten to recommend
-        clients=given.clients // PROCESSES,
-        rate=given.rate / PROCESSES,
+        most_rated=min(200, len(movies) - 20),  # leaves at least ten to recommend
+        clients=given.clients // LOAD_PROCESSES,
+        rate=given.rate / LOAD_PROCESSES,
         seconds=60 * given.minutes,
         v1=running.http.get("/api/v1/genres").status_code == 200,
         seed=0,
@@ -70,76 +70,76 @@ def plan_for(running: ServiceProcess, folder: Path, given: argparse.Namespace) -
 
 
 @contextmanager
-def under_load(plan: LoadPlan) -> Iterator[list["Future[Tally]"]]:
-    """The load, in processes of its own."""
-    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
-        yield [pool.submit(put_under_load, replace(plan, seed=seed)) for seed in range(PROCESSES)]
+def start_load(plan: LoadPlan) -> Iterator[list["Future[Tally]"]]:
+    """Run the load in processes of its own, and yield their futures."""
+    with ProcessPoolExecutor(LOAD_PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        yield [pool.submit(run_mixed_load, replace(plan, seed=seed)) for seed in range(LOAD_PROCESSES)]
 
 
-def watched(running: ServiceProcess, loads: list["Future[Tally]"]) -> tuple[list[Footprint], dict[int, float]]:
-    """Footprints for as long as the load lasts, and each generation with the moment from which it was served."""
-    looks: list[Footprint] = []
+def sample_service(running: ServiceProcess, loads: list["Future[Tally]"]) -> tuple[list[Footprint], dict[int, float]]:
+    """Return footprints while the load lasts, and each generation with the time from which it was served."""
+    samples: list[Footprint] = []
     generations: dict[int, float] = {}
-    told = began = time.monotonic()
+    printed = began = time.monotonic()
     while not all(load.done() for load in loads):
-        looks.append(look_at(running.process.pid))
+        samples.append(measure_footprint(running.process.pid))
         live = running.part("generation")["id"]
         if live is not None:
-            generations.setdefault(live, looks[-1].at)
-        if looks[-1].at - told > TELL_SECONDS:
-            told = looks[-1].at
-            print(f"{(told - began) / 60:5.1f} min  generation {live}: {looks[-1]}", flush=True)
-        time.sleep(POLL_SECONDS)
-    return looks, generations
+            generations.setdefault(live, samples[-1].at)
+        if samples[-1].at - printed > PRINT_SECONDS:
+            printed = samples[-1].at
+            print(f"{(printed - began) / 60:5.1f} min  generation {live}: {samples[-1]}", flush=True)
+        time.sleep(SAMPLE_SECONDS)
+    return samples, generations
 
 
 def checkerboard(folder: Path) -> Path:
-    """A MovieLens folder of people who love the movies of their own parity and hate the others."""
-    folder.mkdir()
+    """Write a MovieLens folder of users who love the movies of their own parity and hate the others."""
     movies = [f"{movie},Movie {movie} ({1950 + movie % 70}),Drama\n" for movie in range(1, MOVIES + 1)]
     ratings = [
         f"{user},{movie},{5.0 if user % 2 == movie % 2 else 1.0},{1_500_000_000 + movie}\n"
         for user in range(1, USERS + 1)
         for movie in range(1 + user % 7, MOVIES + 1, 7)
     ]
-    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(movies))
-    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(ratings))
-    return folder
+    return write_folder(folder, movies, ratings)
 
 
-def record(soaked: Soaked, found: list[Promise], given: argparse.Namespace) -> str:
-    """The soak as JSON: the machine, the verdicts, and every look."""
-    began = soaked.looks[0].at
+def to_json(result: SoakResult, found: list[Promise], given: argparse.Namespace) -> str:
+    """Return the soak as JSON: the machine, the verdicts and every sample."""
+    began = result.samples[0].at
     return json.dumps(
         {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "given": {
+            **time_and_machine(),
+            "arguments": {
                 "minutes": given.minutes,
                 "dataset": Path(given.dataset).name or "a checkerboard",
                 "clients": given.clients,
                 "rate": given.rate,
             },
             "promises": [asdict(promise) for promise in found],
-            "beside": beside(soaked),
-            "answers": dict(soaked.tally.answers),
-            "generations": {number: round(at - began, 1) for number, at in soaked.generations.items()},
-            "looks": [
-                [round(value, 1) for value in asdict(replace(look, at=look.at - began)).values()]
-                for look in soaked.looks
+            "observations": observations(result),
+            "answers": dict(result.tally.answers),
+            "generations": {number: round(at - began, 1) for number, at in result.generations.items()},
+            "samples": [
+                [round(value, 1) for value in asdict(replace(one, at=one.at - began)).values()]
+                for one in result.samples
             ],
-            "looks_are": list(asdict(soaked.looks[0])),
+            "columns": list(asdict(result.samples[0])),
         },
     )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
-    parser.add_argument("--dataset", default=os.environ.get("MATINEE_DATASET", ""), help="a folder or a name")
-    parser.add_argument("--clients", type=int, default=16, help="how many clients at once (default 16)")
-    parser.add_argument("--rate", type=float, default=150.0, help="requests a second of all clients (default 150)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/soak.json", help="the JSON to write")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration (default 10)")
+    parser.add_argument(
+        "--dataset", default=os.environ.get("MATINEE_DATASET", ""), help="a MovieLens folder or the name of a dataset"
+    )
+    parser.add_argument("--clients", type=int, default=16, help="concurrent clients (default 16)")
+    parser.add_argument(
+        "--rate", type=float, default=150.0, help="requests a second of all clients together (default 150)"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/soak.json", help="JSON file to write")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="matinee-soak-") as work:
         Path(work).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
@@ -149,11 +149,11 @@ def main() -> int:
             if given.dataset
             else checkerboard(here / "checkerboard")
         )
-        soaked = soak(folder, here / "state", given)
-    found = promises(soaked)
-    given.out.write_text(record(soaked, found, given) + "\n")
-    print("\n".join([table(found), "", *beside(soaked)]))
-    return 0 if all(promise.held for promise in found) else 1
+        result = soak(folder, here / "state", given)
+    found = promises(result)
+    given.out.write_text(to_json(result, found, given) + "\n")
+    print("\n".join([table(found), "", *observations(result)]))
+    return 0 if all(promise.kept for promise in found) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Everybody's list as Spark itself makes and writes it: recommendForUserSubset, JDBC, executemany."""
+"""The lists of all users as Spark itself computes and writes them: recommendForUserSubset, JDBC, executemany."""
 
 import time
 from contextlib import closing
@@ -16,19 +16,19 @@ from sqlalchemy import URL
 from ranking.factors import Factors
 from ranking.ratings import Floats, Ints
 
-# without any foreign key, and keyed by what is read: in favour of the other ways
+# no foreign key, and a primary key that fits the reads: both favour Spark
 TABLE = "spark_lists"
-MAKE = f"""
+CREATE = f"""
     DROP TABLE IF EXISTS {TABLE};
     CREATE TABLE {TABLE} (user_id int, rank int, movie_id int, expected real, PRIMARY KEY (user_id, rank))
 """
 INSERT = f"INSERT INTO {TABLE} (user_id, rank, movie_id, expected) VALUES (%s, %s, %s, %s)"  # noqa: S608 - a constant
-AT_ONCE = 10_000  # rows of one JDBC batch
+BATCH_ROWS = 10_000  # of JDBC
 PARTITIONS = 8
 
 
 class SparkLists:
-    """An ALSModel of given factors, and what it recommends to some users."""
+    """An ALSModel with given factors, and its recommendations to some users."""
 
     def __init__(self, spark: SparkSession, factors: Factors, users: Ints, vectors: Floats) -> None:
         self._spark = spark
@@ -37,14 +37,16 @@ class SparkLists:
         frames = [self._vectors(*part) for part in ((users, vectors), (factors.movies, factors.V))]
         model = java.org.apache.spark.ml.recommendation.ALSModel("als", vectors.shape[1], *(x._jdf for x in frames))
         self._model = ALSModel(model.setUserCol("user").setItemCol("movie"))
-        self._model.recommendForUserSubset(self._users.limit(PARTITIONS), 1).count()  # a warm JVM, as ours has it
+        self._model.recommendForUserSubset(
+            self._users.limit(PARTITIONS), 1
+        ).count()  # warm up the JVM, as for our lists
         self.lists: DataFrame | None = None
 
-    def make(self, n: int) -> float:
-        """Seconds until n movies of every user are there, in memory and on the executors."""
+    def compute(self, n: int) -> float:
+        """Compute n movies for every user, in the memory of the executors. Return the seconds."""
         began = time.perf_counter()
-        made = self._model.recommendForUserSubset(self._users, n)
-        places = made.select("user", f.posexplode("recommendations").alias("rank", "place"))
+        listed = self._model.recommendForUserSubset(self._users, n)
+        places = listed.select("user", f.posexplode("recommendations").alias("rank", "place"))
         self.lists = places.select(
             f.col("user").alias("user_id"),
             (f.col("rank") + 1).alias("rank"),
@@ -55,32 +57,32 @@ class SparkLists:
         return time.perf_counter() - began
 
     def write_by_jdbc(self, url: URL) -> float:
-        """Seconds until they are in an empty table, written by all executors."""
+        """Write the lists into an empty table from all executors. Return the seconds."""
         _empty_table(url)
         began = time.perf_counter()
-        given = {"user": url.username, "password": url.password, "driver": "org.postgresql.Driver"}
+        properties = {"user": url.username, "password": url.password, "driver": "org.postgresql.Driver"}
         address = f"jdbc:postgresql://{url.host}:{url.port}/{url.database}?reWriteBatchedInserts=true"
-        writer = self._lists().write.option("batchsize", AT_ONCE).mode("append")
-        writer.jdbc(address, TABLE, properties={name: str(value) for name, value in given.items()})
+        writer = self._lists().write.option("batchsize", BATCH_ROWS).mode("append")
+        writer.jdbc(address, TABLE, properties={name: str(value) for name, value in properties.items()})
         return time.perf_counter() - began
 
     def write_by_executemany(self, url: URL) -> float:
-        """Seconds until they have been fetched and are in an empty table, in one transaction."""
+        """Fetch the lists and write them into an empty table in one transaction. Return the seconds."""
         _empty_table(url)
         began = time.perf_counter()
         rows = self._lists().toArrow().to_pylist()
-        with closing(_connected(url)) as db, db, db.cursor() as cursor:
+        with closing(_connect(url)) as db, db, db.cursor() as cursor:
             cursor.executemany(INSERT, [tuple(row.values()) for row in rows])
         return time.perf_counter() - began
 
-    def stored(self, url: URL) -> int:
-        """How many places the table holds."""
-        with closing(_connected(url)) as db, db.cursor() as cursor:
+    def stored_rows(self, url: URL) -> int:
+        """Return the number of rows in the table."""
+        with closing(_connect(url)) as db, db.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {TABLE}")  # noqa: S608 - a constant
             return int(cursor.fetchone()[0])
 
     def _lists(self) -> DataFrame:
-        assert self.lists is not None, "make the lists first"
+        assert self.lists is not None, "compute the lists first"
         return self.lists
 
     def _vectors(self, ids: Ints, vectors: Floats) -> DataFrame:
@@ -92,19 +94,19 @@ class SparkLists:
 
 
 def spark_settings(folder: Path, jdbc: Path | None) -> None:
-    """Write Spark's settings into a folder, for SPARK_CONF_DIR: where the JDBC driver is, and few partitions.
+    """Write spark-defaults.conf for SPARK_CONF_DIR: the path of the JDBC driver, and few partitions.
 
-    With its 200 partitions after a shuffle Spark would connect 200 times, and be slower by itself.
+    With the default of 200 partitions after a shuffle, Spark would connect 200 times and be slower.
     """
     lines = [f"spark.sql.shuffle.partitions {PARTITIONS}\n"]
     lines += [f"spark.driver.extraClassPath {jdbc}\n"] if jdbc else []
     (folder / "spark-defaults.conf").write_text("".join(lines))
 
 
-def _connected(url: URL) -> Any:
+def _connect(url: URL) -> Any:
     return psycopg2.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
 def _empty_table(url: URL) -> None:
-    with closing(_connected(url)) as db, db, db.cursor() as cursor:
-        cursor.execute(MAKE)
+    with closing(_connect(url)) as db, db, db.cursor() as cursor:
+        cursor.execute(CREATE)

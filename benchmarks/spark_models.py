@@ -1,4 +1,4 @@
-"""Matinee, and what Spark's own ALS makes of the same ratings, in one session of the service's own settings."""
+"""Matinee and Spark's own ALS on the same ratings, in one Spark session with the service's settings."""
 
 import atexit
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from compare_interface import KNOWN, LIKE, LIST_LENGTH, TOLD, Split, Trained, best_by
+from compare_interface import FOLDED_IN, LIKE, LIST_LENGTH, TRAINED, Split, Trained, recommend_by_scores
 from pyspark.ml.recommendation import ALS
 from replaced_model import ITERATIONS, RANK, REG
 
@@ -23,23 +23,25 @@ from settings import ModelSettings, load
 
 
 def matinee(split: Split, seed: int) -> Trained:
-    """Ours: ranker, rater and neighbours; every list is folded in from the history alone, as a request's is."""
-    train, people = split.train, Histories(split.users, split.start, split.train.movie, split.train.rating)
+    """Train ranker, rater and neighbours. Every list folds in the user's history, as in a request."""
+    train, users = split.train, Histories(split.users, split.start, split.train.movie, split.train.rating)
     factors = _engine().train(train, split.movies, _settings(split, seed), lambda phase, done: None)
     ranker = Ranker(factors)
 
-    def listed(row: int, n: int) -> Ints:
-        told = split.history(row)
-        rows = PersonalRanking(ranker, train.movie[told], train.rating[told]).best(n)
+    def recommend(row: int, n: int) -> Ints:
+        own = split.history(row)
+        rows = PersonalRanking(ranker, train.movie[own], train.rating[own]).best(n)
         return factors.movies[rows]
 
     return Trained(
-        listed, {TOLD: lambda row: listed(row, LIST_LENGTH)}, {TOLD: lambda: rank_locally(factors, people, LIST_LENGTH)}
+        recommend,
+        {FOLDED_IN: lambda row: recommend(row, LIST_LENGTH)},
+        {FOLDED_IN: lambda: rank_locally(factors, users, LIST_LENGTH)},
     )
 
 
 def implicit_als(split: Split, seed: int) -> Trained:
-    """Spark's implicit ALS on likes, with the settings of our ranker."""
+    """Train Spark's implicit ALS on likes, with the settings of our ranker."""
     model, likes = _settings(split, seed), split.train.take(split.train.rating >= LIKE)
     given = {
         "rank": model.ranker_rank, "maxIter": model.ranker_iterations, "regParam": model.ranker_reg,
@@ -49,39 +51,39 @@ def implicit_als(split: Split, seed: int) -> Trained:
 
 
 def explicit_als(split: Split, seed: int) -> Trained:
-    """Spark's explicit ALS ranked by the predicted rating: what Matinee replaced."""
+    """Train Spark's explicit ALS and rank by predicted rating: the model of Matinee's predecessor."""
     given = {"rank": RANK, "maxIter": ITERATIONS, "regParam": REG, "seed": seed}
     return _fitted(split, split.train, split.train.rating, given)
 
 
 def _fitted(split: Split, ratings: Ratings, value: Floats, given: dict[str, Any]) -> Trained:
-    """Fit; where lists are timed Spark makes them, and only those that are judged are ranked here from its factors."""
+    """Fit. The lists that are timed are Spark's own; those that are evaluated are ranked here from its factors."""
     spark = _engine().start(len(ratings))
-    # its own 200 would take Spark longer than the lists of so few people
+    # the default of 200 partitions would take longer than the lists of so few users
     spark.conf.set("spark.sql.shuffle.partitions", spark.sparkContext.defaultParallelism)
     als = ALS(userCol="user", itemCol="movie", ratingCol="value", **given)
     model = als.fit(spark.createDataFrame(pa.table({"user": ratings.user, "movie": ratings.movie, "value": value})))
     P, _ = _placed(model.userFactors.toArrow(), split.users)
     Q, fitted = _placed(model.itemFactors.toArrow(), split.movies)
 
-    def one(row: int) -> object:
-        asked = spark.createDataFrame(pa.table({"user": split.users[row : row + 1]}))
-        return model.recommendForUserSubset(asked, LIST_LENGTH).collect()
+    def list_one(row: int) -> object:
+        user = spark.createDataFrame(pa.table({"user": split.users[row : row + 1]}))
+        return model.recommendForUserSubset(user, LIST_LENGTH).collect()
 
     return Trained(
-        best_by(split, lambda row: np.where(fitted, Q @ P[row], -np.inf).astype(np.float32)),
-        {KNOWN: one},
-        {KNOWN: lambda: model.recommendForAllUsers(LIST_LENGTH).toArrow()},
+        recommend_by_scores(split, lambda row: np.where(fitted, Q @ P[row], -np.inf).astype(np.float32)),
+        {TRAINED: list_one},
+        {TRAINED: lambda: model.recommendForAllUsers(LIST_LENGTH).toArrow()},
     )
 
 
 def _placed(table: pa.Table, ids: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Spark's (id, features) in the rows of `ids`, zeros where it has none, and where it has some."""
+    """Return Spark's features as rows in the order of `ids`, zeros where it has none, and a mask of those it has."""
     rows = np.searchsorted(ids, table["id"].to_numpy())
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
-    placed, there = np.zeros((len(ids), vectors.shape[1]), np.float32), np.zeros(len(ids), bool)
-    placed[rows], there[rows] = vectors, True
-    return placed, there
+    placed, present = np.zeros((len(ids), vectors.shape[1]), np.float32), np.zeros(len(ids), bool)
+    placed[rows], present[rows] = vectors, True
+    return placed, present
 
 
 @cache
@@ -92,7 +94,7 @@ def _engine() -> Engine:
 
 
 def _end(engine: Engine) -> None:
-    """Stop Spark, without what py4j says of calls that are under way when the JVM goes."""
+    """Stop Spark, and hide what py4j logs about calls that the end of the JVM interrupts."""
     logging.disable()
     engine.stop()
 

@@ -1,4 +1,4 @@
-"""A standalone cluster of Spark on this machine's loopback: real processes, that can be killed."""
+"""A standalone Spark cluster on loopback, of real processes that can be killed."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ from processes import free_port, poll
 from settings import ROOT
 
 HOST = "127.0.0.1"
-MEMORY = "512m"  # of an executor, and of a worker to give
-# what the service needs to train on it: by default an executor asks for 1 GB
+MEMORY = "512m"  # of an executor, and all that a worker offers
+# the service needs these settings to train there: by default an executor asks for 1 GB
 CONF = f"spark.driver.host={HOST} spark.driver.bindAddress={HOST} spark.executor.memory={MEMORY}"
 
 
 class StandaloneCluster:
-    """A master and its workers, each of one core; use it as a context and it leaves nothing behind."""
+    """A master and its workers, each with one core. As a context manager it kills them all at the end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class StandaloneCluster:
         return f"spark://{HOST}:{self.port}"
 
     def start_master(self) -> None:
-        """Have a master that can be reached; after one was killed, another one that knows nothing of its work."""
+        """Start a master and wait until it can be reached. It has no state of a master that was killed before."""
         self.master = Node(self.folder / "master", "master", "--port", str(self.port))
         poll(lambda: reachable(self.port), what="the master")
 
@@ -52,7 +52,7 @@ class StandaloneCluster:
 
 
 class Node:
-    """A master, or a worker with all that it has started."""
+    """A master, or a worker with its executors."""
 
     def __init__(self, folder: Path, kind: str, *arguments: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ class Node:
             )  # fmt: skip
 
     def kill(self) -> None:
-        """End it and its executors at once, as the loss of a machine does."""
+        """Kill it and its executors at once, as the loss of a machine does."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

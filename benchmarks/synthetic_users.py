@@ -1,4 +1,4 @@
-"""Our own users in a made-up world: their views straight into the tables, and how well their lists meet their taste."""
+"""Users of ours with known preferences: store their ratings, and measure how far their lists match the preferences."""
 
 import io
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
-from generate import OURS, WRITING, Size, ratings_of
+from generate import CSV_OPTIONS, OUR_USERS, Size, draw_user_ratings
 from preference_model import MovieTraits, UserTraits, draw_users
 from sqlalchemy import text
 
@@ -17,70 +17,72 @@ from ranking.ratings import Floats, Ratings, Rows
 from storage.bulk_copy import copy_in
 from storage.database import Database
 
-MIDDLE, SPREAD, MOST = 20, 0.8, 500  # views of each: the median, its log-deviation, and no more than
-ASKED = 1000  # whose lists are looked at
+MEDIAN, SPREAD, MOST = 20, 0.8, 500  # ratings of a user: the median, the log-deviation and the maximum
+MOST_LISTS = 1000  # that are evaluated
 
 
 class Recommends(Protocol):
-    """What makes somebody's list, best first."""
+    """An object that recommends to a user, best first."""
 
     def recommend(self, user_id: int) -> RecommendationList: ...
 
 
 @dataclass(frozen=True)
 class SyntheticUsers:
-    """UserTraits whose true taste is known, and their views; the first has the id 1."""
+    """Users with known traits, and their ratings; the first user has the id 1 in the database and 0 here."""
 
-    people: UserTraits
-    views: Ratings
+    traits: UserTraits
+    ratings: Ratings
 
     @classmethod
-    def make(cls, size: Size, users: int) -> "SyntheticUsers":
-        """So many people of the world of a set."""
-        rng = size.random(OURS)
-        people = draw_users(users, rng)
-        counts = np.exp(rng.normal(np.log(MIDDLE), SPREAD, users)).astype(np.int64)
-        return cls(people, ratings_of(size, people, np.clip(counts, 1, min(MOST, size.movies // 10)), rng))
+    def draw(cls, size: Size, count: int) -> "SyntheticUsers":
+        """Draw users who rate the movies of a dataset of this size."""
+        rng = size.random(OUR_USERS)
+        traits = draw_users(count, rng)
+        counts = np.exp(rng.normal(np.log(MEDIAN), SPREAD, count)).astype(np.int64)
+        return cls(traits, draw_user_ratings(size, traits, np.clip(counts, 1, min(MOST, size.movies // 10)), rng))
 
 
-def add_users(database: Database, ours: SyntheticUsers) -> None:
-    """Put them and their views into empty tables, by COPY."""
-    views = ours.views
-    counts = np.bincount(views.user, minlength=len(ours.people.bias))
-    version = np.arange(len(views)) - np.searchsorted(views.user, views.user) + 1
-    columns = {"user": views.user + 1, "movie": views.movie, "rating": views.rating, "version": version}
+def add_users(database: Database, users: SyntheticUsers) -> None:
+    """Store the users and their ratings into empty tables, by COPY."""
+    ratings = users.ratings
+    counts = np.bincount(ratings.user, minlength=len(users.traits.bias))
+    version = np.arange(len(ratings)) - np.searchsorted(ratings.user, ratings.user) + 1
+    columns = {"user": ratings.user + 1, "movie": ratings.movie, "rating": ratings.rating, "version": version}
     with database.background_transaction() as db:
         copy_in(db, "users (history_version)", _csv({"history_version": counts}))
         copy_in(db, "views (user_id, movie_id, rating, version)", _csv(columns))
         db.execute(text("ANALYZE users, views"))
 
 
-def preference_captured(recommender: Recommends, size: Size, ours: SyntheticUsers) -> float:
-    """How much of what could be known of people is in their lists: 0 as in the best known movies, 1 as in the truth.
+def preference_captured(recommender: Recommends, size: Size, users: SyntheticUsers) -> float:
+    """Return how much of the users' preferences their lists capture.
 
-    A list is worth the sum of P(watches and likes), by its person's true taste, over movies that they have not rated.
+    The value of a list is the sum of P(watches and likes) over its movies, by the user's true taste. The result is 0
+    for lists of the most popular movies that the user has not rated, and 1 for the lists with the greatest value.
     """
     order = np.argsort(size.movie_ids)
-    ids, worth = size.movie_ids[order], np.zeros(3)
-    for user in range(min(ASKED, len(ours.people.bias))):
-        shown = order[np.searchsorted(ids, [movie.movie.movie_id for movie in recommender.recommend(user + 1).items])]
-        seen = order[np.searchsorted(ids, ours.views.movie[ours.views.user == user])]
-        worth += _worth(size.world, ours.people.taste[user], shown, seen)
-    listed, known, best = worth
-    return round(float((listed - known) / (best - known)), 3)
+    ids, values = size.movie_ids[order], np.zeros(3)
+    for user in range(min(MOST_LISTS, len(users.traits.bias))):
+        listed = [item.movie.movie_id for item in recommender.recommend(user + 1).items]
+        listed_rows = order[np.searchsorted(ids, listed)]
+        rated_rows = order[np.searchsorted(ids, users.ratings.movie[users.ratings.user == user])]
+        values += _list_values(size.movie_traits, users.traits.taste[user], listed_rows, rated_rows)
+    listed_value, popular, best = values
+    return round(float((listed_value - popular) / (best - popular)), 3)
 
 
-def _worth(world: MovieTraits, taste: Floats, shown: Rows, seen: Rows) -> tuple[float, float, float]:
-    """Of the list that was shown, of the best known movies that were not seen, and of the best for this taste."""
-    preference, known = world.preference(taste), world.known.copy()
-    preference[seen] = known[seen] = 0
-    n = len(shown)
-    best_known = np.argpartition(-known, n)[:n]
-    return float(preference[shown].sum()), float(preference[best_known].sum()), float(-np.sort(-preference)[:n].sum())
+def _list_values(movies: MovieTraits, taste: Floats, listed: Rows, rated: Rows) -> tuple[float, float, float]:
+    """Return the value of the list, of the most popular unrated movies, and of the best list for this taste."""
+    preference, popularity = movies.preference(taste), movies.popularity.copy()
+    preference[rated] = popularity[rated] = 0
+    n = len(listed)
+    popular = np.argpartition(-popularity, n)[:n]
+    return float(preference[listed].sum()), float(preference[popular].sum()), float(-np.sort(-preference)[:n].sum())
 
 
 def _csv(columns: dict[str, npt.NDArray[Any]]) -> io.BytesIO:
     out = io.BytesIO()
-    pyarrow.csv.write_csv(pa.table(columns), out, WRITING)
+    pyarrow.csv.write_csv(pa.table(columns), out, CSV_OPTIONS)
     out.seek(0)
     return out

@@ -1,4 +1,4 @@
-"""What a soak has to show, and whether it did."""
+"""The promises that a soak checks, and the verdict on each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from statistics import median, quantiles
 from footprint import Footprint
 from mixed_load import Tally
 
-WINDOW_SECONDS = 60.0  # one retrain from its beginning to the next
+WINDOW_SECONDS = 60.0  # from the start of one retrain to the next
 MOST_GROWTH = 0.05
-FEW = 3  # connections or threads that come and go
+TOLERANCE = 3  # connections or threads that come and go
 
 
 @dataclass(frozen=True)
-class Soaked:
-    """A soak that is over.
+class SoakResult:
+    """The observations of a finished soak.
 
     Attributes:
-        looks: at the service, in the order of time.
-        generations: each that was served, with the moment from which it was.
+        samples: footprints of the service, in order of time.
+        generations: each generation that was served, with the time from which it was.
         tally: of all clients.
-        lists: how many stored lists were found whole in the end.
+        lists: number of stored lists that were complete at the end.
     """
 
-    looks: Sequence[Footprint]
+    samples: Sequence[Footprint]
     generations: dict[int, float]
     tally: Tally
     lists: int
@@ -31,60 +31,64 @@ class Soaked:
 
 @dataclass(frozen=True)
 class Promise:
-    """Something that was promised, what was found, and whether that is it."""
+    """A promise, what was found, and whether the promise was kept."""
 
     promised: str
     found: str
-    held: bool
+    kept: bool
 
 
-def promises(soaked: Soaked) -> list[Promise]:
-    """The verdict on each promise."""
-    tally = soaked.tally
+def promises(soak: SoakResult) -> list[Promise]:
+    """Return the verdict on each promise."""
+    tally = soak.tally
     failed, wrong = dict(tally.failed) or "none", tally.wrong[:3] or "none"
     return [
         Promise(
             "no 5xx, no broken connection", f"{tally.answers.total():,} answers; failed: {failed}", not tally.failed
         ),
         Promise(
-            "no torn, stale or short list", f"{soaked.lists:,} stored lists whole; wrong: {wrong}", not tally.wrong
+            "no incomplete, stale or short list",
+            f"{soak.lists:,} stored lists complete; wrong: {wrong}",
+            not tally.wrong,
         ),
-        Promise("a retrain each minute", f"{len(soaked.generations)} generations", len(soaked.generations) > 1),
-        _flat(soaked, "server", "memory of the Python server flat", " MB", most=MOST_GROWTH),
-        _flat(soaked, "descriptors", "file descriptors flat", "", least=FEW),
-        _flat(soaked, "threads", "threads flat", "", least=FEW),
+        Promise("a retrain each minute", f"{len(soak.generations)} generations", len(soak.generations) > 1),
+        _stable(soak, "server", "memory of the Python server is stable", " MB", most=MOST_GROWTH),
+        _stable(soak, "descriptors", "file descriptors are stable", "", least=TOLERANCE),
+        _stable(soak, "threads", "threads are stable", "", least=TOLERANCE),
     ]
 
 
-def beside(soaked: Soaked) -> list[str]:
-    """What was measured and not promised."""
+def observations(soak: SoakResult) -> list[str]:
+    """Return what was measured without a promise, as text."""
     lines = []
     for name, what in (("java", "Spark's JVM"), ("workers", "Spark's Python workers"), ("postgres", "PostgreSQL")):
-        before, after = growth(soaked, name)
+        before, after = growth(soak, name)
         lines.append(f"{what}: {before:.0f} MB after the first retrain, {after:.0f} MB at the end")
-    cuts = quantiles(soaked.tally.seconds, n=100)
+    cuts = quantiles(soak.tally.seconds, n=100)
     lines.append(f"answers: p50 {1000 * cuts[49]:.1f} ms, p99 {1000 * cuts[98]:.1f} ms")
     return lines
 
 
-def growth(soaked: Soaked, name: str) -> tuple[float, float]:
-    """The median of a measure in the minute after the first retrain, and in the last.
+def growth(soak: SoakResult, name: str) -> tuple[float, float]:
+    """Return the median of a measure in the minute after the first retrain, and in the last minute.
 
-    The first is the one that replaces a generation: the training before it has none to compare itself with.
+    The first retrain is the one that replaces a generation; the first training has none to compare with.
     """
-    looks, retrained = soaked.looks, sorted(soaked.generations.values())[:2][-1]
-    early = [getattr(look, name) for look in looks if retrained <= look.at <= retrained + WINDOW_SECONDS]
-    late = [getattr(look, name) for look in looks if look.at >= looks[-1].at - WINDOW_SECONDS]
+    samples, retrained = soak.samples, sorted(soak.generations.values())[:2][-1]
+    early = [getattr(one, name) for one in samples if retrained <= one.at <= retrained + WINDOW_SECONDS]
+    late = [getattr(one, name) for one in samples if one.at >= samples[-1].at - WINDOW_SECONDS]
     return median(early), median(late)
 
 
-def _flat(soaked: Soaked, name: str, promised: str, unit: str, most: float = MOST_GROWTH, least: float = 0) -> Promise:
-    before, after = growth(soaked, name)
+def _stable(
+    soak: SoakResult, name: str, promised: str, unit: str, most: float = MOST_GROWTH, least: float = 0
+) -> Promise:
+    before, after = growth(soak, name)
     found = f"{before:.0f}{unit} after the first retrain, {after:.0f}{unit} at the end ({after / before - 1:+.1%})"
     return Promise(promised, found, after - before <= max(least, most * before))
 
 
 def table(found: Sequence[Promise]) -> str:
-    """The verdicts as Markdown."""
-    lines = ["| promised | found | held |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {p.promised} | {p.found} | {'yes' if p.held else '**no**'} |" for p in found)])
+    """Return the verdicts as a Markdown table."""
+    lines = ["| promised | found | kept |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {p.promised} | {p.found} | {'yes' if p.kept else '**no**'} |" for p in found)])

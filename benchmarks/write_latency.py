@@ -1,4 +1,4 @@
-"""How long those wait who write a view, at rest and while something else goes on."""
+"""The latency of writing a rating, at rest and while other work runs."""
 
 import multiprocessing
 import threading
@@ -14,58 +14,57 @@ from storage import user_ratings
 from storage.database import Database
 
 WRITERS = 4
-PAUSE = 0.01  # between two views of one writer: some 300 a second in all, a busy evening and not the most there can be
+PAUSE_SECONDS = 0.01  # between two ratings of one writer: some 300 a second in all, well below the maximum
 
 
 @dataclass(frozen=True)
-class Writing:
-    """Who writes where: users of the database at `url`, of movies from 1 to `movies`."""
+class Writers:
+    """Users of the database at `url`, who rate movies from 1 to `movies`."""
 
     url: str
     users: list[int]
     movies: int
 
 
-def waits_beside(writing: Writing, work: Callable[[], Any]) -> list[float]:
-    """Milliseconds that each view took which was written while `work` went on, by a process of its own."""
+def latencies_during(writers: Writers, work: Callable[[], Any]) -> list[float]:
+    """Return the milliseconds of each rating that a process of its own writes while `work` runs."""
     with multiprocessing.get_context("spawn").Manager() as shared:
         started, over = shared.Event(), shared.Event()
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            waits = pool.submit(write_until, writing, started, over)
+            latencies = pool.submit(write_until, writers, started, over)
             started.wait()
             try:
                 work()
             finally:
                 over.set()
-            return waits.result()
+            return latencies.result()
 
 
-def write_until(writing: Writing, started: threading.Event, over: threading.Event) -> list[float]:
-    """Write views until it is over; to be run in a process of its own."""
-    database = Database(writing.url, WRITERS)
+def write_until(writers: Writers, started: threading.Event, over: threading.Event) -> list[float]:
+    """Write ratings from several threads until `over` is set, and return the milliseconds of each."""
+    database = Database(writers.url, WRITERS)
     rng = np.random.default_rng(2)
     stop = threading.Event()
 
     def write(movies: list[int]) -> list[float]:
-        took = []
+        milliseconds: list[float] = []
         for turn, movie in enumerate(movies):
             if stop.is_set():
                 break
             began = time.perf_counter()
             with database.statement() as db:
-                user_ratings.put(
-                    db, writing.users[(turn * WRITERS + movie) % len(writing.users)], movie, 0.5 + turn % 10 / 2
-                )
-            took.append(1000 * (time.perf_counter() - began))
-            time.sleep(PAUSE)
-        return took
+                user = writers.users[(turn * WRITERS + movie) % len(writers.users)]
+                user_ratings.put(db, user, movie, 0.5 + turn % 10 / 2)
+            milliseconds.append(1000 * (time.perf_counter() - began))
+            time.sleep(PAUSE_SECONDS)
+        return milliseconds
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        found = [pool.submit(write, rng.integers(1, writing.movies + 1, 1_000_000).tolist()) for _ in range(WRITERS)]
+        found = [pool.submit(write, rng.integers(1, writers.movies + 1, 1_000_000).tolist()) for _ in range(WRITERS)]
         time.sleep(0.5)  # until all are connected
         started.set()
         over.wait()
         stop.set()
-        waits = [wait for writer in found for wait in writer.result()[10:]]
+        latencies = [one for writer in found for one in writer.result()[10:]]  # the first ones are cold
     database.close()
-    return waits
+    return latencies

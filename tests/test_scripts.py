@@ -97,21 +97,21 @@ def test_the_first_start_makes_the_environment_and_starts_the_server(bare: Proje
     started = bare.run("start_server.sh", "--a flag", PYTHON=sys.executable)
     assert started.returncode == 0, started.stderr
     assert started.stdout == f"server ['--a flag'] {bare.folder}/.venv {bare.folder} 1\n"
-    assert "making .venv" in started.stderr
+    assert "creating .venv" in started.stderr
 
 
 def test_two_first_starts_at_once_build_one_environment(bare: Project) -> None:
     starts = [bare.begin("start_server.sh", PYTHON=sys.executable) for _ in range(2)]
     done = [start.finish() for start in starts]
     assert [d.stdout for d in done] == [f"server [] {bare.folder}/.venv {bare.folder} 1\n"] * 2, done
-    assert sum("making .venv" in d.stderr for d in done) == 1
+    assert sum("creating .venv" in d.stderr for d in done) == 1
 
 
-def test_an_environment_whose_making_was_killed_is_made_anew(bare: Project) -> None:
+def test_an_environment_whose_creation_was_killed_is_created_again(bare: Project) -> None:
     a_script(bare.folder / ".venv/bin/python", '#!/bin/sh\ncase "$*" in *"pip install"*) kill -9 $PPID ;; esac\n')
     assert bare.run("start_server.sh").returncode == -signal.SIGKILL
     started = bare.run("start_server.sh", PYTHON=sys.executable)
-    assert ".venv is unfinished or broken; making it anew" in started.stderr
+    assert ".venv is unfinished or broken; creating it again" in started.stderr
     assert started.stdout.startswith("server []")
 
 

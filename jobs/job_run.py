@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import tenacity
+
 from storage import runs
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
@@ -83,21 +85,23 @@ def record_run(database: Database, kind: str, shares: dict[str, float]) -> Itera
 
 
 def retry(work: Callable[[], T], seconds: float) -> T:
-    """What `work` returns; while the database is away it is tried again each second, for so many seconds."""
-    until = time.monotonic() + seconds
-    told = False
-    while True:
-        try:
-            return work()
-        except DatabaseRefusedError:
-            raise  # waiting would not mend it
-        except DatabaseUnavailableError as error:
-            if time.monotonic() >= until:
-                raise
-            if not told:
-                log.warning("waiting up to %.0f s for the database: %s", seconds, error)
-            told = True
-        time.sleep(RETRY_SECONDS)
+    """Return what `work` returns; while the database is unavailable, call it again each second for so many seconds.
+
+    A database that refuses is not asked again: waiting would not mend it.
+    """
+
+    def tell_once(state: tenacity.RetryCallState) -> None:
+        if state.attempt_number == 1 and state.outcome:
+            log.warning("waiting up to %.0f s for the database: %s", seconds, state.outcome.exception())
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(DatabaseUnavailableError)
+        & tenacity.retry_if_not_exception_type(DatabaseRefusedError),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(RETRY_SECONDS),
+        before_sleep=tell_once,
+        reraise=True,
+    )(work)
 
 
 def _end_failed(run: JobRun, error: BaseException, seconds: float) -> None:

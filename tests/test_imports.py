@@ -56,6 +56,8 @@ ONLY_IN = {
     "dotenv": {"settings"},
     "limits": {"web.rate_limits"},
     "anyascii": {"catalogue.title_words"},
+    "tenacity": {"jobs.job_run"},
+    "psutil": {"system"},
     "prometheus_client": {"web", "system.shared_counts", "system.vitals"},
 }
 NO_SQL = {"Row", "Connection"}  # the only names of SQLAlchemy that tell a type and no statement

@@ -17,7 +17,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from movielens import download, unpack
+from movielens import dataset, download, unpack
 from movielens.dataset import DATASET_NAMES, FALLBACK, ensure_dataset
 from movielens.reader import DatasetError, read_movies
 
@@ -146,6 +146,10 @@ def package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("recbole-1.2.1.dist-info/RECORD", b""),
     )
     (index / "recbole-1.2.1-py3-none-any.whl").write_bytes(wheel)
+    package = tmp_path / "package" / "fallback.txt"
+    package.parent.mkdir()
+    package.write_text(f"recbole==1.2.1 --hash=sha256:{hashlib.sha256(wheel).hexdigest()}\n")
+    monkeypatch.setattr(dataset, "FALLBACK_PACKAGE", package)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -368,6 +372,22 @@ def test_without_server_and_package_index_the_error_says_what_pip_said(
     next(package_index.iterdir()).unlink()
     with pytest.raises(DatasetError, match=r"pip says: .*recbole.* set MATINEE_DATASET to its folder"):
         ensure_dataset("ml-latest-small", tmp_path / "state", fallback=True, base_url=nobody)
+
+
+def test_a_package_with_another_hash_is_refused(tmp_path: Path, nobody: str, package_index: Path) -> None:
+    with next(package_index.iterdir()).open("ab") as wheel:
+        wheel.write(b"something else")
+    with pytest.raises(DatasetError, match=r"pip says: .*"):
+        ensure_dataset("ml-latest-small", tmp_path / "state", fallback=True, base_url=nobody)
+
+
+def test_an_image_has_the_package_beside_and_needs_no_pip(
+    tmp_path: Path, nobody: str, package_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next(package_index.iterdir()).rename(dataset.FALLBACK_PACKAGE.with_name("recbole-1.2.1-py3-none-any.whl"))
+    monkeypatch.setattr("sys.executable", "/no/python")
+    folder = ensure_dataset("ml-latest-small", tmp_path, fallback=True, base_url=nobody)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == ATOMIC
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The web application, put together: routes, errors, limits. It connects to nothing by itself."""
+"""The web application: its routes, errors, access rules and middleware. Creating it opens no connection."""
 
 from flask import Flask, Response, request
 
@@ -6,14 +6,15 @@ from health import Health
 from recommender import Recommender
 from settings import Settings
 from web.access import guard
+from web.behind_proxy import behind_proxy
 from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
 from web.framing import LARGEST_BODY
-from web.health_routes import health_routes
+from web.health_routes import DatabaseProbe, health_routes, shown_reason
 from web.metrics_page import MetricsPage, metrics_page
 from web.openapi import new_app
 from web.original_routes import original_routes
-from web.parsing import Json
+from web.parsing import Json, JsonRequest
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics, record_route_patterns
 from web.static_page import pages
@@ -23,16 +24,18 @@ from web.v1.training_routes import TrainingControl
 def create_app(
     recommender: Recommender, health: Health, settings: Settings, training: TrainingControl | None = None
 ) -> Flask:
-    """A WSGI application that answers from `recommender`, reports `health` and lets in whom `settings` say.
+    """Return a WSGI application that answers from `recommender`, reports `health` and follows `settings`.
 
-    Without `training` it can be asked for none.
+    Without `training` it refuses to train.
     """
-    app = new_app(__name__)
+    app = new_app(__name__, settings.url_prefix)
     app.json = Json(app)
-    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY  # any body that the edge lets in may be a form
+    app.request_class = JsonRequest
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY  # a body that the HTTP server accepts may be a form
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
     app.extensions["recommender"] = recommender
     app.extensions["health"] = health
+    app.extensions["database_probe"] = DatabaseProbe()
     app.extensions["training"] = training
     app.extensions["metrics"] = RequestMetrics()
     app.extensions["metrics_page"] = MetricsPage(recommender.database)
@@ -47,11 +50,12 @@ def create_app(
     app.before_request(lambda: _wait_for_catalogue(health))
     handle_errors(app)
     app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]
+    app.wsgi_app = behind_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     return app
 
 
 def _without_type(response: Response) -> Response:
-    """Flask calls the nothing that it answers to OPTIONS an HTML page."""
+    """Drop the Content-Type of an empty answer; Flask calls its empty answer to OPTIONS an HTML page."""
     if request.method == "OPTIONS" and response.status_code == 200:
         response.status_code = 204
     if response.status_code == 204:
@@ -60,7 +64,7 @@ def _without_type(response: Response) -> Response:
 
 
 def _wait_for_catalogue(health: Health) -> None:
-    """Before the tables are made and filled there is nothing to answer with, and a reason to tell."""
+    """Refuse requests that need the catalogue until its tables are filled, and say why."""
     catalogue = health["catalogue"]
     if catalogue.state != "ready" and request.blueprint not in ("health", "metrics", "docs", "pages"):
-        raise NotReadyError(f"Not ready yet: {catalogue.reason}.")
+        raise NotReadyError(f"Not ready yet: {shown_reason(catalogue)}.")

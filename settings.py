@@ -16,12 +16,14 @@ from system.setting_values import (
     heap_size,
     host_names,
     key,
+    networks,
     number,
     one_of,
     postgres_url,
     rate,
     spark_conf,
     spark_master,
+    url_prefix,
     whole,
 )
 
@@ -159,6 +161,15 @@ class Settings:
     )
     allowed_hosts: str = setting(
         "MATINEE_ALLOWED_HOSTS", "", host_names, "Names that requests may call us by beside localhost, with commas."
+    )
+    url_prefix: str = setting(
+        "MATINEE_URL_PREFIX", "", url_prefix, "The path under which a proxy serves Matinee, like /matinee."
+    )
+    trusted_proxies: str = setting(
+        "MATINEE_TRUSTED_PROXIES",
+        "",
+        networks,
+        "Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are used, with commas; unset: none.",
     )
     rate_limit: str = setting(
         "MATINEE_RATE_LIMIT", "", rate, "Requests a client may make, or off; unset: 3000/minute, off on loopback."

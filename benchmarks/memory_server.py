@@ -80,7 +80,7 @@ def _with_answer(answer: Callable[[str], Response]) -> WSGIApplication:
     health = Health()
     health.report("catalogue", "ready")
     app = create_app(Recommender(Database(UNUSED_URL, 1)), health, Settings())
-    app.view_functions["seed.list_recommendations"] = answer
+    app.view_functions["original.list_recommendations"] = answer
     return app
 
 

@@ -48,7 +48,7 @@ class UnknownUserError(LookupError):
     """There is no user with this id."""
 
     def __init__(self, user_id: int) -> None:
-        super().__init__(f"There is no user {user_id}. POST /users/create makes one.")
+        super().__init__(f"There is no user {user_id}.")
 
 
 class UnknownRatingError(LookupError):

@@ -28,3 +28,13 @@ def refuse_read_only(db: Connection) -> None:
     """Raise `DatabaseRefusedError` for a standby, and for a database whose transactions are read-only."""
     if not server_properties(db).writable:
         raise DatabaseRefusedError(f"The database is a standby, or read-only. {READ_ONLY_ADVICE}")
+
+
+def identity(db: Connection) -> str:
+    """Return text that differs between databases; a restored backup is another database than the one it is of."""
+    # the server's id, and the table's, which is counted up within a server: a restore makes the table anew
+    return str(
+        db.execute(
+            text("SELECT system_identifier || '.' || 'users'::regclass::oid FROM pg_control_system()")
+        ).scalar_one()
+    )

@@ -1,5 +1,6 @@
 """Parsers of settings: each takes a text and returns its value, or raises a ValueError that says what to give."""
 
+import ipaddress
 import re
 import shlex
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 KEY = re.compile(r"[!-~]{16,512}")
 RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
 SPARK_WORD = re.compile(r"spark\.[\w.-]+=.*", re.ASCII)
+URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
 HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
 SPARK_MASTER = re.compile(
@@ -84,6 +86,22 @@ def host_names(text: str) -> str:
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
     return ",".join(names)
+
+
+def url_prefix(text: str) -> str:
+    """Return the path of a prefix, without a slash at its end; empty for "/"."""
+    path = text.rstrip("/")
+    if path and not URL_PREFIX.fullmatch(path):
+        raise ValueError("a path like /matinee")
+    return path
+
+
+def networks(text: str) -> str:
+    """Return addresses as networks, with commas."""
+    try:
+        return ",".join(str(ipaddress.ip_network(part.strip())) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError("addresses or networks, like 127.0.0.1,10.0.0.0/8,::1") from error
 
 
 def spark_conf(text: str) -> str:

@@ -1,4 +1,4 @@
-"""HTTP only: parse, one call, serialize. No rule about recommending lives here.
+"""HTTP only: parse, make one call, serialize. No rule about recommending belongs here.
 
 Imports recommender, storage, health and the log's request id; never jobs or engine.
 """

@@ -1,13 +1,14 @@
-"""Who may ask: the name we are called by, how often, the key, and whose page a browser is on.
+"""Access control: accepted host names, rate limits, API keys, and protection against requests from other sites' pages.
 
-A key is compared in constant time, taken from headers alone, and never logged.
+Keys are compared in constant time, read from headers only, and never logged.
 """
 
 import hmac
 import re
+from ipaddress import ip_address
 from typing import Literal
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 
@@ -20,15 +21,17 @@ Caller = Literal["admin", "api"]
 # blueprints with rules of their own
 HEALTH, METRICS, PAGES, DOCS, ADMIN = "health", "metrics", "pages", "docs", "admin"
 KEYLESS_BLUEPRINTS = {HEALTH, PAGES, DOCS}  # a browser opens a page before anyone can give it a key
-UNLIMITED = {HEALTH, METRICS}  # an operator has to see what happens when there are too many requests
+UNLIMITED = {HEALTH, METRICS}  # an operator must see what happens while there are too many requests
 LOOPBACK = r"localhost|127(\.\d{1,3}){3}|\[::1\]"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-GET_WITH_EFFECT = "seed.create_user"
+GET_WITH_EFFECT = "original.create_user"
 HOW_TO_SEND = 'Send a key as "Authorization: Bearer KEY" or as "X-API-Key: KEY".'
+HIDDEN_REASON = "the reason is in the log, and here for callers who may use admin routes"
+NEEDS_ADMIN_KEY = "This route needs the admin key (MATINEE_ADMIN_KEY); the API key is not enough."
 
 
 def refuse_open_network(settings: Settings) -> None:
-    """Raises `SettingsError` if everyone on a network could use the service and nobody has said that they may."""
+    """Raise `SettingsError` if everyone on a network could use the service and no setting allows that."""
     if not settings.loopback and not settings.api_key and not settings.allow_open:
         raise SettingsError(
             f"MATINEE_HOST={settings.host!r} is reached from other machines, and MATINEE_API_KEY is not set. Set it to "
@@ -37,12 +40,9 @@ def refuse_open_network(settings: Settings) -> None:
 
 
 def guard(app: Flask, settings: Settings) -> None:
-    """Have each request of `app` checked before what is registered after this call, and each answer secured.
-
-    A request arrives whole before the application is asked (web/edge.py), so that none refused here leaves a rest.
-    """
-    hosts = _hosts(settings)
-    keys = ApiKeys(settings)
+    """Check each request of `app` before the functions registered later, and add security headers to each answer."""
+    hosts = _host_pattern(settings)
+    keys = app.extensions["api_keys"] = ApiKeys(settings)
     limit = rate_limit(settings)
 
     def check() -> None:
@@ -58,16 +58,28 @@ def guard(app: Flask, settings: Settings) -> None:
     app.after_request(add_security_headers)
 
 
+def may_operate() -> bool:
+    """Return whether the caller of the current request may use admin routes, and so see addresses and error texts."""
+    keys: ApiKeys = current_app.extensions["api_keys"]
+    return keys.may_operate(keys.caller())
+
+
+def for_operators(reason: str | None) -> str | None:
+    """Return the reason of a failure, which may hold addresses, if the caller may use admin routes."""
+    return reason if reason is None or may_operate() else HIDDEN_REASON
+
+
 class ApiKeys:
-    """The keys of the settings, and what each opens."""
+    """The API key and the admin key of the settings, and which routes each of them opens."""
 
     def __init__(self, settings: Settings) -> None:
         self._api = settings.api_key.encode()
         self._admin = settings.admin_key.encode()
         self._loopback = settings.loopback
+        self._proxied = bool(settings.trusted_proxies)
 
     def caller(self) -> Caller | None:
-        """Whose key the request carries; None without one, or with one that is not ours."""
+        """Return whose key the request carries; None without a key or with an unknown one."""
         sent = _sent_key().encode()
         admin, api = hmac.compare_digest(sent, self._admin), hmac.compare_digest(sent, self._api)
         if admin and self._admin:
@@ -75,20 +87,29 @@ class ApiKeys:
         return "api" if api and self._api else None
 
     def check(self, caller: Caller | None) -> None:
-        """Raises `Unauthorized` or `Forbidden` if the route is not for this caller."""
+        """Raise `Unauthorized` or `Forbidden` if this caller may not use the requested route."""
         if caller is None and self._api and request.blueprint not in KEYLESS_BLUEPRINTS:
             raise _unauthorized()
-        if request.blueprint == ADMIN:
-            self._check_admin(caller)
+        if request.blueprint == ADMIN and not self.may_operate(caller):
+            raise self._refusal(caller)
 
-    def _check_admin(self, caller: Caller | None) -> None:
+    def may_operate(self, caller: Caller | None) -> bool:
+        """Return whether this caller may use admin routes: with the admin key or, where none is set, on loopback."""
+        if self._admin:
+            return caller == "admin"
+        return self._loopback and (caller is not None or not self._api) and self._is_local_client()
+
+    def _is_local_client(self) -> bool:
+        """Behind a trusted proxy, a server on loopback has clients of other machines."""
+        try:
+            return not self._proxied or ip_address(request.remote_addr or "").is_loopback
+        except ValueError:
+            return False
+
+    def _refusal(self, caller: Caller | None) -> Exception:
         if not self._admin:
-            if not self._loopback:
-                raise Forbidden("This route is closed until its operator sets MATINEE_ADMIN_KEY; then send that key.")
-        elif caller is None:
-            raise _unauthorized()
-        elif caller != "admin":
-            raise Forbidden("This route wants the admin key, the one of MATINEE_ADMIN_KEY; the API key is not enough.")
+            return Forbidden("This route is closed until MATINEE_ADMIN_KEY is set; then send that key.")
+        return _unauthorized() if caller is None else Forbidden(NEEDS_ADMIN_KEY)
 
 
 def _sent_key() -> str:
@@ -97,12 +118,12 @@ def _sent_key() -> str:
 
 
 def _unauthorized() -> Unauthorized:
-    wrong = "That key is not one of ours. " if _sent_key() else ""
+    wrong = "That key was not accepted. " if _sent_key() else ""
     return Unauthorized(wrong + HOW_TO_SEND, www_authenticate=WWWAuthenticate("bearer"))
 
 
-def _hosts(settings: Settings) -> re.Pattern[str] | None:
-    """What a Host header may be; None for anything, where names are not known and a key keeps strangers out."""
+def _host_pattern(settings: Settings) -> re.Pattern[str] | None:
+    """Return what a Host header must match; None accepts any: on a network the server does not know its names."""
     if not settings.loopback and not settings.allowed_hosts:
         return None
     named = [re.escape(name) for name in settings.allowed_hosts.split(",") if name]
@@ -110,20 +131,34 @@ def _hosts(settings: Settings) -> re.Pattern[str] | None:
 
 
 def _check_host(hosts: re.Pattern[str]) -> None:
-    """Refuse a name that is not ours: a site can have its own name lead here, and its pages would be of our origin."""
+    """Refuse an unknown host name.
+
+    In a DNS rebinding attack a site points its own name at this server, and its pages would count as same-origin.
+    """
     host = request.headers.get("Host", "")
     if not hosts.fullmatch(host):
-        raise BadRequest(f"Host {host[:100]!r} is not one of ours. MATINEE_ALLOWED_HOSTS lists those beside localhost.")
+        raise BadRequest(
+            f"Host {host[:100]!r} is not a name of this server. MATINEE_ALLOWED_HOSTS lists those beside localhost."
+        )
 
 
 def _check_origin() -> None:
-    """Refuse what another site's page has a browser do here; without a browser there is nothing to be tricked."""
+    """Refuse a change that another site's page makes a browser ask for."""
     if request.method in SAFE_METHODS and request.endpoint != GET_WITH_EFFECT:
         return
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if _from_another_site():
+        raise Forbidden("Another site's page may not change anything here.")
+
+
+def _from_another_site() -> bool:
+    headers = request.headers
+    site = headers.get("Sec-Fetch-Site")
     if site is not None:  # no page can forge it, and it holds behind a proxy that changes Host or scheme
-        ours = site in ("same-origin", "none")
-    else:
-        ours = origin is None or origin.partition("://")[2] == request.headers.get("Host")
-    if not ours:
-        raise Forbidden("Another site may not change anything here.")
+        return site not in ("same-origin", "none")
+    # to plain HTTP on a network, browsers send no Sec-Fetch-Site, and for an image or a script no Origin either
+    page = headers.get("Origin", headers.get("Referer"))
+    if page is not None:
+        return page.partition("://")[2].partition("/")[0] != headers.get("Host")
+    # a page can suppress Referer as well; then a browser that does not ask for a page loads a part of one
+    browser = "Mozilla/" in headers.get("User-Agent", "") and "Accept-Language" in headers
+    return browser and "text/html" not in headers.get("Accept", "")

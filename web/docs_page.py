@@ -1,4 +1,4 @@
-"""The page that documents /api/v1 and lets one try it: Swagger UI, all of whose files come from here."""
+"""The page that documents /api/v1 and sends requests to it: Swagger UI, all of whose files are served from here."""
 
 from pathlib import Path
 from typing import cast
@@ -26,6 +26,12 @@ def show_page() -> Response:
     return send_file(OURS / "index.html", max_age=MAX_AGE)
 
 
+@docs_page.get("/docs/")
+def redirect_to_page() -> Response:
+    """The page names its files relative to /docs."""
+    return Response(status=308, headers={"Location": f"{request.script_root}/docs"})
+
+
 @docs_page.get("/docs/<name>")
 def show_asset(name: str) -> Response:
     if name not in ASSETS:
@@ -33,6 +39,7 @@ def show_asset(name: str) -> Response:
     return send_file(ASSETS[name], max_age=MAX_AGE)
 
 
+@docs_page.get("/openapi.json")
 @docs_page.get("/openapi/openapi.json")
 def show_document() -> Response:
     document = cast(Application, current_app).api_doc

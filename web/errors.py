@@ -4,8 +4,8 @@ import json
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, NotFound
 
 from catalogue.movie_table import UnknownMovieError
 from storage.errors import (
@@ -15,15 +15,17 @@ from storage.errors import (
     UnknownUserError,
 )
 from system.logs import request_id
+from web.error_page import error_page
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
-MAX_FAULTS_IN_DETAIL = 5  # so many of the faults of a request are in its detail; in its errors are all
+MAX_FAULTS_IN_DETAIL = 5  # the member `errors` has all faults of a request, `detail` the first ones
+API_PREFIXES = ("/api/", "/users/", "/health/")
 
 
 class InvalidInputError(ValueError):
-    """A request that cannot be understood: each (where it is wrong, what is expected there)."""
+    """The request is malformed: one (place, message) for each fault."""
 
     def __init__(self, *faults: tuple[str, str]) -> None:
         more = f"; and {len(faults) - MAX_FAULTS_IN_DETAIL} more" if len(faults) > MAX_FAULTS_IN_DETAIL else ""
@@ -36,7 +38,7 @@ class NotReadyError(RuntimeError):
 
 
 def problem(status: int, detail: str, **members: object) -> Response:
-    """The body of an error, with the id under which the log tells of it; `members` are added to it."""
+    """Return an error response. The body has the request's id, which the log also shows, and these extra members."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body |= {"success": False, "request_id": request_id.get()} | members
     return Response(json.dumps(body), status, content_type="application/problem+json")
@@ -46,7 +48,8 @@ def handle_errors(app: Flask) -> None:
     """Turn every exception that a request can end with into a `problem`."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(InvalidInputError, _invalid)
-    for unknown in (UnknownUserError, UnknownMovieError, UnknownRatingError, UnknownGenerationError):
+    app.register_error_handler(UnknownUserError, _unknown_user)
+    for unknown in (UnknownMovieError, UnknownRatingError, UnknownGenerationError):
         app.register_error_handler(unknown, _unknown)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
     app.register_error_handler(NotReadyError, _not_ready)
@@ -54,11 +57,26 @@ def handle_errors(app: Flask) -> None:
 
 
 def _http(error: HTTPException) -> Response:
-    response = problem(error.code or 500, error.description or "")
+    status = error.code or 500
+    mistyped = status in (401, 404) and _is_mistyped_page()
+    response = error_page(status) if mistyped else problem(status, _detail(error))
     response.headers.extend(
         [(k, v) for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")]
     )
     return response
+
+
+def _is_mistyped_page() -> bool:
+    """Return whether a browser opens an address that is no route, and no path of an API either."""
+    accepted = request.accept_mimetypes
+    opens_page = request.method == "GET" and accepted["text/html"] > accepted["application/problem+json"]
+    return opens_page and request.url_rule is None and not request.path.startswith(API_PREFIXES)
+
+
+def _detail(error: HTTPException) -> str:
+    if error.description == NotFound.description:  # Werkzeug's own, which speaks of typed addresses
+        return f"There is nothing at {request.path[:100]!r}."
+    return error.description or ""
 
 
 def _invalid(error: InvalidInputError) -> Response:
@@ -70,8 +88,13 @@ def _unknown(error: LookupError) -> Response:
     return problem(404, str(error.args[0]))
 
 
+def _unknown_user(error: UnknownUserError) -> Response:
+    route = "/api/v1/users" if request.path.startswith("/api/") else "/users/create"
+    return problem(404, f"{error.args[0]} POST {request.script_root}{route} creates one.")
+
+
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
-    log.warning("the database is away: %s", error)
+    log.warning("the database is unavailable: %s", error)
     return _retry_later("The database cannot be reached at the moment. Try again; sending a rating twice does no harm.")
 
 
@@ -87,4 +110,4 @@ def _retry_later(detail: str) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     log.exception("a request failed", exc_info=error)
-    return problem(500, "Something went wrong here. It has been written to the log.")
+    return problem(500, "Something went wrong on the server. Its log has the details under this request_id.")

@@ -1,6 +1,6 @@
-"""The application as one that documents itself: OpenAPI 3.1 made from the routes of web/v1 and their models.
+"""The OpenAPI 3.1 document of /api/v1, made from the routes of web/v1 and their models.
 
-`python -m web.openapi > docs/openapi.json` writes the document down where a change of it is seen in review.
+`python -m web.openapi > docs/openapi.json` updates the copy that makes changes visible in review.
 """
 
 import json
@@ -15,35 +15,37 @@ from web.v1.schemas import Problem, faults_of, problems
 
 VERSION = "1.0.0"
 ABOUT = """\
-Records what people think of movies and tells them what to watch next.
+Stores users' movie ratings and recommends what to watch next.
 
-* Whatever was answered with 2xx is reflected by the next recommendations of that user.
-* Writes can be repeated without harm; `POST /users` can with an `Idempotency-Key`.
-* Movies have MovieLens's ids. A rating is a multiple of 0.5 from 0.5 to 5.
-* Lists come in pages: send `next_cursor` back as `cursor` until it is null.
-* Errors are `application/problem+json` (RFC 9457); `errors` names everything that is wrong with a request.
+* Once a write returns 2xx, that user's next recommendations reflect it.
+* Every write can be repeated without harm; `POST /users` needs an `Idempotency-Key` for that.
+* Movie ids are those of MovieLens. A rating is a multiple of 0.5 from 0.5 to 5.
+* Lists are paged: send `next_cursor` back as `cursor` until it is null.
+* Errors are `application/problem+json` (RFC 9457); `errors` names every fault of a request.
 """
 SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "MATINEE_API_KEY or MATINEE_ADMIN_KEY"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same keys in a header"},
 }
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
-REQUEST_ID = {"X-Request-ID": {"description": "Under which the log tells of the request.", "schema": TEXT}}
-RETRY_AFTER = {"Retry-After": {"description": "Seconds after which to try again.", "schema": NUMBER}}
-HEADERS = {  # beside those that are declared with a model
+REQUEST_ID = {"X-Request-ID": {"description": "The request's id, also in the server's log.", "schema": TEXT}}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": NUMBER}}
+HEADERS = {  # in addition to those declared with a model
     "401": {"WWW-Authenticate": {"description": "How to send a key.", "schema": TEXT}},
     "429": RETRY_AFTER,
     "503": RETRY_AFTER,
 }
-ETAG = {"ETag": {"description": "To be sent back as If-None-Match: 304 while nothing changes.", "schema": TEXT}}
-ETAG_HEADERS = {"200": ETAG, "304": ETAG}  # where an answer can be kept
+ETAG = {
+    "ETag": {"description": "Send it back as If-None-Match: the answer is 304 until something changes.", "schema": TEXT}
+}
+ETAG_HEADERS = {"200": ETAG, "304": ETAG}  # of answers that a client may keep
 
 
 class Application(OpenAPI):
-    """A Flask application that knows its own description."""
+    """A Flask application with its OpenAPI document."""
 
     def register_api(self, api: APIBlueprint, **options: Any) -> None:
-        """Two groups may have routes of one path, of which flask-openapi3 describes only those of the last."""
+        """Register a group of routes; flask-openapi3 alone keeps only the last group that uses a path."""
         described = {path: self.paths[path] for path in api.paths if path in self.paths}
         super().register_api(api, **options)
         for path, item in described.items():
@@ -51,21 +53,21 @@ class Application(OpenAPI):
             self.paths[path] = self.paths[path].model_copy(update=methods)
 
     def generate_spec_json(self) -> None:
-        """Complete what flask-openapi3 makes of the routes."""
+        """Make the document, with what flask-openapi3 leaves out."""
         super().generate_spec_json()  # type: ignore[no-untyped-call]
-        # its bounds are floats, those of whole numbers too
+        # flask-openapi3 writes every bound as a float, those of integers too
         self.spec_json = json.loads(json.dumps(self.spec_json), parse_float=_number)
         for path in self.spec_json["paths"].values():
             for method, operation in path.items():
                 _complete(method, operation)
 
 
-def new_app(name: str) -> Application:
-    """A Flask application with the routes of /api/v1."""
+def new_app(name: str, url_prefix: str = "") -> Application:
+    """Return a Flask application with the routes of /api/v1, served under `url_prefix`."""
     app = Application(
         name,
         info=Info(title="Matinee", version=VERSION, description=ABOUT),
-        servers=[Server(url="/")],
+        servers=[Server(url=url_prefix or "/")],
         security_schemes=SECURITY,
         validation_error_status=400,
         validation_error_model=Problem,
@@ -79,7 +81,7 @@ def new_app(name: str) -> Application:
 
 
 def to_json_text(document: dict[str, Any]) -> str:
-    """A document as it is kept in docs/openapi.json."""
+    """Return the text of a document as in docs/openapi.json."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -94,7 +96,7 @@ def _number(text: str) -> int | float:
 def _complete(method: str, operation: dict[str, Any]) -> None:
     if "description" in operation:
         operation["description"] = operation["description"].replace("<br/>", "\n").strip()
-    forbidden = problems(403) if method != "get" else {}  # to other sites, and where only an admin may
+    forbidden = problems(403) if method != "get" else {}  # for pages of other sites, and on admin routes
     unread = problems(413, 415) if "requestBody" in operation else {}
     operation["responses"] = dict(sorted((forbidden | unread | operation["responses"]).items()))
     kept = ETAG_HEADERS if "304" in operation["responses"] else {}
@@ -105,9 +107,11 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of a parameter: what is said beside it is not said again, and where its field is null it is not sent."""
-    said = ("title", "description", "example", "anyOf")
-    plain = {name: value for name, value in schema.items() if name not in said and (name, value) != ("default", None)}
+    """Return a parameter's schema without what the parameter itself has, and without null, which cannot be sent."""
+    outside = ("title", "description", "example", "anyOf")
+    plain = {
+        name: value for name, value in schema.items() if name not in outside and (name, value) != ("default", None)
+    }
     choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "null"]
     return plain | (choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
 

@@ -1,4 +1,4 @@
-"""The routes that existed from the start; their shapes may not change."""
+"""The routes of the first release; their shapes may not change."""
 
 import json
 from typing import Any
@@ -15,27 +15,26 @@ from storage import user_ratings, users
 from web.parsing import parse_id, parse_rating
 from web.request_metrics import metrics
 
-original_routes = Blueprint("seed", __name__)
+original_routes = Blueprint("original", __name__)
 
 Pairs = list[list[Any]]
 JSON = "application/json"
+NOT_KEPT = {"Cache-Control": "no-store"}  # creating a user has an effect, the others change with each rating
 
-_bodies: WeakKeyDictionary[RecommendationList, str] = WeakKeyDictionary()  # each as long as its list is kept
+_bodies: WeakKeyDictionary[RecommendationList, str] = WeakKeyDictionary()  # each lives as long as its list
 
 
 @original_routes.route("/users/create", methods=["GET", "POST"])
 def create_user() -> Response:
     with _recommender().database.statement() as db:
         user_id = users.create(db)
-    response = _json({"success": True, "user_id": user_id})
-    response.headers["Cache-Control"] = "no-store"  # a GET with an effect
-    return response
+    return _json({"success": True, "user_id": user_id})
 
 
 @original_routes.record
 def _refuse_head_of_create(state: BlueprintSetupState) -> None:
-    """Flask answers HEAD with every GET; here it would make a user."""
-    for rule in state.app.url_map.iter_rules("seed.create_user"):
+    """Remove HEAD, which Flask adds to every GET; here it would create a user."""
+    for rule in state.app.url_map.iter_rules("original.create_user"):
         (rule.methods or set()).discard("HEAD")
 
 
@@ -60,11 +59,11 @@ def put_view(user_id: str, movie_id: str) -> Response:
 def list_recommendations(user_id: str) -> Response:
     found = _recommender().recommend(parse_id("user_id", user_id))
     metrics().listed(found.made)
-    return Response(_body(found), content_type=JSON)
+    return Response(_body(found), headers=NOT_KEPT, content_type=JSON)
 
 
 def _body(found: RecommendationList) -> str:
-    """A list that is shown again is not written again."""
+    """Return the JSON of a list, serialized once however often it is answered."""
     body = _bodies.get(found)
     if body is None:
         body = _bodies[found] = json.dumps([_recommendation_pairs(item) for item in found.items])
@@ -85,7 +84,7 @@ def _movie_pairs(movie: Row[Any] | CatalogueMovie) -> Pairs:
 
 
 def _json(body: Any, status: int = 200) -> Response:
-    return Response(json.dumps(body), status, content_type=JSON)
+    return Response(json.dumps(body), status, NOT_KEPT, content_type=JSON)
 
 
 def _recommender() -> Recommender:

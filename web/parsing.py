@@ -1,8 +1,8 @@
-"""What clients send: ids in the path and ratings in the body."""
+"""Parsing of requests: ids in the path, JSON bodies, and the rating of the original route."""
 
 import json
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Request
 from flask.json.provider import DefaultJSONProvider
@@ -12,43 +12,62 @@ from ranking.ratings import SCALE, on_scale
 from web.errors import InvalidInputError
 
 INT32 = 2**31 - 1
+RATING_TYPES = ("", "application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+HOW_TO_RATE = 'send JSON, {"rating": 4.5}, or a form with the field rating'
 
 
 class Json(DefaultJSONProvider):
-    """JSON as Flask reads it, with what nests too deep for Python counted as malformed too."""
+    """Flask's JSON, except that a body must be UTF-8 and that too deep nesting counts as malformed."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Raises `ValueError`, which everyone expects of malformed JSON."""
+        """Return the value of a JSON text. Raises `ValueError`, as callers expect of malformed JSON."""
         try:
-            return super().loads(s, **kwargs)
+            return super().loads(s.decode("utf-8-sig") if isinstance(s, bytes) else s, **kwargs)
         except RecursionError as error:
-            raise ValueError("The JSON nests too deeply.") from error
+            raise ValueError("it nests too deeply") from error
+
+
+class JsonRequest(Request):
+    """A request whose `get_json` says where a body is malformed."""
+
+    def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
+        """Raise `InvalidInputError` with the line and column."""
+        raise InvalidInputError(("body", f"it is not valid JSON: {_where_malformed(e)}"))
 
 
 def parse_id(where: str, text: str) -> int:
-    """An id from the path. Raises `InvalidInputError` if it is not an int32."""
+    """Return an id from the path. Raises `InvalidInputError` if it is not an int32."""
     if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII) or not -INT32 - 1 <= int(text) <= INT32:
         raise InvalidInputError((where, f"{text[:50]!r} is not a whole number of 32 bits"))
     return int(text)
 
 
 def parse_rating(request: Request) -> float:
-    """The rating in the body: JSON `{"rating": 4.5}`, whatever it is declared as, or the form field `rating`.
+    """Return the rating in the body: JSON `{"rating": 4.5}` of any declared type, or the form field `rating`.
 
     `curl --data-binary @view.json` without a header declares its JSON to be a form, and must work.
     """
-    if request.mimetype not in ("", "application/json", "application/x-www-form-urlencoded", "multipart/form-data"):
-        raise UnsupportedMediaType('Send JSON, {"rating": 4.5}, or a form with the field rating.')
-    body = request.get_data(cache=True)
+    if request.mimetype not in RATING_TYPES:
+        raise UnsupportedMediaType(f"{HOW_TO_RATE[0].upper()}{HOW_TO_RATE[1:]}.")
+    request.get_data(cache=True)  # before `form`, which would take the body away
     if request.mimetype != "application/json" and "rating" in request.form:
         return _on_scale(_number(request.form["rating"]))
     try:
-        sent = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(("body", 'send JSON, {"rating": 4.5}, or a form with the field rating')) from error
+        sent = request.get_json(force=True)
+    except InvalidInputError as error:
+        where, message = error.faults[0]
+        raise InvalidInputError((where, f"{message}; {HOW_TO_RATE}")) from error
     if not isinstance(sent, dict) or "rating" not in sent:
         raise InvalidInputError(("rating", f"it is missing; {SCALE}"))
     return _on_scale(sent["rating"])
+
+
+def _where_malformed(error: ValueError | None) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not {error.encoding.upper()}"
+    return str(error)
 
 
 def _number(text: str) -> float | str:

@@ -1,8 +1,8 @@
-"""How often one client may ask. Each process counts by itself, in memory; a restart forgets."""
+"""The rate limit of each client. Each process counts on its own, in memory; a restart clears the counts."""
 
 import math
 import time
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 
 from limits import parse
 from limits.storage import MemoryStorage
@@ -12,35 +12,39 @@ from werkzeug.exceptions import TooManyRequests
 from settings import Settings
 
 OFF = "off"
-DEFAULT_ON_NETWORK = "3000/minute"  # about a tenth of what one process answers
+DEFAULT_ON_NETWORK = "3000/minute"  # about a tenth of what one process can answer
 
 
 class RateLimit:
-    """So many requests in so much time from each client, wherever the time is taken to begin."""
+    """A number of requests per client in a sliding window."""
 
     def __init__(self, rate: str) -> None:
         self._text = rate
         self._rate = parse(rate)
-        # two numbers a client, where a moving window keeps the time of each request
+        # two numbers per client, where a moving window keeps the time of each request
         self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def count(self, client: str) -> None:
-        """Count a request of `client`. Raises `TooManyRequests`, with the seconds until there is room for one more."""
+        """Count a request of `client`. Raise `TooManyRequests`, with the seconds to wait, if it exceeds the limit."""
         if not self._window.hit(self._rate, client):
             free_at = self._window.get_window_stats(self._rate, client).reset_time
             wait = max(1, math.ceil(free_at - time.time()))
-            raise TooManyRequests(f"That is more than {self._text}. Come back in {wait} s.", retry_after=wait)
+            raise TooManyRequests(f"The limit is {self._text}. Try again in {wait} s.", retry_after=wait)
 
 
 def rate_limit(settings: Settings) -> RateLimit | None:
-    """The limit that the settings ask for; None for none, as on loopback, where the client is oneself."""
-    rate = settings.rate_limit or (OFF if settings.loopback else DEFAULT_ON_NETWORK)
+    """Return the limit of these settings; None for no limit, the default on loopback without a proxy."""
+    direct = settings.loopback and not settings.trusted_proxies
+    rate = settings.rate_limit or (OFF if direct else DEFAULT_ON_NETWORK)
     return None if rate == OFF else RateLimit(rate)
 
 
 def client_network(address: str) -> str:
-    """What one client can choose its addresses from: an IPv4 address, or the /64 of an IPv6 one."""
-    if ":" not in address:
+    """Return what one client can choose its addresses from: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # a Unix socket, or what a proxy calls its client
         return address
-    parsed = IPv6Address(address)
+    if not isinstance(parsed, IPv6Address):
+        return address
     return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else str(IPv6Address(int(parsed) >> 64 << 64))

@@ -1,4 +1,4 @@
-"""What every answer tells a browser not to do with it."""
+"""Response headers that restrict what a browser does with an answer."""
 
 from flask import Response
 
@@ -8,7 +8,7 @@ POLICY = (
 )
 COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",  # no other site's page can load it, as an image or a script either
+    "Cross-Origin-Resource-Policy": "same-origin",  # no other site can load it, as an image or a script either
 }
 HTML_HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -19,7 +19,7 @@ HTML_HEADERS = {
 
 
 def add_security_headers(response: Response) -> Response:
-    """Add our security headers to an answer; a page gets those for pages as well."""
+    """Add the security headers to an answer; an HTML page gets more of them."""
     response.headers.update(COMMON_HEADERS)
     if response.mimetype == "text/html":
         response.headers.update(HTML_HEADERS)

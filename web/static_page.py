@@ -1,4 +1,4 @@
-"""The page for people: plain files, which talk to /api/v1 as any other client does."""
+"""The page for visitors: static files, which call /api/v1 as any other client does."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from flask import Blueprint, Response, send_from_directory
 pages = Blueprint("pages", __name__)
 
 STATIC = Path(__file__).with_name("static")
-REVALIDATE = 0  # seconds without asking whether a file has changed; asking costs one 304
+REVALIDATE = 0  # seconds that a browser may keep a file without asking; asking costs one 304
 
 
 @pages.get("/")

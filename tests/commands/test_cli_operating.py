@@ -444,7 +444,7 @@ def test_a_service_that_wants_another_key_is_told_in_one_line(
     operator: Operator, beside: Callable[[str | None], dict[str, str]]
 ) -> None:
     environ = beside("published") | {"MATINEE_ADMIN_KEY": "y" * 20}
-    assert "the service answered 401: That key is not one of ours" in operator.refused("retrain", **environ)
+    assert "the service answered 401: That key was not accepted" in operator.refused("retrain", **environ)
 
 
 def test_the_command_works_from_any_folder_through_a_link(operator: Operator, tmp_path: Path) -> None:

@@ -265,6 +265,32 @@ def test_another_sites_page_changes_nothing(open_with: Open) -> None:
     assert client.post("/users/create").json()["user_id"] == 2
 
 
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Accept-Language": "en"}
+PICTURE = BROWSER | {"Accept": "image/avif,image/webp,*/*;q=0.8"}
+PAGE = BROWSER | {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [  # what browsers send to plain HTTP on a network: neither Sec-Fetch-Site nor, with a GET, Origin
+        (PICTURE | {"Referer": "http://evil.example/"}, 403),
+        (PICTURE | {"Referer": "http://localhost.evil.example/localhost/"}, 403),
+        (PICTURE | {"Referer": "http://localhost:1/"}, 403),
+        (PICTURE, 403),  # <img referrerpolicy="no-referrer">
+        (BROWSER | {"Accept": "*/*"}, 403),  # a script of a page that sends no Referer
+        (PAGE | {"Referer": "http://evil.example/"}, 403),
+        (PAGE | {"Referer": "http://localhost/docs"}, 200),
+        (PAGE, 200),  # typed into the address bar
+        ({"User-Agent": "Mozilla/5.0 (Windows NT 10.0) WindowsPowerShell/5.1"}, 200),
+    ],
+)
+def test_another_sites_picture_makes_no_user(open_with: Open, headers: dict[str, str], status: int) -> None:
+    client = open_with()
+    client.headers = httpx.Headers({"Host": "localhost"})
+    assert client.get("/users/create", headers=headers).status_code == status
+    assert client.post("/users/create").json()["user_id"] == (2 if status == 403 else 3)
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
 )

@@ -1,5 +1,6 @@
 """What the process says of itself, over HTTP and for each state of its parts."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from storage import generations
 from storage.database import Database
 
 Serve = Callable[[Recommender, Health], httpx.Client]
+KEY, ADMIN_KEY = "a-key-of-callers-1", "a-key-of-the-admin"
 AWAY = "postgresql://nobody:secret@127.0.0.1:1/nothing"
 
 
@@ -74,6 +76,52 @@ def test_a_database_that_goes_away_is_seen_at_the_next_question(serve: Serve, re
     assert part["state"] == "failed"
     assert "refused" in part["reason"]
     assert "secret" not in answer.text
+
+
+def test_one_ping_a_second_serves_all_callers(
+    database: Database, serve: Serve, ready: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings = 0
+    ping = Database.ping
+
+    def counted(self: Database) -> None:
+        nonlocal pings
+        pings += 1
+        ping(self)
+
+    monkeypatch.setattr(Database, "ping", counted)
+    client, began = serve(Recommender(database), ready), time.monotonic()
+    asked = 0
+    while time.monotonic() - began < 1.5:
+        assert client.get("/health/ready").status_code == 200
+        asked += 1
+    assert 2 <= pings <= (time.monotonic() - began) + 1 < asked
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "shown"),
+    [
+        ({}, {}, True),
+        ({"api_key": KEY}, {}, False),
+        ({"api_key": KEY}, {"X-API-Key": KEY}, True),
+        ({"admin_key": ADMIN_KEY}, {}, False),
+        ({"api_key": KEY, "admin_key": ADMIN_KEY}, {"X-API-Key": KEY}, False),
+        ({"admin_key": ADMIN_KEY}, {"X-API-Key": ADMIN_KEY}, True),
+        ({"host": "0.0.0.0"}, {}, False),  # noqa: S104 - nothing listens there
+    ],
+)
+def test_where_the_database_is_only_operators_are_told(
+    serve: Callable[..., httpx.Client], ready: Health, settings: dict[str, str], headers: dict[str, str], shown: bool
+) -> None:
+    client = serve(Recommender(Database(AWAY, threads=2)), ready, **settings)
+    for path in ("/health/ready", "/health/live"):
+        answer = client.get(path, headers=headers)
+        assert answer.json()["parts"]["database"]["state"] == "failed"
+        assert ("127.0.0.1" in answer.text) == shown
+    ready.report("catalogue", "failed", "no answer from 127.0.0.1")
+    refused = client.get("/api/v1/users/1", headers=headers)
+    assert refused.status_code in (401, 503)
+    assert ("127.0.0.1" in refused.text) == (shown and refused.status_code == 503)
 
 
 def test_a_database_that_is_back_is_seen_at_the_next_question(database: Database, serve: Serve, ready: Health) -> None:

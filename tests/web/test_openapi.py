@@ -136,6 +136,11 @@ def test_the_page_has_all_it_needs_from_here(client: httpx.Client) -> None:
     assert client.get("/docs/..%2fstart.js").status_code == 404
 
 
+def test_other_usual_addresses_lead_there(client: httpx.Client) -> None:
+    assert client.get("/openapi.json").json() == client.get("/openapi/openapi.json").json()
+    assert client.get("/docs/", follow_redirects=True).text == client.get("/docs").text
+
+
 def test_the_page_is_open_where_the_api_wants_a_key(
     database: Database, serve: Callable[..., httpx.Client], ready: Health
 ) -> None:

@@ -366,3 +366,36 @@ def test_before_the_catalogue_is_filled_the_service_asks_to_come_back(
         assert "the movies are being read" in answer.json()["detail"]
     ready.report("catalogue", "ready")
     assert client.post("/users/create").json()["user_id"] == 1  # nobody was made before
+
+
+def test_malformed_json_is_refused_with_its_place(client: httpx.Client) -> None:
+    broken = b'{\n  "rating": 4.5,\n  oops}'
+    place = "it is not valid JSON: Expecting property name enclosed in double quotes (line 3, column 3)"
+    assert rate(client, broken, JSON).json()["detail"].startswith(f"body: {place}; send JSON")
+    headers = {"Content-Type": JSON}
+    sent = client.put("/api/v1/users/1/ratings/25904", content=broken, headers=headers)
+    assert (sent.status_code, sent.json()["errors"]) == (400, [{"where": "body", "message": place}])
+    assert "byte 1 is not UTF-8" in rate(client, b"\xff", JSON).json()["detail"]
+    assert rate(client, b'\xef\xbb\xbf{"rating": 4.5}', JSON).status_code == 201
+
+
+def test_lists_are_not_kept_by_browsers(client: httpx.Client) -> None:
+    for name in ("views", "recommendations"):
+        assert client.get(f"/users/1/{name}").headers["cache-control"] == "no-store"
+
+
+BROWSER_ACCEPTS = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+def test_a_mistyped_address_is_a_page_for_browsers_only(client: httpx.Client) -> None:
+    page = client.get("/movies/heat", headers={"Accept": BROWSER_ACCEPTS})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert 'href="/"' in page.text
+    for path, accept in [
+        ("/movies/heat", "*/*"),
+        ("/api/v1/films", BROWSER_ACCEPTS),
+        ("/users/9/views", BROWSER_ACCEPTS),
+    ]:
+        assert_problem(client.get(path, headers={"Accept": accept}), 404)
+    assert client.get("/movies/heat").json()["detail"] == "There is nothing at '/movies/heat'."

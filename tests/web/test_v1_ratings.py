@@ -1,5 +1,6 @@
 """Ratings in /api/v1 over real HTTP: one, many, pages of them, and what is told is in the next list."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from health import Health
 from recommender import Recommender
 from storage.database import Database
+from web.v1.cursors import encode
 
 Serve = Callable[[Recommender, Health], httpx.Client]
 RATINGS = "/api/v1/users/1/ratings"
@@ -119,13 +121,15 @@ def test_the_error_names_every_row_that_is_wrong(client: httpx.Client, history: 
         ({"ratings": []}, ["ratings"]),
         ({"ratings": {}}, ["ratings"]),
         ({"ratings": None, "more": 1}, ["ratings", "more"]),
+        ({"ratings": [{"\ud800": 1}]}, ["ratings.0"]),
         ({"ratings": [1, {}]}, ["ratings.0", "ratings.1.movie_id", "ratings.1.rating"]),
         ({"ratings": [{"movie_id": [], "rating": {}, "more": 1}]},
          ["ratings.0.movie_id", "ratings.0.rating", "ratings.0.more"]),
     ],
 )  # fmt: skip
 def test_many_ratings_in_another_shape_are_refused(body: object, where: list[str], client: httpx.Client) -> None:
-    assert faults(client.post(RATINGS, json=body)) == where
+    sent = client.post(RATINGS, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert faults(sent) == where
 
 
 @pytest.mark.parametrize("rating", [0, 0.4, 5.5, 4.25, -1, True, "4", None, [4], 1e999, 10**400])
@@ -212,6 +216,8 @@ def test_a_page_wants_a_limit_in_range_and_a_cursor_of_its_own(client: httpx.Cli
     for url, query in [
         (RATINGS, {"limit": 0}), (RATINGS, {"limit": 101}), (RATINGS, {"limit": "x"}), (RATINGS, {"limit": " 1"}),
         (RATINGS, {"cursor": cursor[:-1]}), (RATINGS, {"cursor": "A" + cursor[1:]}), (RATINGS, {"cursor": ""}),
+        (RATINGS, {"cursor": encode("ratings of 1")}), (RATINGS, {"cursor": encode("ratings of 1", "x", 1)}),
+        (RATINGS, {"cursor": encode("ratings of 1", 2**63, 1)}), (RATINGS, {"cursor": encode("ratings of 1", 1)}),
         (RATINGS, {"cursor": "\0"}), (other, {"cursor": cursor}), (RATINGS, {"offset": 1}),
     ]:  # fmt: skip
         answer = client.get(url, params=query)

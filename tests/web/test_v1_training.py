@@ -260,7 +260,7 @@ def test_a_training_is_followed_to_its_end_and_none_begins_beside_it(
     assert 0 < state["progress"] < 0.1
     for _ in range(2):
         answer = client.post(RETRAIN)
-        assert (answer.status_code, answer.json()["detail"]) == (409, "A training is under way.")
+        assert (answer.status_code, answer.json()["detail"]) == (409, "A training run is in progress.")
     assert ready["trainer"].state == "running"
     taught.failure = OSError("the disk is full")
     taught.gate.set()

@@ -1,10 +1,10 @@
 "use strict";
 
 SwaggerUIBundle({
-  url: "/openapi/openapi.json",
+  url: "openapi/openapi.json",
   dom_id: "#documentation",
   deepLinking: true,
   displayRequestDuration: true,
   persistAuthorization: false, // a key stays with the page that it was typed into
-  validatorUrl: null, // nothing is asked of another server
+  validatorUrl: null, // no request goes to another server
 });

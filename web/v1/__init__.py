@@ -1,6 +1,6 @@
-"""The routes of /api/v1, a module for each subject.
+"""The routes of /api/v1, one module per subject.
 
-A handler parses by its models, makes one call and serializes; the rules are those of the routes in original_routes.
+A handler parses its request with a model, makes one call and serializes the result.
 """
 
 from web.v1 import (

@@ -1,10 +1,10 @@
-"""Many ratings in one request: all or none, and every row that is wrong is named."""
+"""Many ratings in one request: all are written or none, and the error names every invalid row."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from sqlalchemy import Connection
 
 from catalogue.movie_table import UnknownMovieError
@@ -15,6 +15,7 @@ from web.v1.schemas import MovieId, RatingValue, RequestBody, faults_of
 MAX_RATINGS = 1000
 DUPLICATE_MOVIE = "the movie is in the request more than once"
 UNKNOWN = "there is no such movie; ids are those of MovieLens"
+MOVIE_ID: TypeAdapter[int] = TypeAdapter(MovieId)
 
 
 class RatingInput(RequestBody):
@@ -26,34 +27,41 @@ class RatingInput(RequestBody):
 
 @dataclass(frozen=True)
 class InvalidRow:
-    """A row that is wrong, and why; kept so that one answer can tell of all of them."""
+    """An invalid row and its faults, kept so that one answer can name the faults of all rows."""
 
-    movie_id: int | None  # if that is not what is wrong
+    movie_id: int | None  # None if it is missing or invalid
     error: ValidationError
 
 
-def _kept(row: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+def _validate_row(row: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validate(row)
     except ValidationError as error:
-        known = isinstance(row, dict) and "movie_id" not in dict(faults_of(error))
-        return InvalidRow(row["movie_id"] if known else None, error)
+        return InvalidRow(_valid_movie_id(row), error)
 
 
-Row = Annotated[RatingInput, WrapValidator(_kept)]
+def _valid_movie_id(row: Any) -> int | None:
+    """Return the movie id of an invalid row, None if that is what is missing or wrong."""
+    try:
+        return MOVIE_ID.validate_python(row["movie_id"], strict=True)
+    except (ValidationError, LookupError, TypeError):
+        return None
+
+
+Row = Annotated[RatingInput, WrapValidator(_validate_row)]
 
 
 class RatingBatch(RequestBody):
-    """Up to 1,000 ratings, each of another movie."""
+    """Up to 1,000 ratings of different movies."""
 
     ratings: list[Row] = Field(min_length=1, max_length=MAX_RATINGS)
 
 
 def write(db: Connection, user_id: int, rows: Sequence[RatingInput | InvalidRow]) -> user_ratings.WriteCounts:
-    """Record all these ratings or none.
+    """Write all these ratings or none; return how many were created and replaced.
 
     Raises:
-        InvalidInputError: names every row that is wrong by its index.
+        InvalidInputError: names every invalid row by its index.
         UnknownUserError: there is no such user.
     """
     good = {row.movie_id: row.rating for row in rows if isinstance(row, RatingInput)}
@@ -67,7 +75,7 @@ def write(db: Connection, user_id: int, rows: Sequence[RatingInput | InvalidRow]
 
 
 def faults(rows: Sequence[RatingInput | InvalidRow], unknown: Collection[int]) -> Iterator[tuple[str, str]]:
-    """Everything that is wrong with these rows, where `unknown` are movies that there are not."""
+    """Yield the (place, message) of every fault in these rows; `unknown` are the ids of no movie."""
     seen: set[int] = set()
     for index, row in enumerate(rows):
         if isinstance(row, InvalidRow):

@@ -1,6 +1,4 @@
-"""How every group of /api/v1 routes is made, and how its answers are."""
-
-from typing import Any
+"""What all groups of /api/v1 routes share: how a blueprint is made, and how an answer is written."""
 
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -12,11 +10,11 @@ from web.errors import InvalidInputError
 from web.v1.schemas import problems
 
 PREFIX = "/api/v1"
-COMMON_ERRORS = (400, 401, 429, 503)  # what any route may answer
+COMMON_ERRORS = (400, 401, 429, 503)  # any route may answer with one of these
 
 
 def group(name: str, description: str) -> APIBlueprint:
-    """A blueprint for the routes of one subject."""
+    """Return a blueprint for the routes of one subject."""
     blueprint = APIBlueprint(
         name,
         __name__,
@@ -31,25 +29,29 @@ def group(name: str, description: str) -> APIBlueprint:
 
 
 def answer(model: BaseModel, status: int = 200, **headers: str) -> Response:
-    """A model as JSON, not to be kept by anyone unless `Cache-Control` is set on it later."""
+    """Return a model as JSON, with `Cache-Control: no-store` unless it is set to something else later."""
     response = Response(model.model_dump_json(), status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers.extend({name.replace("_", "-"): value for name, value in headers.items()})
     return response
 
 
+def location(path: str) -> str:
+    """Return the address of a /api/v1 path, under the prefix that the service is served with."""
+    return f"{request.script_root}{PREFIX}{path}"
+
+
 def recommender() -> Recommender:
-    """The recommender that answers."""
+    """Return the recommender of this application."""
     found: Recommender = current_app.extensions["recommender"]
     return found
 
 
 def _refuse_other_than_json() -> None:
-    """A body is JSON and declared as such: a form is what another site can have a browser send."""
+    """Refuse a body that is not declared as JSON: a page of another site can make a browser send a form."""
     if request.method not in ("POST", "PUT", "PATCH") or not request.get_data():
         return
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
-    sent: Any = request.get_json(silent=True)
-    if not isinstance(sent, dict):
+    if not isinstance(request.get_json(), dict):
         raise InvalidInputError(("body", "send a JSON object"))

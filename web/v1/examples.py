@@ -1,4 +1,4 @@
-"""Examples for the documentation, made of those that the fields of a model are declared with."""
+"""Examples for the OpenAPI document, composed of the examples of a model's fields."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Schema = dict[str, Any]
 
 
 def example_of(schema: Schema, named: dict[str, Schema] | None = None) -> Any:
-    """An instance of a JSON schema, made of the first example of each of its parts."""
+    """Return an instance of a JSON schema, composed of the first example of each of its parts."""
     named = named or schema.get("$defs", {})
     if "examples" in schema:
         return schema["examples"][0]

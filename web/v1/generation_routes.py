@@ -1,4 +1,4 @@
-"""Generations: what each training made, how good it is, and which one is served."""
+"""Generations: what each training run made, its metrics and verdict, and which one is live."""
 
 from typing import Any, Literal, Self
 
@@ -10,10 +10,19 @@ from storage import generations
 from web.v1.blueprint import answer, group, recommender
 from web.v1.schemas import Id, Limit, QueryModel, RequestModel, ResponseModel, Timestamp, problems
 
-api = group("generations", "What the trainings made, and how good it is.")
+api = group("generations", "What each training run made, and how good it is.")
 
-GIVEN = 10  # ratings that the people had given whose measures stand for a generation
-MEASURES = {  # what a measure is called here: what it is called in the records
+GIVEN = 10  # the known ratings per held-out user behind the metrics that represent a generation
+DATA_EXAMPLE = {
+    "trained_at": "2026-01-31T12:00:00+00:00",
+    "ratings": 90686,
+    "judges_kept_out": True,
+    "base_ratings": 90274,
+    "views": 412,
+    "users": 31,
+    "films": 9742,
+}
+MEASURES = {  # name of a metric here: name in the records
     "ndcg": "NDCG@10",
     "popularity": "popularity",
     "gain": "gain",
@@ -26,19 +35,19 @@ Summary = dict[str, Any]
 
 
 class GenerationPath(RequestModel):
-    """Which generation."""
+    """The generation."""
 
     generation_id: Id = Field(description="A generation's id.", json_schema_extra={"example": 4})
 
 
 class GenerationsQuery(QueryModel):
-    """How many."""
+    """The number of generations to return."""
 
     limit: Limit = 20
 
 
 class MetricEstimate(ResponseModel):
-    """A measure with its 95 % interval."""
+    """A metric with its 95 % confidence interval."""
 
     value: float = Field(examples=[0.2381])
     low: float = Field(examples=[0.2204])
@@ -46,37 +55,37 @@ class MetricEstimate(ResponseModel):
 
 
 def _measure(about: str) -> Any:
-    return Field(description=f"{about} Null where nobody could be tested.")
+    return Field(description=f"{about} Null if no held-out user could be evaluated.")
 
 
 class GenerationMetrics(ResponseModel):
-    """How good the lists and the shown ratings were for people whom no training has seen."""
+    """The quality of lists and expected ratings for held-out users, whom no training run has seen."""
 
-    given: int = Field(examples=[GIVEN], description="How many of their ratings the model was told.")
-    users: int = Field(examples=[104], description="How many people were judged by.")
+    given: int = Field(examples=[GIVEN], description="How many of each user's ratings the model knew.")
+    users: int = Field(examples=[104], description="The number of held-out users.")
     coverage: float | None = Field(
-        examples=[0.053], description="Share of the rated movies that any of them was shown."
+        examples=[0.053], description="The share of rated movies that are in at least one of their lists."
     )
     ndcg: MetricEstimate | None = _measure("NDCG@10 of the lists.")
     popularity: MetricEstimate | None = _measure("NDCG@10 of the most popular movies.")
-    gain: MetricEstimate | None = _measure("How much the first is more than the second, paired by person.")
+    gain: MetricEstimate | None = _measure("The first minus the second, paired by user.")
     recall: MetricEstimate | None = _measure("Recall@10 of the lists.")
-    hit_rate: MetricEstimate | None = _measure("Share of the people whose list held a movie that they came to like.")
-    rmse: MetricEstimate | None = _measure("Root mean square error of the shown rating.")
+    hit_rate: MetricEstimate | None = _measure("Share of the users whose list has a movie that they liked later.")
+    rmse: MetricEstimate | None = _measure("Root mean square error of the expected rating.")
     popularity_rmse: MetricEstimate | None = _measure(
-        "The same of what everybody would be shown, the mean of each movie."
+        "The same error if each movie's mean rating were predicted for everyone."
     )
 
     @classmethod
     def of(cls, given: str, measures: Summary) -> Self:
-        """What a record of a judgement says of people who had given so many ratings."""
+        """Return the metrics of a record for users with this many known ratings."""
         estimates = {name: _estimate(measures.get(recorded)) for name, recorded in MEASURES.items()}
         users, coverage = int(measures.get("users", 0)), measures.get("coverage@10")
         return cls(given=int(given), users=users, coverage=coverage, **estimates)
 
 
 class TrainingRun(ResponseModel):
-    """The run that made a generation."""
+    """The training run that made a generation."""
 
     id: int = Field(examples=[6])
     started_at: Timestamp
@@ -85,58 +94,65 @@ class TrainingRun(ResponseModel):
 
 
 class OnlineMetrics(ResponseModel):
-    """What a generation had foretold of views that came while it was live, before it could learn of them."""
+    """Online evaluation: predictions of ratings that came while the generation was live, before it learned them."""
 
     views: int = Field(examples=[412])
-    rmse: float = Field(examples=[0.913], description="Of the rating that it expected.")
-    hit_rate: float = Field(examples=[0.087], description="Share of the movies that its first ten places held.")
-    median_rank: float = Field(examples=[412.5], description="Of the movie among all that its user had not seen.")
+    rmse: float = Field(examples=[0.913], description="The error of the expected ratings.")
+    hit_rate: float = Field(
+        examples=[0.087], description="The share of these movies that were in the first ten of the list."
+    )
+    median_rank: float = Field(
+        examples=[412.5], description="The median rank of the movie among all that its user had not rated."
+    )
 
 
 class Generation(ResponseModel):
-    """What a training made."""
+    """The result of a training run."""
 
     id: int = Field(examples=[4])
     created_at: Timestamp
     verdict: Literal["accepted", "rejected"] = Field(examples=["accepted"])
     reason: str = Field(
         examples=["not worse than the live generation: NDCG@10 +0.0012 (-0.0031 to +0.0057) on 104 people"],
-        description="For the verdict.",
+        description="The reason for the verdict.",
     )
-    live: bool = Field(examples=[True], description="Whether it is the one that is served.")
-    kept: bool = Field(examples=[True], description="Whether it is still stored whole, so that it can be activated.")
-    run: TrainingRun | None = Field(description="The run that made it.")
-    seconds: dict[str, float] = Field(examples=[{"ranker": 14.2, "rater": 8.6}], description="What each phase took.")
+    live: bool = Field(examples=[True], description="Whether it is the one in use.")
+    kept: bool = Field(
+        examples=[True], description="Whether its factors are still stored, so that it can be activated."
+    )
+    run: TrainingRun | None = Field(description="The training run that made it.")
+    seconds: dict[str, float] = Field(
+        examples=[{"ranker": 14.2, "rater": 8.6}], description="The duration of each phase."
+    )
     parameters: dict[str, int | float] = Field(
         examples=[{"ranker_rank": 64, "ranker_reg": 0.06}],
-        description="The settings it was trained with, in small letters and without MATINEE_; empty if not recorded.",
+        description="The settings of the training, in lower case and without MATINEE_; empty if not recorded.",
     )
     data: dict[str, Any] = Field(
-        examples=[{"base_ratings": 90274, "views": 412, "users": 31, "films": 9742}],
-        description="What it was trained on: the ratings of the dataset, our users and their views, the movies.",
+        examples=[DATA_EXAMPLE],
+        description="What it was trained on: films, the number of movies; base_ratings, the ratings of the dataset; "
+        "users of this service and their ratings, views; ratings, all of both; and which users were held out.",
     )
     metrics: GenerationMetrics | None = Field(
-        description="On people who were held out and had given 10 ratings, or as many as any had; null without any."
+        description="For held-out users with 10 known ratings, or the most there are; null without held-out users."
     )
     live_metrics: GenerationMetrics | None = Field(
-        description="Those of the generation that was live then, on the same people; null if none was."
+        description="The same metrics of the generation that was live then, for the same users; null if none was."
     )
     online: OnlineMetrics | None = Field(
-        description="Null until a view has come while it was live, and a training after it."
+        description="Null until a rating has come while it was live, and a training run after that."
     )
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
-        """The generation of a row of `storage.generations`."""
+        """Return the generation of a row of `storage.generations`."""
         return cls(**_fields(row))
 
 
 class GenerationDetails(Generation):
-    """What a training made, with all its measures."""
+    """The result of a training run, with all its metrics."""
 
-    by_given: list[GenerationMetrics] = Field(
-        description="For each number of ratings given that anybody was judged by."
-    )
+    by_given: list[GenerationMetrics] = Field(description="The metrics for each number of known ratings.")
 
 
 class GenerationList(ResponseModel):
@@ -147,7 +163,7 @@ class GenerationList(ResponseModel):
 
 @api.get("/generations", responses={200: GenerationList})
 def list_generations(query: GenerationsQuery) -> Response:
-    """The newest trainings: what they saw, how good they are, the verdict and why"""
+    """List the newest generations: training data, metrics and verdict"""
     with recommender().database.statement() as db:
         rows = generations.recent(db, query.limit)
     return answer(GenerationList(items=[Generation.of(row) for row in rows]))
@@ -155,7 +171,7 @@ def list_generations(query: GenerationsQuery) -> Response:
 
 @api.get("/generations/<generation_id>", responses={200: GenerationDetails, **problems(404)})
 def show_generation(path: GenerationPath) -> Response:
-    """A training, with its measures for each number of ratings given"""
+    """Show a generation, with its metrics for each number of known ratings"""
     with recommender().database.statement() as db:
         row = generations.find(db, path.generation_id)
     by_given = [GenerationMetrics.of(given, measures) for given, measures in _judged(row, "candidate").items()]
@@ -176,7 +192,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
 
 
 def _judged(row: Row[Any], which: Literal["candidate", "live"]) -> dict[str, Summary]:
-    """For each number of ratings given by which anybody was judged, the measures."""
+    """Return the metrics by the number of known ratings, for numbers with held-out users."""
     given = row.details.get("held_out", {}).get(which, {}).get("given", {})
     judged = {n: measures for n, measures in given.items() if _estimate(measures.get("NDCG@10"))}
     return dict(sorted(judged.items(), key=lambda item: int(item[0])))

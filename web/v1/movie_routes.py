@@ -1,10 +1,10 @@
-"""Movies: searched, browsed, looked at, and those like one of them."""
+"""Movies: search, browsing, one movie, and movies similar to it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from flask import Response
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
 from catalogue.movie_table import Filters, UnknownGenreError, UnknownMovieError
@@ -12,97 +12,112 @@ from catalogue.user_context import LiveGeneration
 from ranking.similar_movies import similar
 from storage import movies
 from web.errors import InvalidInputError
+from web.parsing import INT32
 from web.v1 import cursors
 from web.v1.blueprint import answer, group, recommender
 from web.v1.caching import conditional_response
-from web.v1.schemas import GenerationRef, Limit, Movie, MovieId, QueryModel, RequestModel, ResponseModel, Year, problems
+from web.v1.schemas import (
+    GenerationRef,
+    Limit,
+    Movie,
+    MovieId,
+    QueryModel,
+    RequestModel,
+    ResponseModel,
+    YearRange,
+    problems,
+)
 
 api = group("movies", "The catalogue of movies.")
 
-CACHE_ONE_MINUTE = "private, max-age=60"  # with the catalogue or the generation
+CACHE_ONE_MINUTE = "private, max-age=60"  # of what changes only with the catalogue or the generation
 REVALIDATE_ALWAYS = "private, no-cache"
 
 
-class MoviesQuery(QueryModel):
-    """Which movies."""
+MOVIE_KEY: TypeAdapter[tuple[int]] = TypeAdapter(tuple[Annotated[int, Field(strict=True, ge=-INT32 - 1, le=INT32)]])
+
+
+class MoviesQuery(YearRange, QueryModel):
+    """The movies to find, their order, and the page to return."""
 
     q: str = Field(
         "",
         max_length=200,
-        description="Words of a title as a person types them, its year too if they like: case, accents and order do "
-        "not matter, words may be left out, the last one unfinished, and there may be a typo in each.",
+        description="Words of a title, and its year if you like. Case, accents and order do not matter; words may be "
+        "missing, the last one may be incomplete, and each may have a typo.",
         json_schema_extra={"example": "lord rings two towers"},
     )
     genre: list[Annotated[str, Field(max_length=50)]] = Field(
         [],
         max_length=10,
-        description="A genre of GET /genres, in any case; several for movies that have all of them.",
+        description="A genre of GET /genres, in any case. Repeat it for movies that have all of several genres.",
         json_schema_extra={"example": ["Fantasy"]},
     )
-    year_from: Year | None = Field(None, description="This year or later; leaves out movies of unknown year.")
-    year_to: Year | None = Field(None, description="This year or earlier; leaves out movies of unknown year.")
-    sort: Sort = Field(
+    sort: Literal[Sort, "telling"] = Field(
         "relevance",
-        description="relevance: the best match with q first, and without q as popularity; popularity: the most ratings "
-        "in the dataset first; rating: the best rated first, drawn to the mean where ratings are few; informative: those "
-        "whose rating says most of a person first, well known and dividing opinion; year: the newest first; title: by "
-        "the alphabet, articles at the end.",
+        description="relevance: best match with q first, without q like popularity; popularity: most ratings in the "
+        "dataset first; rating: highest mean rating first, damped where ratings are few; informative: movies whose "
+        "rating says most about a user's taste first, well known and controversial ones (telling is the old name); "
+        "year: newest first; title: alphabetical, articles last.",
     )
     limit: Limit = 20
-    cursor: str | None = Field(None, max_length=200, description="The next_cursor of the page before.")
+    cursor: str | None = Field(None, max_length=200, description="The next_cursor of the previous page.")
 
 
 class MoviesPage(ResponseModel):
-    """Some movies of a list."""
+    """A page of movies."""
 
     items: list[Movie]
-    next_cursor: str | None = Field(examples=["cDtjqXLJ7zVbNTk1Ml0"], description="Of the next page; null on the last.")
+    next_cursor: str | None = Field(
+        examples=["cDtjqXLJ7zVbNTk1Ml0"], description="The cursor of the next page; null on the last."
+    )
 
 
 class MoviePath(RequestModel):
-    """Which movie."""
+    """The movie."""
 
     movie_id: MovieId
 
 
 class RatingCount(ResponseModel):
-    """How many people gave one rating."""
+    """The number of ratings with one value."""
 
     rating: float = Field(examples=[4.5])
     count: int = Field(examples=[12])
 
 
 class MovieDetails(Movie):
-    """A movie and how people rated it, those of the dataset and those who rate here."""
+    """A movie and how it was rated, in the dataset and by the users of this service."""
 
-    rating_count: int = Field(examples=[17], description="All ratings, a person's latest of each movie.")
+    rating_count: int = Field(examples=[17], description="The number of ratings, at most one per user.")
     rating_mean: float | None = Field(examples=[3.87], description="Null without ratings.")
     rating_histogram: list[RatingCount] | None = Field(
-        description="How many gave each rating, from 0.5 to 5, as many as rating_count in all; null where a server "
-        "was updated that has lost the ratings of its dataset."
+        description="The number of ratings of each value from 0.5 to 5; null on an updated server that no longer has "
+        "the ratings of its dataset."
     )
 
 
 class SimilarQuery(QueryModel):
-    """How many."""
+    """The number of movies to return."""
 
     limit: Limit = 10
 
 
 class SimilarMovie(ResponseModel):
-    """A movie and how like another it is."""
+    """A movie and its similarity to another."""
 
     movie: Movie
     similarity: float = Field(
-        examples=[0.83], description="The cosine of what the generation has learned of both; 1 is the same taste."
+        examples=[0.83],
+        description="The cosine similarity of the two movies' factors in the generation; 1 is the maximum.",
     )
 
 
 class SimilarMovies(ResponseModel):
-    """Movies that are liked by the people who like a movie."""
+    """Movies liked by the users who like a movie."""
 
-    items: list[SimilarMovie] = Field(description="The most alike first; movies with few ratings after all others.")
-    generation: GenerationRef | None = Field(description="Null, with no items, before the first training.")
+    items: list[SimilarMovie] = Field(description="Most similar first; movies with few ratings come last.")
+    generation: GenerationRef | None = Field(description="Null, with no items, before the first training run.")
 
 
 class Genre(ResponseModel):
@@ -122,8 +137,9 @@ class Genres(ResponseModel):
 def list_movies(query: MoviesQuery) -> Response:
     """Search and browse movies"""
     table = recommender().movies
-    search = MovieQuery(query.q, Filters(tuple(query.genre), query.year_from, query.year_to), query.sort)
-    after = None if query.cursor is None else cursors.decode(query.cursor, repr(search))[0]
+    sort: Sort = "informative" if query.sort == "telling" else query.sort
+    search = MovieQuery(query.q, Filters(tuple(query.genre), query.year_from, query.year_to), sort)
+    after = None if query.cursor is None else cursors.decode(query.cursor, repr(search), MOVIE_KEY)[0]
 
     def found() -> Response:
         try:
@@ -141,7 +157,7 @@ def list_movies(query: MoviesQuery) -> Response:
 
 @api.get("/movies/<movie_id>", responses={200: MovieDetails, 304: None, **problems(404)})
 def show_movie(path: MoviePath) -> Response:
-    """A movie and how people rated it"""
+    """Show a movie and how it was rated"""
     with recommender().database.statement() as db:
         movie = movies.find(db, path.movie_id)
     return conditional_response(repr(movie), REVALIDATE_ALWAYS, lambda: answer(_rated(movie)))
@@ -149,20 +165,20 @@ def show_movie(path: MoviePath) -> Response:
 
 @api.get("/movies/<movie_id>/similar", responses={200: SimilarMovies, 304: None, **problems(404)})
 def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
-    """Movies that are liked by the people who like this one
+    """List movies similar to this one
 
-    Before the first training there are none to tell: `items` is empty and `generation` null.
+    They are liked by the same users. Before the first training run `items` is empty and `generation` null.
     """
     table, live = recommender().movies, recommender().live
     if recommender().unknown([path.movie_id]):
         raise UnknownMovieError(path.movie_id)
-    etag = f"{table.mark} {live and live.id} {path!r} {query!r}"
+    etag = f"{table.mark} {live and (live.id, live.trained_at)} {path!r} {query!r}"
     return conditional_response(etag, CACHE_ONE_MINUTE, lambda: answer(_similar(live, path.movie_id, query.limit)))
 
 
 @api.get("/genres", responses={200: Genres, 304: None})
 def list_genres() -> Response:
-    """Genres and how many movies have each"""
+    """List genres with the number of movies of each"""
     table = recommender().movies
     counted = [Genre(name=name, movie_count=len(rows)) for name, rows in table.by_genre.items()]
     return conditional_response(table.mark, CACHE_ONE_MINUTE, lambda: answer(Genres(items=counted)))

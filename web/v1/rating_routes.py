@@ -1,10 +1,13 @@
-"""A user's ratings: one, many, a page of them, and taking one back."""
+"""A user's ratings: listed by page, written one by one or many at once, and deleted."""
+
+from typing import Annotated
 
 from flask import Response
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from storage import user_ratings
 from storage.errors import UnknownRatingError
+from web.parsing import INT32
 from web.request_metrics import metrics
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
@@ -22,14 +25,19 @@ from web.v1.schemas import (
     problems,
 )
 
-api = group("ratings", "What they thought of movies. Whatever is told here is reflected by the next recommendations.")
+api = group("ratings", "How users rated movies. Once a write returns 2xx, the next recommendations reflect it.")
+
+
+VERSION = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+MOVIE = Annotated[int, Field(strict=True, ge=-INT32 - 1, le=INT32)]
+RATING_KEY: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[VERSION, MOVIE])  # of a `RatingCursor`
 
 
 class RatingsQuery(QueryModel):
-    """Which page."""
+    """The page to return."""
 
     limit: Limit = 20
-    cursor: str | None = Field(None, description="The next_cursor of the page before; without it the first page.")
+    cursor: str | None = Field(None, description="The next_cursor of the previous page; without it the first page.")
 
 
 class UserRating(ResponseModel):
@@ -44,7 +52,7 @@ class RatingsPage(ResponseModel):
     """Ratings, newest first."""
 
     items: list[UserRating]
-    next_cursor: str | None = Field(examples=[None], description="For the page after this one; null on the last.")
+    next_cursor: str | None = Field(examples=[None], description="The cursor of the next page; null on the last.")
 
 
 class RatingUpdate(RequestBody):
@@ -54,29 +62,29 @@ class RatingUpdate(RequestBody):
 
 
 class Rating(ResponseModel):
-    """What the rating of a movie now is."""
+    """A rating as it is now stored."""
 
     movie_id: int = Field(examples=[25904])
     rating: float = Field(examples=[4.5])
 
 
 class RatingsWritten(ResponseModel):
-    """What became of many ratings."""
+    """The result of writing many ratings."""
 
-    created: int = Field(examples=[2], description="Movies that had not been rated before.")
-    replaced: int = Field(examples=[1], description="Movies that had.")
+    created: int = Field(examples=[2], description="The number of movies rated for the first time.")
+    replaced: int = Field(examples=[1], description="The number of movies that had a rating before.")
 
 
 @api.get("/users/<user_id>/ratings", responses={200: RatingsPage, **problems(404)})
 def list_ratings(path: UserPath, query: RatingsQuery) -> Response:
-    """A page of a user's ratings, newest first
+    """List a user's ratings, newest first
 
-    Ratings that come meanwhile belong before the first page, and shift no later one.
+    Ratings written between two requests come before the first page and do not shift later pages.
     """
     scope = f"ratings of {path.user_id}"
-    after = (
-        user_ratings.RatingCursor(*decode(query.cursor, scope)) if query.cursor is not None else user_ratings.FIRST_PAGE
-    )
+    after = user_ratings.FIRST_PAGE
+    if query.cursor is not None:
+        after = user_ratings.RatingCursor(*decode(query.cursor, scope, RATING_KEY))
     with recommender().database.statement() as db:
         rows = user_ratings.of_user(db, path.user_id, query.limit + 1, after)
     shown = rows[: query.limit]
@@ -87,9 +95,9 @@ def list_ratings(path: UserPath, query: RatingsQuery) -> Response:
 
 @api.put("/users/<user_id>/ratings/<movie_id>", responses={201: Rating, 200: Rating, **problems(404)})
 def put_rating(path: RatingPath, body: RatingUpdate) -> Response:
-    """Rate a movie, or rate it anew
+    """Rate a movie
 
-    201 for the first rating of this movie, 200 where there was one. Repeating it changes nothing.
+    201 if the user had not rated this movie, 200 if the rating replaces another. Repeating it changes nothing.
     """
     with recommender().database.statement() as db:
         written = user_ratings.put_many(db, path.user_id, {path.movie_id: body.rating})
@@ -101,7 +109,7 @@ def put_rating(path: RatingPath, body: RatingUpdate) -> Response:
 def put_ratings(path: UserPath, body: batch.RatingBatch) -> Response:
     """Rate up to 1,000 movies, all or none
 
-    The error names every row that is wrong by its index, as in `ratings.3.rating`. Repeating it changes nothing.
+    The error names every invalid row by its index, as in `ratings.3.rating`. Repeating it changes nothing.
     """
     with recommender().database.statement() as db:
         written = batch.write(db, path.user_id, body.ratings)
@@ -111,7 +119,7 @@ def put_ratings(path: UserPath, body: batch.RatingBatch) -> Response:
 
 @api.delete("/users/<user_id>/ratings/<movie_id>", responses={204: None, **problems(404)})
 def delete_rating(path: RatingPath) -> Response:
-    """Take a rating back
+    """Delete a rating
 
     The movie can be recommended again at once.
     """

@@ -1,4 +1,4 @@
-"""What to watch next: for a user, for someone who is not stored, and the rating to expect of any movie."""
+"""Recommendations for a user or a guest, and the expected rating of any movie."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +15,7 @@ from web.parsing import INT32
 from web.request_metrics import metrics
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
-from web.v1.caching import conditional_response
+from web.v1.caching import conditional_response, database_identity
 from web.v1.schemas import (
     PLAIN_INTEGER,
     GenerationRef,
@@ -24,56 +24,57 @@ from web.v1.schemas import (
     Movie,
     QueryModel,
     RequestBody,
-    RequestModel,
     ResponseModel,
     UserPath,
-    Year,
+    YearRange,
     problems,
 )
 
-api = group("recommendations", "What to watch next, and why.")
+api = group("recommendations", "What to watch next, and the reasons.")
 
-PERSONAL = "private, no-cache"  # may be kept by whom it is for, who asks each time whether it has changed
+PERSONAL = "private, no-cache"  # the client may keep it, and asks each time whether it has changed
 
 Genre = Annotated[str, Field(max_length=50)]
 
 
-class ListFilters(RequestModel):
-    """Which part of a list. The filters apply to the whole list: ten comedies are the ten best comedies."""
+class ListFilters(YearRange):
+    """The part of a list to return. Filters apply before the limit: ten comedies are the ten best comedies."""
 
     limit: Limit = LIST_LENGTH
-    offset: Annotated[int, Field(ge=0, le=10_000), PLAIN_INTEGER] = Field(0, description="How many to pass over.")
+    offset: Annotated[int, Field(ge=0, le=10_000), PLAIN_INTEGER] = Field(
+        0, description="The number of movies to skip."
+    )
     genre: list[Genre] = Field(
         [],
         max_length=10,
-        description="A genre of GET /genres, in any case; of several, a movie must have all.",
+        description="A genre of GET /genres, in any case; with several, a movie must have all.",
         json_schema_extra={"example": ["Comedy"]},
     )
-    year_from: Year | None = Field(None, description="This year or later; leaves out movies of unknown year.")
-    year_to: Year | None = Field(None, description="This year or earlier; leaves out movies of unknown year.")
     min_ratings: Annotated[int, Field(ge=0, le=INT32), PLAIN_INTEGER] = Field(
-        0, description="Only movies with so many ratings in the dataset."
+        0, description="Only movies with at least this many ratings in the dataset."
     )
 
     @property
     def wanted(self) -> ListRequest:
-        """What the recommender is asked for."""
+        """The request as the recommender takes it."""
         filters = Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings)
         return ListRequest(self.limit, self.offset, filters)
 
 
 class RecommendationsQuery(ListFilters, QueryModel):
-    """Which part of the list, and of which movies."""
+    """The part of the list to return, and its filters."""
 
 
 class GuestHistory(ListFilters, RequestBody):
-    """What someone thinks of movies, and which part of their list is wanted."""
+    """A guest's ratings, and the part of their list to return."""
 
-    ratings: list[batch.Row] = Field(max_length=batch.MAX_RATINGS, description="Each of another movie; may be empty.")
+    ratings: list[batch.Row] = Field(
+        max_length=batch.MAX_RATINGS, description="Ratings of different movies; may be empty."
+    )
 
 
 class PredictionsQuery(QueryModel):
-    """Which movies."""
+    """The movies to predict."""
 
     movie_id: list[Id] = Field(
         min_length=1, max_length=100, description="Movies, rated or not.", json_schema_extra={"example": [25904, 25905]}
@@ -81,80 +82,86 @@ class PredictionsQuery(QueryModel):
 
 
 class RecommendationReason(ResponseModel):
-    """A movie that the person rated, and how much that speaks for the recommended one."""
+    """A movie that the user rated, and its share in the score of the recommended one."""
 
     movie_id: int = Field(examples=[25905])
     title: str = Field(examples=["Phantom Lady"])
-    share: float = Field(examples=[0.62], description="Of all that their ratings add to the score, 0 to 1.")
+    share: float = Field(
+        examples=[0.62], description="Its share of all that the user's ratings add to the score, 0 to 1."
+    )
 
 
 class Recommendation(ResponseModel):
-    """A place in a list."""
+    """One movie of a list."""
 
-    rank: int = Field(examples=[1], description="From 1 on; it goes on from page to page.")
+    rank: int = Field(examples=[1], description="The position in the whole list, from 1.")
     movie: Movie
     score: float = Field(
         examples=[3.27],
-        description="What orders the list, but for movies with few ratings, which come last; only the order means "
-        "anything.",
+        description="The list is ordered by score, except that movies with few ratings come last. Only the order of "
+        "scores has a meaning.",
     )
-    expected_rating: float = Field(examples=[4.58], description="What they may be expected to rate it, 0.5 to 5.")
+    expected_rating: float = Field(
+        examples=[4.58], description="The rating that the user is expected to give, 0.5 to 5."
+    )
     because: list[RecommendationReason] = Field(
-        description="Up to three of their ratings, the one that speaks most for it first."
+        description="Up to three of the user's ratings, the largest share first."
     )
 
 
 class Recommendations(ResponseModel):
-    """Movies to watch next, best first, none of which they have rated, and how the list came to be."""
+    """Movies that the user has not rated, best first, and how the list was made."""
 
     items: list[Recommendation]
     strategy: Strategy = Field(
         examples=["blended"],
-        description="popular: what people like, since there is no training or no rating that it can use; blended: by "
-        "their taste and by what people like, up to 25 ratings; personal: by their taste, what people like having "
-        "less than half of its full weight.",
+        description="popular: popular movies, since there is no generation or no rating that it can use; blended: the "
+        "user's taste and popularity, up to 25 ratings; personal: the user's taste, with popularity at less than half "
+        "of its full weight.",
     )
-    generation: GenerationRef | None = Field(description="Null before the first training.")
-    ratings_seen: int = Field(examples=[17], description="How many of their ratings the list reflects: all there are.")
+    generation: GenerationRef | None = Field(description="Null before the first training run.")
+    ratings_seen: int = Field(
+        examples=[17], description="The number of the user's ratings that the list reflects: all of them."
+    )
 
 
 class Prediction(ResponseModel):
-    """A movie and what it may be expected to be rated."""
+    """A movie and the rating that the user is expected to give."""
 
     movie: Movie
     expected_rating: float = Field(examples=[4.58])
 
 
 class Predictions(ResponseModel):
-    """The movies that were asked for, in that order."""
+    """The requested movies, in the order of the request."""
 
     items: list[Prediction]
 
 
 @api.get("/users/<user_id>/recommendations", responses={200: Recommendations, 304: None, **problems(404)})
 def list_recommendations(path: UserPath, query: RecommendationsQuery) -> Response:
-    """What a user may watch next
+    """Recommend movies to a user
 
-    Reflects every rating that was confirmed before it was asked for.
+    The list reflects every rating whose write has returned 2xx.
     """
     viewer = recommender().viewer(path.user_id)
-    return conditional_response(f"{viewer.mark} {query!r}", PERSONAL, lambda: answer(_recommendations(viewer, query)))
+    return conditional_response(_etag(path, viewer, query), PERSONAL, lambda: answer(_recommendations(viewer, query)))
 
 
 @api.get("/users/<user_id>/predictions", responses={200: Predictions, 304: None, **problems(404)})
 def list_predictions(path: UserPath, query: PredictionsQuery) -> Response:
-    """What a user may be expected to rate movies"""
+    """Predict a user's ratings of movies"""
     viewer = recommender().viewer(path.user_id)
     return conditional_response(
-        f"{viewer.mark} {query!r}", PERSONAL, lambda: answer(_predictions(viewer, query.movie_id))
+        _etag(path, viewer, query), PERSONAL, lambda: answer(_predictions(viewer, query.movie_id))
     )
 
 
 @api.post("/recommendations", responses={200: Recommendations, **problems(403, 413, 415)})
 def recommend_to_guest(body: GuestHistory) -> Response:
-    """What someone who is not stored may watch next
+    """Recommend movies to a guest
 
-    Nothing is written. Of ratings that are wrong the error names every row by its index, as in `ratings.3.movie_id`.
+    Nothing is stored. The error names every invalid rating by its index, as in `ratings.3.movie_id`.
     """
     unknown = recommender().unknown(row.movie_id for row in body.ratings if row.movie_id is not None)
     if faults := [*batch.faults(body.ratings, unknown)]:
@@ -163,9 +170,13 @@ def recommend_to_guest(body: GuestHistory) -> Response:
     return answer(_recommendations(viewer, body))
 
 
-def _recommendations(viewer: UserContext, asked: ListFilters) -> Recommendations:
+def _etag(path: UserPath, viewer: UserContext, query: QueryModel) -> str:
+    return f"{database_identity()} {path!r} {viewer.mark} {query!r}"
+
+
+def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendations:
     try:
-        places = viewer.places(asked.wanted)
+        places = viewer.places(filters.wanted)
     except UnknownGenreError as error:
         raise InvalidInputError(("genre", str(error))) from error
     metrics().listed(viewer.ranking.strategy)

@@ -1,4 +1,4 @@
-"""Operating: training now, how far it has come, and serving another generation."""
+"""Operating: start a training run, follow its progress, and activate another generation."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,12 +13,13 @@ from health import Component
 from ranking.factors import FactorsError
 from storage import generations, runs
 from storage.database import TRAINING_LOCK
-from web.v1.blueprint import PREFIX, answer, group, recommender
+from web.access import for_operators
+from web.v1.blueprint import answer, group, location, recommender
 from web.v1.generation_routes import Generation, GenerationPath
 from web.v1.schemas import ResponseModel, Timestamp, problems
 
-api = group("training", "Whether a training is under way, and how far it has come.")
-admin = group("admin", "What only an operator may do; wants the admin key where one is set.")
+api = group("training", "Whether a training run is in progress, and how far it is.")
+admin = group("admin", "For operators only: needs the admin key where one is set.")
 
 State = Literal["idle", "running", "off", "failed"]
 
@@ -42,37 +43,39 @@ class TrainingControl(Protocol):
 
 
 class TrainingPhase(ResponseModel):
-    """A part of a training."""
+    """A phase of a training run."""
 
     name: str = Field(examples=["ranker"])
-    share: float = Field(examples=[0.45], description="Of the whole, as far as progress is reckoned.")
+    share: float = Field(examples=[0.45], description="Its share of the progress of the whole run.")
 
 
 class TrainingStatus(ResponseModel):
-    """The training that is under way, or the last one."""
+    """The training run in progress, or the last one."""
 
     state: State = Field(
         examples=["running"],
-        description="failed: the last one did; off: none comes by itself, since MATINEE_RETRAIN_MINUTES is 0.",
+        description="failed: the last run failed; off: no run is scheduled, since MATINEE_RETRAIN_MINUTES is 0.",
     )
-    run_id: int | None = Field(examples=[7], description="Null before the first.")
+    run_id: int | None = Field(examples=[7], description="Null before the first run.")
     phase: str | None = Field(examples=["ranker"])
-    progress: float = Field(examples=[0.31], description="How much of the whole is done, 0 to 1.")
-    phases: list[TrainingPhase] = Field(description="In the order in which they come.")
+    progress: float = Field(examples=[0.31], description="The completed share of the run, 0 to 1.")
+    phases: list[TrainingPhase] = Field(description="The phases in order.")
     started_at: Timestamp | None
     finished_at: Timestamp | None = Field(examples=[None])
     outcome: Literal["published", "rejected", "failed"] | None = Field(
-        examples=[None], description="rejected: it would have been worse than what is served."
+        examples=[None], description="rejected: the new generation is worse than the live one."
     )
-    error: str | None = Field(examples=[None], description="Why it failed.")
-    next_at: Timestamp | None = Field(description="When the next one comes by itself.")
+    error: str | None = Field(examples=[None], description="Why it failed; only for callers who may use admin routes.")
+    next_at: Timestamp | None = Field(description="When the next scheduled run starts.")
 
 
 class TrainingStarted(ResponseModel):
-    """A training that has begun."""
+    """A training run that has started."""
 
     model_config = ConfigDict(
-        openapi_extra={"headers": {"Location": {"description": "Of its state.", "schema": {"type": "string"}}}}
+        openapi_extra={
+            "headers": {"Location": {"description": "The address of its state.", "schema": {"type": "string"}}}
+        }
     )  # type: ignore[typeddict-unknown-key]
 
     run_id: int = Field(examples=[7])
@@ -80,7 +83,7 @@ class TrainingStarted(ResponseModel):
 
 @api.get("/retrain", responses={200: TrainingStatus})
 def show_retrain() -> Response:
-    """How far the training is that is under way, in whichever process, or how the last one ended"""
+    """Show the training run in progress, in any process, or how the last one ended"""
     with recommender().database.statement() as db:
         run = runs.newest_with_progress(db, "train", TRAINING_LOCK)
     return answer(_retrain(run, _training()))
@@ -88,32 +91,34 @@ def show_retrain() -> Response:
 
 @admin.post("/retrain", responses={202: TrainingStarted, **problems(403, 409)})
 def retrain() -> Response:
-    """Train now
+    """Start a training run
 
-    It is done even if nothing has changed since the last training. What comes out is served only if it is not worse
-    than what is; GET /retrain tells how far it is. 409 while a training is under way, in whichever process.
+    It trains even if no data has changed since the last run. The new generation goes live only if it is not worse than
+    the live one. GET /api/v1/retrain shows the progress. 409 while a run is in progress in any process.
     """
     training = _training()
     run_id = training.order() if training else None
     if run_id is None:
-        raise Conflict("A training is under way." if training else "This server does not train.")
-    return answer(TrainingStarted(run_id=run_id), 202, Location=f"{PREFIX}/retrain")
+        raise Conflict("A training run is in progress." if training else "This server does not train.")
+    return answer(TrainingStarted(run_id=run_id), 202, Location=location("/retrain"))
 
 
 @admin.post("/generations/<generation_id>/activate", responses={200: Generation, **problems(403, 404, 409)})
 def activate_generation(path: GenerationPath) -> Response:
-    """Serve a stored generation from now on, an older or a newer one
+    """Activate a stored generation, an older or a newer one
 
-    At once here, and within a second or so by other processes of the service. 409 if it is no longer stored whole or
-    is damaged; nothing is changed then. The next training that is accepted takes its place.
+    It is live at once in this process, and within about a second in the others. 409 if its factors are no longer stored
+    or are damaged; nothing changes then. The next accepted training run replaces it.
     """
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
-            raise Conflict(f"Generation {path.generation_id} is no longer stored whole; only its record is left.")
+            raise Conflict(
+                f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
+            )
     try:
         recommender().activate(path.generation_id)
     except FactorsError as error:
-        raise Conflict(f"It cannot be served: {error}. Nothing was changed.") from error
+        raise Conflict(f"It cannot be activated: {error}. Nothing was changed.") from error
     with recommender().database.statement() as db:
         return answer(Generation.of(generations.find(db, path.generation_id)))
 
@@ -129,7 +134,7 @@ def _retrain(run: Row[Any] | None, training: TrainingControl | None) -> Training
         state=_state(run, error, next_at),
         phases=[TrainingPhase(name=name, share=share) for name, share in training.phases.items()] if training else [],
         next_at=next_at,
-        error=error,
+        error=for_operators(error),
         run_id=run.id if run else None,
         phase=run.phase if run else None,
         progress=run.progress if run else 0,
@@ -148,7 +153,7 @@ def _state(run: Row[Any] | None, error: str | None, next_at: datetime | None) ->
 
 
 def _error(run: Row[Any] | None) -> str | None:
-    """Why the last training failed, if it did: a process that dies leaves a run without an end."""
+    """Return why the last training run failed, None if it did not; a process that dies leaves a run without an end."""
     if run and run.outcome is None and not run.in_progress:
         return runs.INTERRUPTED
     if run and run.error:

@@ -25,7 +25,7 @@ async function send({ method, path, body, signal }, key) {
   try {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: stop, cache: "no-cache" });
     if (response.status === 204) return null;
-    if (response.ok || path.startsWith("/health/")) return await response.json();
+    if (response.ok || path.includes("/health/")) return await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(response?.status ?? 0, {});
@@ -110,13 +110,14 @@ export const unlessDropped = (error) => {
   if (error.name !== "AbortError") toast(error.message);
 };
 
-const V1 = "/api/v1";
+const ROOT = new URL(".", document.baseURI).pathname; // "/", or the prefix that a proxy serves the page under
+const V1 = `${ROOT}api/v1`;
 export const get = (path, signal) => patiently({ method: "GET", path: V1 + path, signal });
 export const ask = (path, body, signal) => patiently({ method: "POST", path: V1 + path, body, signal });
 export const post = (path, body) => withKey({ method: "POST", path: V1 + path, body });
 export const put = (path, body) => withKey({ method: "PUT", path: V1 + path, body });
 export const remove = (path) => withKey({ method: "DELETE", path: V1 + path });
-export const health = (signal) => patiently({ method: "GET", path: "/health/ready", signal });
+export const health = (signal) => patiently({ method: "GET", path: `${ROOT}health/ready`, signal });
 
 export function query(values) {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);

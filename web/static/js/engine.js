@@ -65,7 +65,7 @@ function serving(generation) {
   return [
     h("p", { className: "figure" }, h("b", {}, `No. ${id}`), " made ", since(made)),
     h("dl", { className: "facts" },
-      fact("Movies", number(data.movies)), fact("Ratings of the dataset", number(data.base_ratings)),
+      fact("Movies", number(data.films)), fact("Ratings of the dataset", number(data.base_ratings)),
       fact("Ratings given here", number(data.views)), fact("People here", number(data.users)),
       fact("NDCG@10", metrics?.ndcg ? number(metrics.ndcg.value, 3) : "not judged", against),
       fact("RMSE", metrics?.rmse ? number(metrics.rmse.value, 3) : "not judged"),

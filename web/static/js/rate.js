@@ -14,7 +14,7 @@ async function toBegin(signal) {
   const movies = [];
   let cursor = null;
   do {
-    const page = await get(`/movies${query({ sort: "telling", limit: 20, cursor })}`, signal);
+    const page = await get(`/movies${query({ sort: "informative", limit: 20, cursor })}`, signal);
     movies.push(...page.items.filter(({ movie_id: movie }) => !ratingOf(movie) && !hidden().includes(movie)));
     cursor = page.next_cursor;
   } while (movies.length < AT_ONCE && cursor);

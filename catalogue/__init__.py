@@ -1,4 +1,4 @@
-"""The movies in memory: the movie table, filters, browsing and title search.
+"""Movies in memory: the movie table, filters, browsing and title search.
 
 Arrays and text only: no files, no database, no network.
 """

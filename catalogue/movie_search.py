@@ -1,4 +1,4 @@
-"""Movies found by their titles or all of them, filtered, in an order, a page at a time."""
+"""Search and browse movies: by title, filtered, sorted, a page at a time."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,17 +12,19 @@ Sort = Literal["relevance", "popularity", "rating", "informative", "year", "titl
 
 
 class CursorNotFoundError(LookupError):
-    """The movie after which a page is to begin is not in the list."""
+    """The movie after which a page begins is not in the list."""
 
     def __init__(self, movie_id: int) -> None:
-        super().__init__(f"movie {movie_id}, after which the page would begin, is no longer in the list; begin anew")
+        super().__init__(
+            f"movie {movie_id}, the last of the previous page, is no longer in the list; begin at the first page"
+        )
 
 
 @dataclass(frozen=True)
 class MovieQuery:
-    """What somebody looks for: of the movies that pass, by title if anything is typed, in an order.
+    """A query: movies that pass the filters, and match the typed text if there is any, in an order.
 
-    With nothing typed relevance is popularity.
+    Without text, relevance is popularity.
     """
 
     typed: str
@@ -31,7 +33,7 @@ class MovieQuery:
 
 
 def search_rows(movies: MovieTable, search: MovieQuery) -> Rows:
-    """The rows of all movies that are looked for, in their order. Raises `UnknownGenreError`."""
+    """Return the rows of all movies that match, in their order. Raises `UnknownGenreError`."""
     passing = movies.matching(search.filters)
     if search.typed.strip():
         rows, score = movies.titles.search(search.typed)
@@ -45,14 +47,14 @@ def search_rows(movies: MovieTable, search: MovieQuery) -> Rows:
 
 
 def search_page(movies: MovieTable, search: MovieQuery, after: int | None, limit: int) -> tuple[Rows, bool]:
-    """Up to `limit` of the movies that are looked for, from the one after the movie `after` on, and whether more follow.
+    """Return up to `limit` matching movies, those that follow the movie `after`, and whether more follow.
 
-    Raises `UnknownGenreError`, and `CursorNotFoundError` if `after` is none of them.
+    Raises `UnknownGenreError`, and `CursorNotFoundError` if `after` does not match.
     """
     found = search_rows(movies, search)
     start = 0
     if after is not None:
-        # the place of the movie itself, whatever has come into the list before it meanwhile
+        # by the movie itself: its place may have changed since the previous page
         at = np.flatnonzero(movies.movies[found] == after)
         if len(at) == 0:
             raise CursorNotFoundError(after)

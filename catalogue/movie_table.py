@@ -1,4 +1,4 @@
-"""Every movie as columns: what may be listed, what is shown of it, and how popular it is before anything is learned."""
+"""All movies as columns: for filters and sort orders, to show them, and their popularity before the first training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BEFORE_TITLES = " \"'([.!?-"  # ignored when titles are sorted
 
 
 class UnknownGenreError(LookupError):
-    """No movie has this genre; the message names those that there are."""
+    """No movie has this genre; the message names the existing ones."""
 
 
 class UnknownMovieError(LookupError):
@@ -31,7 +31,7 @@ class UnknownMovieError(LookupError):
 
 @dataclass(frozen=True)
 class CatalogueMovie:
-    """A movie; `genres` as MovieLens writes them, one after the other."""
+    """A movie; `genres` as MovieLens writes them, like "Drama|Thriller"."""
 
     movie_id: int
     title: str
@@ -41,9 +41,9 @@ class CatalogueMovie:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which movies may be listed: those with every one of these genres, of these years, with so many ratings at least.
+    """The movies to list: those with all of these genres, of these years, with at least so many ratings.
 
-    A movie of unknown year passes only where no year is asked for.
+    A movie of unknown year passes only filters without a year.
     """
 
     genres: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class MovieTable:
-    """f movies, a row each.
+    """f movies, one a row.
 
     Attributes:
         movies: MovieLens ids, ascending, int32 [f].
@@ -79,18 +79,18 @@ class MovieTable:
         return len(self.movies)
 
     def rows(self, movies: Ints) -> tuple[Rows, Mask]:
-        """Row numbers of those movies that there are, and which of `movies` these are."""
+        """Return the rows of the movies that exist, and a mask of these in `movies`."""
         return rows_of(self.movies, movies)
 
     def movie(self, row: int) -> CatalogueMovie:
-        """What is shown of the movie at a row."""
+        """Return the movie at a row."""
         year = int(self.year[row])
         return CatalogueMovie(
             int(self.movies[row]), self.title[row], self.genres[row], None if year == UNKNOWN_YEAR else year
         )
 
     def by_id(self, movie_id: int) -> CatalogueMovie:
-        """What is shown of a movie that there is; every list names the same few again and again, so it is kept."""
+        """Return an existing movie. It is cached, since most lists name the same few movies."""
         movie = self._shown.get(movie_id)
         if movie is None:
             movie = self._shown[movie_id] = self.movie(int(np.searchsorted(self.movies, movie_id)))
@@ -101,7 +101,7 @@ class MovieTable:
         return {}
 
     def take(self, movies: Ints) -> "MovieTable":
-        """The table of these movies only, ascending; those that it lacks are left out."""
+        """Return the table of these movies only, ascending, without those that do not exist."""
         if np.array_equal(movies, self.movies):
             return self
         rows, _ = self.rows(movies)
@@ -117,11 +117,11 @@ class MovieTable:
         )
 
     def warm_up(self) -> None:
-        """Make now what the first search would otherwise wait for."""
+        """Build the indexes that the first search would otherwise wait for."""
         _ = self.titles, self.sort_orders, self.by_genre, self.mark
 
     def matching(self, filters: Filters) -> Mask:
-        """The movies that pass, bool [f]. Raises `UnknownGenreError`."""
+        """Return which movies pass the filters, bool [f]. Raises `UnknownGenreError`."""
         passing: Mask = self.rating_count >= filters.min_ratings
         for genre in filters.genres:
             having = np.zeros(len(self), bool)
@@ -140,7 +140,7 @@ class MovieTable:
 
     @cached_property
     def by_genre(self) -> Mapping[str, Rows]:
-        """The rows of the movies of each genre, by its name."""
+        """Return the rows of the movies of each genre, by name."""
         rows: dict[str, list[int]] = {}
         for row, listed in enumerate(self.genres):
             for name in split_genres(listed):
@@ -149,15 +149,15 @@ class MovieTable:
 
     @cached_property
     def titles(self) -> TitleIndex:
-        """The index of the titles; at 87,000 movies it takes a second to make."""
+        """Return the index of the titles; it takes a second to build at 87,000 movies."""
         return build_title_index(self.title, self.year.tolist(), self.rating_count)
 
     @cached_property
     def sort_orders(self) -> Mapping[str, Rows]:
-        """The rows of all movies by popularity, rating, year (the newest first) and title, equals by popularity.
+        """Return the rows of all movies in each sort order, ties by popularity; by year the newest first.
 
-        Telling are movies whose rating says most of a person: the chance that they know it, which grows with the number
-        of its ratings, times the variance of these; but for a constant that is the spread.
+        Most informative are the movies whose rating says most about a user: the chance that the user knows the movie,
+        which grows with its number of ratings, times the variance of these; up to a constant that is the spread.
         """
         count = -self.rating_count
         letters = [normalize(title).lstrip(BEFORE_TITLES) for title in self.title]
@@ -171,7 +171,7 @@ class MovieTable:
 
     @cached_property
     def mark(self) -> str:
-        """Changes with the movies and what the dataset says of them."""
+        """Return a hash of the movies and their ratings in the dataset."""
         columns = (self.movies, self.year, self.rating_count, self.expected_rating, self.spread)
         texts = "\0".join([*self.title, *self.genres]).encode("utf-8", "surrogatepass")
         return blake2b(b"".join([texts, *(column.tobytes() for column in columns)]), digest_size=8).hexdigest()
@@ -181,5 +181,6 @@ NO_GENRES = "(no genres listed)"
 
 
 def split_genres(genres: str) -> list[str]:
-    """The genres of a movie."""
-    return [] if genres == NO_GENRES else genres.split("|")
+    """Return the distinct genres of a movie, without those that have no name."""
+    names = (name.strip() for name in genres.split("|"))
+    return list(dict.fromkeys(name for name in names if name not in ("", NO_GENRES)))

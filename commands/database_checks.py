@@ -9,7 +9,7 @@ from commands.machine_checks import Finding
 from embedded.postgres import PostgresError
 from movielens.dataset import DATASET_NAMES, find_dataset
 from movielens.line_report import DatasetError
-from movielens.reader import fingerprint
+from movielens.reader import fingerprint, read_dataset
 from ranking.factors import FactorsError
 from settings import Settings
 from storage import generations, inspection, runs, schema
@@ -97,6 +97,8 @@ def _dataset(settings: Settings, catalogue_source: dict[str, str] | None) -> Ite
     try:
         found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
         mark = fingerprint(found) if found else None
+        if found and catalogue_source is None:
+            read_dataset(found)  # as ingest will, which may refuse it
     except (DatasetError, OSError) as error:
         yield Finding("fail", "dataset", str(error))
         return

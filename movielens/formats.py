@@ -1,20 +1,23 @@
-"""The four shapes in which MovieLens sets come, told apart by the names of their files."""
+"""The four formats of MovieLens datasets, told apart by the names of their files."""
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue.movie_table import NO_GENRES
+from catalogue.movie_table import NO_GENRES, split_genres
 from movielens.line_report import DatasetError, LineError
+from movielens.text_file import header_names, require_lines
 from movielens.title_year import title_and_year
 
 INT32 = 2**31 - 1
 NOT_AN_ID = "an id that is not a whole number"
 ID_RANGE = f"an id that is not from 1 to {INT32}"
-BOM = b"\xef\xbb\xbf"
-# The order of the flags in u.item, for a set that lost its u.genre.
+LONGEST_LINE = 1 << 16
+LONGEST_TEXT = 500  # characters of a title, or of all genres of a movie; those of MovieLens are far shorter
+START = 1 << 16  # bytes of a file that show what kind of text it is
+# The order of the flags in u.item, for a dataset that lost its u.genre.
 GENRE_FLAGS = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
@@ -23,11 +26,11 @@ GENRE_FLAGS = (
 
 @dataclass(frozen=True)
 class FileFormat:
-    """One text file: how its lines fall into columns.
+    """How the lines of a text file fall into columns.
 
     Attributes:
-        columns: with a header those that must be in it, without one every column in order.
-        encodings: the first that fits the whole file is taken; if none does, the first, line by line.
+        columns: with a header the ones it must name, without one all columns in order.
+        encodings: the first that can decode the whole file is used; if none can, the first, line by line.
     """
 
     file: str
@@ -39,25 +42,25 @@ class FileFormat:
 
     @property
     def first_line(self) -> int:
-        """The number of the first line that is not the header."""
+        """Return the number of the first line after the header."""
         return 2 if self.header else 1
 
     def names(self, header: bytes) -> list[str]:
-        """The name of every column, given the file's first line. Raises `DatasetError` for a missing one."""
+        """Return the names of all columns, given the file's first line. Raises `DatasetError` for a missing one."""
         if not self.header:
             return list(self.columns)
-        text = header.removeprefix(BOM).decode("utf-8", "replace").strip()
-        row = next(csv.reader([text], delimiter=self.separator), [])
-        found = [name.strip().partition(":")[0] for name in row]  # RecBole's names carry a type: "rating:float"
+        # RecBole's names carry a type: "rating:float"
+        found = [name.partition(":")[0] for name in header_names(header, self.separator)]
         if missing := [name for name in self.columns if name not in found]:
             raise DatasetError(
-                f"{self.file} has no column {', '.join(missing)}; its first line names: {', '.join(found) or 'none'}. "
+                f"{self.file} has no column {', '.join(missing)}; its first line names: "
+                f"{', '.join(found)[:500] or 'none'}. "
                 "Give an unchanged MovieLens file, with its header."
             )
         return found
 
     def encoding(self, content: bytes) -> str:
-        """The encoding of the file that has this content."""
+        """Return the encoding of the file that has this content."""
         for encoding in self.encodings:
             try:
                 content.decode(encoding)
@@ -67,20 +70,24 @@ class FileFormat:
         return self.encodings[0]
 
     def fields(self, line: bytes, width: int, encoding: str = "utf-8") -> list[str]:
-        """The fields of one line. Raises `LineError` if it is not text or has not `width` of them."""
+        """Return the fields of one line. Raises `LineError` unless it is text with `width` fields."""
+        if len(line) > LONGEST_LINE:
+            raise LineError(f"more than {LONGEST_LINE:,} bytes")
         try:
             text = line.rstrip(b"\r\n").decode(encoding)
         except UnicodeDecodeError:
             raise LineError(f"not {encoding.upper()} text") from None
         if "\0" in text:
             raise LineError("not text: it has a zero byte")
+        if "\r" in text:
+            raise LineError("a carriage return inside the line")
         row = self._unquoted(text) if self.quoted else text.split(self.separator)
         if len(row) != width:
             raise LineError(f"not {width} fields")
         return row
 
     def _unquoted(self, text: str) -> list[str]:
-        # Line by line, so that a quote left open spoils its own line and not the rest of the file.
+        # Line by line, so that an open quote spoils only its own line and not the rest of the file.
         try:
             return next(csv.reader([text], delimiter=self.separator, strict=True), [])
         except csv.Error:
@@ -88,7 +95,7 @@ class FileFormat:
 
 
 def parse_movielens_id(text: str) -> int:
-    """The id a field holds. Raises `LineError` for anything but a whole number from 1 to 2147483647."""
+    """Return the id in a field. Raises `LineError` for anything but a whole number from 1 to 2147483647."""
     if not re.fullmatch(r"[+-]?[0-9]+", text.strip()):
         raise LineError(NOT_AN_ID)
     if len(text) > 20 or not 1 <= int(text) <= INT32:
@@ -98,7 +105,10 @@ def parse_movielens_id(text: str) -> int:
 
 @dataclass(frozen=True)
 class Description:
-    """What a line says of a movie."""
+    """The title, genres and year of a movie.
+
+    The genres are as MovieLens writes them, one after the other, each once and none without a name.
+    """
 
     title: str
     genres: str
@@ -107,36 +117,45 @@ class Description:
 
 @dataclass(frozen=True)
 class Format:
-    """A shape of MovieLens: its two files and how a row of the movies' file, by column name, is understood.
+    """A format of MovieLens: its two files, and how to read the description in a row of the movie file, by column.
 
-    The first of the movies' columns is the movie's id; the ratings' are user, movie, rating and time, in this order.
+    The first column of the movie file is the movie's id; the rating file has user, movie, rating and time, in this
+    order.
     """
 
     movies: FileFormat
     ratings: FileFormat
     describe: Callable[[dict[str, str]], Description]
 
+    def is_in(self, folder: Path) -> bool:
+        """Return whether a folder has both files."""
+        return (folder / self.movies.file).is_file() and (folder / self.ratings.file).is_file()
+
+
+def _description(title: str, genres: Iterable[str]) -> Description:
+    title, year = title_and_year(title)
+    return Description(title, "|".join(genres) or NO_GENRES, year)
+
 
 def _printed(row: dict[str, str]) -> Description:
-    title, year = title_and_year(row["title"].strip())
-    return Description(title, row["genres"].strip() or NO_GENRES, year)
+    return _description(row["title"], split_genres(row["genres"]))
 
 
 def _flagged(genres: Sequence[str]) -> Callable[[dict[str, str]], Description]:
     def describe(row: dict[str, str]) -> Description:
-        title, year = title_and_year(row["title"].strip())
-        return Description(title, "|".join(genre for genre in genres if row[genre] == "1") or NO_GENRES, year)
+        return _description(row["title"], (genre for genre in genres if row[genre] == "1"))
 
     return describe
 
 
 def _atomic(row: dict[str, str]) -> Description:
     """RecBole took the year out of the title; where it missed it, the year column holds something else."""
-    title, release, genres = row["movie_title"].strip(), row["release_year"].strip(), "|".join(row["class"].split())
-    if release.isascii() and release.isdecimal():
-        return Description(title, genres or NO_GENRES, int(release) if 1000 <= int(release) <= 9999 else None)
-    title, year = title_and_year(title)
-    return Description(title, genres or NO_GENRES, year)
+    release = row["release_year"].strip()
+    described = _description(row["movie_title"], dict.fromkeys(row["class"].split()))
+    if not (release.isascii() and release.isdecimal()):
+        return described
+    year = int(release) if len(release) == 4 and int(release) >= 1000 else None
+    return Description(row["movie_title"].strip(), described.genres, year)
 
 
 CSV = Format(
@@ -158,7 +177,7 @@ RECBOLE = Format(
 
 
 def flagged_format(genres: Sequence[str] = GENRE_FLAGS) -> Format:
-    """MovieLens 100K as it was published, with these genres as flags."""
+    """Return the format of the original MovieLens 100K, with these genres as flags."""
     columns = ("id", "title", "release date", "video release date", "url", *genres)
     return Format(
         FileFormat("u.item", "|", columns, encodings=("latin-1",)),
@@ -172,15 +191,20 @@ FILES = frozenset(table.file for shape in FORMATS for table in (shape.movies, sh
 
 
 def detect(folder: Path) -> Format:
-    """The format of the MovieLens set in this folder. Raises `DatasetError` if it holds none."""
+    """Return the format of the MovieLens dataset in this folder. Raises `DatasetError` if it holds none."""
     for shape in FORMATS:
-        if (folder / shape.movies.file).is_file() and (folder / shape.ratings.file).is_file():
+        if shape.is_in(folder):
+            for table in (shape.movies, shape.ratings):
+                with (folder / table.file).open("rb") as file:
+                    require_lines(str(folder / table.file), file.read(START))
             return shape if shape.movies.file != "u.item" else flagged_format(tuple(_genres(folder)) or GENRE_FLAGS)
     pairs = [(shape.movies.file, shape.ratings.file) for shape in FORMATS]
     there = [name for pair in pairs for name in pair if (folder / name).is_file()]
+    nested = [path.parent for shape in FORMATS for path in folder.glob(f"*/{shape.movies.file}")]
+    hints = [f" Did you mean {inner}?" for inner in nested if any(shape.is_in(inner) for shape in FORMATS)]
     raise DatasetError(
         f"{folder} holds no whole MovieLens set: expected {', or '.join(' and '.join(pair) for pair in pairs)}; "
-        f"found {' and '.join(there) or 'none of them'}."
+        f"found {' and '.join(there) or 'none of them'}.{''.join(hints[:1])}"
     )
 
 

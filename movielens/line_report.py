@@ -1,4 +1,4 @@
-"""What became of the lines of a dataset's file, and the error when it cannot be used."""
+"""Count the used and rejected lines of a dataset's file, and the errors for unusable lines and datasets."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ DUPLICATE_RATING = "an older rating of the same movie by the same user"
 
 
 class DatasetError(Exception):
-    """A dataset cannot be had or cannot be used; the message says why and what to do."""
+    """A dataset cannot be downloaded or used; the message says why and what to do."""
 
 
 class LineError(ValueError):
-    """One line cannot be used; the message is the reason, the same words for every such line."""
+    """A line cannot be used; the message is the reason, in a dataset the same for every such line."""
 
 
 class RejectedLine(NamedTuple):
@@ -26,9 +26,9 @@ class RejectedLine(NamedTuple):
 
 @dataclass
 class LineReport:
-    """Counts of the lines of one file: read, kept, rejected by reason, and the first ten rejected ones.
+    """How many lines of a file were read, kept and rejected, by reason, and the first ten rejected ones.
 
-    Empty lines count as nothing. Line numbers start at 1 and include the header.
+    Empty lines do not count. Line numbers start at 1 and include the header.
     """
 
     file: str
@@ -55,11 +55,11 @@ class LineReport:
         if malformed > MAX_REJECTED_SHARE * self.read:
             raise DatasetError(
                 f"{malformed:,} of the {self.read:,} lines of {self.file} cannot be used, more than 1 %. "
-                f"{'; '.join(self.lines()[1:])}. Is it a whole file of an unchanged MovieLens set?"
+                f"{'; '.join(self.lines()[1:])}. Is it a whole file of an unchanged MovieLens dataset?"
             )
 
     def lines(self) -> list[str]:
-        """The report as lines for a log: the totals, each reason with its count, the first rejected lines."""
+        """Return the report as log lines: the totals, each reason with its count, the first rejected lines."""
         totals = f"{self.file}: {self.read:,} lines read, {self.kept:,} kept, {self.rejected:,} rejected"
         counts = [f"{count:,} times: {reason}" for reason, count in self.reasons.most_common()]
         return [totals, *counts, *(f"{file}, line {line}: {reason}" for file, line, reason in self.first)]

@@ -1,4 +1,4 @@
-"""The ratings of a MovieLens set, read in blocks: 32 million lines in well under a minute, never held as text."""
+"""Read the ratings of a MovieLens dataset in blocks: 32 million lines in well under a minute, never held as text."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -14,6 +14,7 @@ import pyarrow.csv
 
 from movielens.formats import ID_RANGE, INT32, FileFormat, Format, detect, parse_movielens_id
 from movielens.line_report import DUPLICATE_RATING, DatasetError, LineError, LineReport
+from movielens.text_file import skip_byte_order_mark
 from ranking.ratings import Ratings
 from settings import USER_OFFSET
 from system.progress import progress
@@ -33,7 +34,7 @@ ROW_TYPES = (np.int32, np.int32, np.float64, np.float64, np.int32)
 
 
 class _Rows(NamedTuple):
-    """Rows of the file as columns, each with the number of its line."""
+    """Rows of the file as columns, each row with its line number."""
 
     user: Column
     movie: Column
@@ -44,24 +45,24 @@ class _Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a line of this file has its four columns; `names` are those of all its columns, in order."""
+    """The places of the four columns in a line of this file; `names` has the names of all its columns, in order."""
 
     table: FileFormat
     names: list[str]
 
     @property
     def wanted(self) -> list[str]:
-        """User, movie, rating and, if the file has it, timestamp."""
+        """Return the names of user, movie, rating and, if the file has it, timestamp."""
         return [*self.table.columns[:3], *(["timestamp"] if "timestamp" in self.names else [])]
 
     @property
     def plain(self) -> bytes:
-        """The bytes a block is made of when nothing in it needs a second look."""
+        """Return the bytes that a block consists of if Arrow can be trusted with it."""
         return b"0123456789.-\r\n" + self.table.separator.encode() + (b'"' if self.table.quoted else b"")
 
 
 def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, LineReport]:
-    """The ratings of these movies, sorted by user and movie, at most one of a user for a movie: the latest.
+    """Return the ratings of these movies, sorted by user and movie; of several by a user for a movie the latest.
 
     Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines and for no ratings.
     """
@@ -71,6 +72,7 @@ def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, Lin
     known = np.fromiter(movie_ids, dtype=np.int32, count=len(movie_ids))
     parts: list[_Rows] = []
     with path.open("rb") as file, progress(path.stat().st_size, f"reading {path.name}", unit="B") as advance:
+        skip_byte_order_mark(file)
         layout = _Layout(shape.ratings, shape.ratings.names(file.readline() if shape.ratings.header else b""))
         line = shape.ratings.first_line
         for block in _blocks(file, BLOCK):
@@ -79,22 +81,22 @@ def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, Lin
             advance(len(block))
     report.raise_if_malformed()
     if not any(len(part.line) for part in parts):
-        raise DatasetError(f"{path} holds no ratings. Is it a whole file of a MovieLens set?")
+        raise DatasetError(f"{path} holds no ratings. Is it a whole file of a MovieLens dataset?")
     latest = _latest(_joined(parts), report)
     report.kept = len(latest)
     return latest, report
 
 
 def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """The rest of the file in pieces of about `size` bytes that end where a line does."""
+    """Yield the rest of the file in pieces of about `size` bytes that end at the end of a line."""
     while block := file.read(size):
         yield block if block.endswith(b"\n") else block + file.readline(LONGEST_LINE)
 
 
 def _rows(block: bytes, layout: _Layout, line: int, report: LineReport) -> Iterator[_Rows]:
-    """The rows of a block, at once if every line is plain numbers, else piece by piece.
+    """Yield the rows of a block, at once if it holds plain numbers only, else piece by piece.
 
-    Only a piece with a line that is not is read line by line, which takes 25 times as long.
+    Only pieces with something else are read line by line, which takes 25 times as long.
     """
     if rows := _plain(block, layout, line):
         yield rows
@@ -105,8 +107,8 @@ def _rows(block: bytes, layout: _Layout, line: int, report: LineReport) -> Itera
 
 
 def _plain(block: bytes, layout: _Layout, first_line: int) -> _Rows | None:
-    """The rows as Arrow reads them, or None if a line needs a second look."""
-    # Arrow would take 0x1F and " 31" for numbers, and a stray quote or empty line would shift the line numbers.
+    """Return the rows as Arrow reads them, or None if the lines must be read one by one."""
+    # Arrow takes 0x1F and " 31" for numbers, and a stray quote or empty line shifts its line numbers.
     table = None if block.translate(None, layout.plain) else _arrow_table(block, layout)
     if table is None or len(table) != block.count(b"\n") + (not block.endswith(b"\n")):
         return None
@@ -160,7 +162,7 @@ def _number(text: str, fault: str) -> float:
 
 
 def _reject_invalid(rows: _Rows, known: Column, shape: Format, report: LineReport) -> _Rows:
-    """The rows that can be used; every other one is reported, with the first of its faults."""
+    """Return the valid rows; report every other one, with its first fault."""
     user, movie, rating, at, line = rows
     report.read += len(line)
     faults = {
@@ -179,23 +181,23 @@ def _reject_invalid(rows: _Rows, known: Column, shape: Format, report: LineRepor
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
-    """The parts in one; empties the list, because both forms at once would take twice the memory."""
+    """Return the parts joined; empty the list, because both forms at once take twice the memory."""
     columns = [list(pieces) for pieces in zip(*parts, strict=True)]
     parts.clear()
     return _Rows(*(np.concatenate(columns.pop(0)) for _ in _Rows._fields))
 
 
 def _latest(rows: _Rows, report: LineReport) -> Ratings:
-    """Sorted by user and movie; of several ratings of a user for a movie the last by time, then by place in the file."""
+    """Return ratings sorted by user and movie; of several by a user for a movie the last by time, then by line."""
     ratings = Ratings(rows.user, rows.movie, rows.rating, rows.at)
     key = rows.user.astype(np.int64)
     key *= INT32 + 1
     key += rows.movie
     if np.all(key[1:] > key[:-1]):
-        return ratings  # as most sets come
+        return ratings  # most datasets are sorted
     order = np.argsort(key, kind="stable")
     same = np.diff(key[order]) == 0
-    # Only what was rated again is put in order of time: with time as a second key for all, 30 million took 44 s.
+    # Only movies rated again are sorted by time: with time as a second key for all, 30 million ratings took 44 s.
     shared = np.append(same, False) | np.append(False, same)
     again = order[shared]
     order[shared] = again[np.lexsort((rows.at[again], key[again]))]

@@ -1,12 +1,13 @@
-"""Any MovieLens set, read from a folder: its movies and its ratings, checked line by line."""
+"""Read the movies and ratings of a MovieLens dataset from its folder, checking every line."""
 
+import codecs
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from movielens.formats import Format, detect, parse_movielens_id
+from movielens.formats import LONGEST_TEXT, Format, detect, parse_movielens_id
 from movielens.line_report import DatasetError, LineError, LineReport
 from movielens.ratings_file import read_ratings
 from ranking.ratings import Ints, Ratings
@@ -16,7 +17,7 @@ __all__ = ["DatasetError", "LineReport", "MovieLensMovie", "fingerprint", "read_
 
 @dataclass(frozen=True)
 class MovieLensMovie:
-    """A movie: its MovieLens id, title without the year, genres as printed ("Drama|Thriller"), year if known."""
+    """A movie: its MovieLens id, title without the year, genres as in "Drama|Thriller", and year if known."""
 
     movie_id: int
     title: str
@@ -25,14 +26,14 @@ class MovieLensMovie:
 
 
 def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
-    """The movies of the set in this folder, in the order of the file; of two with one id the first.
+    """Return the movies of the dataset in this folder, in the order of the file; of two with one id the first.
 
     Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines and for no movies.
     """
     shape = detect(folder)
     report = LineReport(shape.movies.file)
     movies: dict[int, MovieLensMovie] = {}
-    content = (folder / shape.movies.file).read_bytes()
+    content = (folder / shape.movies.file).read_bytes().removeprefix(codecs.BOM_UTF8)
     names, encoding = shape.movies.names(content.partition(b"\n")[0]), shape.movies.encoding(content)
     for number, line in enumerate(content.split(b"\n"), start=1):
         if number < shape.movies.first_line or not line.strip():
@@ -41,19 +42,19 @@ def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
         try:
             movie = _movie(shape, dict(zip(names, shape.movies.fields(line, len(names), encoding), strict=True)))
             if movie.movie_id in movies:
-                raise LineError("a movie with this id came before")
+                raise LineError("an earlier line has the same id")
             movies[movie.movie_id] = movie
         except LineError as fault:
             report.reject(str(fault), [number])
     report.kept = len(movies)
     report.raise_if_malformed()
     if not movies:
-        raise DatasetError(f"{folder / shape.movies.file} holds no movies. Is it a whole file of a MovieLens set?")
+        raise DatasetError(f"{folder / shape.movies.file} holds no movies. Is it a whole file of a MovieLens dataset?")
     return list(movies.values()), report
 
 
 def read_dataset(folder: Path) -> tuple[Ratings, Ints]:
-    """The ratings of the set in this folder and its movie ids, ascending. Raises `DatasetError`."""
+    """Return the ratings of the dataset in this folder and its movie ids, ascending. Raises `DatasetError`."""
     ids = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
     return read_ratings(folder, ids.tolist())[0], ids
 
@@ -63,11 +64,14 @@ def _movie(shape: Format, row: dict[str, str]) -> MovieLensMovie:
     described = shape.describe(row)
     if not described.title:
         raise LineError("the title is empty")
+    for what, text in (("a title", described.title), ("genres", described.genres)):
+        if len(text) > LONGEST_TEXT:
+            raise LineError(f"{what} of more than {LONGEST_TEXT} characters")
     return MovieLensMovie(movie_id, described.title, described.genres, described.year)
 
 
 def fingerprint(folder: Path) -> str:
-    """Sixteen hex digits that change when the set's files of movies and ratings change, by name or content."""
+    """Return 16 hex digits that change with the names and contents of the dataset's movie and rating files."""
     shape = detect(folder)
     digest = hashlib.sha256()
     for name in (shape.movies.file, shape.ratings.file):

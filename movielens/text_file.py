@@ -1,7 +1,8 @@
-"""Checks at the start of a text file, so that a file of another kind is refused in one sentence."""
+"""The start of a text file: its byte order mark, its header, and the kinds of text that are refused."""
 
 import codecs
 import csv
+from typing import BinaryIO
 
 from movielens.line_report import DatasetError
 
@@ -16,8 +17,14 @@ def require_lines(file: str, start: bytes) -> None:
         raise DatasetError(f"{file} ends its lines with a carriage return alone. Save it with line feeds (Unix).")
 
 
+def skip_byte_order_mark(file: BinaryIO) -> None:
+    """Move from the start of a UTF-8 file behind its byte order mark, if it has one."""
+    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(0)
+
+
 def header_names(line: bytes, separator: str = ",") -> list[str]:
-    """Return the names of the columns in the first line of a file; none if it is no line of CSV."""
+    """Return the names of the columns in the first line of a file, or none if it is not CSV."""
     text = line.decode("utf-8-sig", "replace").strip()
     try:
         return [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]

@@ -1,4 +1,4 @@
-"""Takes a MovieLens set out of a zip, trusting nothing the zip says about where its files should go."""
+"""Unpack a MovieLens dataset from a zip, without trusting the paths in it."""
 
 import shutil
 import stat
@@ -9,13 +9,13 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 from movielens.formats import FILES, detect
 from movielens.line_report import DatasetError
 
-LARGEST = 4 << 30  # bytes unpacked; the ratings of the largest set, 32M, are under 1 GB
+LARGEST = 4 << 30  # bytes unpacked; the ratings of the largest dataset, 32M, are under 1 GB
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Put the set in `archive` into the new `folder`: its movies, ratings and README, whole or not at all.
+    """Unpack movies, ratings and README from `archive` into the new `folder`, completely or not at all.
 
-    Raises `DatasetError` for a damaged zip, a hostile one, and one without a MovieLens set.
+    Raises `DatasetError` for a damaged or hostile zip, and for one without a MovieLens dataset.
     """
     aside = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(aside, ignore_errors=True)
@@ -34,7 +34,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _members(zipped: ZipFile, name: str) -> list[ZipInfo]:
-    """What is taken: the files Matinee reads, and the READMEs with their licence, all from one folder of the zip."""
+    """Return the files to unpack, all from one folder of the zip: movies, ratings and the README with the licence."""
     for member in zipped.infolist():
         if _is_unsafe(member):
             raise DatasetError(

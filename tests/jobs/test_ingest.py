@@ -1,10 +1,12 @@
 """A MovieLens folder becomes the catalogue and the base of every training, or nothing at all."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import Operator
 from conftest import MOVIES, checkerboard
 from sqlalchemy import text
 
@@ -56,6 +58,18 @@ def test_a_dataset_that_has_changed_is_refused_by_name(database: Database, setti
         file.write("999,1,5.0,1600000000\n")
     with pytest.raises(DatasetError, match="filled from checkerboard"):
         load_base_ratings(database, replace(settings, dataset=str(other)))
+
+
+def test_the_doctor_refuses_a_dataset_that_ingest_would_refuse(
+    empty_url: str, settings: Settings, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(settings.dataset, other)
+    (other / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "x,1,5.0,1\n" * 9)
+    for dataset, level, told in ((settings.dataset, "ok", ""), (str(other), "fail", "9 of the 9 lines of ratings.csv")):
+        done = Operator({"DATABASE_URL": empty_url, "MATINEE_DATASET": dataset}).run("doctor", "--json")
+        (line,) = (line for line in json.loads(done.stdout) if line["what"] == "dataset")
+        assert (line["level"], told in line["text"]) == (level, True)
 
 
 def test_a_full_catalogue_is_left_alone(database: Database, settings: Settings) -> None:

@@ -11,8 +11,17 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
+from catalogue.movie_table import split_genres
 from movielens import ratings_file
-from movielens.reader import DatasetError, LineReport, MovieLensMovie, fingerprint, read_movies, read_ratings
+from movielens.reader import (
+    DatasetError,
+    LineReport,
+    MovieLensMovie,
+    fingerprint,
+    read_dataset,
+    read_movies,
+    read_ratings,
+)
 from movielens.title_year import title_and_year
 from ranking.ratings import Ratings
 from system import progress
@@ -62,6 +71,8 @@ def csv_ratings(
         ("1984 (1956)", "1984", 1956),
         ("(500) Days of Summer (2009)", "(500) Days of Summer", 2009),
         ("Heat (1995)  ", "Heat", 1995),
+        ("\u200eHeat (1995)\u200e", "Heat", 1995),
+        ("\ufeffHeat\u00a0\u200e", "Heat", None),
         ("Land Before Time III (1995) (V)", "Land Before Time III (V)", 1995),
         ("Twice (1999) Told (2001)", "Twice (1999) Told", 2001),
         ("Far Future (9999)", "Far Future", 9999),
@@ -94,6 +105,13 @@ def test_csv_movies_keep_commas_quotes_and_genres_as_printed(tmp_path: Path) -> 
         MovieLensMovie(8, "Babylon 5", "(no genres listed)", None),
     ]
     assert (report.read, report.kept, report.rejected) == (3, 3, 0)
+
+
+def test_a_genre_without_a_name_is_none_and_a_repeated_one_counts_once(tmp_path: Path) -> None:
+    movie_lines = "movieId,title,genres\n1,A,|||\n2,B,Drama||Action | Drama\n3,C,(no genres listed)|War\n"
+    movies, _ = read_movies(put(tmp_path, movies_csv=movie_lines, ratings_csv=RATINGS))
+    assert [movie.genres for movie in movies] == ["(no genres listed)", "Drama|Action", "War"]
+    assert split_genres("|Drama||Drama") == ["Drama"]  # as an earlier version stored it
 
 
 def test_csv_columns_are_found_by_name_behind_a_byte_order_mark_and_carriage_returns(tmp_path: Path) -> None:
@@ -151,7 +169,7 @@ def test_the_original_100k_has_genres_as_flags(tmp_path: Path) -> None:
             u_item(9, "É (1990)", ""),
         ]
     )
-    put(tmp_path, u_item=movie_lines.encode("latin-1"), u_data="196\t1\t3\t881250949\n186\t267\t4\t891717742\n")
+    put(tmp_path, u_item=movie_lines.encode("latin-1"), u_data="\ufeff196\t1\t3\t881250949\n186\t267\t4\t891717742\n")
     assert read_movies(tmp_path)[0] == [
         MovieLensMovie(1, "Toy Story", "Animation|Children's|Comedy", 1995),
         MovieLensMovie(267, "unknown", "unknown", None),
@@ -200,9 +218,14 @@ def test_recbole_titles_have_their_year_apart(tmp_path: Path) -> None:
         (b"2147483648,Heat (1995),Action", "an id that is not from 1 to 2147483647"),
         (b"9" * 5000 + b",Heat (1995),Action", "an id that is not from 1 to 2147483647"),
         (b"3,  ,Action", "the title is empty"),
-        (b"100,Heat (1995),Action", "a movie with this id came before"),
+        (b"100,Heat (1995),Action", "an earlier line has the same id"),
         (b"3,H\xe9at (1995),Action", "not UTF-8 text"),
         (b"3,He\0at (1995),Action", "not text: it has a zero byte"),
+        (b"3,Heat\r (1995),Action", "a carriage return inside the line"),
+        (b"3,\xe2\x80\x8e (1995)\xe2\x80\x8e,".replace(b" (1995)", b"") + b"Action", "the title is empty"),
+        (b"3," + b"x" * 501 + b",Action", "a title of more than 500 characters"),
+        (b"3,Heat," + b"x" * 501, "genres of more than 500 characters"),
+        (b'3,"' + b"x" * 200_000 + b'",Action', "more than 65,536 bytes"),
     ],
 )
 def test_a_malformed_movie_is_reported_with_its_line_and_the_rest_is_kept(
@@ -222,6 +245,8 @@ def test_a_malformed_movie_is_reported_with_its_line_and_the_rest_is_kept(
         ("5,1,4.0", "not 4 fields"),
         ("5,1,4.0,100,1", "not 4 fields"),
         ('5,"1,4.0,100', "quotes that do not match"),
+        ("5,1\r,4.0,100", "a carriage return inside the line"),
+        ("5,1,4.0," + "x" * 200_000, "more than 65,536 bytes"),
         ("x,1,4.0,100", "an id that is not a whole number"),
         ("5,0x1,4.0,100", "an id that is not a whole number"),
         ("5,1.5,4.0,100", "an id that is not a whole number"),
@@ -323,6 +348,25 @@ def test_a_folder_without_a_set_names_what_is_expected(tmp_path: Path) -> None:
         read_movies(tmp_path)
     with pytest.raises(DatasetError, match=r"found movies\.csv\."):
         read_ratings(put(tmp_path, movies_csv=MOVIES), [1])
+
+
+def test_a_nested_folder_is_hinted_at(tmp_path: Path) -> None:
+    inner = tmp_path / "ml-latest-small"
+    inner.mkdir()
+    put(inner, movies_csv=MOVIES, ratings_csv=RATINGS)
+    with pytest.raises(DatasetError, match=rf"found none of them\. Did you mean {inner}\?"):
+        read_movies(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["movies_csv", "ratings_csv"])
+@pytest.mark.parametrize("fault", ["UTF-16", "a carriage return alone"])
+def test_other_kinds_of_text_are_refused(tmp_path: Path, name: str, fault: str) -> None:
+    put(tmp_path, movies_csv=MOVIES, ratings_csv=RATINGS + "1,1,4.0,1\n")
+    text = (tmp_path / name.replace("_", ".")).read_text()
+    put(tmp_path, **{name: text.encode("utf-16") if fault == "UTF-16" else text.replace("\n", "\r")})
+    for read in (read_dataset, fingerprint):
+        with pytest.raises(DatasetError, match=f"{name.replace('_', '.')} .*{fault}"):
+            read(tmp_path)
 
 
 def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:

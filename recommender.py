@@ -19,7 +19,7 @@ from catalogue.recommendations import ListRequest, RecommendationList, Recommend
 from catalogue.user_context import LiveGeneration, UserContext
 from ranking.factors import Factors, FactorsError
 from ranking.ranker import Ranker
-from ranking.rankings import ListSource, PersonalRanking, PopularRanking, Ranking
+from ranking.rankings import ListSource, PopularRanking, Ranking, ranking_for
 from storage import generations, movies, recommendations
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
@@ -173,11 +173,12 @@ class Recommender:
     def _viewer(self, history: RatingHistory, live: LiveGeneration | None) -> UserContext:
         every = self.movies
         listed = every if live is None else live.movies
-        ranking: Ranking = (
-            PopularRanking(every.like_count, every.expected_rating, every.rows(history.movies)[0])
-            if live is None
-            else PersonalRanking(live.ranker, history.movies, history.rating)
-        )
+        ranking: Ranking
+        if live is None:
+            likes, seen = every.like_count.astype(np.float32), every.rows(history.movies)[0]
+            ranking = PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), seen)
+        else:
+            ranking = ranking_for(live.ranker, history.movies, history.rating)
         return UserContext(live, every, listed, ranking, history.version, len(history.movies))
 
     def _made(self, history: RatingHistory, live: LiveGeneration | None) -> RecommendationList:

@@ -22,7 +22,7 @@ from catalogue.recommendations import ListRequest
 from catalogue.user_context import LiveGeneration, UserContext
 from ranking.factors import Factors
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking
+from ranking.rankings import ranking_for
 
 GENRES = ("Drama", "Comedy", "Thriller", "Action", "Documentary", "Film-Noir")
 SHARES = (0.4, 0.3, 0.12, 0.1, 0.07, 0.01)
@@ -59,7 +59,7 @@ def measure_filters(movies: int, ratings: int, rounds: int) -> dict[str, float]:
     rating = (rng.integers(1, 11, ratings) / 2).astype(np.float32)
 
     def compute_list(filters: Filters) -> None:
-        user = UserContext(live, table, table, PersonalRanking(ranker, rated, rating), 1, ratings)
+        user = UserContext(live, table, table, ranking_for(ranker, rated, rating), 1, ratings)
         user.places(ListRequest(filters=filters))
 
     seconds: dict[str, list[float]] = {name: [] for name in FILTERS}

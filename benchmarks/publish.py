@@ -136,7 +136,7 @@ def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
     found = np.zeros((len(histories), factors.V.shape[1]), np.float32)
     ranker = Ranker(factors)
     for some, batch in user_batches(factors, histories.start, rows, histories.rating):
-        found[some] = ranker.fold_in(batch).x_m
+        found[some] = ranker.fold_in(batch).x[:, 0]
     return histories.user, found
 
 

@@ -16,7 +16,7 @@ from replaced_model import ITERATIONS, RANK, REG
 from engine import Engine
 from ranking.batch_lists import rank_locally
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking
+from ranking.rankings import ranking_for
 from ranking.rating_histories import Histories
 from ranking.ratings import Floats, Ints, Ratings
 from settings import ModelSettings, load
@@ -30,7 +30,7 @@ def matinee(split: Split, seed: int) -> Trained:
 
     def recommend(row: int, n: int) -> Ints:
         own = split.history(row)
-        rows = PersonalRanking(ranker, train.movie[own], train.rating[own]).best(n)
+        rows = ranking_for(ranker, train.movie[own], train.rating[own]).best(n)
         return factors.movies[rows]
 
     return Trained(

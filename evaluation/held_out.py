@@ -15,7 +15,7 @@ from evaluation.splits import sort_by_user_and_time
 from ranking.batch_lists import RankFunction, build_lists, popular_lists, rank_locally, ratings_by_user
 from ranking.factors import Factors
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking
+from ranking.rankings import ranking_for
 from ranking.ratings import PADDING, Floats, Ratings
 
 MAX_TESTED_RATINGS = 50  # how many of the following ratings the model is tested on
@@ -61,7 +61,7 @@ def _evaluated(
     relevant = [part.movie[part.rating >= offline_metrics.RELEVANT] for part in tested]
     hit, sizes = offline_metrics.hits(lists, relevant), offline_metrics.sizes(relevant)
     errors = [_errors(ranker, *parts) for parts in zip(given, tested, strict=True)]
-    baseline_errors = [_errors(ranker, part.take(np.arange(0)), part) for part in tested]
+    baseline_errors = [ranker.usual_rating[factors.rows(part.movie)[0]].astype(float) - part.rating for part in tested]
     known = np.append(factors.rating_count, LONG_TAIL_BELOW)[np.searchsorted(factors.movies, lists)]
     found = {
         "lists": lists,
@@ -89,6 +89,6 @@ def _spread(values: npt.NDArray[Any], at: npt.NDArray[np.intp], size: int, other
 def _errors(ranker: Ranker, given: Ratings, tested: Ratings) -> npt.NDArray[np.float64]:
     """Return by how much the shown ratings of a user with the history `given` miss the tested ones."""
     rows, _ = ranker.factors.rows(tested.movie)
-    shown = PersonalRanking(ranker, given.movie, given.rating).expected(rows)
+    shown = ranking_for(ranker, given.movie, given.rating).expected(rows)
     error: npt.NDArray[np.float64] = shown.astype(np.float64) - tested.rating
     return error

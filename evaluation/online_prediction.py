@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ranking.ranker import Ranker
-from ranking.user_batch import UserBatch
+from ranking.rankings import Ranking
+from ranking.ratings import Mask
 
 
 class OnlinePrediction(NamedTuple):
@@ -15,12 +15,10 @@ class OnlinePrediction(NamedTuple):
     rank: int
 
 
-def predict_rating_and_rank(ranker: Ranker, before: UserBatch, row: int) -> OnlinePrediction:
-    """Predict for the movie at `row`, and a user with the history `before` (a batch of one), which lacks it."""
-    folded = ranker.fold_in(before)
-    s, known = ranker.scores(folded)[0], ranker.factors.well_known
+def predict_rating_and_rank(ranking: Ranking, well_known: Mask, row: int) -> OnlinePrediction:
+    """Predict for the movie at `row`, by the ranking of a user who has not rated it; `well_known` is of all movies."""
+    s = ranking.scores(np.arange(len(well_known)))
     # the order of a list: well-known movies first, then by score
-    ahead = (known & ~known[row]) | ((known == known[row]) & (s > s[row]))
-    ahead[before.rows[0]] = False
-    expected = ranker.expected(before, np.array([[row]]), folded.g)
-    return OnlinePrediction(float(expected[0, 0]), int(ahead.sum()) + 1)
+    ahead = (well_known & ~well_known[row]) | ((well_known == well_known[row]) & (s > s[row]))
+    ahead[ranking.seen] = False
+    return OnlinePrediction(float(ranking.expected(np.array([row]))[0]), int(ahead.sum()) + 1)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from catalogue.user_context import LiveGeneration
 from evaluation.online_prediction import predict_rating_and_rank
-from ranking.user_batch import batch_of_one
+from ranking.rankings import ranking_for
 from storage import predictions
 from storage.database import Database
 from storage.predictions import PredictionRow
@@ -59,7 +59,7 @@ def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> lis
         return []
     begin, end = np.searchsorted(views.user, [user, user + 1])
     earlier = begin + np.flatnonzero(user_snapshot.view_versions[begin:end] < version)
-    before = batch_of_one(live.factors, views.movie[earlier], views.rating[earlier])
-    said = predict_rating_and_rank(live.ranker, before, int(row[0]))
+    before = ranking_for(live.ranker, views.movie[earlier], views.rating[earlier])
+    said = predict_rating_and_rank(before, live.factors.well_known, int(row[0]))
     movie, rating = int(views.movie[place]), float(views.rating[place])
     return [PredictionRow(int(user), int(version), movie, live.id, rating, said.expected_rating, said.rank)]

@@ -18,7 +18,7 @@ from evaluation.splits import folds, history_positions, latest_mask, random_spli
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, ratings_by_user
 from ranking.factors import Factors
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking
+from ranking.rankings import ranking_for
 from ranking.ratings import Floats, Ints, Ratings, concatenate
 from settings import ModelSettings
 
@@ -176,7 +176,7 @@ def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
     places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])
     for at, given in zip(places, ratings_by_user(train, users), strict=True):
         rows, _ = factors.rows(test.movie[at])
-        predicted[at] = PersonalRanking(ranker, given.movie, given.rating).expected(rows)
+        predicted[at] = ranking_for(ranker, given.movie, given.rating).expected(rows)
     return predicted
 
 

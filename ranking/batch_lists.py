@@ -7,10 +7,11 @@ import numpy.typing as npt
 
 from ranking.factors import Factors
 from ranking.ranker import NO_SCORE, Ranker
+from ranking.rankings import ranking_for
 from ranking.rating_histories import Histories
 from ranking.ratings import PADDING, Floats, Ints, Ratings, concatenate
 from ranking.top_n import top_n
-from ranking.user_batch import UserBatch, batch_of_one, user_batches
+from ranking.user_batch import UserBatch, user_batches
 
 ListColumns = tuple[Ints, Ints, Floats]
 """Columns of user, movie and expected rating; the movies of one user together, best first."""
@@ -28,9 +29,12 @@ def rank_locally(factors: Factors, histories: Histories, n: int) -> ListColumns:
     ranker = Ranker(factors)
     for some, batch in user_batches(factors, start, rows, histories.rating[known]):
         movies[some], expected[some] = _lists(ranker, batch, n)
-    nothing = np.diff(start) == 0
-    if nothing.any():  # one list for all who rated nothing
-        movies[nothing], expected[nothing] = _lists(ranker, batch_of_one(factors, _NO_MOVIES, _NO_RATINGS), n)
+    nothing, popular = np.flatnonzero(np.diff(start) == 0), ranking_for(ranker, _NO_MOVIES, _NO_RATINGS)
+    best = popular.best(n)
+    movies[nothing[:, None], np.arange(len(best))], expected[nothing[:, None], np.arange(len(best))] = (
+        factors.movies[best],
+        popular.expected(best),
+    )
     there = expected > NO_SCORE
     return np.repeat(histories.user, there.sum(axis=1)), movies[there], expected[there]
 

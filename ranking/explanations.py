@@ -35,17 +35,28 @@ def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats,
         baseline [r], the score without any rating, and parts [n, r], what each rating adds:
         baseline + parts.sum(axis=0) are the scores.
     """
-    f, history = ranker.factors, folded.batch.rows[0]
+    f, history, scale = ranker.factors, folded.batch.rows[0], folded.z.scale[0]
     V_s, V = f.V[history], f.V[rows]
     liked = folded.batch.rating[0] >= f.model.like_threshold
-    parts = fold_in.map_gains(V_s, V, ranker.prior, f.model.noise) * (folded.m.scale * folded.residual).T
+    parts = fold_in.map_gains(V_s, V, ranker.prior, f.model.noise) * (scale[0] * folded.residual).T
     if liked.any():
         gains = fold_in.als_gains(V_s[liked], V, ranker.item_gram, f.model.ranker_alpha, f.model.ranker_reg)
-        parts[liked] += folded.p.scale * gains
-    parts += folded.n.scale * ranker.neighbour_terms(folded.batch)[:, ranker.place[rows]].toarray()
-    shift = folded.m.shift + folded.p.shift + folded.n.shift
-    baseline = folded.c * f.popular[rows] + folded.m.scale * (V @ f.m) - shift
+        parts[liked] += scale[1] * gains
+    parts += scale[2] * _neighbour_parts(ranker, folded, rows)
+    baseline = folded.c * f.popular[rows] + scale[0] * (V @ f.m) - folded.shift
     return baseline, parts
+
+
+def _neighbour_parts(ranker: Ranker, folded: FoldedIn, rows: Rows) -> Floats:
+    """Return what each rating adds to g of the movies at `rows`, [n, r]."""
+    terms = ranker.neighbour_terms(folded.batch)
+    column = np.full(len(ranker.row), -1, np.intp)
+    column[ranker.place[rows]] = np.arange(len(rows))
+    at, rating = column[terms.place], np.repeat(np.arange(len(terms.per_rating)), terms.per_rating)
+    listed = at >= 0
+    parts = np.zeros((len(terms.per_rating), len(rows)), np.float32)
+    parts[rating[listed], at[listed]] = terms.value[listed]  # a movie is once among another's neighbours
+    return parts
 
 
 def shares(parts: Floats) -> Floats:

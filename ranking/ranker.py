@@ -24,32 +24,43 @@ TopN = tuple[Rows, Mask]
 """The rows of n movies, best first, [b, n], and which of them there are, bool [b, n]."""
 
 
+class NeighbourTerms(NamedTuple):
+    """The terms of g: rating i has `per_rating[i]` of them, of which each adds `value` to a movie at `place`."""
+
+    per_rating: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int32]
+    value: Floats
+
+
 class FoldedIn(NamedTuple):
     """The histories of a batch as the ranker sees them.
 
     Attributes:
-        residual: y - V_s m [b, l], what the targets differ from the average user's; 0 in the padding.
-        x_m, x_p: the MAP and the plain vectors [b, k].
+        residual: y - V_s m [b, l], by how much the targets differ from the average user's; 0 in the padding.
+        x: the MAP vector x_m and the plain vector x_p of each user [b, 2, k].
         g: the neighbour scores by place [b, f].
-        m, p, n: the standardizations of V x_m, V x_p and g.
+        z: the standardizations of V x_m, V x_p and g, [b, 3] each.
         c: the weight of popularity [b].
     """
 
     batch: UserBatch
     residual: Floats
-    x_m: Floats
-    x_p: Floats
+    x: Floats
     g: Floats
-    m: Standardization
-    p: Standardization
-    n: Standardization
+    z: Standardization
     c: Floats
 
     @property
     def vectors(self) -> Floats:
         """[x, c, -shift] [b, k + 2]: times a movie's [v, popularity, 1] this is its score without its neighbours."""
-        x = self.m.scale[:, None] * self.x_m + self.p.scale[:, None] * self.x_p
-        return np.column_stack([x, self.c, -(self.m.shift + self.p.shift + self.n.shift)])
+        x = (self.z.scale[:, None, :2] @ self.x)[:, 0]
+        return np.column_stack([x, self.c, -self.shift])
+
+    @property
+    def shift(self) -> Floats:
+        """What the standardizations take off every score [b]."""
+        shift: Floats = self.z.shift.sum(axis=1)
+        return shift
 
 
 class Ranker:
@@ -61,6 +72,7 @@ class Ranker:
     Attributes:
         row: of the movie at each place [f]; place: of the movie in each row [f].
         known: how many movies are well known.
+        usual_rating: what a user without ratings is expected to give each movie, mu + b_i, float32 [f].
     """
 
     def __init__(self, factors: Factors) -> None:
@@ -70,24 +82,22 @@ class Ranker:
         self.known = int(factors.well_known.sum())
         self.prior = UserPrior(factors.m, factors.C, np.linalg.inv(factors.C.astype(np.float64)))
         self.item_gram = ItemGram.of(factors.V)
+        self.usual_rating = np.clip(factors.mu + factors.movie_bias, LOWEST, HIGHEST).astype(np.float32)
         self._V_sum: Doubles = factors.V.sum(axis=0, dtype=np.float64)
         known = self.row[: self.known]
         self._items = np.vstack([factors.V[known].T, factors.popular[known], np.ones(self.known, np.float32)])
         self._W = sparse.csr_matrix((factors.w, self.place[factors.w_movie], factors.w_start), (f, f))
-        self._W_sum: Doubles = self._W @ np.ones(f)
 
     def fold_in(self, batch: UserBatch) -> FoldedIn:
         """Return the vectors and neighbour scores of a batch, with the standardization of each part of its score."""
         f, model = self.factors, self.factors.model
-        V_s = _taken(f.V, batch.rows, batch.mask)
+        V_s = f.V[batch.rows] * batch.mask[:, :, None]
         residual = (targets(batch.rating, model) - V_s @ f.m) * batch.mask
         x_m = fold_in.map_vectors(V_s, residual, self.prior, model.noise)
-        x_p = self._als_vectors(batch)
-        g = self.neighbour_scores(batch)
-        weight = weights(batch.n, model)
-        m, p = self._along(batch, V_s, x_m, weight.map), self._along(batch, V_s, x_p, weight.plain)
-        n, c = self._of_neighbours(batch, g, weight.neighbours), weight.popularity.astype(np.float32)
-        return FoldedIn(batch, residual, x_m, x_p, g, m, p, n, c)
+        x = np.stack([x_m, self._als_vectors(batch, V_s)], axis=1)
+        g, (weight, c) = self.neighbour_scores(batch), weights(batch.n, model)
+        z = standardization(weight, *self._sums_over_unseen(batch, V_s, x, g))
+        return FoldedIn(batch, residual, x, g, z, c.astype(np.float32))
 
     def top_n(self, folded: FoldedIn, n: int, among: Mask | None = None) -> TopN:
         """Return the n unseen movies with the highest scores, well-known ones first, for each user of a batch.
@@ -101,10 +111,10 @@ class Ranker:
         known = score[:, : self.known]
         # score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity
         np.matmul(folded.vectors, self._items, out=known)
-        known += folded.n.scale[:, None] * folded.g[:, : self.known]
+        known += folded.z.scale[:, 2:] * folded.g[:, : self.known]
         score[:, self.known :] = NO_SCORE
-        seen = np.where(folded.batch.mask, np.minimum(self.place[folded.batch.rows], self.known), self.known)
-        np.put_along_axis(score, seen, NO_SCORE, axis=1)
+        batch = folded.batch
+        score[batch.each, np.where(batch.mask, np.minimum(self.place[batch.rows], self.known), self.known)] = NO_SCORE
         if among is not None:
             known[:, ~among[self.row[: self.known]]] = NO_SCORE
         columns, there = top_rows(score, n, groups)
@@ -119,7 +129,7 @@ class Ranker:
         x, c, minus_shift = np.split(folded.vectors, [-2, -1], axis=1)
         score: Floats = x @ f.V[which].T
         score += c * f.popular[which] + minus_shift
-        score += folded.n.scale[:, None] * folded.g[:, self.place[which]]
+        score += folded.z.scale[:, 2:] * folded.g[:, self.place[which]]
         return score
 
     def expected(self, batch: UserBatch, rows: Rows, g: Floats) -> Floats:
@@ -135,54 +145,57 @@ class Ranker:
         residual = (batch.rating - f.mu - f.movie_bias[batch.rows]) * batch.mask
         user_bias = residual.sum(axis=1, keepdims=True) / (n + USER_DAMPING)
         residual = ((residual - user_bias) * batch.mask).astype(np.float32)
-        p = fold_in.rater_vectors(_taken(f.Q, batch.rows, batch.mask), residual, f.C_r)
-        likely = f.mu + f.movie_bias[rows] + user_bias + FACTOR_SHARE * np.einsum("brh,bh->br", f.Q[rows], p)
+        p = fold_in.rater_vectors(f.Q[batch.rows] * batch.mask[:, :, None], residual, f.C_r)
+        likely = f.mu + f.movie_bias[rows] + user_bias + FACTOR_SHARE * (f.Q[rows] @ p[:, :, None])[:, :, 0]
         if len(f.w):
             usual = USUAL_NEIGHBOUR * n / (n + USUAL_AT)
-            likely += NEIGHBOUR_SHARE * (np.take_along_axis(g, self.place[rows], axis=1) - usual)
-        return np.asarray(np.clip(likely, LOWEST, HIGHEST), np.float32)
+            likely += NEIGHBOUR_SHARE * (g[batch.each, self.place[rows]] - usual)
+        return np.asarray(np.minimum(np.maximum(likely, LOWEST), HIGHEST), np.float32)
 
-    def neighbour_terms(self, batch: UserBatch) -> sparse.csr_matrix:
-        """Return what each rating adds to g of each movie, (r - 2.5) W[movie, :], [sum of n, f] by place."""
-        terms = self._W[batch.rows[batch.mask]]
-        terms.data *= np.repeat(batch.rating[batch.mask] - np.float32(NEUTRAL_RATING), np.diff(terms.indptr))
-        return terms
+    def neighbour_terms(self, batch: UserBatch) -> NeighbourTerms:
+        """Return the terms of g of a batch of one."""
+        rows = batch.rows[0]
+        start = self.factors.w_start[rows]
+        count = self.factors.w_start[rows + 1] - start
+        at = np.repeat(start - np.cumsum(count) + count, count)  # the rows of W, one after the other
+        at += np.arange(len(at))
+        value = np.repeat(batch.rating[0] - np.float32(NEUTRAL_RATING), count) * self.factors.w.take(at)
+        return NeighbourTerms(count, self._W.indices.take(at), value)
 
     def neighbour_scores(self, batch: UserBatch) -> Floats:
         """Return g = sum over the history of (r - 2.5) W[movie, :] by place [b, f]."""
-        terms = self.neighbour_terms(batch)
-        start = terms.indptr[np.concatenate([[0], np.cumsum(batch.n)])]
+        if len(batch) == 1:  # for which scipy's objects take twice as long as everything here
+            terms, one = self.neighbour_terms(batch), np.zeros((1, len(self.row)), np.float32)
+            np.add.at(one[0], terms.place, terms.value)
+            return one
+        rows = self._W[batch.rows[batch.mask]]
+        rows.data *= np.repeat(batch.rating[batch.mask] - np.float32(NEUTRAL_RATING), np.diff(rows.indptr))
+        start = rows.indptr[np.concatenate([[0], np.cumsum(batch.n)])]
         # one row a user, in which a movie may stand many times; where it is made dense they are added up
-        g: Floats = sparse.csr_matrix((terms.data, terms.indices, start), (len(batch), len(self.row))).toarray()
+        g: Floats = sparse.csr_matrix((rows.data, rows.indices, start), (len(batch), len(self.row))).toarray()
         return g
 
-    def _als_vectors(self, batch: UserBatch) -> Floats:
+    def _als_vectors(self, batch: UserBatch, V_s: Floats) -> Floats:
         model = self.factors.model
         likes = batch.mask & (batch.rating >= model.like_threshold)
         count = likes.sum(axis=1, keepdims=True)
         # the likes of each user first, so that their systems are no larger than need be
         first = np.argsort(~likes, axis=1, kind="stable")[:, : count.max()]
         liked = np.arange(first.shape[1]) < count
-        V_p = _taken(self.factors.V, np.take_along_axis(batch.rows, first, axis=1), liked)
+        V_p = V_s[batch.each, first] * liked[:, :, None]
         return fold_in.als_vectors(V_p, liked, self.item_gram, model.ranker_alpha, model.ranker_reg)
 
-    def _along(self, batch: UserBatch, V_s: Floats, x: Floats, weight: Doubles) -> Standardization:
-        """Return the standardization of V x, without computing V x."""
-        s_seen = (V_s @ x[:, :, None])[:, :, 0]
-        return self._standardization(batch, weight, s_seen, x @ self._V_sum, np.vecdot(x @ self.item_gram.VtV, x))
+    def _sums_over_unseen(self, batch: UserBatch, V_s: Floats, x: Floats, g: Floats) -> tuple[Rows, Doubles, Doubles]:
+        """Return the number of unseen movies [b, 1], and over them the sums of V x_m, V x_p and g, and of their squares.
 
-    def _of_neighbours(self, batch: UserBatch, g: Floats, weight: Doubles) -> Standardization:
-        g_seen = np.take_along_axis(g, self.place[batch.rows], axis=1) * batch.mask
-        total = ((batch.rating - NEUTRAL_RATING) * batch.mask * self._W_sum[batch.rows]).sum(axis=1)
-        return self._standardization(batch, weight, g_seen, total, np.vecdot(g, g))
-
-    def _standardization(
-        self, batch: UserBatch, weight: Doubles, s_seen: Floats, total: Doubles, square: npt.NDArray[np.floating]
-    ) -> Standardization:
-        """Return that of scores with this sum and sum of squares over all movies [b], and s_seen [b, l] of the seen."""
-        seen = s_seen.astype(np.float64)
-        count = len(self.row) - batch.n
-        return standardization(weight, count, total - seen.sum(axis=1), square - np.vecdot(seen, seen))
+        V x is not computed for that: its sums over all movies are 1'V x and x'V'V x.
+        """
+        seen = np.concatenate([V_s @ x.swapaxes(1, 2), g[batch.each, self.place[batch.rows], None]], axis=2)
+        seen = seen * batch.mask[:, :, None].astype(np.float64)
+        total = np.column_stack([x @ self._V_sum, g.sum(axis=1, dtype=np.float64)])
+        square = np.column_stack([np.vecdot(x @ self.item_gram.VtV, x), np.vecdot(g, g)])
+        unseen = (len(self.row) - batch.n)[:, None]
+        return unseen, total - seen.sum(axis=1), square - (seen * seen).sum(axis=1)
 
     def _fill(self, folded: FoldedIn, user: np.intp, among: Mask | None, rows: Rows, there: Mask) -> None:
         """Fill one user's list [n], for which there are too few well-known movies, with others."""
@@ -190,10 +203,3 @@ class Ranker:
         score = self.scores(folded if len(folded.batch) == 1 else self.fold_in(one))[0]
         best = top_n(score, len(rows), one.rows[0], self.factors.well_known, among)
         rows[: len(best)], there[: len(best)] = best, True
-
-
-def _taken(factors: Floats, rows: Rows, mask: Mask) -> Floats:
-    """Return these rows of a matrix [f, k], [b, l, k]; zeros where the mask is false."""
-    taken: Floats = factors[rows]
-    taken[~mask] = 0
-    return taken

@@ -2,14 +2,12 @@
 
 from typing import Literal, Protocol
 
-import numpy as np
-
 from ranking import explanations
 from ranking.ranker import FoldedIn, Ranker
 from ranking.ratings import Floats, Ints, Mask, Rows
 from ranking.score import POPULARITY_FADES_AT
 from ranking.top_n import top_n
-from ranking.user_batch import batch_of_one
+from ranking.user_batch import UserBatch, batch_of_one
 
 Strategy = Literal["popular", "blended", "personal"]
 ListSource = Strategy | Literal["stored"]
@@ -45,10 +43,10 @@ class Ranking(Protocol):
 
 
 class PersonalRanking:
-    """The ranking of a user who rated `movies` [s] with `rating` [s], by a generation's factors."""
+    """The ranking of a user with at least one rating (a batch of one) by a generation's factors."""
 
-    def __init__(self, ranker: Ranker, movies: Ints, rating: Floats) -> None:
-        self._ranker, self._batch = ranker, batch_of_one(ranker.factors, movies, rating)
+    def __init__(self, ranker: Ranker, batch: UserBatch) -> None:
+        self._ranker, self._batch = ranker, batch
         self._folded: FoldedIn | None = None
 
     @property
@@ -58,11 +56,8 @@ class PersonalRanking:
 
     @property
     def strategy(self) -> Strategy:
-        """Popular where no rating can be used, blended while popularity has half of its full weight or more."""
-        n = len(self.seen)
-        if n == 0:
-            return "popular"
-        return "blended" if n <= POPULARITY_FADES_AT else "personal"
+        """Blended while popularity has half of its full weight or more."""
+        return "blended" if len(self.seen) <= POPULARITY_FADES_AT else "personal"
 
     def best(self, n: int, among: Mask | None = None) -> Rows:
         rows, there = self._ranker.top_n(self.folded_in(), n, among)
@@ -94,25 +89,35 @@ class PersonalRanking:
 
 
 class PopularRanking:
-    """The ranking before the first training, for a user who rated the movies at `seen`: the most liked movies first."""
+    """The same ranking for every user: the most popular movies first, and their usual ratings.
+
+    It serves users without ratings and, before the first training, everybody.
+    """
 
     strategy: Strategy = "popular"
 
-    def __init__(self, like_count: Ints, expected_rating: Floats, seen: Rows) -> None:
-        self._expected_rating = expected_rating
-        self._score = like_count.astype(np.float32)
+    def __init__(self, popularity: Floats, usual_rating: Floats, preferred: Mask, seen: Rows) -> None:
+        self._popularity, self._usual_rating, self._preferred = popularity, usual_rating, preferred
         self.seen = seen
 
     def best(self, n: int, among: Mask | None = None) -> Rows:
-        return top_n(self._score, n, self.seen, np.ones(len(self._score), bool), among)
+        return top_n(self._popularity, n, self.seen, self._preferred, among)
 
     def scores(self, rows: Rows) -> Floats:
-        scores: Floats = self._score[rows]
+        scores: Floats = self._popularity[rows]
         return scores
 
     def expected(self, rows: Rows) -> Floats:
-        expected: Floats = self._expected_rating[rows]
+        expected: Floats = self._usual_rating[rows]
         return expected
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
         return [[] for _ in rows]
+
+
+def ranking_for(ranker: Ranker, movies: Ints, rating: Floats) -> Ranking:
+    """Return the ranking of a user who rated `movies` [n] with `rating` [n], by a generation's factors."""
+    batch, f = batch_of_one(ranker.factors, movies, rating), ranker.factors
+    if batch.n[0]:
+        return PersonalRanking(ranker, batch)
+    return PopularRanking(f.popular, ranker.usual_rating, f.well_known, batch.rows[0])

@@ -16,17 +16,8 @@ NEUTRAL_RATING = 2.5  # the rating that says nothing about a movie's neighbours
 FLAT = 1e-5  # of the mean square: a variance below this is rounding
 
 
-class Weights(NamedTuple):
-    """The weights of the parts of the score, [b] each: 1 - w, w, b and c."""
-
-    map: Doubles
-    plain: Doubles
-    neighbours: Doubles
-    popularity: Doubles
-
-
 class Standardization(NamedTuple):
-    """A part s of the score, standardized and weighted, is `scale` s - `shift`; float32 [b] each."""
+    """A part s of the score, standardized and weighted, is `scale` s - `shift`; float32."""
 
     scale: Floats
     shift: Floats
@@ -38,20 +29,18 @@ def targets(rating: Floats, model: ModelSettings) -> Floats:
     return np.maximum(liked, np.float32(0.5) * (rating >= LIKE_HALF))
 
 
-def weights(n: npt.NDArray[np.intp], model: ModelSettings) -> Weights:
-    """Return the weights for users with n ratings [b]; without ratings popularity alone counts."""
+def weights(n: npt.NDArray[np.intp], model: ModelSettings) -> tuple[Doubles, Doubles]:
+    """Return 1 - w, w and b [b, 3] and c [b] for users with n ratings [b]."""
     grown = n / (n + HALF_WEIGHT_AT)
-    w = model.plain_weight * grown
-    return Weights(
-        (1 - w) * (n > 0), w, model.neighbour_weight * grown, POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
-    )
+    w, b = model.plain_weight * grown, model.neighbour_weight * grown
+    return np.stack([1 - w, w, b], axis=1), POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
 
 
 def standardization(weight: Doubles, count: npt.NDArray[np.intp], total: Doubles, square: Doubles) -> Standardization:
-    """Return what makes weight * z(s) of s for each user; z has mean 0 and deviation 1 over the unseen movies.
+    """Return what makes weight * z(s) of s; z has mean 0 and deviation 1 over the movies that the user has not seen.
 
     Args:
-        count, total, square: how many movies are unseen, and the sum of s and of s^2 over them [b].
+        count, total, square: how many these are, and the sum of s and of s^2 over them; of any one shape.
     """
     count = np.maximum(count, 1)
     mean, mean_square = total / count, square / count

@@ -32,6 +32,11 @@ class UserBatch:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def each(self) -> Rows:
+        """The numbers of the users [b, 1], to index an array [b, ...] by user and something else."""
+        return np.arange(len(self))[:, None]
+
     def user(self, i: int | np.intp) -> "UserBatch":
         """Return the batch of one user alone, without padding."""
         mine = self.mask[i]

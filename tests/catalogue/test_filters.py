@@ -9,7 +9,7 @@ from random_model import F, planted
 
 from catalogue.movie_table import NO_GENRES, CatalogueMovie, Filters, MovieTable, UnknownGenreError
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking, PopularRanking
+from ranking.rankings import PopularRanking, ranking_for
 from ranking.top_n import top_n
 from storage import movies
 from storage.database import Database
@@ -77,8 +77,10 @@ def test_the_best_of_some_movies_are_those_that_sorting_finds(n: int, among: flo
 def test_a_filtered_list_is_the_whole_list_without_the_rest(trained: bool) -> None:
     factors, movies = planted(), table()
     told, rating = movies.movies[3:30:4], np.linspace(0.5, 5, 7).astype(np.float32)
-    popular = PopularRanking(movies.like_count, movies.expected_rating, movies.rows(told)[0])
-    ranking = PersonalRanking(Ranker(factors), told, rating) if trained else popular
+    popular = PopularRanking(
+        movies.like_count.astype(np.float32), movies.expected_rating, np.ones(F, bool), movies.rows(told)[0]
+    )
+    ranking = ranking_for(Ranker(factors), told, rating) if trained else popular
     passing = movies.matching(Filters(("Comedy",), year_from=1993))
     whole = ranking.best(F)
     assert len(whole) == F - 7

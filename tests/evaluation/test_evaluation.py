@@ -26,7 +26,7 @@ from evaluation.splits import (
 )
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, rank_locally, ratings_by_user
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking
+from ranking.rankings import ranking_for
 from ranking.ratings import Ratings
 
 LIKED_ALIKE = np.array(IDS, np.int32)
@@ -165,7 +165,7 @@ def test_a_judgement_tests_on_the_next_ratings_through_what_serves(judgement: He
             relevant = asked.movie[asked.rating >= 4]
             assert judgement.lists[u, g][: len(shown)].tolist() == shown.tolist()
             assert judgement.recall[u, g] == pytest.approx(np.isin(shown, relevant).sum() / len(relevant))
-            ranking = PersonalRanking(Ranker(factors), told.movie, told.rating)
+            ranking = ranking_for(Ranker(factors), told.movie, told.rating)
             error = ranking.expected(factors.rows(asked.movie)[0]) - asked.rating
             assert judgement.squared_errors[u, g] == pytest.approx(error @ error, rel=1e-5)
             rows = factors.rows(asked.movie)[0]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ranking.factors import Factors
 from ranking.ranker import Ranker
-from ranking.rankings import PersonalRanking
+from ranking.rankings import ranking_for
 from ranking.ratings import Floats, Ints
 
 
@@ -16,6 +16,6 @@ class Ranked(NamedTuple):
 
 
 def ranked(factors: Factors, movies: Ints, rating: Floats, n: int) -> Ranked:
-    ranking = PersonalRanking(Ranker(factors), movies, rating)
+    ranking = ranking_for(Ranker(factors), movies, rating)
     rows = ranking.best(n)
     return Ranked(factors.movies[rows], ranking.expected(rows))

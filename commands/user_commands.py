@@ -1,4 +1,4 @@
-"""Commands about the people whose ratings are stored."""
+"""Commands about users."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from commands.framework import CommandGroup, CommandResult, command
 from settings import LAST_USER_ID
 from storage import users as stored
 
-SHOWN = 10  # of the movies that a person has rated; --json has all
+SHOWN = 10  # ratings of a user; --json has all
 AFTER_ERASURE = """\
-The next training knows nothing of them: it is due at the next tick, or now with `matinee retrain`. Generations that are
-stored go on with what everybody's ratings together have taught them, the live one until another is published.
-Backups, and the ids in the log, are yours to look after."""
+The next training run does not use their ratings; it starts at the next tick, or now with `matinee retrain`. Stored
+generations keep what they learned from all users together; the live one serves until the next is published.
+Backups, and the ids in the log, are yours to delete."""
 
 USER_ID = click.IntRange(1, LAST_USER_ID)
 
 
 @click.group(cls=CommandGroup)
 def users() -> None:
-    """Look at the people whose ratings are stored; `erase` removes one."""
+    """List and show users; `erase` removes one."""
 
 
 @command(
@@ -32,10 +32,10 @@ def users() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, by id.")
 @click.pass_obj
 def list_users(context: Context, after: int, limit: int) -> CommandResult:
-    """List users by id: when each was made, how many movies they have rated, and when they last did."""
+    """List users by id: when each joined, how many movies they have rated, and when they last rated one."""
     with context.database() as database, database.background_transaction() as db:
         rows = stored.page(db, after, limit)
-    lines = [f"{'user':>10}  {'made':<16}  {'ratings':>7}  last", *map(_line, rows)]
+    lines = [f"{'user':>10}  {'joined':<16}  {'ratings':>7}  last", *map(_line, rows)]
     if len(rows) == limit:
         lines.append(f"more: --after {rows[-1].user_id}")
     return CommandResult("\n".join(lines), [dict(row._mapping) for row in rows])
@@ -44,7 +44,7 @@ def list_users(context: Context, after: int, limit: int) -> CommandResult:
 @command("count", examples=[("matinee users count", "One number.")])
 @click.pass_obj
 def count_users(context: Context) -> CommandResult:
-    """Tell how many users there are."""
+    """Print the number of users."""
     with context.database() as database, database.background_transaction() as db:
         found = stored.count(db)
     return CommandResult(str(found), {"users": found})
@@ -53,14 +53,14 @@ def count_users(context: Context) -> CommandResult:
 @command(
     "show",
     examples=[
-        ("matinee users show 7", "Who user 7 is to the service."),
-        ("matinee users show 7 --json", "All that is stored about them, for whoever asks what is."),
+        ("matinee users show 7", "A summary of user 7."),
+        ("matinee users show 7 --json", "All that is stored about them, for a request for access."),
     ],
 )
 @click.argument("user_id", type=USER_ID)
 @click.pass_obj
 def show_user(context: Context, user_id: int) -> CommandResult:
-    """Show USER_ID: how many movies they have rated, and what they thought of the newest of them."""
+    """Show USER_ID: how many movies they have rated, and their newest ratings."""
     with context.database() as database, database.background_transaction() as db:
         held = stored.export(db, user_id)
     return CommandResult(_described(held), dict(held._mapping))
@@ -69,20 +69,20 @@ def show_user(context: Context, user_id: int) -> CommandResult:
 @command(
     examples=[
         ("matinee erase 7", "Ask, then remove user 7."),
-        ("matinee erase 7 --yes --json", "From a script; what was removed comes as JSON."),
+        ("matinee erase 7 --yes --json", "From a script; prints what was removed as JSON."),
     ]
 )
 @click.argument("user_id", type=USER_ID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def erase(context: Context, user_id: int, yes: bool) -> CommandResult:
-    """Remove USER_ID with everything stored about them, for good; the id is never given to anyone else."""
+    """Remove USER_ID with everything stored about them, for good; no other user ever gets the id."""
     if not yes:
         click.confirm(f"Erase user {user_id} and all their ratings? This cannot be undone.", abort=True, err=True)
     with context.database() as database, database.background_transaction() as db:
         gone = stored.delete(db, user_id)
     views = "1 view" if gone.views == 1 else f"{gone.views} views"
-    rows = f"{views}, {gone.listed} places of lists, {gone.foretold} comparisons with what was foretold"
+    rows = f"{views}, {gone.listed} places in lists, {gone.foretold} predictions"
     return CommandResult(f"user {user_id} is erased: {rows}.\n{AFTER_ERASURE}", {"user_id": user_id, **gone._asdict()})
 
 
@@ -93,8 +93,8 @@ def _line(row: Row[Any]) -> str:
 
 def _described(held: Row[Any]) -> str:
     lines = [
-        f"user {held.user_id}, made {held.created_at:%Y-%m-%d %H:%M}",
-        f"{len(held.ratings)} ratings, {len(held.recommendations)} places of lists, {len(held.foretold)} comparisons",
+        f"user {held.user_id}, joined {held.created_at:%Y-%m-%d %H:%M}",
+        f"{len(held.ratings)} ratings, {len(held.recommendations)} places in lists, {len(held.foretold)} predictions",
     ]
     lines += [f"  {rated['rating']:.1f}  {rated['movie']['title']}" for rated in held.ratings[:SHOWN]]
     if len(held.ratings) > SHOWN:

@@ -1,4 +1,4 @@
-"""Ingest: a MovieLens set becomes the catalogue of movies, and its ratings the base that every training starts from."""
+"""Ingest a MovieLens dataset: its movies fill the catalogue, its ratings are the base of every training run."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from system.disk import translate_disk_full
 
 log = logging.getLogger(__name__)
 
-POPULAR_FROM = 4.0  # ratings from here on count for the list that is shown before the first training
+POPULAR_FROM = 4.0  # ratings of at least this count as likes, which rank movies before the first training run
 
 
 @dataclass(frozen=True)
 class BaseRatings:
-    """The ratings of the dataset that the catalogue was filled from, and its fingerprint."""
+    """The ratings and the fingerprint of the dataset that the catalogue was filled from."""
 
     ratings: Ratings
     fingerprint: str
@@ -33,7 +33,7 @@ class BaseRatings:
 
 @dataclass(frozen=True)
 class CatalogueSource:
-    """The dataset that the catalogue was filled from, without its ratings: its name, fingerprint, and how many."""
+    """The name and fingerprint of the dataset that the catalogue was filled from, and its number of ratings."""
 
     dataset: str
     fingerprint: str
@@ -41,9 +41,9 @@ class CatalogueSource:
 
 
 def init_movie_table(database: Database, settings: Settings) -> None:
-    """Fill the movies table from the dataset if it is empty, in one transaction; else add what an older one lacks.
+    """Fill an empty movies table from the dataset in one transaction; in a filled one add missing histograms.
 
-    Raises `DatasetError` when there is no usable dataset; the table is then as it was.
+    Raises `DatasetError` without a usable dataset; the table is unchanged then.
     """
     with database.statement() as db:
         filled, complete = movies.is_filled(db), not movies.histograms_missing(db)
@@ -58,7 +58,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
         base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
     with database.background_transaction() as db:
         movies.lock(db)
-        if movies.is_filled(db):  # another process was quicker
+        if movies.is_filled(db):  # by another process
             return
         movies.fill(db, catalogue_rows(parsed_movies, ratings))
         movies.store_histograms(db, ratings)
@@ -66,23 +66,23 @@ def init_movie_table(database: Database, settings: Settings) -> None:
         details = {"dataset": folder.name, "fingerprint": mark, "films": len(parsed_movies), "ratings": len(ratings)}
         runs.end(db, run, "done", details)
     log.info(
-        "the catalogue holds %d movies; %d ratings are the base of every training", len(parsed_movies), len(ratings)
+        "the catalogue holds %d movies; %d ratings are the base of every training run", len(parsed_movies), len(ratings)
     )
 
 
 def _add_histograms(database: Database, settings: Settings) -> None:
-    """Count the ratings of a catalogue that was filled before they were counted; without them it still serves."""
+    """Add the rating histograms to a catalogue of an earlier version; without them it still serves."""
     try:
         base = load_base_ratings(database, settings)
     except DatasetError as error:
-        log.warning("how people rated the movies cannot be shown: %s", error)
+        log.warning("rating histograms cannot be shown: %s", error)
         return
     with database.background_transaction() as db:
         movies.store_histograms(db, base.ratings)
 
 
 def catalogue_source(database: Database) -> CatalogueSource:
-    """What the catalogue was filled from. Raises `DatasetError` if it has not been filled yet."""
+    """Return the dataset that the catalogue was filled from. Raises `DatasetError` for an empty catalogue."""
     with database.statement() as db:
         details = runs.ingest_details(db)
     if details is None:
@@ -91,9 +91,9 @@ def catalogue_source(database: Database) -> CatalogueSource:
 
 
 def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:
-    """The base ratings; read from the dataset again if the state directory has lost them or they are damaged.
+    """Return the base ratings; read them from the dataset again if their file is missing or damaged.
 
-    Raises `DatasetError` if the dataset is no longer the one that the catalogue was filled from.
+    Raises `DatasetError` if the dataset is not the one that the catalogue was filled from.
     """
     filled = catalogue_source(database)
     file = base_ratings.path(settings.state_dir, filled.fingerprint)
@@ -110,13 +110,13 @@ def _read_again(folder: Path, name: str, mark: str) -> Ratings:
     if found != mark:
         raise DatasetError(
             f"The catalogue was filled from {name} ({mark}), but {folder} is {found}. "
-            "Set MATINEE_DATASET to the set it was filled from, or use a new database."
+            "Set MATINEE_DATASET to the dataset it was filled from, or use a new database."
         )
     return _read(folder)[2]
 
 
 def catalogue_rows(parsed_movies: Sequence[MovieLensMovie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
-    """The rows of the movies table, with what the ratings say of each movie."""
+    """Yield the rows of the movies table, with the rating statistics of each movie."""
     order = np.argsort([movie.movie_id for movie in parsed_movies])
     rows = order[np.searchsorted(np.array([movie.movie_id for movie in parsed_movies])[order], ratings.movie)]
     count = np.bincount(rows, minlength=len(parsed_movies))
@@ -131,7 +131,7 @@ def catalogue_rows(parsed_movies: Sequence[MovieLensMovie], ratings: Ratings) ->
 
 
 def dataset_folder(settings: Settings) -> Path:
-    """The folder of the dataset that the settings name, downloaded if need be. Raises `DatasetError`."""
+    """Return the folder of the dataset in the settings; download it if necessary. Raises `DatasetError`."""
     return ensure_dataset(settings.dataset or DATASET_NAMES[0], settings.state_dir, fallback=not settings.dataset)
 
 
@@ -142,7 +142,7 @@ def _read(folder: Path) -> tuple[str, list[MovieLensMovie], Ratings]:
     for report in (movie_report, rating_report):
         _log_report(report)
     if fingerprint(folder) != mark:
-        raise DatasetError(f"{folder} was changed while it was read. Start again when nothing writes there any more.")
+        raise DatasetError(f"{folder} changed while it was read. Start again when no program writes there any more.")
     return mark, parsed_movies, ratings
 
 

@@ -1,4 +1,4 @@
-"""Files of pairs, a user and an item they took: LightGCN's lines `user item item ...`, or two columns."""
+"""Read files of (user, item) pairs: LightGCN's lines `user item item ...`, or two columns."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ import numpy as np
 from movielens.line_report import DatasetError
 from ranking.ratings import Ratings
 
-LIKED = 5.0  # the rating a pair stands for
+LIKED = 5.0  # the rating that a pair stands for
 INT32 = 2**31
 
 
 def read_pairs(path: Path) -> Ratings:
-    """The pairs of a file, each once, as ratings of 5 without a time.
+    """Return the distinct pairs of a file as ratings of 5 without a time.
 
-    A comma or a tab in its first line makes it a file of two columns, further ones being passed over; otherwise
-    every line is a user followed by their items. Raises `DatasetError` that names the first line that is neither.
+    With a comma or a tab in its first line the file has two columns, and others are ignored; otherwise a line is a
+    user followed by their items. Raises `DatasetError` that names the first line that is neither.
     """
     lines = path.read_text("utf-8-sig").splitlines()
     separator = next((mark for mark in (",", "\t") if lines and mark in lines[0]), None)

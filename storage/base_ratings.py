@@ -1,4 +1,4 @@
-"""The ratings of the dataset, read once and kept as Parquet beside the state."""
+"""The ratings of the dataset, kept as a Parquet file in the state directory."""
 
 import logging
 import os
@@ -15,12 +15,12 @@ COLUMNS = ("user", "movie", "rating", "at")
 
 
 def path(state_dir: Path, fingerprint: str) -> Path:
-    """Where the ratings of the dataset with this fingerprint are kept."""
+    """Return the file for the ratings of the dataset with this fingerprint."""
     return state_dir / "ratings" / f"{fingerprint}.parquet"
 
 
 def save(file: Path, ratings: Ratings) -> None:
-    """Write whole or not at all."""
+    """Write the ratings to a file, completely or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     table = pa.table({name: getattr(ratings, name) for name in COLUMNS})
@@ -32,7 +32,7 @@ def save(file: Path, ratings: Ratings) -> None:
 
 
 def load(file: Path) -> Ratings | None:
-    """Read what `save` wrote; None if it is not there or not what was written."""
+    """Return the ratings that `save` wrote, or None if the file is missing or damaged."""
     try:
         table = pq.read_table(file, columns=list(COLUMNS), page_checksum_verification=True)
         return Ratings(*(table[name].to_numpy() for name in COLUMNS))

@@ -13,7 +13,7 @@ from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, UnknownMovieError
 from ranking.ratings import Ints, Ratings
 from storage.bulk_copy import copy_in
 
-# ours counts the views of the movie, those of .5 first; the rest is what the dataset says
+# "ours" counts the ratings by our users, from .5 to 5; the other columns are of the dataset
 _FIND = text("""
     SELECT m.id AS movie_id, m.title, m.genres, m.year, m.rating_count, m.rating_sum, m.rating_histogram,
         ARRAY(SELECT count(v.rating) FROM generate_series(1, 10) halves
@@ -23,7 +23,7 @@ _FIND = text("""
 """)
 
 STEPS = 10  # of the rating scale, from .5 to 5
-# the sum of squares about the mean; null where the ratings of the dataset are no longer there, or are none
+# the sum of squares about the mean; null without a histogram and without ratings
 _SPREAD = f"""({" + ".join(f"rating_histogram[{n}] * {n * n / 4}" for n in range(1, STEPS + 1))})
     - rating_sum * rating_sum / nullif(rating_count, 0)"""
 _TABLE = text(f"""
@@ -35,11 +35,11 @@ COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expect
 
 @dataclass(frozen=True)
 class MovieWithRatings:
-    """A movie with all ratings of it, those of the dataset and those given here.
+    """A movie with statistics of all its ratings, of the dataset and of our users.
 
     Attributes:
         rating_mean: None without ratings.
-        rating_histogram: how many gave .5, 1 ... 5; None where the ratings of the dataset are no longer there.
+        rating_histogram: the number of ratings of .5, 1 ... 5; None if the ratings of the dataset were not counted.
     """
 
     movie_id: int
@@ -52,22 +52,22 @@ class MovieWithRatings:
 
 
 def is_filled(db: Connection) -> bool:
-    """Whether the catalogue has been filled."""
+    """Return whether the catalogue has been filled."""
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies)")).scalar_one())
 
 
 def lock(db: Connection) -> None:
-    """Let nobody else fill the catalogue until this transaction ends; reading goes on."""
+    """Keep other transactions from filling the catalogue until this one ends; they can read it."""
     db.execute(text("LOCK TABLE movies IN EXCLUSIVE MODE"))
 
 
 def ids(db: Connection) -> Ints:
-    """All movie ids, ascending, int32 [f]."""
+    """Return all movie ids, ascending, int32 [f]."""
     return np.array(db.execute(text("SELECT id FROM movies ORDER BY id")).scalars().all(), np.int32)
 
 
 def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
-    """Fill the catalogue by COPY; `rows` hold `COLUMNS`, None for a year that is not known."""
+    """Fill the catalogue by COPY; `rows` hold `COLUMNS`, None for an unknown year."""
     file = io.StringIO()
     csv.writer(file).writerows(rows)
     file.seek(0)
@@ -75,7 +75,7 @@ def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
 
 
 def table(db: Connection) -> MovieTable:
-    """All movies as columns."""
+    """Return the table of all movies."""
     columns = list(zip(*db.execute(_TABLE), strict=True)) or [()] * 8
     movies, title, genres, year, rating_count, like_count, expected, spread = columns
     return MovieTable(
@@ -91,7 +91,7 @@ def table(db: Connection) -> MovieTable:
 
 
 def find(db: Connection, movie_id: int) -> MovieWithRatings:
-    """A movie and how people rated it. Raises `UnknownMovieError`."""
+    """Return a movie with its rating statistics. Raises `UnknownMovieError`."""
     row = db.execute(_FIND, {"movie": movie_id}).one_or_none()
     if row is None:
         raise UnknownMovieError(movie_id)
@@ -104,12 +104,12 @@ def find(db: Connection, movie_id: int) -> MovieWithRatings:
 
 
 def histograms_missing(db: Connection) -> bool:
-    """Whether there are movies of which it is not written how many gave which rating."""
+    """Return whether a movie lacks its rating histogram."""
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL)")).scalar_one())
 
 
 def store_histograms(db: Connection, ratings: Ratings) -> None:
-    """Write down of every movie how many of these ratings are .5, 1 ... 5."""
+    """Store the rating histogram of every movie: how many of these ratings are .5, 1 ... 5."""
     movies = ids(db)
     cell = np.searchsorted(movies, ratings.movie) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
     counts = np.bincount(cell, minlength=len(movies) * STEPS).reshape(-1, STEPS)

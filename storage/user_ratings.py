@@ -1,4 +1,4 @@
-"""Views: what users thought of movies, and the history that training and serving are made from."""
+"""The ratings of users (table views), from which training runs and lists are made."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ from catalogue.movie_table import UnknownMovieError
 from storage.errors import UnknownUserError
 from storage.prepared_statement import PreparedStatement
 
-# One statement, and its first act on the user's row is to change it: writers of one user follow each other and each
-# gets its own version. Locked first and changed later, the row is where two writers end in a deadlock, as soon as a
-# third locks it for a foreign key. Where nothing changes, the version stays and no list is stale.
+# One statement that begins by updating the user's row: writers of one user wait for each other, and each gets its own
+# version. A lock first and an update later would end two writers in a deadlock as soon as a third transaction locks the
+# row for a foreign key. If no rating changes, the version stays and no list becomes stale.
 _PUT = PreparedStatement("""
     PREPARE put_views (integer, integer[], real[], boolean) AS
     WITH sent (movie_id, rating) AS (SELECT * FROM unnest($2, $3)),
@@ -38,7 +38,7 @@ _PUT = PreparedStatement("""
     FROM users, news WHERE users.id = $1 AND (NOT are_there OR EXISTS (SELECT FROM person))
 """)
 
-# Changes the user first and then the view, as _PUT does: in the opposite order the two end in a deadlock.
+# Updates the user first and the rating second, like _PUT: in the opposite order the two would deadlock.
 _REMOVE = text("""
     WITH person AS (
         UPDATE users SET history_version = history_version + 1
@@ -68,14 +68,14 @@ _UNKNOWN = text("""
 
 
 class WriteCounts(NamedTuple):
-    """How many views were the first of their movie, and how many came to where there was one."""
+    """How many ratings were the first of their movie, and how many replaced one."""
 
     created: int
     replaced: int
 
 
 class RatingCursor(NamedTuple):
-    """Where in a user's views, newest first, a view stands."""
+    """The place of a rating among a user's ratings, newest first."""
 
     version: int
     movie_id: int
@@ -85,39 +85,39 @@ FIRST_PAGE = RatingCursor(2**63 - 1, 0)
 
 
 def put(db: Connection, user_id: int, movie_id: int, rating: float) -> bool:
-    """Record a view, the newest from now on; True if it is the user's first of this movie.
+    """Store a rating as the user's newest; return True if it is the user's first of this movie.
 
     Raises:
-        UnknownUserError, UnknownMovieError: there is no such user or movie; nothing was changed.
+        UnknownUserError, UnknownMovieError: the user or movie does not exist; nothing was changed.
     """
     return _write(db, user_id, {movie_id: rating}, anew=True).created == 1
 
 
 def put_many(db: Connection, user_id: int, ratings: Mapping[int, float]) -> WriteCounts:
-    """Have these movies rated so, all or none; what is rated so already stays as it is, with its time and place.
+    """Store these ratings, all or none; equal ratings that are stored already keep their time and place.
 
     Raises:
-        UnknownUserError: there is no such user.
-        UnknownMovieError: names every movie that there is not; nothing was changed. For this to be told of several,
-            `db` must be a `Database.statement`.
+        UnknownUserError: the user does not exist.
+        UnknownMovieError: names every movie that does not exist; nothing was changed. To name several, `db` must be a
+            `Database.statement`.
     """
     return _write(db, user_id, ratings, anew=False)
 
 
 def unknown_movies(db: Connection, movie_ids: Sequence[int]) -> set[int]:
-    """Those of these ids that no movie of the catalogue has."""
+    """Return the ids that no movie of the catalogue has."""
     return set(db.execute(_UNKNOWN, {"movies": list(movie_ids)}).scalars())
 
 
 def remove(db: Connection, user_id: int, movie_id: int) -> bool:
-    """Take a view back; False if there was none."""
+    """Remove a rating; return False if there was none."""
     return db.execute(_REMOVE, {"user": user_id, "movie": movie_id}).rowcount > 0
 
 
 def of_user(
     db: Connection, user_id: int, limit: int | None = None, after: RatingCursor = FIRST_PAGE
 ) -> Sequence[Row[Any]]:
-    """A user's views, newest first: (movie_id, title, genres, year, rating, rated_at, version).
+    """Return a user's ratings, newest first: (movie_id, title, genres, year, rating, rated_at, version).
 
     Raises `UnknownUserError`.
     """
@@ -133,7 +133,7 @@ def _write(db: Connection, user_id: int, ratings: Mapping[int, float], anew: boo
     try:
         found = _PUT.rows(db, user_id, movies, list(ratings.values()), anew)
     except ForeignKeyViolation as error:
-        # the user's row was there and changed, so it is a movie; PostgreSQL names only the first
+        # the user exists, since the row was updated, so a movie is missing; PostgreSQL names only the first
         raise UnknownMovieError(*(movies if len(movies) == 1 else unknown_movies(db, movies))) from error
     if not found:
         raise UnknownUserError(user_id)

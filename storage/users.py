@@ -1,4 +1,4 @@
-"""Users: made, looked at with all that is held about them, and removed."""
+"""Create, read, export and delete users."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Row, text
 
 from storage.errors import UnknownUserError
 
-# One statement: of two that come with one key at once the later waits for the earlier and gets the row that it made,
-# which only an update can see; so it writes what is there already.
+# One statement: of two requests with the same key at once the later waits for the earlier and returns its row. Only an
+# update can see that row, so it writes the key that is there already.
 _MAKE = text("""
     INSERT INTO users (idempotency_key) VALUES (:key)
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL
@@ -18,7 +18,7 @@ _MAKE = text("""
 
 _MOVIE = "json_build_object('movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year) AS movie"
 
-# One statement, so that all of it is of one moment.
+# One statement, so that everything is of one moment.
 _HELD = text(f"""
     SELECT u.id AS user_id, u.created_at, u.idempotency_key,
         (SELECT coalesce(json_agg(held), '[]') FROM (
@@ -47,7 +47,7 @@ _COUNTS = text("""
 
 
 class DeletedRows(NamedTuple):
-    """How many rows went with a user: views, places of stored lists, comparisons of a view with what was foretold."""
+    """How many rows were deleted with a user: ratings, places in stored lists, and predictions."""
 
     views: int
     listed: int
@@ -55,17 +55,17 @@ class DeletedRows(NamedTuple):
 
 
 def create(db: Connection) -> int:
-    """Make a user and return their id, which was never anyone else's."""
+    """Create a user and return their id, which no other user ever had."""
     return int(create_with_key(db).user_id)
 
 
 def create_with_key(db: Connection, key: str | None = None) -> Row[Any]:
-    """Make a user: (user_id, created_at). With a key that another was made with it is that one, and none is made."""
+    """Create a user and return (user_id, created_at); with the key of an existing user return that one."""
     return db.execute(_MAKE, {"key": key}).one()
 
 
 def find(db: Connection, user_id: int) -> Row[Any]:
-    """A user as (user_id, created_at, rating_count). Raises `UnknownUserError`."""
+    """Return a user as (user_id, created_at, rating_count). Raises `UnknownUserError`."""
     statement = text("""
         SELECT id AS user_id, created_at, (SELECT count(*) FROM views WHERE user_id = users.id) AS rating_count
         FROM users WHERE id = :user
@@ -77,12 +77,12 @@ def find(db: Connection, user_id: int) -> Row[Any]:
 
 
 def count(db: Connection) -> int:
-    """How many users there are."""
+    """Return the number of users."""
     return int(db.execute(text("SELECT count(*) FROM users")).scalar_one())
 
 
 def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
-    """The users with the next higher ids, as `find` has each, with `last_at`, when they last rated a movie, or None."""
+    """Return the users with the next higher ids like `find`, with `last_at`, the time of their last rating or None."""
     statement = text("""
         SELECT u.id AS user_id, u.created_at, rated.*
         FROM (SELECT id, created_at FROM users WHERE id > :after ORDER BY id LIMIT :limit) u
@@ -94,9 +94,9 @@ def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
 
 
 def export(db: Connection, user_id: int) -> Row[Any]:
-    """All that is stored about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold).
+    """Return all about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold).
 
-    The last three are lists of dicts, newest first, a movie in each as the dict `movie`. Raises `UnknownUserError`.
+    The last three are lists of dicts, newest first, each with its movie as the dict `movie`. Raises `UnknownUserError`.
     """
     found = db.execute(_HELD, {"user": user_id}).one_or_none()
     if found is None:
@@ -105,13 +105,14 @@ def export(db: Connection, user_id: int) -> Row[Any]:
 
 
 def delete(db: Connection, user_id: int) -> DeletedRows:
-    """Remove a user with every row about them, and tell how many those were. Raises `UnknownUserError`.
+    """Delete a user with every row about them, and return how many those were. Raises `UnknownUserError`.
 
-    Nothing can come back: whoever writes for the user locks their row first, and then finds it gone. The counts are
-    exact in a transaction.
+    No row can appear afterwards: a writer locks the user's row first, and finds it gone. The counts are exact in a
+    transaction.
     """
     user = {"user": user_id}
-    db.execute(text("SELECT FROM users WHERE id = :user FOR UPDATE"), user)  # a statement sees what was there before it
+    # a statement of its own: the next one sees only rows that were committed before it began
+    db.execute(text("SELECT FROM users WHERE id = :user FOR UPDATE"), user)
     counts = db.execute(_COUNTS, user).one()
     if db.execute(text("DELETE FROM users WHERE id = :user"), user).rowcount == 0:
         raise UnknownUserError(user_id)

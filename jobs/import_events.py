@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.event_files import Event, EventsError, RatingEvent, UserEvent, kind_of, read
+from jobs.event_files import EventsError, kind_of, read
+from jobs.events import Event, RatingEvent, UserEvent
 from jobs.job_run import OUTAGE_SECONDS, retry
 from movielens.line_report import LineError
 from settings import LAST_USER_ID

@@ -47,7 +47,7 @@ ONLY_IN = {
     "flask": {"app", "web", "serving.front"},
     "flask_openapi3": {"web"},
     "flask_openapi3_swagger": {"web.docs_page"},
-    "pydantic": {"web", "jobs.event_files"},
+    "pydantic": {"web", "jobs.events", "jobs.event_files"},
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler"},
     "psycopg2": {"storage", "embedded", "system.postgres_url"},

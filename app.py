@@ -9,12 +9,11 @@ from web.access import guard
 from web.behind_proxy import behind_proxy
 from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
-from web.framing import LARGEST_BODY
 from web.health_routes import DatabaseProbe, health_routes, shown_reason
 from web.metrics_page import MetricsPage, metrics_page
 from web.openapi import new_app
 from web.original_routes import original_routes
-from web.parsing import Json, JsonRequest
+from web.parsing import LARGEST_BODY, Json, JsonRequest, check_body
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics, record_route_patterns
 from web.static_page import pages
@@ -31,7 +30,7 @@ def create_app(
     app = new_app(__name__, settings.url_prefix)
     app.json = Json(app)
     app.request_class = JsonRequest
-    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY  # a body that the HTTP server accepts may be a form
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
     app.extensions["recommender"] = recommender
     app.extensions["health"] = health
@@ -45,6 +44,8 @@ def create_app(
     app.register_blueprint(pages)
     app.register_blueprint(original_routes)
     guard(app, settings)
+    app.before_request(check_body)
+    app.before_request(_answer_server_options)
     app.after_request(_without_type)
     record_route_patterns(app)
     app.before_request(lambda: _wait_for_catalogue(health))
@@ -52,6 +53,12 @@ def create_app(
     app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]
     app.wsgi_app = behind_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     return app
+
+
+def _answer_server_options() -> Response | None:
+    """Answer "OPTIONS *", which asks about the server as a whole and so has no route."""
+    asks = request.method == "OPTIONS" and request.environ.get("REQUEST_URI") == "*"
+    return Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS, POST, PUT, DELETE"}) if asks else None
 
 
 def _without_type(response: Response) -> Response:

@@ -76,7 +76,7 @@ class Server:
         on_stop_signals(self._note_signal)
         app = create_app(self.recommender, self.health, self.settings, self.scheduler)
         server, registry = serve(app, self.settings), app.extensions["metrics"].registry
-        probe = ServerProbe(registry, server, self.health, self.recommender)
+        probe = ServerProbe(registry, server.workers, self.health, self.recommender)
         Vitals(ProcessProbe(registry, "server"), probe).start()
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
         workers = Workers(self.settings, self._database_url, self._answer)

@@ -16,6 +16,7 @@ from system.setting_values import (
     heap_size,
     host_names,
     key,
+    listening_host,
     networks,
     number,
     one_of,
@@ -107,7 +108,7 @@ LARGE_FROM, LARGE_HEAP = 10_000_000, "3g"
 class Settings:
     """What the process needs to know before it starts."""
 
-    host: str = setting("MATINEE_HOST", "127.0.0.1", str, "The address to listen on.")
+    host: str = setting("MATINEE_HOST", "127.0.0.1", listening_host, "The address to listen on.")
     port: int = setting("MATINEE_PORT", 5430, whole(1, 65535), "The port to listen on.")
     threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads of a process that answer requests.")
     processes: int = setting("MATINEE_PROCESSES", 1, whole(1, 64), "Processes that answer requests on the port.")

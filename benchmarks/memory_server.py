@@ -25,10 +25,10 @@ from sqlalchemy import make_url
 from app import create_app
 from health import Health
 from recommender import Recommender
+from serving.front import serve
 from settings import Settings
 from storage.database import Database
 from system.logs import log_to_stderr
-from web.edge import harden
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics
 
@@ -90,14 +90,8 @@ KINDS = {"bare": bare, "application": application, "postgres-check": postgres_ch
 def main(kind: str, port: int, threads: int, url: str = "") -> None:
     headers, text = json.load(sys.stdin)
     log_to_stderr("INFO", "text")
-    cherrypy.tree.graft(KINDS[kind]([(name, value) for name, value in headers], text.encode(), url), "/")
-    cherrypy.config.update({
-        "environment": "production", "log.screen": False, "server.socket_host": "127.0.0.1",
-        "server.socket_port": port, "server.thread_pool": threads, "server.socket_queue_size": 128,
-    })  # fmt: skip
-    cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
-    harden(cherrypy.server.httpserver)
-    cherrypy.engine.start()
+    app = KINDS[kind]([(name, value) for name, value in headers], text.encode(), url)
+    serve(app, Settings(port=port, threads=threads))
     print("ready", flush=True)
     cherrypy.engine.block()
 

@@ -4,14 +4,16 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from wsgiref.types import WSGIApplication
 
 import cherrypy
-from cheroot.wsgi import Server
-from flask import Flask
+from cherrypy.process.servers import ServerAdapter
 
+from serving.http_server import HttpServer
 from settings import Settings
 from system.listening_port import address_family, bind_error
-from web.edge import harden
+
+QUEUE = 128  # connections that wait to be accepted
 
 log = logging.getLogger("matinee")
 
@@ -27,20 +29,18 @@ def refuse_busy_port(settings: Settings) -> None:
         raise _busy(settings, reason)
 
 
-def serve(app: Flask, settings: Settings, first: bool = True) -> Server:
-    """Begin to answer what comes to the port, in threads; returns the HTTP server, which runs until `stop_serving`.
+def serve(app: WSGIApplication, settings: Settings, first: bool = True) -> HttpServer:
+    """Begin to answer what comes to the port, in threads; return the HTTP server, which runs until `stop_serving`.
 
-    Raises `PortBusyError` if anybody listens there, but for processes of ours where this is not the first of them.
+    Raises `PortBusyError` if another program listens there; processes of ours may, unless this is the first of them.
     """
+    cherrypy.config.update({"environment": "production", "engine.autoreload.on": False, "log.screen": False})
     cherrypy.tree.graft(app, "/")
-    cherrypy.config.update(_cherrypy_settings(settings))
-    server: Server = cherrypy.server.httpserver_from_self()[0]
-    harden(server)  # before it starts: each connection is to be of our class
-    _take_port(server, settings, first)
-    cherrypy.server.httpserver = server
-    cherrypy.server.bind_addr = None  # else it would make sure that nobody listens there before it starts
+    cherrypy.server.unsubscribe()  # CherryPy's own server
+    server = HttpServer(cherrypy.tree, _listen(settings, first), settings.threads)
+    ServerAdapter(cherrypy.engine, server).subscribe()
     cherrypy.engine.start()
-    log.info("listening on http://%s:%d", settings.host, settings.port)
+    log.info("listening on http://%s", address(settings))
     return server
 
 
@@ -49,28 +49,33 @@ def stop_serving() -> None:
     cherrypy.engine.exit()
 
 
-def _take_port(server: Server, settings: Settings, first: bool) -> None:
-    """Listen before CherryPy starts, which would end the process by itself if the port were taken.
+def address(settings: Settings) -> str:
+    """The host and port as in a URL."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
+
+
+def _listen(settings: Settings, first: bool) -> socket.socket:
+    """Return a socket that listens on the port.
 
     Each process has a queue of connections of its own, and the kernel deals them out. With one queue for all, the
     process that is awake takes a whole burst: of 16 connections that came at once, 12 to 16 went to one of two.
     """
-    server.reuse_port = not first
+    listening = socket.socket(address_family(settings.host), socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not first:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     with _telling_if_busy(settings):
-        taken = server.bind(address_family(settings.host), socket.SOCK_STREAM)
-        listen(taken, server.request_queue_size, shared=first and settings.processes > 1)
-
-    def keep(*kind: int) -> None:
-        server.socket = taken
-
-    server.bind = keep  # type: ignore[method-assign, assignment] # at its start: the port is ours already
+        listening.bind((settings.host, settings.port))
+        listen(listening, QUEUE, shared=first and settings.processes > 1)
+    return listening
 
 
 def listen(bound: socket.socket, queue: int, shared: bool) -> None:
     """Begin to listen; where it is `shared`, processes of ours may join afterwards.
 
     They may not before: of two services that start at once both may have the port bound, and it is listening that
-    tells the second of the first, unless both would share.
+    fails for the second, unless both share.
     """
     bound.listen(queue)
     if shared:
@@ -87,21 +92,5 @@ def _telling_if_busy(settings: Settings) -> Iterator[None]:
 
 def _busy(settings: Settings, reason: str) -> PortBusyError:
     return PortBusyError(
-        f"Cannot listen on {settings.host}:{settings.port}: {reason}. "
-        "Stop what listens there or set MATINEE_PORT to another port."
+        f"Cannot listen on {address(settings)}: {reason}. Stop what listens there or set MATINEE_PORT to another port."
     )
-
-
-def _cherrypy_settings(settings: Settings) -> dict[str, object]:
-    return {
-        "environment": "production",
-        "engine.autoreload.on": False,
-        "log.screen": False,
-        "server.socket_host": settings.host,
-        "server.socket_port": settings.port,
-        "server.thread_pool": settings.threads,
-        "server.socket_queue_size": 128,
-        "server.max_request_body_size": 0,  # the edge has the limits, and refuses with the usual body
-        "server.max_request_header_size": 0,
-        "server.shutdown_timeout": 3,
-    }

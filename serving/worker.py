@@ -109,7 +109,7 @@ class Worker:
         if not self.over.is_set():
             app = create_app(self.recommender, self.health, self.settings, TrainsElsewhere(self._line))
             server, registry = serve(app, self.settings, first=False), app.extensions["metrics"].registry
-            probe = ServerProbe(registry, server, self.health, self.recommender)
+            probe = ServerProbe(registry, server.workers, self.health, self.recommender)
             Vitals(ProcessProbe(registry, "server"), probe).start()
             while not self.over.wait(REFRESH_SECONDS):
                 self._refreshed()

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-NOISY_LOGGERS = ("py4j", "apscheduler", "alembic", "storage.pool.CountedPool")
+NOISY_LOGGERS = ("py4j", "apscheduler", "alembic", "storage.pool.CountedPool", "cherrypy.error", "waitress")
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 JSON = ("timestamp", "levelname", "name", "message")
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}
@@ -31,6 +31,7 @@ def log_to_stderr(level: str, form: str) -> None:
     logging.basicConfig(level=level, handlers=[handler(sys.stderr, form)])
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits for a thread
 
 
 def handler(stream: TextIO, form: str) -> logging.Handler:

@@ -80,6 +80,18 @@ def rate(text: str) -> str:
     return text
 
 
+def listening_host(text: str) -> str:
+    """Return a host name or an address, an IPv6 address without the brackets that it has in a URL."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError as error:
+        if not HOST_NAME.fullmatch(bare.lower()):
+            expected = "a name or an address without a port, like 127.0.0.1 or ::1; MATINEE_PORT sets the port"
+            raise ValueError(expected) from error
+    return bare
+
+
 def host_names(text: str) -> str:
     """Return host names in small letters, with commas."""
     names = [name.strip().lower() for name in text.split(",")]

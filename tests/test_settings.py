@@ -93,9 +93,16 @@ def test_a_relative_folder_is_taken_from_the_project() -> None:
     assert load({"MATINEE_STATE_DIR": "/srv/matinee"}, NOWHERE).state_dir == Path("/srv/matinee")
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_may_have_brackets(host: str) -> None:
+    loaded = load({"MATINEE_HOST": host}, NOWHERE)
+    assert (loaded.host, loaded.loopback) == ("::1", True)
+
+
 BAD = [("MATINEE_LOG_LEVEL", "LOUD"), ("MATINEE_PORT", "0"), ("MATINEE_PORT", "65536"), ("MATINEE_PORT", "-1"),
        ("MATINEE_PORT", "http"), ("MATINEE_PORT", "5430.0"), ("MATINEE_RETRAIN_MINUTES", "-1"),
        ("MATINEE_RETRAIN_MINUTES", "nan"), ("MATINEE_RETRAIN_MINUTES", "inf"), ("MATINEE_RANKER_REG", "much"),
+       ("MATINEE_HOST", "127.0.0.1:5464"), ("MATINEE_HOST", "[::1]:5464"), ("MATINEE_HOST", "unix:/run/matinee"),
        ("MATINEE_LIKE_THRESHOLD", "6"), ("MATINEE_STATE_DIR", "~nobody-of-this-name/x"),
        *(("MATINEE_SPARK_DRIVER_MEMORY", size) for size in ("2 GB", "lots", "2048", "2gb", "100m", "0g", "90000t")),
        *(("MATINEE_SPARK_MASTER", url) for url in ("locale[*]", "local[0]", "local[]", "spark://host", "host:7077"))]  # fmt: skip

@@ -4,14 +4,15 @@ import json
 import re
 from typing import Any, NoReturn
 
-from flask import Request
+from flask import Request, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from ranking.ratings import SCALE, on_scale
 from web.errors import InvalidInputError
 
 INT32 = 2**31 - 1
+LARGEST_BODY = 1024 * 1024
 RATING_TYPES = ("", "application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 HOW_TO_RATE = 'send JSON, {"rating": 4.5}, or a form with the field rating'
 
@@ -33,6 +34,15 @@ class JsonRequest(Request):
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Raise `InvalidInputError` with the line and column."""
         raise InvalidInputError(("body", f"it is not valid JSON: {_where_malformed(e)}"))
+
+
+def check_body() -> None:
+    """Refuse a body that is too large or compressed, also on a route that would not read it."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise RequestEntityTooLarge(f"A body is at most {LARGEST_BODY} bytes long.")
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        raise UnsupportedMediaType(f"Send the body as it is, not encoded as {coding[:50]!r}.")
 
 
 def parse_id(where: str, text: str) -> int:

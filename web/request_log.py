@@ -1,6 +1,7 @@
 """The access log: one line for each request, under an id that its answer and every other line about it carry.
 
-The line has the path without its query, which may hold what someone looks for, and no header: some hold keys.
+The line has the pattern of the route in place of the path, so it names no user, and no query, header or address: those
+may hold what somebody looks for, and keys.
 """
 
 import logging
@@ -12,61 +13,60 @@ from contextlib import contextmanager
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from paste.translogger import TransLogger
+
 from system.logs import request_id
+from web.request_metrics import OTHER, ROUTE
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-LONGEST_PATH = 200
+BEGAN = "matinee.began"
+QUIET_ROUTES = ("/health/", "/metrics", "/static/", "/docs")  # what machines ask for, and the files of a page
 
 log = logging.getLogger(__name__)
 
 
-class RequestLog:
-    """WSGI around an application: gives each request its id, and writes down what came of it and in what time.
+class RequestLog(TransLogger):
+    """WSGI middleware that gives each request its id and logs its answer.
 
-    `count` is told the same: environ, status and seconds.
+    `count` is called with environ, status and seconds.
     """
 
+    format = "%(method)s %(route)s %(status)d, %(bytes)d bytes, %(ms).2f ms"
+
     def __init__(self, app: WSGIApplication, count: Callable[[WSGIEnvironment, int, float], None]) -> None:
-        self.app = app
+        super().__init__(app, logger=log)
         self.count = count
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        began = time.perf_counter()
-        status, length = 500, 0
-        with request_named(environ.get("HTTP_X_REQUEST_ID", "")) as own:
+        environ[BEGAN] = time.perf_counter()
+        with named_request(environ.get("HTTP_X_REQUEST_ID", "")) as own:
 
-            def start(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-                nonlocal status, length
-                status = int(line[:3])
-                length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
-                return start_response(line, [*headers, (HEADER, own)], *error)
+            def start(status: str, headers: list[tuple[str, str]]) -> Any:
+                return start_response(status, [*headers, (HEADER, own)])
 
-            try:
-                return self.app(environ, start)
-            finally:
-                seconds = time.perf_counter() - began
-                _write(environ["REQUEST_METHOD"], _path(environ), status, length, seconds)
-                self.count(environ, status, seconds)
+            answer: Iterable[bytes] = super().__call__(environ, start)
+            return answer
+
+    def write_log(
+        self, environ: WSGIEnvironment, method: str, req_uri: str, start: object, status: str, bytes: str | None
+    ) -> None:
+        """Log one answer; TransLogger calls this when its headers are known."""
+        seconds = time.perf_counter() - environ[BEGAN]
+        route, code = environ.get(ROUTE, OTHER), int(status[:3])
+        ms = round(1000 * seconds, 2)
+        told = {"method": method, "route": route, "status": code, "bytes": int(bytes or 0), "ms": ms}
+        level = logging.DEBUG if route.startswith(QUIET_ROUTES) else logging.INFO
+        self.logger.log(level, self.format, told, extra=told)
+        self.count(environ, code, seconds)
 
 
 @contextmanager
-def request_named(given: str = "") -> Iterator[str]:
-    """What happens in the block belongs to a request: with the id it came with, if that is sane, or with a new one."""
+def named_request(given: str = "") -> Iterator[str]:
+    """Log what happens in the block under the id `given`, or under a new one if that is not sane; yield the id."""
     own = given if SANE.fullmatch(given) else secrets.token_hex(8)
     before = request_id.set(own)
     try:
         yield own
     finally:
         request_id.reset(before)
-
-
-def _write(method: str, path: str, status: int, length: int, seconds: float) -> None:
-    told = {"method": method, "path": path, "status": status, "bytes": length, "ms": round(1000 * seconds, 2)}
-    log.info("%s %s %s, %s bytes, %.2f ms", *told.values(), extra=told)
-
-
-def _path(environ: WSGIEnvironment) -> str:
-    """As it was sent: decoded, one could be made to look like another."""
-    sent: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
-    return sent.partition("?")[0][:LONGEST_PATH]

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from cheroot.server import HTTPServer
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from waitress.task import ThreadedTaskDispatcher
 
 from health import COMPONENTS, ComponentState, Health
 from recommender import Recommender
@@ -12,8 +12,10 @@ from recommender import Recommender
 class ServerProbe:
     """Looks at the parts of a serving process; a probe of system.vitals."""
 
-    def __init__(self, registry: CollectorRegistry, http: HTTPServer, health: Health, recommender: Recommender) -> None:
-        self._http, self._health, self._recommender = http, health, recommender
+    def __init__(
+        self, registry: CollectorRegistry, workers: ThreadedTaskDispatcher, health: Health, recommender: Recommender
+    ) -> None:
+        self._workers, self._health, self._recommender = workers, health, recommender
         self._registry = registry
         self._threads = self._sum("matinee_threads", "Threads that answer requests.")
         self._busy = self._sum("matinee_threads_busy", "Those of them that are at it.")
@@ -34,10 +36,9 @@ class ServerProbe:
         )
 
     def __call__(self) -> None:
-        threads = self._http.requests
-        self._threads.set(threads.min)
-        self._busy.set(max(0, threads.min - threads.idle))
-        self._queued.set(threads.qsize)
+        self._threads.set(len(self._workers.threads))
+        self._busy.set(self._workers.active_count)
+        self._queued.set(len(self._workers.queue))
         pool = self._recommender.database.pool
         self._pool_size.set(pool.size)
         self._pool_used.set(pool.in_use)

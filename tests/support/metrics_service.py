@@ -92,9 +92,9 @@ def serve_with_probes(recommender: Recommender, health: Health) -> Iterator[http
     """Serves an application at which the probes have looked once, as they do each second in a process."""
     app = create_app(recommender, health, Settings())
     registry = app.extensions["metrics"].registry
-    with served(app, THREADS) as server, httpx.Client(base_url="http://{}:{}".format(*server.bind_addr)) as client:
-        poll(lambda: server.requests.idle == THREADS)
+    with served(app, THREADS) as server, httpx.Client(base_url="http://{}:{}".format(*server.address)) as client:
+        poll(lambda: server.workers.active_count == 0)
         ProcessProbe(registry, "server")()
-        ServerProbe(registry, server, health, recommender)()
+        ServerProbe(registry, server.workers, health, recommender)()
         JvmProbe(registry, lambda: HEAP)()
         yield client

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from http.client import HTTPMessage, parse_headers
 from typing import Any
 
-from cheroot.wsgi import Server as WsgiServer
-
-from web.edge import harden
+from serving.http_server import HttpServer
 
 MEMBERS = {"type", "title", "status", "detail", "success", "request_id"}  # of every error
 LEAKS = ("<html", "traceback", "select ", "insert ", "psycopg2", "sqlalchemy", "werkzeug", "pydantic")
@@ -19,20 +17,18 @@ Address = tuple[str, int]
 
 
 @contextmanager
-def serving(app: Any, threads: int = 20) -> Iterator[Address]:
-    """The address of an application over HTTP, behind the server that CherryPy is made of and its edge."""
-    with served(app, threads) as server:
-        yield server.bind_addr
+def serving(app: Any, threads: int = 20, host: str = "127.0.0.1") -> Iterator[Address]:
+    """The address of an application over HTTP, behind the server of the service."""
+    with served(app, threads, host) as server:
+        yield server.address
 
 
 @contextmanager
-def served(app: Any, threads: int = 20) -> Iterator[WsgiServer]:
+def served(app: Any, threads: int = 20, host: str = "127.0.0.1") -> Iterator[HttpServer]:
     """The same, as the server."""
-    server = WsgiServer(("127.0.0.1", 0), app, numthreads=threads, request_queue_size=128)
-    harden(server)
-    server.expiration_interval = 0.02  # how soon it notices that it is to stop, or that a time is over
-    server.prepare()
-    thread = threading.Thread(target=server.serve, daemon=True)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = HttpServer(app, socket.create_server((host, 0), family=family, backlog=128), threads)
+    thread = threading.Thread(target=server.start, daemon=True)
     thread.start()
     try:
         yield server
@@ -81,7 +77,7 @@ class RawConnection:
 
     def answer(self, method: str = "GET") -> "RawResponse":
         line = self._received.readline().split(b" ", 2)
-        assert line[0] == b"HTTP/1.1", line
+        assert line[0] in (b"HTTP/1.0", b"HTTP/1.1"), line
         status, headers = int(line[1]), parse_headers(self._received)
         empty = method == "HEAD" or status < 200 or status in (204, 304)
         return RawResponse(status, headers, b"" if empty else self._body(headers))

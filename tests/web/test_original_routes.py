@@ -1,5 +1,6 @@
 """The routes that clients know, over real HTTP: every shape byte for byte, and every refusal in one form."""
 
+import gzip
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from recommender import Recommender
 from storage import movies
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
-from web.framing import LARGEST_BODY
+from web.parsing import LARGEST_BODY
 
 # what a title can hold: nothing odd, an accent, quotes, commas and parentheses, no year, and characters of four bytes
 CATALOGUE = [
@@ -218,6 +219,17 @@ def test_a_body_that_is_not_json_is_refused(body: bytes, content_type: str, clie
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "application/octet-stream", "nonsense"])
 def test_another_content_type_is_refused(content_type: str, client: httpx.Client) -> None:
     assert_problem(rate(client, b'{"rating": 4.5}', content_type), 415)
+
+
+def test_a_compressed_body_is_refused(client: httpx.Client) -> None:
+    headers = {"Content-Type": JSON, "Content-Encoding": "gzip"}
+    body = gzip.compress(b'{"rating": 4.5}')
+    assert_problem(client.post("/users/1/views/25904", content=body, headers=headers), 415)
+
+
+def test_options_of_the_server_as_a_whole_are_answered(client: httpx.Client) -> None:
+    answer = client.request("OPTIONS", "/", extensions={"target": b"*"})
+    assert (answer.status_code, answer.content) == (204, b"")
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM])

@@ -1,0 +1,178 @@
+"""HTTP servers side by side: their speed, and how long a healthy client waits beside slow or hostile ones.
+
+    python benchmarks/http_servers.py [FIRST]          the table for benchmarks/README.md
+
+Each server runs the whole application with one list from memory. "waitress" is the server of this tree, "cheroot" is
+CherryPy's own without anything of ours, and "first" is the server of the first edition, from a checkout in FIRST. They
+take turns, so that what else the machine does falls on all of them.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+
+sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("benchmarks", "."))
+
+from wire_load import Load, get, under_load
+
+HERE = Path(__file__).resolve().parent.parent
+THREADS = 10
+REPEATS = 3
+LOAD_SECONDS = 2.0
+HOSTILE_SECONDS = 5.0
+CONNECTIONS = (1, 16, 64)
+LIST = get("/users/1/recommendations")
+LARGE = get("/docs/swagger-ui-bundle.js")
+HALF = b"POST /users/1/views/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 15\r\n\r\n{"
+ANSWER = json.dumps([[["Content-Type", "application/json"]], json.dumps([{"movie_id": n} for n in range(1000, 1060)])])
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """Clients of one bad kind.
+
+    Attributes:
+        count: how many at once.
+        first: what each sends at the beginning.
+        each_second: what each sends every second after that.
+    """
+
+    count: int
+    first: bytes
+    each_second: bytes = b""
+
+
+HOSTILES = {
+    "nobody": Hostile(0, b""),
+    "500 silent connections": Hostile(500, b""),
+    "200 that send a byte a second": Hostile(200, b"GET /", b"x"),
+    "200 that read nothing, ten large requests each": Hostile(200, 10 * LARGE),
+    "100 half bodies": Hostile(100, HALF),
+}
+
+
+def cheroot(port: int) -> None:
+    """Serve with CherryPy's own server."""
+    import cherrypy
+    from from_memory import service
+
+    fields, body = json.load(sys.stdin)
+    cherrypy.tree.graft(service(fields, body.encode(), ""), "/")
+    cherrypy.config.update({
+        "environment": "production", "log.screen": False, "server.socket_port": port, "server.thread_pool": THREADS,
+    })  # fmt: skip
+    cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
+    cherrypy.server.httpserver.keep_alive_conn_limit = 500  # else it closes the eleventh after each answer
+    cherrypy.engine.start()
+    print("ready", flush=True)
+    cherrypy.engine.block()
+
+
+@contextmanager
+def server(kind: str, first: str) -> Iterator[int]:
+    """The port of a server in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(first) if kind == "first" else HERE
+    command = [str(script / "benchmarks/from_memory.py"), "service", str(port), str(THREADS)]
+    if kind == "cheroot":
+        command = [__file__, "cheroot", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(ANSWER)
+    process.stdin.close()
+    assert process.stdout.readline() == "ready\n"
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def longest_wait(port: int, hostile: Hostile) -> float:
+    """Seconds that a client which connects anew for each request waits at most."""
+    over = Event()
+    connections = [connect(port, hostile.first) for _ in range(hostile.count)]
+    Thread(target=trickle, args=(connections, hostile.each_second, over), daemon=True).start()
+    longest, end = 0.0, time.monotonic() + HOSTILE_SECONDS
+    while time.monotonic() < end:
+        longest = max(longest, asked(port))
+        time.sleep(0.02)
+    over.set()
+    for connection in connections:
+        connection.close()
+    return longest
+
+
+def connect(port: int, first: bytes) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    connection.settimeout(5)
+    with suppress(OSError):
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(first)
+    return connection
+
+
+def trickle(connections: list[socket.socket], part: bytes, over: Event) -> None:
+    while part and not over.wait(1.0):
+        for connection in connections:
+            with suppress(OSError):
+                connection.send(part)
+
+
+def asked(port: int) -> float:
+    """Seconds until a list is here; at least as many where none came."""
+    began = time.monotonic()
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(LIST)
+        connection.recv(65536)
+    return time.monotonic() - began
+
+
+def measured(port: int, connections: int) -> tuple[float, float]:
+    """Reads a second and the 99th percentile in ms; NaN for a server that breaks a connection which it should keep."""
+    try:
+        seen = under_load(Load(port, [LIST], connections, LOAD_SECONDS))
+    except OSError:
+        return float("nan"), float("nan")
+    return seen.per_second(), seen.ms(99)
+
+
+def main(first: str) -> None:
+    kinds = [*(["first"] if first else []), "waitress", "cheroot"]
+    print("|  | " + " | ".join(kinds) + " |\n|---|" + "---:|" * len(kinds))
+    for connections in CONNECTIONS:
+        turns: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+        for _ in range(REPEATS):
+            for kind in kinds:
+                with server(kind, first) as port:
+                    turns[kind].append(measured(port, connections))
+        found = {kind: [median(values) for values in zip(*turns[kind], strict=True)] for kind in kinds}
+        cells = [f"{rate:,.0f} ({rate / found[kinds[0]][0]:.2f}), {p99:.1f} ms" for rate, p99 in found.values()]
+        print(f"| reads a second and p99, {connections} connections | " + " | ".join(cells) + " |", flush=True)
+    for name, hostile in HOSTILES.items():
+        waits = []
+        for kind in kinds:
+            with server(kind, first) as port:
+                waits.append(f"{longest_wait(port, hostile):.2f} s")
+        print(f"| longest wait beside {name} | " + " | ".join(waits) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["cheroot"]:
+        cheroot(int(sys.argv[2]))
+    else:
+        main(*(sys.argv[1:2] or [""]))

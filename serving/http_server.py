@@ -7,6 +7,7 @@ close what waitress leaves open to slow, malformed or ambiguous clients.
 import logging
 import resource
 import socket
+import threading
 import time
 from wsgiref.types import WSGIApplication
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CLIENT_SECONDS = 10.0  # for a request to arrive, for an answer to be taken, for an idle connection to be kept
 STOP_SECONDS = 3.0
+LOOK_SECONDS = 1.0  # between two looks at who is late, at most
 LARGEST_UPLOAD = 8 * 1024 * 1024  # up to this size a body is read, so that the client can read Flask's 413
 LARGEST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 2000
@@ -128,8 +130,11 @@ class HttpServer:
     ready = True  # for CherryPy: connections are queued before the loop runs
 
     def __init__(self, application: WSGIApplication, listening: socket.socket, threads: int) -> None:
+        self._sockets: dict[int, wasyncore.dispatcher] = {}
+        self._over, self._loop_ended = threading.Event(), threading.Event()
         self.server = create_server(
             application,
+            map=self._sockets,
             sockets=[listening],
             threads=threads,
             connection_limit=connection_limit(),
@@ -138,7 +143,6 @@ class HttpServer:
             max_request_header_size=LARGEST_HEAD,
             max_request_body_size=LARGEST_UPLOAD,
             outbuf_high_watermark=UNLIMITED,  # above it a worker would wait for the client
-            asyncore_use_poll=True,  # select() ends at 1,024 descriptors
             ident=None,
             log_socket_errors=False,
         )
@@ -152,7 +156,9 @@ class HttpServer:
 
     def start(self) -> None:
         """Answer until `stop`."""
-        self.server.run()
+        while not self._over.is_set():
+            wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)  # select() ends at 1,024
+        self._loop_ended.set()
 
     def stop(self) -> None:
         """Accept no more, and finish for a while what is under way."""
@@ -161,15 +167,15 @@ class HttpServer:
         while self._under_way() and time.monotonic() < until:
             time.sleep(0.01)
         self.workers.shutdown(timeout=max(0.1, until - time.monotonic()))
-        self.server.trigger.pull_trigger(self._close)
+        self._over.set()
+        self.server.pull_trigger()
+        self._loop_ended.wait(STOP_SECONDS)
+        for channel in list(self.server.active_channels.values()):
+            channel.handle_close()
+        self.server.close()
 
     def _refuse_more(self) -> None:
         wasyncore.dispatcher.close(self.server)
-
-    def _close(self) -> None:
-        for channel in list(self.server.active_channels.values()):
-            channel.handle_close()
-        self.server.close()  # and the trigger with it: nothing is left to wait for, and the loop ends
 
     def _under_way(self) -> bool:
         return any(one.requests or one.total_outbufs_len for one in list(self.server.active_channels.values()))

@@ -155,7 +155,7 @@ def test_chunks_that_are_too_much_together_are_refused(wire: RawConnection) -> N
     assert_refused(wire, 413)
 
 
-@pytest.mark.parametrize("fields", [10_000 * ["X: y"], ["X: " + "y" * LARGEST_HEAD]], ids=["many", "long"])
+@pytest.mark.parametrize("fields", [20_000 * ["X: y"], ["X: " + "y" * LARGEST_HEAD]], ids=["many", "long"])
 def test_headers_that_are_too_long_are_refused(wire: RawConnection, fields: list[str]) -> None:
     wire.send(request("/", *fields))
     assert_refused(wire, 431)

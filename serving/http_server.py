@@ -138,7 +138,7 @@ class HttpServer:
             sockets=[listening],
             threads=threads,
             connection_limit=connection_limit(),
-            clear_untrusted_proxy_headers=False,  # nothing here reads them, and looking for them takes time
+            clear_untrusted_proxy_headers=False,  # web/behind_proxy.py knows whom to trust
             cleanup_interval=NEVER,  # channels end by themselves
             max_request_header_size=LARGEST_HEAD,
             max_request_body_size=LARGEST_UPLOAD,

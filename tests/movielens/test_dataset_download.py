@@ -247,7 +247,7 @@ def test_the_published_checksum_is_held_against_the_zip(
     ensure_dataset("ml-latest-small", tmp_path / "first", base_url=site.url)
     assert "has the published MD5" in caplog.text
     site.files["/ml-latest-small.zip"] = movielens_zip(files=SET | {"README.txt": b"another"})
-    with pytest.raises(DatasetError, match=r"came damaged: its MD5 is .* It was deleted; try again"):
+    with pytest.raises(DatasetError, match=r"arrived damaged: its MD5 is .* It was deleted; try again"):
         ensure_dataset("ml-latest-small", tmp_path / "second", fallback=True, base_url=site.url)
     assert left_over(tmp_path / "second") == []
 
@@ -302,7 +302,7 @@ def test_what_is_no_movielens_zip_is_refused_and_deleted(tmp_path: Path, site: S
 
 
 def test_a_set_that_is_not_published_is_an_error_even_with_the_fallback(tmp_path: Path, site: Site) -> None:
-    with pytest.raises(DatasetError, match="is not there"):
+    with pytest.raises(DatasetError, match="does not exist"):
         ensure_dataset("ml-1m", tmp_path, fallback=True, base_url=site.url)
 
 
@@ -350,7 +350,7 @@ def test_without_the_server_the_package_index_stands_in_from_then_on(
     folder = ensure_dataset("ml-latest-small", tmp_path, fallback=True, base_url=nobody)
     assert folder == tmp_path / "datasets" / FALLBACK
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == ATOMIC
-    assert "Taking MovieLens 100K (1,682 movies, 100,000 ratings) from the package index instead" in caplog.text
+    assert "Using MovieLens 100K (1,682 movies, 100,000 ratings) from the package index instead" in caplog.text
     site.publish(movielens_zip())
     assert ensure_dataset("ml-latest-small", tmp_path, fallback=True, base_url=site.url) == folder
     assert site.asked == []

@@ -296,7 +296,7 @@ def test_an_upgrade_that_has_lost_its_ratings_serves_without_histograms(
         db.execute(text("UPDATE movies SET rating_histogram = NULL"))
     shutil.rmtree(settings.state_dir / "ratings")
     init_movie_table(database, replace(settings, dataset="/nowhere"))
-    assert "how people rated the movies cannot be shown" in caplog.text
+    assert "rating histograms cannot be shown" in caplog.text
     with database.statement() as db:
         found = movies.find(db, 1)
     assert found.rating_histogram is None

@@ -11,7 +11,7 @@ COMPONENTS = ("database", "catalogue", "generation", "trainer")
 
 @dataclass(frozen=True)
 class Component:
-    """The state of one part, since when, and why it is not ready."""
+    """The state of a part, the moment since which it is so, and why it is not ready."""
 
     state: ComponentState
     reason: str | None = None
@@ -25,12 +25,14 @@ class Health:
         self._lock = threading.Lock()
         self._parts = {name: Component("starting", "the process has just started") for name in COMPONENTS}
 
-    def report(self, name: str, state: ComponentState, reason: str | None = None) -> None:
-        """Note the state of a part; `since` moves only when the state changes."""
+    def report(
+        self, name: str, state: ComponentState, reason: str | None = None, since: datetime | None = None
+    ) -> None:
+        """Note the state of a part, since the given moment or else since its state changed."""
         with self._lock:
             known = self._parts[name]
-            since = known.since if known.state == state else datetime.now(UTC)
-            self._parts[name] = Component(state, reason, since)
+            changed = known.since if known.state == state else datetime.now(UTC)
+            self._parts[name] = Component(state, reason, since or changed)
 
     def __getitem__(self, name: str) -> Component:
         with self._lock:

@@ -121,14 +121,14 @@ class View(Base):
 
 
 class Run(Base):
-    """One run of a job. A row without an outcome is under way, or its process died."""
+    """One run of a job. A row without an outcome is queued (a phase), under way, or its process died."""
 
     __tablename__ = "runs"
     __table_args__ = (
         CheckConstraint("kind IN ('ingest', 'train')", "kind"),
-        CheckConstraint("outcome IN ('done', 'published', 'rejected', 'failed')", "outcome"),
+        CheckConstraint("outcome IN ('done', 'published', 'rejected', 'failed', 'interrupted')", "outcome"),
         CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", "finished"),
-        CheckConstraint("(outcome IS NOT DISTINCT FROM 'failed') = (error IS NOT NULL)", "error"),
+        CheckConstraint("coalesce(outcome IN ('failed', 'interrupted'), false) = (error IS NOT NULL)", "error"),
         CheckConstraint("progress BETWEEN 0 AND 1", "progress"),
         Index("uq_runs_under_way", "kind", unique=True, postgresql_where=text("outcome IS NULL")),
     )
@@ -142,6 +142,16 @@ class Run(Base):
     outcome: Mapped[str | None]
     error: Mapped[str | None]
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class TrainingSchedule(Base):
+    """When the next training comes by itself: a single row, absent until a service has started."""
+
+    __tablename__ = "training_schedule"
+    __table_args__ = (CheckConstraint("single", "single"),)
+
+    single: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    next_at: Mapped[datetime | None]
 
 
 class Generation(Base):

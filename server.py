@@ -9,10 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
-from typing import Any
 
 import system.blas_threads  # noqa: F401 - before numpy is loaded
 
@@ -21,16 +19,17 @@ import settings as settings_module
 from app import create_app
 from embedded.postgres import EmbeddedPostgres, PostgresError
 from health import Health
-from jobs.ingest import init_movie_table
+from jobs.orders import TrainingOrders
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
+from jobs.trainer_pool import TrainerPool
 from movielens.line_report import DatasetError
 from recommender import Recommender
 from serving.ending import end_after
 from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving
-from serving.trainer_at_hand import TrainerAtHand
 from serving.workers import Workers
 from settings import Settings, SettingsError
+from storage import movies
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 from system.disk import FullDiskError, translate_disk_full
@@ -63,8 +62,7 @@ class Server:
         self.health = Health()
         self.database = Database(database_url, settings.threads)
         self.recommender = Recommender(self.database)
-        self.trainer = TrainerAtHand(settings, self.database, self.recommender)
-        self.scheduler = Scheduler(self.trainer, self.health)
+        self.scheduler = Scheduler(settings, self.recommender, self.health, TrainerPool(settings, database_url))
         self.failure: str | None = None
         self.told_to_stop = False
         self._stopping = threading.Event()
@@ -74,12 +72,12 @@ class Server:
         """Answer requests, and have others answer, until the process is told to stop."""
         # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
         on_stop_signals(self._note_signal)
-        app = create_app(self.recommender, self.health, self.settings, self.scheduler)
+        app = create_app(self.recommender, self.health, self.settings, TrainingOrders(self.database))
         server, registry = serve(app, self.settings), app.extensions["metrics"].registry
         probe = ServerProbe(registry, server.workers, self.health, self.recommender)
         Vitals(ProcessProbe(registry, "server"), probe).start()
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
-        workers = Workers(self.settings, self._database_url, self._answer)
+        workers = Workers(self.settings, self._database_url)
         while not self.told_to_stop:
             self._keep_database()
             if self._ready.is_set():
@@ -91,23 +89,11 @@ class Server:
         self._stop()
 
     def _stop(self) -> None:
-        """End scheduler, trainer and the pool of connections."""
+        """End the scheduler with its trainer, and the pool of connections."""
         self._stopping.set()
         log.info("stopping")
         self.scheduler.stop()
-        self.trainer.stop()
         self.database.close()
-
-    def _answer(self, question: str) -> Any:
-        """What the other processes that serve have to ask the first one for."""
-        answers: dict[str, Callable[[], Any]] = {
-            "order": self.scheduler.order,
-            "trainer": lambda: self.health["trainer"],
-            "next_at": lambda: self.scheduler.next_at,
-        }
-        if question not in answers:
-            raise LookupError(f"the first process has no answer to {question!r}")
-        return answers[question]()
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
@@ -139,7 +125,7 @@ class Server:
             self.database.migrate()
             self.health.report("database", "ready")
             self.health.report("catalogue", "starting", "the catalogue of movies is being filled from the dataset")
-            init_movie_table(self.database, self.settings)
+            self._fill_catalogue()
             refresh(self.recommender, self.health)
             self.health.report("catalogue", "ready")
             self.recommender.movies.warm_up()
@@ -154,6 +140,14 @@ class Server:
         self._ready.set()
         log.info("ready to recommend")
         return True
+
+    def _fill_catalogue(self) -> None:
+        with self.database.statement() as db:
+            if movies.is_filled(db) and not movies.histograms_missing(db):
+                return
+        from jobs.ingest import init_movie_table  # here: a catalogue that is filled needs no library to read one
+
+        init_movie_table(self.database, self.settings)
 
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)
@@ -211,4 +205,5 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    globals().pop("__file__")  # by which a process that multiprocessing starts would import all of this, and more
     end_after(main)

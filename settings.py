@@ -124,6 +124,15 @@ class Settings:
     retrain_minutes: float = setting(
         "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between retrains; 0: never by itself."
     )
+    training_minutes: float = setting(
+        "MATINEE_TRAINING_MINUTES", 60.0, number(0.01, 10080), "Minutes after which a training is ended as failed."
+    )
+    spark_idle_minutes: float = setting(
+        "MATINEE_SPARK_IDLE_MINUTES",
+        30.0,
+        number(0, 525600),
+        "Minutes without a training until Spark ends; 0: at once.",
+    )
     spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", spark_master, "The Spark master that trains.")
     spark_driver_memory: str = setting(
         "MATINEE_SPARK_DRIVER_MEMORY", "2g", heap_size, "Heap of the Spark driver; from 10 million ratings on 3g."

@@ -44,7 +44,6 @@ def run(settings: Settings, size: Size, users: int) -> dict[str, Any]:
         our_users = SyntheticUsers.draw(size, users)
         add_users(database, our_users)
         trainer = Trainer(settings, database, engine, Recommender(database))
-        trainer.warm_up()  # as in the service
         with measure_cost() as retrain:
             trainer.retrain()
         engine.stop()

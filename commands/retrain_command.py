@@ -17,7 +17,7 @@ from system.progress import progress
 
 POLL_SECONDS = 0.5
 OUTAGE_SECONDS = 60.0  # an embedded database that is shared is gone for good when the service ends
-STATUS = {"published": DONE, "rejected": NOT_PUBLISHED, "failed": FAILED}
+STATUS = {"published": DONE, "rejected": NOT_PUBLISHED, "failed": FAILED, "interrupted": FAILED}
 
 
 @command(
@@ -46,19 +46,17 @@ def retrain(context: Context, wait: bool) -> CommandResult:
     if run_id is None:
         return _busy()
     if not wait:
-        return CommandResult(f"run {run_id} has begun; `matinee status` tells how far it is", {"run_id": run_id})
+        return CommandResult(f"run {run_id} is queued; `matinee status` tells how far it is", {"run_id": run_id})
     with context.database() as database:
         return _ended(_wait_for_run(database, run_id))
 
 
 def _train_here(context: Context) -> CommandResult:
-    begun: list[int | None] = []
     with context.trainer() as trainer:
-        trainer.retrain(begun.append)
-        if begun[0] is None:
+        if trainer.retrain(ordered=True) == "busy":
             return _busy()
         with trainer.database.statement() as db:
-            return _ended(runs.find(db, begun[0], TRAINING_LOCK))
+            return _ended(runs.newest_with_progress(db, "train", TRAINING_LOCK))
 
 
 def _wait_for_run(database: Database, run_id: int) -> Row[Any] | None:

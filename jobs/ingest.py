@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.changes import catalogue_source
 from movielens.dataset import DATASET_NAMES, ensure_dataset
 from movielens.line_report import LineReport
 from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_movies, read_ratings
@@ -29,15 +30,6 @@ class BaseRatings:
 
     ratings: Ratings
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class CatalogueSource:
-    """The name and fingerprint of the dataset that the catalogue was filled from, and its number of ratings."""
-
-    dataset: str
-    fingerprint: str
-    ratings: int
 
 
 def init_movie_table(database: Database, settings: Settings) -> None:
@@ -79,15 +71,6 @@ def _add_histograms(database: Database, settings: Settings) -> None:
         return
     with database.background_transaction() as db:
         movies.store_histograms(db, base.ratings)
-
-
-def catalogue_source(database: Database) -> CatalogueSource:
-    """Return the dataset that the catalogue was filled from. Raises `DatasetError` for an empty catalogue."""
-    with database.statement() as db:
-        details = runs.ingest_details(db)
-    if details is None:
-        raise DatasetError("The catalogue has not been filled yet.")
-    return CatalogueSource(details["dataset"], details["fingerprint"], details["ratings"])
 
 
 def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:

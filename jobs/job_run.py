@@ -57,30 +57,27 @@ class JobRun:
         with suppress(DatabaseUnavailableError), self.database.statement() as db:  # the job outlives the database
             runs.advance(db, self.id, phase, min(whole, 1.0))
 
-    def discard(self) -> None:
-        """Leave no record: there was nothing to do."""
-        with self.database.statement() as db:
-            runs.discard(db, self.id)
-
 
 @contextmanager
-def record_run(database: Database, kind: str, shares: dict[str, float]) -> Iterator[JobRun]:
-    """Open a run for the time of the block; an exception ends it as failed, with the reason, and goes on.
+def record_run(database: Database, kind: str, shares: dict[str, float], begun: int | None = None) -> Iterator[JobRun]:
+    """Open a run, or go on with one that has been begun; an exception in the block ends it as failed, with the reason.
 
-    The block itself ends it well, in the transaction in which its results become visible.
+    The block ends a run that succeeds, in the transaction in which its results become visible.
     """
-    with database.statement() as db:
-        run_id = runs.begin(db, kind)
+    run_id = begun
+    if run_id is None:
+        with database.statement() as db:
+            run_id = runs.begin(db, kind)
     with progress(100, f"run {run_id} ({kind})", unit="%") as advance_bar:
         run = JobRun(run_id, database, shares, advance_bar)
         try:
             yield run
         except Exception as error:
             # nothing else could be done without the database, so this may wait until it is back
-            _end_failed(run, error, RECORD_SECONDS)
+            _end(run, "failed", error, RECORD_SECONDS)
             raise
         except BaseException as error:  # Ctrl-C
-            _end_failed(run, error, 0)
+            _end(run, "interrupted", error, 0)
             raise
 
 
@@ -104,10 +101,10 @@ def retry(work: Callable[[], T], seconds: float) -> T:
     )(work)
 
 
-def _end_failed(run: JobRun, error: BaseException, seconds: float) -> None:
+def _end(run: JobRun, outcome: str, error: BaseException, seconds: float) -> None:
     def end() -> None:
         with run.database.statement() as db:
-            runs.end(db, run.id, "failed", {"seconds": run.seconds}, _reason(error))
+            runs.end(db, run.id, outcome, {"seconds": run.seconds}, _reason(error))
 
     with suppress(DatabaseUnavailableError):  # the next run closes this one
         retry(end, seconds)

@@ -1,17 +1,21 @@
-"""Serving what is live: a look for a newer generation, and the news of it."""
+"""The look of each second in every process that serves: for a newer generation, and for how the trainer does."""
 
 import logging
 
 from health import Health
 from ranking.factors import FactorsError
 from recommender import Recommender
+from storage import runs
+from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
 
 log = logging.getLogger(__name__)
 
+OFF = "MATINEE_RETRAIN_MINUTES is 0: it trains only when it is told to"
+
 
 def refresh(recommender: Recommender, health: Health) -> None:
-    """Serve the live generation and report on it; if it cannot be read, what was served before goes on."""
+    """Serve the live generation and report on it; if it cannot be read, go on with what was served before."""
     try:
         recommender.refresh()
         health.report("database", "ready")
@@ -27,3 +31,17 @@ def refresh(recommender: Recommender, health: Health) -> None:
             health.report("generation", "missing", "no training has been published yet: popular movies are served")
         else:
             health.report("generation", "ready")
+
+
+def report_trainer(database: Database, health: Health, retrain_minutes: float) -> None:
+    """Report on the trainer, wherever it runs, by the newest run. Raise `DatabaseUnavailableError`."""
+    with database.statement() as db:
+        run = runs.newest_with_progress(db, "train", TRAINING_LOCK)
+    if run is not None and run.in_progress:
+        health.report("trainer", "running", since=run.started_at)
+    elif run is not None and run.outcome in (None, "failed"):
+        health.report("trainer", "failed", run.error or runs.INTERRUPTED, run.finished_at or run.started_at)
+    elif retrain_minutes:
+        health.report("trainer", "ready", since=run and run.finished_at)
+    else:
+        health.report("trainer", "off", OFF, run and run.finished_at)

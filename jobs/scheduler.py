@@ -1,176 +1,193 @@
-"""When jobs run: a retrain every so many minutes, and a look for a newer generation every second."""
+"""When to train: a check every so many minutes whether there is anything to learn, and a look for orders each second."""
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Protocol
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
-from jobs.phases import PHASE_SHARES
-from jobs.refresh import refresh
+from jobs.changes import anything_to_learn
+from jobs.refresh import refresh, report_trainer
+from jobs.trainer_pool import TrainerEndedError
+from jobs.trainer_process import TrainingResult
 from recommender import Recommender
 from settings import Settings
 from storage import runs
-from storage.database import Database
+from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
-from system.line import FarError
 
 log = logging.getLogger(__name__)
 
-REFRESH_SECONDS = 1.0
-SOON_SECONDS = 10.0
-ORDER_SECONDS = 10.0  # until a process that trains has been started and the run is in its table, or the database away
-RETRAIN = "retrain"
+LOOK_SECONDS = 1.0
+SOON = timedelta(seconds=10)  # until the next check after one that found no database
+CLOCK_STEP_SECONDS = 1.0  # a wall clock that moves further against the monotonic one was set
+LOCK_FREED_SECONDS = 10.0  # until PostgreSQL has noticed that a process has died, which takes it some milliseconds
+CHECK, TRAINER = "check", "trainer"
+STOPPED = "the service was stopped in the middle of it"
 
 
-class Trains(Protocol):
-    """What trains, here or in a process of its own."""
+class Pool(Protocol):
+    """An executor of APScheduler that trains; see `jobs.trainer_pool.TrainerPool`."""
 
-    @property
-    def settings(self) -> Settings:
-        """How often."""
-
-    @property
-    def database(self) -> Database:
-        """Where runs are recorded."""
+    train: Callable[[int], TrainingResult]
+    results: "SimpleQueue[TrainingResult | TrainerEndedError]"
 
     @property
-    def recommender(self) -> Recommender:
-        """Serves in this process what has been published."""
+    def alive(self) -> bool:
+        """Whether there is a process to be ended."""
 
-    def warm_up(self) -> None:
-        """Have ready what takes time to start."""
-
-    def retrain(self, ordered: Callable[[int | None], object] | None = None) -> object:
-        """Train, publish, and say how it went; see `jobs.training.Trainer`."""
+    def end(self) -> None:
+        """End it, and the training that may be under way."""
 
 
 class Scheduler:
-    """The jobs of this process, in threads of their own."""
+    """The jobs of the first process: one thread looks each second, APScheduler's checks and trains."""
 
-    def __init__(self, trainer: Trains, health: Health) -> None:
-        self.trainer = trainer
-        self.health = health
-        self._minutes = trainer.settings.retrain_minutes
-        self._training = threading.Lock()
-        self._stopped = False
+    def __init__(self, settings: Settings, recommender: Recommender, health: Health, pool: Pool) -> None:
+        self.database: Database = recommender.database
+        self._settings, self._recommender, self._health, self._pool = settings, recommender, health, pool
+        self._run: int | None = None  # whose training was given to the pool
+        self._idle_since = time.monotonic()
+        self._clocks = time.time() - time.monotonic()
+        self._announced: datetime | None = None
+        self._over = threading.Event()
+        self._looking = threading.Thread(target=self._look_each_second, name="look", daemon=True)
         self._background = BackgroundScheduler(
-            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+            timezone=UTC,
+            executors={TRAINER: pool},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
     def start(self) -> None:
-        """Begin; the first retrain comes when one is due since the last, at once if nothing has been published."""
-        due = self._due()  # first: it needs the database, and whoever starts again must not find jobs from before
-        self._background.add_job(self._refresh, "interval", seconds=REFRESH_SECONDS)
-        if self._minutes:
-            if due > datetime.now(UTC):
-                self._background.add_job(self._warm_up)
-            self._background.add_job(self._retrain, "interval", minutes=self._minutes, next_run_time=due, id=RETRAIN)
-        else:
-            self._report_rest()
+        """Begin; the first check comes when one is due since the last training, at once before the first generation."""
+        with self.database.statement() as db:
+            runs.announce(db, None)
+        if self._settings.retrain_minutes:
+            minutes, due = self._settings.retrain_minutes, self._first_check()
+            self._background.add_job(self._check, "interval", minutes=minutes, next_run_time=due, id=CHECK)
         self._background.start()
+        self._looking.start()
 
     def stop(self) -> None:
-        """Start no further job; one that is under way is left to end by itself."""
-        self._stopped = True
+        """End the trainer, and record a training that was under way as interrupted."""
+        self._over.set()
+        if self._looking.is_alive():
+            self._looking.join()
+        self._pool.end()
+        if self._run is not None:
+            self._close_run("interrupted", STOPPED)
         if self._background.running:
             self._background.shutdown(wait=False)
 
-    @property
-    def phases(self) -> Mapping[str, float]:
-        """The phases of a training in order, each with its share of the whole."""
-        return PHASE_SHARES
-
-    @property
-    def next_at(self) -> datetime | None:
-        """When the next training comes by itself; None if none does."""
-        job = self._background.get_job(RETRAIN) if self._background.running else None
-        return job.next_run_time if job else None
-
-    def order(self) -> int | None:
-        """Begin a training now, though nothing may have changed: its run's id, or None if one is under way anywhere.
-
-        Raises `DatabaseUnavailableError`; none begins later then, unless the message says that it may. Raises what
-        `retrain` of the trainer raised if that ended before it had begun.
-        """
-        begun: Future[int | None] = Future()
-        self._background.add_job(self._retrain, args=[begun])
-        try:
-            return begun.result(ORDER_SECONDS)
-        except TimeoutError as error:
-            late = "" if begun.cancel() else ", and one may yet be"
-            raise DatabaseUnavailableError(f"no run was recorded within {ORDER_SECONDS:g} s{late}") from error
-
-    def _due(self) -> datetime:
-        with self.trainer.database.statement() as db:
+    def _first_check(self) -> datetime:
+        with self.database.statement() as db:
             last = runs.newest(db, "train")
         now = datetime.now(UTC)
-        if self.trainer.recommender.live is None or not last:
+        if self._recommender.live is None or not last:
             return now
+        wait = timedelta(minutes=self._settings.retrain_minutes)
         started: datetime = last[0].started_at
-        return max(now, started + timedelta(minutes=self._minutes))
+        return min(max(now, started + wait), now + wait)  # a run of the future is of a clock that was set
 
-    def _warm_up(self) -> None:
-        self.health.report("trainer", "starting", "Spark is starting")
-        self._reported(self.trainer.warm_up)
-        if self._training.locked():  # it was ordered meanwhile, and has more to do than to start Spark
-            self.health.report("trainer", "running")
-
-    def _retrain(self, begun: Future[int | None] | None = None) -> None:
-        if begun and not begun.set_running_or_notify_cancel():  # whoever has ordered it was told that it failed
-            return
-        if not self._training.acquire(blocking=False):
-            if begun:
-                begun.set_result(None)
-            return
+    def _check(self) -> None:
+        """Queue a training if there is anything to learn, or if what was learned cannot be read."""
         try:
-            self.health.report("trainer", "running")
-            self._reported(self.trainer.retrain if begun is None else partial(self._retrain_ordered, begun))
-        finally:
-            self._training.release()
-        self._refresh()
-
-    def _retrain_ordered(self, begun: Future[int | None]) -> None:
-        try:
-            self.trainer.retrain(begun.set_result)
-        except Exception as error:
-            if not begun.done():
-                begun.set_exception(error)
-            raise
-
-    def _reported(self, job: Callable[[], object]) -> None:
-        try:
-            job()
-            self._report_rest()
+            unreadable = self._health["generation"].state == "failed"
+            if unreadable or anything_to_learn(self.database, self._settings):
+                with self.database.transaction() as db:
+                    runs.queue(db, "train", TRAINING_LOCK)
         except DatabaseUnavailableError as error:
-            log.error("the trainer gave up and soon tries again: the database is away: %s", error)
-            self.health.report("trainer", "failed", f"the database is away: {error}")
-            self._retrain_soon()
-        except Exception as error:
-            if self._stopped:
-                log.info("the training that was under way ends with the process")
-                return
-            far = isinstance(error, FarError)  # whose traceback would tell of this process alone
-            reason = (str(error) if far else f"{type(error).__name__}: {error}").partition("\n")[0]
-            log.error("the trainer failed, and the next tick tries again: %s", reason, exc_info=not far)
-            self.health.report("trainer", "failed", reason)
+            log.error("whether there is anything to learn is soon looked at again: the database is away: %s", error)
+            self._check_soon()
+        except Exception:
+            log.exception("the check whether there is anything to learn failed; the next one tries again")
 
-    def _report_rest(self) -> None:
-        if self._minutes:
-            self.health.report("trainer", "ready")
-        else:
-            self.health.report("trainer", "off", "MATINEE_RETRAIN_MINUTES is 0: it trains only when it is told to")
-
-    def _retrain_soon(self) -> None:
-        """Not only at the next tick, for this failure tells nothing against what was to be trained."""
-        job = self._background.get_job(RETRAIN)
+    def _check_soon(self) -> None:
+        job = self._background.get_job(CHECK)
         if job is not None:
-            job.modify(next_run_time=min(job.next_run_time, datetime.now(UTC) + timedelta(seconds=SOON_SECONDS)))
+            job.modify(next_run_time=min(job.next_run_time, datetime.now(UTC) + SOON))
 
-    def _refresh(self) -> None:
-        refresh(self.trainer.recommender, self.health)
+    def _look_each_second(self) -> None:
+        """Look until stopped, by the monotonic clock: the wall clock may be set."""
+        while not self._over.wait(LOOK_SECONDS):
+            try:
+                self.look()
+            except DatabaseUnavailableError as error:
+                log.debug("nothing could be looked at: %s", error)
+            except Exception:
+                log.exception("the look of this second failed; what was served before goes on")
+
+    def look(self) -> None:
+        """Do all that is to be done once a second."""
+        refresh(self._recommender, self._health)
+        self._follow_clock()
+        self._settle()
+        self._start_queued()
+        report_trainer(self.database, self._health, self._settings.retrain_minutes)
+        self._announce()
+        self._end_idle_trainer()
+
+    def _follow_clock(self) -> None:
+        """Move the next check along when the wall clock was set, for APScheduler goes by that."""
+        clocks = time.time() - time.monotonic()
+        step, job = clocks - self._clocks, self._background.get_job(CHECK)
+        if abs(step) > CLOCK_STEP_SECONDS:
+            self._clocks = clocks
+            if job is not None:
+                log.warning("the clock was set by %+.0f s; the next training is moved along", step)
+                job.modify(next_run_time=job.next_run_time + timedelta(seconds=step))
+
+    def _start_queued(self) -> None:
+        """Have the queued training done, if there is one, by whichever process it was queued."""
+        if self._run is None:
+            with self.database.statement() as db:
+                self._run = runs.queued(db, "train", TRAINING_LOCK)
+            if self._run is not None:
+                self._background.add_job(self._pool.train, args=[self._run], executor=TRAINER, id=TRAINER)
+
+    def _settle(self) -> None:
+        """Take note of how the training has ended that this process has started, if it has."""
+        try:
+            result = self._pool.results.get_nowait()
+        except Empty:
+            return
+        if isinstance(result, TrainerEndedError):
+            log.error("%s; the next training starts another", result)
+            self._close_run(result.outcome, f"{TrainerEndedError.__name__}: {result}")
+        elif result == "away":
+            self._check_soon()
+        elif result == "busy":  # in a process of another service, whose training may take long
+            self._pool.end()
+        self._run, self._idle_since = None, time.monotonic()
+
+    def _close_run(self, outcome: str, reason: str) -> None:
+        """Record how the training has ended whose process is gone, unless another process has taken it up."""
+        until = time.monotonic() + LOCK_FREED_SECONDS
+        while time.monotonic() < until:
+            try:
+                with self.database.statement() as db:
+                    if self._run is None or runs.close_abandoned(db, self._run, TRAINING_LOCK, outcome, reason):
+                        return
+            except DatabaseUnavailableError as error:  # the next training closes it
+                log.warning("how run %s has ended could not be recorded: %s", self._run, error)
+                return
+            time.sleep(LOOK_SECONDS / 10)
+
+    def _announce(self) -> None:
+        """Tell all processes when the next check comes."""
+        job: Any = self._background.get_job(CHECK)
+        if job is not None and job.next_run_time != self._announced:
+            with self.database.statement() as db:
+                runs.announce(db, job.next_run_time)
+            self._announced = job.next_run_time
+
+    def _end_idle_trainer(self) -> None:
+        idle = time.monotonic() - self._idle_since
+        if self._run is None and self._pool.alive and idle >= 60 * self._settings.spark_idle_minutes:
+            log.info("the process that trains has nothing to do and ends; the next training starts another")
+            self._pool.end()

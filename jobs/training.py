@@ -1,10 +1,9 @@
 """Retrain: snapshot, train, check, publish. The live generation serves until the new one is complete."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -12,16 +11,17 @@ import numpy as np
 
 from engine import HELD_OUT_FACT, Engine
 from evaluation.splits import split_held_out
-from jobs.ingest import CatalogueSource, catalogue_source, load_base_ratings
+from jobs.changes import anything_to_learn, catalogue_source, training_fingerprint
+from jobs.ingest import load_base_ratings
 from jobs.job_run import JobRun, record_run
 from jobs.online_evaluation import evaluate_new_ratings
 from jobs.phases import PHASE_SHARES
 from jobs.publish import Candidate, Publisher
-from ranking.factors import FORMAT, Factors, FactorsError, checksum
+from ranking.factors import Factors, FactorsError, checksum
 from ranking.ratings import Ints, Ratings, concatenate
 from recommender import Recommender
 from settings import USER_OFFSET, ModelSettings, Settings
-from storage import generations, movies, predictions, snapshot
+from storage import movies, predictions, runs, snapshot
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import UnknownGenerationError
 from storage.snapshot import Snapshot
@@ -36,20 +36,16 @@ class TrainingInput:
     """What there is to learn from at one moment.
 
     Attributes:
-        filled: what the catalogue was filled from; its ratings are read when they are needed, for they may be many.
-        user_snapshot: our users and their views.
+        user_snapshot: our users and their ratings; those of the dataset are read when they are needed.
         movie_ids: the catalogue, ascending, int32 [f].
-        model: what it is learned with.
-        fingerprint: of all this and of the settings that a training depends on: when it is the same, so is the result.
-        last_fingerprint: the fingerprint of the last training, None before the first.
+        model: the settings to learn with.
+        fingerprint: of all this: when it is the same, so is the result.
     """
 
-    filled: CatalogueSource
     user_snapshot: Snapshot
     movie_ids: Ints
     model: ModelSettings
     fingerprint: str
-    last_fingerprint: str | None
 
 
 @dataclass(frozen=True)
@@ -61,31 +57,24 @@ class Trainer:
     engine: Engine
     recommender: Recommender
 
-    def warm_up(self) -> None:
-        """Have Spark running, so that the next retrain need not wait for it."""
-        self.engine.start(catalogue_source(self.database).ratings)
+    def retrain(self, run_id: int | None = None, ordered: bool = False) -> Outcome:
+        """Train on the current ratings and serve the result, unless another process trains.
 
-    def retrain(self, on_accepted: Callable[[int | None], object] | None = None) -> Outcome:
-        """Train on the current ratings and serve the result, unless another process trains or nothing has changed.
-
-        Raises whatever went wrong; the run says so too, and the live generation goes on serving.
+        Raise whatever went wrong; the run says so too, and the live generation goes on serving.
 
         Args:
-            on_accepted: by somebody who is told the run's id, or None if another process trains, and who wants a training
-                though nothing may have changed.
+            run_id: the queued run to take up; without one a run is opened, unless nothing has changed since the last.
+            ordered: train though nothing may have changed.
         """
-        with self._training_run() as run:
-            if on_accepted:
-                on_accepted(run.id if run else None)
+        if run_id is None and not ordered and self._refresh() and not anything_to_learn(self.database, self.settings):
+            log.info("no training: nothing has changed since the last")
+            return "unchanged"
+        with self._training_run(run_id) as run:
             if run is None:
-                log.info("no training: another process is at it")
+                log.info("no training: another process trains")
                 return "busy"
             training_input = self._read_training_input(run)
-            readable = self._refresh()
-            if training_input.fingerprint == training_input.last_fingerprint and readable and not on_accepted:
-                log.info("no training: nothing has changed since the last")
-                run.discard()
-                return "unchanged"
+            self._refresh()
             self._compare(run, training_input.user_snapshot)
             return self._publisher.judge_and_publish(run, self._train(run, training_input))
 
@@ -109,24 +98,29 @@ class Trainer:
             return self._publisher.judge_and_publish(run, candidate)
 
     @contextmanager
-    def _training_run(self) -> Iterator[JobRun | None]:
-        """A run of a training, if no other process trains now; nobody else will until the block ends."""
+    def _training_run(self, queued: int | None = None) -> Iterator[JobRun | None]:
+        """Open a run, or take up the queued one, and keep all others from training until the block ends.
+
+        Yield None if another process trains, or has taken up that run.
+        """
         with self.database.try_lock(TRAINING_LOCK) as mine:
-            if mine:
-                with record_run(self.database, "train", PHASE_SHARES) as run:
+            if mine and (queued is None or self._take_up(queued)):
+                with record_run(self.database, "train", PHASE_SHARES, queued) as run:
                     yield run
             else:
                 yield None
 
+    def _take_up(self, run_id: int) -> bool:
+        with self.database.statement() as db:
+            return runs.take_up(db, run_id)
+
     def _read_training_input(self, run: JobRun) -> TrainingInput:
         run.advance("snapshot")
-        filled = catalogue_source(self.database)
+        source = catalogue_source(self.database)
         with self.database.snapshot() as db:
-            user_snapshot, movie_ids, learned = snapshot.take(db), movies.ids(db), generations.newest_fingerprint(db)
-        model = self.settings.model_for(filled.ratings + len(user_snapshot.views))
-        return TrainingInput(
-            filled, user_snapshot, movie_ids, model, fingerprint(filled, user_snapshot, model), learned
-        )
+            user_snapshot, movie_ids = snapshot.take(db), movies.ids(db)
+            model = self.settings.model_for(source.ratings + len(user_snapshot.views))
+            return TrainingInput(user_snapshot, movie_ids, model, training_fingerprint(db, source, model))
 
     def _refresh(self) -> bool:
         """Have the live generation in memory, or what stands in for it; False if it cannot be read."""
@@ -183,9 +177,3 @@ def check_factors(factors: Factors, training_input: TrainingInput) -> None:
         )
     if not HELD_OUT_FACT.items() <= factors.facts.items():
         raise FactorsError("they have learned from the people who are kept out to judge by; train with engine.py")
-
-
-def fingerprint(filled: CatalogueSource, user_snapshot: Snapshot, model: ModelSettings) -> str:
-    """Of everything that a training depends on."""
-    parts = (FORMAT, filled.fingerprint, user_snapshot.fingerprint, sorted(asdict(model).items()))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()

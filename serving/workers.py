@@ -1,12 +1,16 @@
 """Keeps the processes that serve beside the first one: starts them, starts again one that ends, ends them."""
 
 import logging
+import os
+import pickle
+import subprocess
+import sys
 import time
-from functools import partial
+from contextlib import suppress
+from typing import IO, cast
 
-from settings import Settings
-from system.child import Child
-from system.line import Answer
+from settings import ROOT, Settings
+from system.process import describe_exit
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +22,11 @@ STOP_SECONDS = 5.0
 
 
 class Workers:
-    """As many as the settings want; to be called from one thread."""
+    """As many as the settings want; to be called from the main thread, with which the kernel ends them."""
 
-    def __init__(self, settings: Settings, database_url: str, answer: Answer) -> None:
-        """Have each of them ask `answer` for what only the first process knows."""
-        self._places: list[Child | None] = [None] * (settings.processes - 1)
-        self._given = settings, database_url
-        self._answer = answer
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._places: list[subprocess.Popen[bytes] | None] = [None] * (settings.processes - 1)
+        self._given = pickle.dumps((settings, database_url, os.getpid()))
         self._started = -AGAIN_SECONDS
         self._wait = AGAIN_SECONDS
 
@@ -37,42 +39,47 @@ class Workers:
             self._start_all()
 
     def _note_ends(self) -> bool:
-        """Whether any has ended since it was last looked."""
+        """Tell whether any has ended since the last look."""
         found = False
-        for place, child in enumerate(self._places):
-            if child is not None and child.process.poll() is not None:
-                log.error("process %d, which serves, %s; starting another", child.process.pid, child.why_ended())
+        for place, process in enumerate(self._places):
+            if process is not None and process.poll() is not None:
+                how = describe_exit(process.returncode)
+                log.error("process %d, which serves, %s; starting another", process.pid, how)
                 self._places[place] = None
                 found = True
         return found
 
     def hang_up(self) -> None:
         """Have all finish the requests that are under way and end."""
-        for child in self._running:
-            child.line.close()
+        for process in self._running:
+            process.terminate()
 
     def stop(self) -> None:
-        """Wait until all have ended, for a while."""
+        """Wait until all have ended, and kill those that have not in time."""
         until = time.monotonic() + STOP_SECONDS
-        for child in self._running:
-            child.end(max(0.0, until - time.monotonic()))
+        for process in self._running:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     @property
-    def _running(self) -> list[Child]:
-        return [child for child in self._places if child is not None]
+    def _running(self) -> list[subprocess.Popen[bytes]]:
+        return [process for process in self._places if process is not None]
 
     def _start_all(self) -> None:
         self._started = time.monotonic()
-        for place, child in enumerate(self._places):
-            if child is None:
+        for place, process in enumerate(self._places):
+            if process is None:
                 self._places[place] = self._start()
 
-    def _start(self) -> Child | None:
+    def _start(self) -> "subprocess.Popen[bytes] | None":
         try:
-            return Child(COMMAND, self._given, self._answer, _nothing)
-        except (OSError, RuntimeError) as error:
+            started = subprocess.Popen([sys.executable, *COMMAND], cwd=ROOT, stdin=subprocess.PIPE)  # noqa: S603 - our own module
+        except OSError as error:
             log.error("a process that serves could not be started, and soon it is tried again: %s", error)
             return None
-
-
-_nothing = partial(log.debug, "the line to a process that serves was cut")
+        with suppress(BrokenPipeError), cast("IO[bytes]", started.stdin) as pipe:  # it may end at once, as keep() finds
+            pipe.write(self._given)
+        return started

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, text
 
 from ranking.ratings import Floats, Ints
 from storage.bulk_copy import copy_in
-from storage.snapshot import Versions
 
 
 class PredictionRow(NamedTuple):
@@ -25,7 +25,7 @@ class PredictionRow(NamedTuple):
     rank: int
 
 
-def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versions: Versions) -> None:
+def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versions: npt.NDArray[np.int64]) -> None:
     """Keep comparisons, and note that the views of `users` [u] up to `versions` [u] have been compared.
 
     What concerns a user who was removed meanwhile is passed over.

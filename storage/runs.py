@@ -1,38 +1,76 @@
-"""Runs: the record of every job, while it goes on and afterwards."""
+"""Runs: the record of every job while it goes on and afterwards, the trainings that are queued, and the next one."""
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
 INTERRUPTED = "cut off: its process ended, or it lost the database"
-_FOLLOWED = """
-    SELECT *, outcome IS NULL AND EXISTS (
+_LOCK_HELD = """EXISTS (
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = :lock
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    ) AS in_progress
-    FROM runs
-"""
+    )"""
+_FOLLOWED = f"SELECT *, outcome IS NULL AND (phase = 'queued' OR {_LOCK_HELD}) AS in_progress FROM runs"  # noqa: S608 - no part of it comes from outside
+_CLOSE = "UPDATE runs SET outcome = :outcome, error = :error, finished_at = clock_timestamp() WHERE outcome IS NULL"
+
+
+def queue(db: Connection, kind: str, lock: int) -> int | None:
+    """Queue a run for the process with the scheduler; None if one is queued or under way. `db` is a transaction."""
+    db.execute(
+        text(f"{_CLOSE} AND kind = :kind AND phase <> 'queued' AND NOT {_LOCK_HELD}"),  # its process died
+        {"kind": kind, "lock": lock, "outcome": "failed", "error": INTERRUPTED},
+    )
+    statement = text("""
+        INSERT INTO runs (kind, phase) VALUES (:kind, 'queued')
+        ON CONFLICT (kind) WHERE outcome IS NULL DO NOTHING RETURNING id
+    """)
+    found: int | None = db.execute(statement, {"kind": kind}).scalar_one_or_none()
+    return found
+
+
+def queued(db: Connection, kind: str, lock: int) -> int | None:
+    """The queued run, if nobody holds the lock that it wants."""
+    waiting = "kind = :kind AND outcome IS NULL AND phase = 'queued'"
+    statement = text(f"SELECT id FROM runs WHERE {waiting} AND NOT {_LOCK_HELD}")  # noqa: S608 - all of it is from here
+    found: int | None = db.execute(statement, {"kind": kind, "lock": lock}).scalar_one_or_none()
+    return found
+
+
+def take_up(db: Connection, run_id: int) -> bool:
+    """Begin a queued run; False if it is not queued any more. The caller holds the job's lock."""
+    statement = text("""
+        UPDATE runs SET phase = 'starting', started_at = clock_timestamp()
+        WHERE id = :id AND outcome IS NULL AND phase = 'queued'
+    """)
+    return bool(db.execute(statement, {"id": run_id}).rowcount)
 
 
 def begin(db: Connection, kind: str) -> int:
-    """Open a run. The caller holds the job's lock, so a run still open is that of a process that died."""
-    fail_open_run(db, kind, INTERRUPTED)
-    statement = text("INSERT INTO runs (kind, phase) VALUES (:kind, 'starting') RETURNING id")
+    """Take up the queued run of a kind, or open a new one.
+
+    The caller holds the job's lock, so a run that is still open and not queued is that of a process that died.
+    """
+    closed = {"outcome": "failed", "error": INTERRUPTED, "kind": kind}
+    db.execute(text(f"{_CLOSE} AND kind = :kind AND phase <> 'queued'"), closed)
+    statement = text("""
+        INSERT INTO runs (kind, phase) VALUES (:kind, 'starting')
+        ON CONFLICT (kind) WHERE outcome IS NULL DO UPDATE SET phase = 'starting', started_at = clock_timestamp()
+        RETURNING id
+    """)
     return int(db.execute(statement, {"kind": kind}).scalar_one())
 
 
-def fail_open_run(db: Connection, kind: str, error: str) -> None:
-    """Say why a run has failed whose process died. The caller holds the job's lock."""
+def close_abandoned(db: Connection, run_id: int, lock: int, outcome: str, error: str) -> bool:
+    """Close a run whose process has ended; False while PostgreSQL still holds the lock of that process."""
     db.execute(
-        text("""
-            UPDATE runs SET outcome = 'failed', error = :error, finished_at = clock_timestamp()
-            WHERE kind = :kind AND outcome IS NULL
-        """),
-        {"kind": kind, "error": error},
+        text(f"{_CLOSE} AND id = :id AND NOT {_LOCK_HELD}"),
+        {"id": run_id, "lock": lock, "outcome": outcome, "error": error},
     )
+    still_open = text("SELECT count(*) FROM runs WHERE id = :id AND outcome IS NULL")
+    return bool(db.execute(still_open, {"id": run_id}).scalar_one() == 0)
 
 
 def advance(db: Connection, run_id: int, phase: str, progress: float) -> None:
@@ -42,7 +80,7 @@ def advance(db: Connection, run_id: int, phase: str, progress: float) -> None:
 
 
 def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], error: str | None = None) -> bool:
-    """Close a run with its outcome, and with the error if it failed; False if it was closed before."""
+    """Close a run with its outcome, and with the error if it did not succeed; False if it was closed before."""
     closed = db.execute(
         text("""
             UPDATE runs SET outcome = :outcome, error = :error, details = :details, finished_at = clock_timestamp(),
@@ -55,38 +93,48 @@ def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], erro
 
 
 def lock_row(db: Connection, run_id: int) -> int | None:
-    """Let nobody else change a run until the transaction ends; the generation it has ended with already, if it has."""
+    """Let nobody else change a run until the transaction ends; return the generation it has ended with, if any."""
     statement = text("SELECT CAST(details ->> 'generation' AS integer) FROM runs WHERE id = :id FOR UPDATE")
     found: int | None = db.execute(statement, {"id": run_id}).scalar_one_or_none()
     return found
 
 
-def discard(db: Connection, run_id: int) -> None:
-    """Remove a run that is under way and had nothing to do."""
-    db.execute(text("DELETE FROM runs WHERE id = :id AND outcome IS NULL"), {"id": run_id})
-
-
 def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
-    """The newest runs of a kind, newest first."""
+    """Return the newest runs of a kind, newest first."""
     return db.execute(
         text("SELECT * FROM runs WHERE kind = :kind ORDER BY id DESC LIMIT :limit"), {"kind": kind, "limit": limit}
     ).all()
 
 
 def newest_with_progress(db: Connection, kind: str, lock: int) -> Row[Any] | None:
-    """The newest run of a kind, with `in_progress`: it is under way, since somebody holds the lock that such runs want."""
+    """Return the newest run of a kind, with `in_progress`: it is queued, or somebody holds the lock of such runs."""
     statement = text(f"{_FOLLOWED} WHERE kind = :kind ORDER BY id DESC LIMIT 1")
     return db.execute(statement, {"kind": kind, "lock": lock}).one_or_none()
 
 
 def find(db: Connection, run_id: int, lock: int) -> Row[Any] | None:
-    """A run as `newest_with_progress` has it; None if it had nothing to do and has been discarded."""
+    """Return a run as `newest_with_progress` has it; None if there is none."""
     return db.execute(text(f"{_FOLLOWED} WHERE id = :id"), {"id": run_id, "lock": lock}).one_or_none()
 
 
 def ingest_details(db: Connection) -> dict[str, Any] | None:
-    """What the catalogue was filled from: the details of the ingest that did it."""
+    """Return what the catalogue was filled from: the details of the ingest that did it."""
     found: dict[str, Any] | None = db.execute(
         text("SELECT details FROM runs WHERE kind = 'ingest' AND outcome = 'done' ORDER BY id DESC LIMIT 1")
     ).scalar_one_or_none()
+    return found
+
+
+def announce(db: Connection, next_at: datetime | None) -> None:
+    """Say when the next training comes by itself; None if none does."""
+    statement = text("""
+        INSERT INTO training_schedule (next_at) VALUES (:next_at)
+        ON CONFLICT (single) DO UPDATE SET next_at = excluded.next_at
+    """)
+    db.execute(statement, {"next_at": next_at})
+
+
+def announced(db: Connection) -> datetime | None:
+    """Return when the next training comes by itself; None if none does."""
+    found: datetime | None = db.execute(text("SELECT next_at FROM training_schedule")).scalar_one_or_none()
     return found

@@ -1,6 +1,5 @@
 """One consistent look at all views, for training and for making everybody's list."""
 
-import hashlib
 import tempfile
 from dataclasses import dataclass
 
@@ -50,15 +49,6 @@ class Snapshot:
     views: Ratings
     view_versions: Versions
     again: npt.NDArray[np.int8]
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with every view that was added, changed or taken back, and with every user who had views and left.
-
-        Exact where a count or the newest time would not be: ids are never reused and a version never goes back.
-        """
-        active = self.versions > 0
-        return hashlib.sha256(self.users[active].tobytes() + self.versions[active].tobytes()).hexdigest()
 
     @property
     def histories(self) -> Histories:

@@ -18,6 +18,12 @@ _MAKE = text("""
 
 _MOVIE = "json_build_object('movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year) AS movie"
 
+# Exact where a count or the newest time would not be: ids are never reused and a version never goes back.
+_FINGERPRINT = text("""
+    SELECT encode(sha256(coalesce(string_agg(int4send(id) || int8send(history_version), '' ORDER BY id), '')), 'hex')
+    FROM users WHERE history_version > 0
+""")
+
 # One statement, so that everything is of one moment.
 _HELD = text(f"""
     SELECT u.id AS user_id, u.created_at, u.idempotency_key,
@@ -117,3 +123,13 @@ def delete(db: Connection, user_id: int) -> DeletedRows:
     if db.execute(text("DELETE FROM users WHERE id = :user"), user).rowcount == 0:
         raise UnknownUserError(user_id)
     return DeletedRows(*counts)
+
+
+def fingerprint(db: Connection) -> str:
+    """Return what changes with every rating that is added, changed or removed, and with every rater who leaves."""
+    return str(db.execute(_FINGERPRINT).scalar_one())
+
+
+def count_ratings(db: Connection) -> int:
+    """Return how many ratings our users have given."""
+    return int(db.execute(text("SELECT count(*) FROM views")).scalar_one())

@@ -1,16 +1,19 @@
-"""Processes as the operating system sees them: whose child one is, and where one works."""
+"""Processes as the operating system sees them: how they end, whose children they are, and where they work."""
 
 import ctypes
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+KILLED_SECONDS = 1.0  # for which the processes of a group that was killed are waited for
 _PR_SET_PDEATHSIG = 1
 _ON_LINUX: bool = sys.platform == "linux"
 # Looked up here, not in the child: between fork and exec loading a library could wait for a lock for ever.
@@ -37,8 +40,26 @@ def on_stop_signals(handle: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handle)
 
 
+def end_group(leader: int, seconds: float) -> None:
+    """End all processes of the group with this leader; kill what is left of them after so many seconds."""
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, KILLED_SECONDS)):
+        with suppress(ProcessLookupError):
+            os.killpg(leader, number)
+            until = time.monotonic() + patience
+            while time.monotonic() < until:
+                os.killpg(leader, 0)
+                time.sleep(0.02)
+
+
+def describe_exit(status: int) -> str:
+    """Say in an operator's words how a process has ended: `status` is its exit status, or minus the signal's number."""
+    if status == -signal.SIGKILL:
+        return "was killed, as the system does when its memory runs out"
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+
 def process_works_in(pid: int, folder: Path) -> bool:
-    """Whether a living process has this number and `folder` as its working folder."""
+    """Tell whether a living process has this number and `folder` as its working folder."""
     if _ON_LINUX:
         try:
             return Path(f"/proc/{pid}/cwd").readlink() == folder
@@ -51,7 +72,7 @@ def process_works_in(pid: int, folder: Path) -> bool:
 
 
 def process_exists(pid: int) -> bool:
-    """Whether there is a process with this id, whoever's it is."""
+    """Tell whether there is a process with this id, whoever's it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,7 @@ def progress(total: int | None, what: str, *, unit: str, initial: int = 0) -> It
 
     Work that is over within seconds leaves nothing in a log.
     """
+    tqdm.set_lock(threading.RLock())  # its own is also a semaphore of the system, which a killed process leaves there
     if sys.stderr.isatty():
         bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True, initial=initial)
     else:

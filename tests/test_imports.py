@@ -34,7 +34,7 @@ LAYERS = {  # each may import those it names, and nothing else of ours
     "app": BASE | {"storage", "recommender", "web"},
     "commands": LOW | {"engine", "recommender", "jobs"},
     "cli": LOW | {"commands"},
-    "serving": LOW | {"engine", "recommender", "jobs", "web", "app"},
+    "serving": LOW | {"recommender", "jobs", "web", "app"},
     "server": LOW | {"recommender", "jobs", "web", "app", "serving"},
     "migrations": {"models"},
 }
@@ -50,7 +50,7 @@ ONLY_IN = {
     "flask_openapi3_swagger": {"web.docs_page"},
     "pydantic": {"web", "jobs.events", "jobs.event_files"},
     "werkzeug": {"app", "web"},
-    "apscheduler": {"jobs.scheduler"},
+    "apscheduler": {"jobs.scheduler", "jobs.trainer_pool"},
     "psycopg2": {"storage", "embedded", "system.postgres_url"},
     "cachetools": {"catalogue.user_context"},
     "alembic": {"storage.schema", "migrations"},

@@ -20,10 +20,8 @@ from processes import TIMEOUT_SECONDS, ServiceProcess, free_port, poll, processe
 from sqlalchemy import text
 
 from embedded.postgres import EmbeddedPostgres
-from recommender import Recommender
-from server import Server
 from serving.front import listen
-from settings import ROOT, Settings
+from settings import ROOT
 from storage.database import Database
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -96,6 +94,10 @@ def trainings(state_dir: Path) -> int:
     return count
 
 
+def java_of(running: ServiceProcess) -> list[int]:
+    return [int(shown.split()[0]) for shown in processes_of(running.state_dir) if "bin/java" in shown]
+
+
 def test_a_first_start_trains_and_stops_in_order(trained: Trained) -> None:
     assert {movie % 2 for movie in trained.recommended} == {0}  # it has learned the checkerboard
     assert trained.stop_seconds < STOP_SECONDS
@@ -107,15 +109,13 @@ def test_a_restart_answers_at_once_with_all_it_knew_and_trains_nothing(
 ) -> None:
     with service(state_dir, **movies) as again:
         assert again.wait_until_ready() < READY_SECONDS
-        assert again.part("trainer")["state"] == "starting"  # long before Spark
         assert again.part("generation")["id"] == 1
         assert again.recommended(trained.user) == trained.recommended
         assert again.viewed(trained.user) == trained.viewed
         assert again.new_user() == trained.user + 1
         again.wait_for_trainer()
         assert trainings(state_dir) == 1
-        java = [int(shown.split()[0]) for shown in processes_of(state_dir) if "bin/java" in shown]
-        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in java} == {10}  # it gives way to who serves
+        assert java_of(again) == []  # there is nothing to learn, so Spark is not started
         assert again.stop(signal.SIGINT) < STOP_SECONDS
         assert processes_of(state_dir) == []
 
@@ -148,15 +148,20 @@ def test_a_signal_stops_it_in_order(
 
 
 @pytest.mark.parametrize("moment", ["while Spark starts", "while it trains"])
-def test_it_stops_in_time(moment: str, scratch: Path, movies: dict[str, str]) -> None:
+def test_a_stop_in_a_training_leaves_nothing_and_is_recorded_as_an_interruption(
+    moment: str, scratch: Path, movies: dict[str, str], empty_url: str
+) -> None:
     folder = scratch / f"stopped-{moment.replace(' ', '-')}"
-    with service(folder, MATINEE_RANKER_ITERATIONS="100", **movies) as running:
+    with service(folder, DATABASE_URL=empty_url, MATINEE_RANKER_ITERATIONS="100", **movies) as running:
         running.wait_until_ready()
         running.wait_for_trainer("running")
         if moment == "while it trains":
             poll(lambda: "Spark 4" in running.told() and "is ready after" in running.told(), what="Spark")
         assert running.stop() < STOP_SECONDS
         poll(lambda: not processes_of(folder), GONE_SECONDS, "the end of all processes")
+        assert "Traceback" not in running.told()
+    (run,) = runs_of(empty_url)
+    assert (run.outcome, run.error) == ("interrupted", "the service was stopped in the middle of it")
 
 
 def test_a_signal_while_the_embedded_database_is_made_leaves_nothing_running(scratch: Path) -> None:
@@ -188,7 +193,9 @@ def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, movie
     with service(state_dir, **movies) as killed:
         killed.wait_until_ready()
         user = killed.new_user()
-        killed.wait_for_trainer()
+        killed.http.post("/api/v1/retrain")
+        java = poll(lambda: java_of(killed), what="Spark's JVM")
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in java} == {10}  # it gives way to who serves
         confirmed: list[int] = []
 
         def write() -> None:
@@ -435,13 +442,3 @@ def test_ctrl_c_before_there_is_anything_to_stop_ends_it_without_a_traceback() -
     code = "from serving.ending import end_after\ndef work():\n    raise KeyboardInterrupt\nend_after(work)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "")
-
-
-def test_the_first_process_is_asked_only_what_it_knows(recommender: Recommender, scratch: Path) -> None:
-    url = recommender.database.url.render_as_string(hide_password=False)
-    first = Server(Settings(state_dir=scratch), url, None)
-    assert first._answer("trainer").state == "starting"
-    assert first._answer("next_at") is None
-    with pytest.raises(LookupError, match="has no answer to 'anything else'"):
-        first._answer("anything else")
-    first.database.close()

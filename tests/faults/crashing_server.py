@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
-from serving import trainer_at_hand  # noqa: E402 - from the folder that was just named
+import crashing_trainer  # noqa: E402 - from the folder that was just named
+
+from jobs import trainer_process  # noqa: E402 - likewise
 
 if __name__ == "__main__":
-    trainer_at_hand.COMMAND = [str(Path(__file__).with_name("crashing_trainer.py"))]
+    trainer_process.prepare = crashing_trainer.prepare
     runpy.run_path(str(ROOT / "server.py"), run_name="__main__")

@@ -6,18 +6,16 @@ here; it has nothing of this in itself.
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
-
+from jobs import trainer_process
 from jobs.job_run import JobRun
 from recommender import Recommender
-from serving.trainer import main
+from settings import Settings
 from storage import generations, recommendations
 
 ORDER = Path(os.environ["MATINEE_STATE_DIR"]) / "die-at"
@@ -70,10 +68,11 @@ def in_each_phase() -> None:
     JobRun.advance = mortal  # type: ignore[method-assign, assignment]
 
 
-if __name__ == "__main__":
+def prepare(settings: Settings, database_url: str, parent: int) -> None:
+    """Make this process one that trains, as the service does, and that dies where it is told to."""
     in_each_phase()
-    after(recommendations, "publish", "lists written")
+    after(recommendations, "store_lists", "lists written")
     after(generations, "flip", "flip")
     before(Recommender, "use", "flipped")
     after(recommendations, "prune", "prune")
-    main()
+    trainer_process.prepare(settings, database_url, parent)

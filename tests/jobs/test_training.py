@@ -62,6 +62,7 @@ def test_nothing_is_trained_when_nothing_has_changed(trainer: Trainer) -> None:
     assert trainer.retrain() == "published"
     someone(trainer)  # a user without views is no news
     assert trainer.retrain() == "unchanged"
+    assert trainer.retrain(ordered=True) == "published"
 
 
 @pytest.mark.parametrize("change", ["rate", "rate again", "take back", "leave", "other settings"])

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,13 @@ import numpy as np
 import pytest
 from conftest import MOVIES, SMALL_MODEL, TRUNCATE_ALL, checkerboard
 from disposable_postgres import DisposablePostgres, victim
-from processes import poll
 from sqlalchemy import Connection, text
 
 from engine import Engine, EngineError
-from health import Health
-from jobs import job_run, scheduler
+from jobs import job_run
 from jobs.ingest import init_movie_table
 from jobs.phases import PHASE_SHARES
 from jobs.publish import SupersededError
-from jobs.scheduler import Scheduler
 from jobs.training import Outcome, Trainer
 from ranking.batch_lists import rank_locally
 from ranking.factors import Factors
@@ -346,28 +342,6 @@ def test_the_progress_of_a_training_moves_with_the_lists_that_are_stored(filled:
     assert set(phases) == {"lists"}
     before = sum(share for name, share in PHASE_SHARES.items() if name not in {"lists", "publish"})
     assert progress == pytest.approx([before + PHASE_SHARES["lists"] * n / 4 for n in (1, 2, 3)], abs=1e-6)
-
-
-def test_a_tick_that_finds_no_database_is_made_up_for_soon(filled: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Unlucky(Trainer):
-        def retrain(self) -> Outcome:
-            calls.append(1)
-            if len(calls) == 1:
-                raise DatabaseUnavailableError("it is away")
-            return "unchanged"
-
-    calls: list[int] = []
-    monkeypatch.setattr(scheduler, "SOON_SECONDS", 0.2)
-    health = Health()
-    trainer = Unlucky(filled.settings, filled.database, filled.engine, filled.recommender)
-    assert timedelta(minutes=trainer.settings.retrain_minutes) > timedelta(minutes=5)
-    jobs = Scheduler(trainer, health)
-    jobs.start()
-    try:
-        poll(lambda: len(calls) == 2, what="another try")
-        poll(lambda: health["trainer"].state == "ready", what="the news of its success")
-    finally:
-        jobs.stop()
 
 
 def test_a_live_generation_that_cannot_be_read_is_trained_anew_though_nothing_has_changed(filled: Trainer) -> None:

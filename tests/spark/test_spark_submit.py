@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from processes import ServiceProcess, poll, processes_of, service
 
+from jobs.trainer_process import NICE
 from spark.java import java_home
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -52,8 +53,9 @@ def test_it_serves_and_trains_and_stops_in_order(scratch: Path, dataset: Path) -
 def train_again_after_a_kill(running: ServiceProcess) -> None:
     """Kill the process that trains and have another do a training, in the same JVM."""
     running.wait_for_trainer()
-    (trainer,) = [shown for shown in processes_of(running.state_dir) if "serving.trainer" in shown]
-    os.kill(int(trainer.split()[0]), signal.SIGKILL)
+    trainers = [int(shown.split()[0]) for shown in processes_of(running.state_dir) if "spawn_main" in shown]
+    (trainer,) = [pid for pid in trainers if os.getpriority(os.PRIO_PROCESS, pid) == NICE]
+    os.kill(trainer, signal.SIGKILL)
     ordered = running.http.post("/api/v1/retrain", timeout=30)
     assert ordered.status_code == 202, ordered.text
     poll(lambda: running.get("/api/v1/retrain")["outcome"], what="the end of a training")

@@ -349,7 +349,7 @@ def test_a_snapshot_of_nobody_is_empty(filled: Database) -> None:
 def test_the_fingerprint_changes_with_every_change_of_the_views_and_with_nothing_else(filled: Database) -> None:
     def mark() -> str:
         with filled.snapshot() as db:
-            return snapshot.take(db).fingerprint
+            return users.fingerprint(db)
 
     user, other, marks = new_user(filled, {IDS[0]: 4.0}), new_user(filled, {IDS[0]: 4.0}), [mark()]
     new_user(filled)

@@ -19,7 +19,7 @@ from processes import ServiceProcess, free_port, poll, service
 from sqlalchemy import Connection, inspect, text
 
 from health import Health
-from jobs.scheduler import refresh
+from jobs.refresh import refresh
 from ranking.factors import FORMAT, FactorsError, checksum
 from recommender import Recommender
 from storage import generations, schema, user_ratings, users

@@ -15,12 +15,14 @@ from handmade_model import EVEN, MOVIES, fill_catalogue, new_user, publish, two_
 from processes import poll
 from raw_http import serving
 from sqlalchemy import text
+from thread_trainer import ThreadTrainer, job_of
 
 from app import create_app
 from engine import Engine
 from health import Health
-from jobs import scheduler as scheduler_module
+from jobs import scheduler
 from jobs.ingest import init_movie_table
+from jobs.orders import TrainingOrders
 from jobs.phases import PHASE_SHARES
 from jobs.scheduler import Scheduler
 from jobs.training import Trainer
@@ -28,18 +30,14 @@ from ranking.batch_lists import ListColumns, rank_locally
 from ranking.factors import Factors
 from ranking.rating_histories import Histories
 from recommender import Recommender
-from serving import trainer_at_hand
-from serving.trainer_at_hand import TrainerAtHand
 from settings import Settings
 from storage import predictions, runs
 from storage.database import TRAINING_LOCK, Database
-from storage.errors import DatabaseUnavailableError
 from storage.predictions import PredictionRow
 
 GENERATIONS, RETRAIN = "/api/v1/generations", "/api/v1/retrain"
 NOWHERE = Database("postgresql://nobody@127.0.0.1:1/none", 1)
 Serve = Callable[..., httpx.Client]
-Operated = tuple[httpx.Client, Scheduler]
 
 
 @pytest.fixture
@@ -197,23 +195,25 @@ def trainer(settings: Settings, database: Database, taught: Taught) -> Trainer:
 
 
 @pytest.fixture
-def served(ready: Health) -> Iterator[Callable[[Trainer], Operated]]:
-    """Serves an application with what trains in it."""
+def served(ready: Health, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Trainer], httpx.Client]]:
+    """Serves an application with a scheduler and what trains, in threads."""
+    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 0.1)
     with ExitStack() as stack:
 
-        def start(trainer: Trainer) -> Operated:
-            scheduler = Scheduler(trainer, ready)
-            scheduler.start()
+        def start(trainer: Trainer) -> httpx.Client:
+            jobs = Scheduler(trainer.settings, trainer.recommender, ready, ThreadTrainer(job_of(trainer)))
+            jobs.start()
+            stack.callback(jobs.stop)
             stack.callback(poll, lambda: ready["trainer"].state != "running", what="the end of a training")
-            stack.callback(scheduler.stop)
-            address = stack.enter_context(serving(create_app(trainer.recommender, ready, Settings(), scheduler)))
-            return stack.enter_context(httpx.Client(base_url="http://{}:{}".format(*address), timeout=30)), scheduler
+            orders = TrainingOrders(trainer.database)
+            address = stack.enter_context(serving(create_app(trainer.recommender, ready, Settings(), orders)))
+            return stack.enter_context(httpx.Client(base_url="http://{}:{}".format(*address), timeout=30))
 
         yield start
 
 
 @pytest.fixture
-def operated(served: Callable[[Trainer], Operated], trainer: Trainer) -> Operated:
+def operated(served: Callable[[Trainer], httpx.Client], trainer: Trainer) -> httpx.Client:
     """A service that trains only when it is told to, with movies and no generation."""
     init_movie_table(trainer.database, trainer.settings)
     return served(replace(trainer, settings=replace(trainer.settings, retrain_minutes=0.0)))
@@ -229,16 +229,13 @@ def finished(client: httpx.Client) -> dict[str, Any]:
     return poll(look, what="the end of a training")
 
 
-def test_a_training_is_done_when_told_to_even_if_nothing_has_changed(
-    operated: Operated, taught: Taught, ready: Health
-) -> None:
-    client, _ = operated
+def test_a_training_is_done_when_told_to_even_if_nothing_has_changed(operated: httpx.Client, taught: Taught) -> None:
+    client = operated
     taught.gate.set()
     before = client.get(RETRAIN).json()
     assert (before["state"], before["run_id"], before["outcome"], before["next_at"]) == ("off", None, None, None)
     assert {phase["name"]: phase["share"] for phase in before["phases"]} == PHASE_SHARES
     for generation in (1, 2):
-        poll(lambda: ready["trainer"].state == "off")
         answer = client.post(RETRAIN)
         assert (answer.status_code, answer.headers["location"]) == (202, RETRAIN)
         after = finished(client)
@@ -251,9 +248,9 @@ def test_a_training_is_done_when_told_to_even_if_nothing_has_changed(
 
 
 def test_a_training_is_followed_to_its_end_and_none_begins_beside_it(
-    operated: Operated, taught: Taught, ready: Health
+    operated: httpx.Client, taught: Taught, ready: Health
 ) -> None:
-    client, scheduler = operated
+    client = operated
     run = client.post(RETRAIN).json()["run_id"]
     state = poll(lambda: (found := client.get(RETRAIN).json())["phase"] == "ranker" and found)
     assert (state["state"], state["run_id"], state["finished_at"], state["outcome"]) == ("running", run, None, None)
@@ -267,44 +264,10 @@ def test_a_training_is_followed_to_its_end_and_none_begins_beside_it(
     state = finished(client)
     assert (state["state"], state["outcome"], state["error"]) == ("failed", "failed", "OSError: the disk is full")
     poll(lambda: ready["trainer"].state == "failed")
-    scheduler.trainer = replace(scheduler.trainer, database=NOWHERE)
-    answer = client.post(RETRAIN)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-def test_a_training_that_cannot_be_begun_is_refused_for_now(
-    operated: Operated, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, scheduler = operated
-    monkeypatch.setattr(trainer_at_hand, "COMMAND", ["-c", "#" * 200_000])  # more than Linux starts anything with
-    scheduler.trainer = TrainerAtHand(settings, NOWHERE, scheduler.trainer.recommender)
-    answer = client.post(RETRAIN)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert "the process that trains could not be started" in answer.json()["detail"]
-
-
-def test_a_training_whose_order_has_failed_does_not_come_later(
-    trainer: Trainer, taught: Taught, ready: Health, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    init_movie_table(trainer.database, trainer.settings)
-    scheduler = Scheduler(replace(trainer, settings=replace(trainer.settings, retrain_minutes=0.0)), ready)
-    with monkeypatch.context() as patch:
-        patch.setattr(scheduler_module, "ORDER_SECONDS", 0.1)
-        with pytest.raises(DatabaseUnavailableError, match=r"within 0\.1 s$"):
-            scheduler.order()  # its jobs have not begun
-    scheduler.start()
-    try:
-        run = scheduler.order()
-    finally:
-        taught.gate.set()
-        poll(lambda: ready["trainer"].state == "off", what="the end of a training")
-        scheduler.stop()
-    with trainer.database.statement() as db:
-        assert [found.id for found in runs.newest(db, "train", 5)] == [run]
-
-
-def test_a_training_of_another_process_is_told_of(operated: Operated, database: Database) -> None:
-    client, _ = operated
+def test_a_training_of_another_process_is_told_of(operated: httpx.Client, database: Database) -> None:
+    client = operated
     with database.try_lock(TRAINING_LOCK):
         with database.statement() as db:
             run = runs.begin(db, "train")
@@ -315,16 +278,32 @@ def test_a_training_of_another_process_is_told_of(operated: Operated, database: 
         assert client.post(RETRAIN).status_code == 409
     state = client.get(RETRAIN).json()  # the lock is free and the run without an end: its process died
     assert (state["state"], state["outcome"], state["error"]) == ("failed", None, runs.INTERRUPTED)
+    assert client.post(RETRAIN).status_code == 202
+    with database.statement() as db:
+        assert runs.find(db, run, TRAINING_LOCK).outcome == "failed"
 
 
-def test_the_next_training_is_announced(trainer: Trainer, ready: Health, served: Callable[[Trainer], Operated]) -> None:
+def test_a_training_that_was_interrupted_has_not_failed(client: httpx.Client, database: Database) -> None:
+    with database.statement() as db:
+        runs.end(db, runs.begin(db, "train"), "interrupted", {}, "the service was stopped in the middle of it")
+    state = client.get(RETRAIN).json()
+    assert (state["state"], state["outcome"]) == ("off", "interrupted")
+    assert state["error"] == "the service was stopped in the middle of it"
+
+
+def test_a_training_cannot_be_ordered_while_the_database_is_away(recommender: Recommender, ready: Health) -> None:
+    with serving(create_app(recommender, ready, Settings(), TrainingOrders(NOWHERE))) as address:
+        answer = httpx.post("http://{}:{}".format(*address) + RETRAIN)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_the_next_training_is_announced(trainer: Trainer, served: Callable[[Trainer], httpx.Client]) -> None:
     init_movie_table(trainer.database, trainer.settings)
     publish(trainer.recommender, two_tastes(movies=list(range(1, MOVIES + 1))))
     with trainer.database.transaction() as db:
         runs.end(db, runs.begin(db, "train"), "published", {})
-    client, _ = served(trainer)
-    poll(lambda: ready["trainer"].state == "ready", what="a trainer at rest")
-    state = client.get(RETRAIN).json()
+    client = served(trainer)
+    state = poll(lambda: (found := client.get(RETRAIN).json())["next_at"] and found, what="the news")
     assert (state["state"], state["outcome"]) == ("idle", "published")
     pause = datetime.fromisoformat(state["next_at"]) - datetime.fromisoformat(state["started_at"])
     assert pause == timedelta(minutes=trainer.settings.retrain_minutes)

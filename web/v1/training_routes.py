@@ -9,7 +9,6 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Row
 from werkzeug.exceptions import Conflict
 
-from health import Component
 from ranking.factors import FactorsError
 from storage import generations, runs
 from storage.database import TRAINING_LOCK
@@ -25,7 +24,7 @@ State = Literal["idle", "running", "off", "failed"]
 
 
 class TrainingControl(Protocol):
-    """What trains in this process."""
+    """What may be asked of the trainer, in whichever process that runs."""
 
     @property
     def phases(self) -> Mapping[str, float]:
@@ -36,9 +35,9 @@ class TrainingControl(Protocol):
         """When the next training comes by itself; None if none does."""
 
     def order(self) -> int | None:
-        """Begin a training now, though nothing may have changed: its run's id, or None if one is under way anywhere.
+        """Queue a training, though nothing may have changed, and return its run's id.
 
-        Raises `DatabaseUnavailableError`.
+        Return None if one is queued or under way in any process. Raise `DatabaseUnavailableError`.
         """
 
 
@@ -57,20 +56,21 @@ class TrainingStatus(ResponseModel):
         description="failed: the last run failed; off: no run is scheduled, since MATINEE_RETRAIN_MINUTES is 0.",
     )
     run_id: int | None = Field(examples=[7], description="Null before the first run.")
-    phase: str | None = Field(examples=["ranker"])
+    phase: str | None = Field(examples=["ranker"], description="queued: the run starts within seconds.")
     progress: float = Field(examples=[0.31], description="The completed share of the run, 0 to 1.")
     phases: list[TrainingPhase] = Field(description="The phases in order.")
     started_at: Timestamp | None
     finished_at: Timestamp | None = Field(examples=[None])
-    outcome: Literal["published", "rejected", "failed"] | None = Field(
-        examples=[None], description="rejected: the new generation is worse than the live one."
+    outcome: Literal["published", "rejected", "failed", "interrupted"] | None = Field(
+        examples=[None],
+        description="rejected: the new generation is worse than the live one; interrupted: the service was stopped.",
     )
-    error: str | None = Field(examples=[None], description="Why it failed; only for callers who may use admin routes.")
+    error: str | None = Field(examples=[None], description="Why it failed or was interrupted; only for callers who may use admin routes.")
     next_at: Timestamp | None = Field(description="When the next scheduled run starts.")
 
 
 class TrainingStarted(ResponseModel):
-    """A training run that has started."""
+    """A training run that is queued and starts within seconds."""
 
     model_config = ConfigDict(
         openapi_extra={
@@ -129,12 +129,12 @@ def _training() -> TrainingControl | None:
 
 
 def _retrain(run: Row[Any] | None, training: TrainingControl | None) -> TrainingStatus:
-    next_at, error = training.next_at if training else None, _error(run)
+    next_at = training.next_at if training else None
     return TrainingStatus(
-        state=_state(run, error, next_at),
+        state=_state(run, next_at),
         phases=[TrainingPhase(name=name, share=share) for name, share in training.phases.items()] if training else [],
         next_at=next_at,
-        error=for_operators(error),
+        error=for_operators(_error(run)),
         run_id=run.id if run else None,
         phase=run.phase if run else None,
         progress=run.progress if run else 0,
@@ -144,19 +144,16 @@ def _retrain(run: Row[Any] | None, training: TrainingControl | None) -> Training
     )
 
 
-def _state(run: Row[Any] | None, error: str | None, next_at: datetime | None) -> State:
+def _state(run: Row[Any] | None, next_at: datetime | None) -> State:
     if run and run.in_progress:
         return "running"
-    if error:
+    if run and run.outcome in (None, "failed"):
         return "failed"
     return "idle" if next_at else "off"
 
 
 def _error(run: Row[Any] | None) -> str | None:
-    """Return why the last training run failed, None if it did not; a process that dies leaves a run without an end."""
+    """Return why the last training run did not succeed, if so; a process that dies leaves a run without an end."""
     if run and run.outcome is None and not run.in_progress:
         return runs.INTERRUPTED
-    if run and run.error:
-        return str(run.error)
-    trainer: Component = current_app.extensions["health"]["trainer"]
-    return trainer.reason if trainer.state == "failed" else None
+    return str(run.error) if run and run.error else None

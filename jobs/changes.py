@@ -1,0 +1,44 @@
+"""Whether there is anything to learn since the last training: a few statements, without Spark and without the ratings."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection
+
+from movielens.line_report import DatasetError
+from ranking.factors import FORMAT
+from settings import ModelSettings, Settings
+from storage import generations, runs, users
+from storage.database import Database
+
+
+@dataclass(frozen=True)
+class CatalogueSource:
+    """The dataset that the catalogue was filled from, without its ratings: its name, fingerprint, and how many."""
+
+    dataset: str
+    fingerprint: str
+    ratings: int
+
+
+def catalogue_source(database: Database) -> CatalogueSource:
+    """Return what the catalogue was filled from. Raise `DatasetError` if it has not been filled yet."""
+    with database.statement() as db:
+        details = runs.ingest_details(db)
+    if details is None:
+        raise DatasetError("The catalogue has not been filled yet.")
+    return CatalogueSource(details["dataset"], details["fingerprint"], details["ratings"])
+
+
+def anything_to_learn(database: Database, settings: Settings) -> bool:
+    """Tell whether a training would learn from other ratings, or with other settings, than the last one did."""
+    source = catalogue_source(database)
+    with database.snapshot() as db:
+        model = settings.model_for(source.ratings + users.count_ratings(db))
+        return training_fingerprint(db, source, model) != generations.newest_fingerprint(db)
+
+
+def training_fingerprint(db: Connection, source: CatalogueSource, model: ModelSettings) -> str:
+    """Return the fingerprint of all that a training depends on; `db` is the `Database.snapshot` that it learns from."""
+    parts = (FORMAT, source.fingerprint, users.fingerprint(db), sorted(asdict(model).items()))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

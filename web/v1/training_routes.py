@@ -65,7 +65,9 @@ class TrainingStatus(ResponseModel):
         examples=[None],
         description="rejected: the new generation is worse than the live one; interrupted: the service was stopped.",
     )
-    error: str | None = Field(examples=[None], description="Why it failed or was interrupted; only for callers who may use admin routes.")
+    error: str | None = Field(
+        examples=[None], description="Why it failed or was interrupted; only for callers who may use admin routes."
+    )
     next_at: Timestamp | None = Field(description="When the next scheduled run starts.")
 
 

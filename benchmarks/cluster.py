@@ -89,7 +89,7 @@ def train_on_two_workers(running: ServiceProcess, shared: Path) -> Promise:
     training = train(running)
     warm = train(running)
     left = [file for file in shared.rglob("*") if file.suffix == ".parquet"]
-    kept = training.outcome == warm.outcome == "published" and "executors: 2" in running.told() and not left
+    kept = training.outcome == warm.outcome == "published" and "executors: 2" in running.log_text() and not left
     first = f"{training.outcome} in {training.seconds:.0f} s including the start of Spark"
     return Promise("two workers train", f"{first}, then {warm.outcome} in {warm.seconds:.0f} s", kept)
 
@@ -101,11 +101,11 @@ def lose_a_worker(running: ServiceProcess, worker: Any) -> Promise:
 
 
 def train_without_cluster(running: ServiceProcess, cluster: StandaloneCluster) -> Promise:
-    before = running.told().count(LOST_EXECUTOR)
+    before = running.log_text().count(LOST_EXECUTOR)
     for node in (cluster.master, *cluster.workers):
         if node is not None:
             node.kill()
-    poll(lambda: running.told().count(LOST_EXECUTOR) > before, what="the driver's message")
+    poll(lambda: running.log_text().count(LOST_EXECUTOR) > before, what="the driver's message")
     training = train(running)
     found = f"{training.outcome} after {training.seconds:.1f} s: {training.error}"
     explained = "no Spark master answers" in str(training.error)

@@ -1,4 +1,4 @@
-"""What tests share: a real PostgreSQL, a real Spark, a real HTTP server, and data whose answers are known."""
+"""Fixtures of all tests: a real PostgreSQL, a real Spark, a real HTTP server, and data with known answers."""
 
 import os
 import secrets
@@ -31,26 +31,26 @@ from recommender import Recommender
 from settings import ModelSettings, Settings
 from storage.database import Database
 
-# see the file there; a test that starts a process hands it on
+# tests/spark/spark-defaults.conf says why; tests pass it on to the processes they start
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
 TRUNCATE_ALL = "TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
 
-# files that take minutes; begun last, one of them would go on alone
+# files that take minutes; started last, one of them would run on alone
 SLOW = {"test_server.py", "test_cli.py", "test_protocols.py", "test_page_at_work.py", "test_engine_faults.py",
         "test_retrain.py", "test_killed_retrain.py", "test_spark_submit.py", "test_scripts.py"}  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The slow files first."""
+    """Sort the slow files first."""
     select_fault_tests(config, items)
     items.sort(key=lambda item: item.path.name not in SLOW)
 
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    """A folder for the whole run that an unprivileged PostgreSQL can enter; pytest's own is closed to it."""
+    """A folder for the whole run that an unprivileged PostgreSQL can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="matinee-tests-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -58,7 +58,7 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def database_url(scratch: Path) -> Iterator[str]:
-    """An empty database of the tests' own, in the PostgreSQL of DATABASE_URL or in an embedded one."""
+    """The URL of a new database, in the PostgreSQL of DATABASE_URL or in an embedded one."""
     if given := os.environ.get("DATABASE_URL"):
         yield from scratch_database(given)
     else:
@@ -82,13 +82,13 @@ def scratch_database(server: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_url(database_url: str) -> Iterator[str]:
-    """Of a database in which nothing has been made."""
+    """The URL of an empty database without tables."""
     yield from scratch_database(database_url)
 
 
 @pytest.fixture
 def empty(empty_url: str) -> Iterator[Database]:
-    """The same, with connections to it."""
+    """An empty database without tables."""
     database = Database(empty_url, threads=4)
     yield database
     database.close()
@@ -96,7 +96,7 @@ def empty(empty_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def without_rights(empty: Database) -> Iterator[str]:
-    """The URL of a role that may make nothing in that database."""
+    """The URL of a role that may create nothing in the empty database."""
     role = f"matinee_{secrets.token_hex(4)}"
     ask(empty, f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
     ask(empty, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
@@ -120,7 +120,7 @@ def migrated(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def database(migrated: Database) -> Database:
-    """The migrated database, emptied."""
+    """The migrated database, with empty tables."""
     with migrated.background_transaction() as db:
         db.execute(text(TRUNCATE_ALL))
     return migrated
@@ -128,21 +128,21 @@ def database(migrated: Database) -> Database:
 
 @pytest.fixture
 def recommender(database: Database) -> Recommender:
-    """One with forty movies and no generation."""
+    """A recommender with forty movies and no generation."""
     fill_catalogue(database)
     return Recommender(database)
 
 
 @pytest.fixture
 def live(recommender: Recommender) -> Recommender:
-    """The same, serving a generation that knows two tastes."""
+    """A recommender with forty movies and a live generation of two tastes."""
     publish(recommender, two_tastes())
     return recommender
 
 
 @pytest.fixture(scope="session")
 def spark_settings(scratch: Path) -> Settings:
-    return Settings(state_dir=scratch / "the state of Spark", spark_driver_memory="1g", model=SMALL_MODEL)
+    return Settings(state_dir=scratch / "Spark state", spark_driver_memory="1g", model=SMALL_MODEL)
 
 
 @pytest.fixture(scope="session")
@@ -158,9 +158,10 @@ MOVIES, USERS = 40, 60
 
 
 def checkerboard() -> Ratings:
-    """Even users love even movies and hate odd ones, odd users the reverse; each has left out every fifth movie.
+    """Return ratings in which even users love even movies and hate odd ones, and odd users the reverse.
 
-    Whoever likes even movies must be recommended even movies: there is nothing else to learn.
+    No user has rated every fifth movie. A user who likes even movies must be recommended even movies: there is nothing
+    else to learn.
     """
     user, movie = np.meshgrid(np.arange(1, USERS + 1), np.arange(1, MOVIES + 1), indexing="ij")
     rated = (user + movie // 2) % 5 != 0
@@ -177,7 +178,7 @@ def dataset(scratch: Path) -> Path:
 
 
 def write_dataset(folder: Path, ratings: Ratings, movies: int) -> Path:
-    """Ratings as a MovieLens folder of so many movies; movie n is "Movie n (1900 + n)"."""
+    """Write ratings as a MovieLens folder with so many movies; movie n is "Movie n (1900 + n)"."""
     folder.mkdir()
     lines = [f"{n},Movie {n} ({1900 + n}),{'Drama' if n % 2 else 'Comedy'}\n" for n in range(1, movies + 1)]
     (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(lines))
@@ -194,15 +195,15 @@ def settings(spark_settings: Settings, dataset: Path, tmp_path: Path) -> Setting
 
 @pytest.fixture
 def trainer(settings: Settings, database: Database, engine: Engine) -> Trainer:
-    """Everything that a retrain needs, on an empty database."""
+    """A trainer on empty tables."""
     return Trainer(settings, database, engine, Recommender(database))
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., httpx.Client]]:
-    """Serves an application over HTTP, with the server that CherryPy is made of, and gives a client for it.
+    """A function that serves an application over HTTP and returns a client for it.
 
-    Beside a recommender and the health it takes settings by name: `serve(recommender, ready, api_key=KEY)`.
+    It takes a recommender, the health and settings by name: `serve(recommender, ready, api_key=KEY)`.
     """
     with ExitStack() as stack:
 
@@ -215,7 +216,7 @@ def serve() -> Iterator[Callable[..., httpx.Client]]:
 
 @pytest.fixture
 def ready() -> Health:
-    """A process that has finished its preparations."""
+    """The health of a process that is ready."""
     health = Health()
     for part in ("database", "catalogue", "generation"):
         health.report(part, "ready")

@@ -1,4 +1,4 @@
-"""The plan of the house: which module may import which, and that importing one does nothing."""
+"""The architecture: which module may import which, where each library is used, and that importing has no effect."""
 
 import ast
 import os
@@ -15,7 +15,7 @@ BASE = {"settings", "health", "system"}
 ARITHMETIC = BASE | {"models", "embedded", "ranking"}
 MIDDLE = ARITHMETIC | {"spark", "evaluation", "catalogue"}
 LOW = MIDDLE | {"storage", "movielens"}
-LAYERS = {  # each may import those it names, and nothing else of ours
+LAYERS = {  # each may import only these of our packages and modules
     "settings": {"system"},
     "health": {"settings"},
     "system": {"settings"},
@@ -61,7 +61,7 @@ ONLY_IN = {
     "psutil": {"system"},
     "prometheus_client": {"web", "system.shared_counts", "system.vitals"},
 }
-NO_SQL = {"Row", "Connection"}  # the only names of SQLAlchemy that tell a type and no statement
+NO_SQL = {"Row", "Connection"}  # names of SQLAlchemy that are types and not statements
 SOURCES = [*ROOT.glob("*.py"), *(file for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))]
 
 
@@ -71,12 +71,12 @@ def module_of(file: Path) -> str:
 
 
 def imports(file: Path) -> Iterator[tuple[str, str | None]]:
-    """Every (module, name) that a file imports, wherever in it."""
+    """Yield every (module, name) that a file imports, at any level."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: write the whole name of a module"
+            assert node.level == 0, f"{file}: use absolute imports"
             assert node.module
             yield from ((node.module, alias.name) for alias in node.names)
 
@@ -85,7 +85,7 @@ def within(module: str, allowed: set[str]) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in allowed)
 
 
-def test_every_module_has_its_place() -> None:
+def test_every_module_is_in_a_layer() -> None:
     assert {module_of(file).partition(".")[0] for file in SOURCES} <= set(LAYERS)
     assert len(SOURCES) > 30
 
@@ -98,10 +98,10 @@ def test_imports_point_down(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=module_of)
-def test_each_library_has_its_home(file: Path) -> None:
+def test_each_library_is_used_in_its_place_only(file: Path) -> None:
     for module, _ in imports(file):
-        homes = ONLY_IN.get(module.partition(".")[0])
-        assert homes is None or within(module_of(file), homes), f"{module} is imported in {module_of(file)}"
+        places = ONLY_IN.get(module.partition(".")[0])
+        assert places is None or within(module_of(file), places), f"{module} is imported in {module_of(file)}"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=module_of)
@@ -113,7 +113,7 @@ def test_sql_is_only_in_storage(file: Path) -> None:
 
 
 def run(code: str, folder: Path) -> str:
-    """What Python prints for this code, run in a folder with nothing in it and an environment with as little."""
+    """Run code in an empty folder with a minimal environment, and return what it prints."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -132,8 +132,8 @@ def test_the_application_does_not_need_spark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", ["engine", "cli", "server"])
 def test_an_entry_point_has_one_blas_thread(entry: str, tmp_path: Path) -> None:
     names = "[open(f'/proc/self/task/{task}/comm').read() for task in os.listdir('/proc/self/task')]"
-    told = run(f"import os, {entry}, numpy; print({names}.count(open('/proc/self/comm').read()))", tmp_path)
-    assert told == "1\n"  # those of OpenBLAS have the name of the process
+    threads = run(f"import os, {entry}, numpy; print({names}.count(open('/proc/self/comm').read()))", tmp_path)
+    assert threads == "1\n"  # OpenBLAS's threads have the name of the process
 
 
 WATCH = """
@@ -143,8 +143,8 @@ def forbid(event, arguments):
     if event in ("socket.connect", "socket.bind", "subprocess.Popen", "os.system"):
         raise RuntimeError(f"{event} {arguments}")
 
-class Closed(type(os.environ)):
-    def _told(self, key):
+class GuardedEnviron(type(os.environ)):
+    def _check(self, key):
         caller = sys._getframe(2)
         while caller.f_code.co_filename.startswith("<frozen ") or caller.f_code.co_filename == os.__file__:
             caller = caller.f_back
@@ -152,10 +152,10 @@ class Closed(type(os.environ)):
             if caller.f_code.co_filename.startswith(%r) and ".venv" not in caller.f_code.co_filename:
                 raise RuntimeError(f"{key} is read by {caller.f_code.co_filename}")
     def __getitem__(self, key):
-        self._told(key)
+        self._check(key)
         return super().__getitem__(key)
 
-os.environ.__class__ = Closed
+os.environ.__class__ = GuardedEnviron
 sys.addaudithook(forbid)
 import importlib
 for name in %r:
@@ -164,13 +164,13 @@ assert threading.active_count() == 1, threading.enumerate()
 """
 
 
-def test_importing_a_module_does_nothing(tmp_path: Path) -> None:
+def test_importing_a_module_has_no_effect(tmp_path: Path) -> None:
     modules = [module_of(file) for file in SOURCES if module_of(file).partition(".")[0] != "migrations"]
     run(WATCH % (str(ROOT), modules), tmp_path)
 
 
 @pytest.mark.parametrize("act", ["os.environ.get('DATABASE_URL')", "socket.create_connection(('127.0.0.1', 9))"])
-def test_a_module_that_does_something_would_be_noticed(act: str, tmp_path: Path) -> None:
+def test_an_import_with_an_effect_is_detected(act: str, tmp_path: Path) -> None:
     (tmp_path / "eager.py").write_text(f"import os, socket\n{act}\n")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + WATCH % (str(tmp_path), ["eager"])
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""The scripts in the root, run in a small project of their own whose path has a space."""
+"""The scripts in the root, run in a small project whose path has a space."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ echo "home $JAVA_HOME"
 echo "python $PYSPARK_PYTHON $PYSPARK_DRIVER_PYTHON"
 for word in "$@"; do echo "[$word]"; done
 """
-# Stands in for Python: notes each call of pip and otherwise is the Python that runs the tests.
+# A wrapper of the Python that runs the tests; it records each call of pip.
 PYTHON = """#!/bin/sh
 case "$*" in *"pip install"*) echo "pip" >> "{calls}" ;; esac
 exec "{real}" "$@"
@@ -28,7 +28,7 @@ exec "{real}" "$@"
 
 
 class Project:
-    """A copy of the scripts with a server.py that only prints; its requirements ask for nothing."""
+    """A copy of the scripts with a server.py that only prints, and without requirements."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,14 +44,16 @@ class Project:
 
     def run(self, script: str, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Run a script from another folder, without the settings of the machine that runs the tests."""
-        return self.begin(script, *arguments, **environ).finish()
+        return self.start(script, *arguments, **environ).finish()
 
-    def begin(self, script: str, *arguments: str, **environ: str) -> "Running":
+    def start(self, script: str, *arguments: str, **environ: str) -> "RunningScript":
         kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
-        return Running([str(self.folder / script), *arguments], kept | environ)
+        return RunningScript([str(self.folder / script), *arguments], kept | environ)
 
 
-class Running:
+class RunningScript:
+    """A script that runs in a process of its own."""
+
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
         self.process = subprocess.Popen(
             command,
@@ -82,40 +84,40 @@ def bare(tmp_path: Path) -> Project:
 def project(bare: Project) -> Project:
     """A project whose .venv is the Python that runs the tests."""
     python = bare.folder / ".venv/bin/python"
-    a_script(python, PYTHON.format(calls=bare.pip_calls, real=sys.executable))
+    write_script(python, PYTHON.format(calls=bare.pip_calls, real=sys.executable))
     return bare
 
 
-def a_script(path: Path, text: str) -> Path:
+def write_script(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o755)
     return path
 
 
-def test_the_first_start_makes_the_environment_and_starts_the_server(bare: Project) -> None:
+def test_the_first_start_creates_the_environment_and_starts_the_server(bare: Project) -> None:
     started = bare.run("start_server.sh", "--a flag", PYTHON=sys.executable)
     assert started.returncode == 0, started.stderr
     assert started.stdout == f"server ['--a flag'] {bare.folder}/.venv {bare.folder} 1\n"
     assert "creating .venv" in started.stderr
 
 
-def test_two_first_starts_at_once_build_one_environment(bare: Project) -> None:
-    starts = [bare.begin("start_server.sh", PYTHON=sys.executable) for _ in range(2)]
+def test_two_first_starts_at_the_same_time_create_one_environment(bare: Project) -> None:
+    starts = [bare.start("start_server.sh", PYTHON=sys.executable) for _ in range(2)]
     done = [start.finish() for start in starts]
     assert [d.stdout for d in done] == [f"server [] {bare.folder}/.venv {bare.folder} 1\n"] * 2, done
     assert sum("creating .venv" in d.stderr for d in done) == 1
 
 
 def test_an_environment_whose_creation_was_killed_is_created_again(bare: Project) -> None:
-    a_script(bare.folder / ".venv/bin/python", '#!/bin/sh\ncase "$*" in *"pip install"*) kill -9 $PPID ;; esac\n')
+    write_script(bare.folder / ".venv/bin/python", '#!/bin/sh\ncase "$*" in *"pip install"*) kill -9 $PPID ;; esac\n')
     assert bare.run("start_server.sh").returncode == -signal.SIGKILL
     started = bare.run("start_server.sh", PYTHON=sys.executable)
     assert ".venv is unfinished or broken; creating it again" in started.stderr
     assert started.stdout.startswith("server []")
 
 
-def test_pip_runs_again_only_when_the_requirements_have_changed(project: Project) -> None:
+def test_pip_runs_again_only_after_the_requirements_changed(project: Project) -> None:
     for _ in range(2):
         assert project.run("start_server.sh").returncode == 0
     assert project.pip_calls.read_text() == "pip\n"
@@ -124,7 +126,7 @@ def test_pip_runs_again_only_when_the_requirements_have_changed(project: Project
     assert project.pip_calls.read_text() == "pip\npip\n"
 
 
-def test_requirements_that_cannot_be_installed_stop_the_start(project: Project) -> None:
+def test_the_server_does_not_start_if_requirements_cannot_be_installed(project: Project) -> None:
     (project.folder / "requirements.txt").write_text("./not-there\n")
     started = project.run("start_server.sh")
     assert started.returncode == 1
@@ -134,7 +136,7 @@ def test_requirements_that_cannot_be_installed_stop_the_start(project: Project) 
     assert "server []" in project.run("start_server.sh").stdout
 
 
-def test_a_package_that_is_not_the_one_that_was_locked_stops_the_start(project: Project) -> None:
+def test_the_server_does_not_start_if_a_package_does_not_match_its_hash(project: Project) -> None:
     package = project.folder / "odd-1-py3-none-any.whl"
     package.write_bytes(b"something else")
     (project.folder / "requirements.txt").write_text(f"./{package.name} --hash=sha256:{'0' * 64}\n")
@@ -144,16 +146,16 @@ def test_a_package_that_is_not_the_one_that_was_locked_stops_the_start(project: 
     assert "pip could not install requirements.txt" in started.stderr
 
 
-def test_a_python_that_is_too_old_is_named(bare: Project, tmp_path: Path) -> None:
-    old = a_script(tmp_path / "python3.8", '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.8.10\nexit 1\n')
+def test_the_message_names_a_python_that_is_too_old(bare: Project, tmp_path: Path) -> None:
+    old = write_script(tmp_path / "python3.8", '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.8.10\nexit 1\n')
     started = bare.run("start_server.sh", PYTHON=str(old))
     assert started.returncode == 1
     assert f"needs Python 3.11 or newer; found: {old} is Python 3.8.10;" in started.stderr
 
 
-def test_a_python_without_venv_is_told_what_to_install(bare: Project, tmp_path: Path) -> None:
+def test_the_message_names_the_package_that_a_python_without_venv_needs(bare: Project, tmp_path: Path) -> None:
     without = f'#!/bin/sh\ncase "$*" in *ensurepip*) exit 1 ;; esac\nexec "{sys.executable}" "$@"\n'
-    started = bare.run("start_server.sh", PYTHON=str(a_script(tmp_path / "python3", without)))
+    started = bare.run("start_server.sh", PYTHON=str(write_script(tmp_path / "python3", without)))
     assert started.returncode == 1
     assert "apt install python3-venv" in started.stderr
     assert not (bare.folder / ".venv").exists()
@@ -161,7 +163,7 @@ def test_a_python_without_venv_is_told_what_to_install(bare: Project, tmp_path: 
 
 def test_a_spark_home_runs_the_server_under_its_spark_submit(project: Project, tmp_path: Path) -> None:
     spark = tmp_path / "a spark"
-    a_script(spark / "bin/spark-submit", SPARK_SUBMIT)
+    write_script(spark / "bin/spark-submit", SPARK_SUBMIT)
     started = project.run("start_server.sh", "--x y", SPARK_HOME=str(spark), MATINEE_SPARK_DRIVER_MEMORY="3g")
     assert started.returncode == 0, started.stderr
     home, python, *words = started.stdout.splitlines()
@@ -170,9 +172,9 @@ def test_a_spark_home_runs_the_server_under_its_spark_submit(project: Project, t
     assert words == ["[--master]", "[local[*]]", "[--driver-memory]", "[3g]", "[server.py]", "[--x y]"]
 
 
-def test_spark_home_and_master_may_stand_in_dotenv(project: Project, tmp_path: Path) -> None:
+def test_spark_home_and_master_can_be_set_in_dotenv(project: Project, tmp_path: Path) -> None:
     spark = tmp_path / "a spark"
-    a_script(spark / "bin/spark-submit", SPARK_SUBMIT)
+    write_script(spark / "bin/spark-submit", SPARK_SUBMIT)
     (project.folder / ".env").write_text(f'SPARK_HOME="{spark}"\nMATINEE_SPARK_MASTER=spark://host:7077\n')
     started = project.run("start_server.sh")
     assert "[spark://host:7077]" in started.stdout, started.stderr
@@ -184,7 +186,7 @@ def test_a_spark_home_without_spark_submit_is_explained(project: Project, tmp_pa
     assert f"{tmp_path}/bin/spark-submit cannot be run" in started.stderr
 
 
-def test_run_tests_gives_its_arguments_to_pytest(project: Project) -> None:
+def test_run_tests_passes_its_arguments_to_pytest(project: Project) -> None:
     test = project.folder / "test_two.py"
     test.write_text("def test_one(): pass\ndef test_two(): pass\n")
     ran = project.run("run_tests.sh", "test_two.py", "-k", "test_two and not one")

@@ -156,10 +156,10 @@ def test_a_stop_in_a_training_leaves_nothing_and_is_recorded_as_an_interruption(
         running.wait_until_ready()
         running.wait_for_trainer("running")
         if moment == "while it trains":
-            poll(lambda: "Spark 4" in running.told() and "is ready after" in running.told(), what="Spark")
+            poll(lambda: "Spark 4" in running.log_text() and "is ready after" in running.log_text(), what="Spark")
         assert running.stop() < STOP_SECONDS
         poll(lambda: not processes_of(folder), GONE_SECONDS, "the end of all processes")
-        assert "Traceback" not in running.told()
+        assert "Traceback" not in running.log_text()
     (run,) = runs_of(empty_url)
     assert (run.outcome, run.error) == ("interrupted", "the service was stopped in the middle of it")
 
@@ -169,7 +169,7 @@ def test_a_signal_while_the_embedded_database_is_made_leaves_nothing_running(scr
     with service(folder, **NEVER) as running:
         poll(lambda: (folder / "postgres/data.half").exists(), what="a database that is being made")
         assert running.stop() < STOP_SECONDS
-        assert "Traceback" not in running.told()
+        assert "Traceback" not in running.log_text()
         poll(lambda: not processes_of(folder), GONE_SECONDS, "the end of all processes")
 
 
@@ -180,7 +180,7 @@ def test_an_embedded_database_outlives_the_process_that_started_it(
         owner.wait_until_ready()
         with service(state_dir, **movies, **NEVER) as sharer:
             sharer.wait_until_ready()
-            assert "which another process runs" in sharer.told()
+            assert "which another process runs" in sharer.log_text()
             owner.stop()
             poll(sharer.ready, 10, "the database of its own")
             assert sharer.recommended(trained.user) == trained.recommended
@@ -230,9 +230,9 @@ def test_a_busy_port_is_told_and_nothing_is_started(scratch: Path) -> None:
         port = other.getsockname()[1]
         ended = run_to_the_end(folder, MATINEE_PORT=str(port))
     assert ended.process.returncode == 1
-    assert f"Cannot listen on 127.0.0.1:{port}" in ended.told()
-    assert "MATINEE_PORT" in ended.told()
-    assert "Traceback" not in ended.told()
+    assert f"Cannot listen on 127.0.0.1:{port}" in ended.log_text()
+    assert "MATINEE_PORT" in ended.log_text()
+    assert "Traceback" not in ended.log_text()
     assert not folder.exists()
 
 
@@ -246,8 +246,8 @@ def test_a_port_that_another_service_takes_meanwhile_is_told(processes: int, scr
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as a service of several processes has it
         other.listen()
         assert late.process.wait(TIMEOUT_SECONDS) == 1
-        assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Stop what listens there" in late.told()
-        assert "Traceback" not in late.told()
+        assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Stop what listens there" in late.log_text()
+        assert "Traceback" not in late.log_text()
         assert processes_of(folder) == []
 
 
@@ -261,7 +261,7 @@ def test_a_state_folder_that_cannot_be_is_told_in_one_line(
     folder = scratch / f"impossible-{database}-{place.replace('/', '-')}"
     ended = run_to_the_end(folder, MATINEE_STATE_DIR=str(tmp_path / place), **url)
     assert ended.process.returncode == 1
-    (line,) = ended.told().splitlines()
+    (line,) = ended.log_text().splitlines()
     assert f"Cannot use {tmp_path / place} as the state folder: " in line
     assert "MATINEE_STATE_DIR" in line
 
@@ -282,15 +282,15 @@ def test_an_error_that_nobody_foresaw_ends_it_rather_than_leave_a_port_that_answ
     command = [sys.executable, "-c", BROKEN]
     with service(scratch / "unforeseen", command, DATABASE_URL=empty_url, **movies, **NEVER) as broken:
         assert broken.process.wait(TIMEOUT_SECONDS) == 1
-        assert "LookupError: nobody foresaw this" in broken.told()
+        assert "LookupError: nobody foresaw this" in broken.log_text()
 
 
 @pytest.mark.parametrize(("name", "value"), [("MATINEE_THREADS", "many"), ("MATINEE_PROT", "80")])
 def test_a_bad_setting_is_told(name: str, value: str, scratch: Path) -> None:
     ended = run_to_the_end(scratch / "bad-setting", **{name: value})
     assert ended.process.returncode == 2
-    assert name in ended.told().splitlines()[-1]
-    assert "Traceback" not in ended.told()
+    assert name in ended.log_text().splitlines()[-1]
+    assert "Traceback" not in ended.log_text()
 
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"database": "nothing"}])
@@ -300,8 +300,8 @@ def test_a_database_that_does_not_let_it_in_ends_it_with_advice(
     url = Database(empty_url, threads=1).url.set(**wrong).render_as_string(hide_password=False)
     ended = run_to_the_end(scratch / "refused", DATABASE_URL=url, **NEVER)
     assert ended.process.returncode == 1
-    assert "in DATABASE_URL" in ended.told()
-    assert "Traceback" not in ended.told()
+    assert "in DATABASE_URL" in ended.log_text()
+    assert "Traceback" not in ended.log_text()
 
 
 def test_a_dataset_that_cannot_be_read_is_told_and_leaves_the_table_empty(
@@ -312,8 +312,8 @@ def test_a_dataset_that_cannot_be_read_is_told_and_leaves_the_table_empty(
     (broken / "movies.csv").write_text("title,genres\nMovie,Drama\n")
     ended = run_to_the_end(scratch / "refusing", DATABASE_URL=empty_url, MATINEE_DATASET=str(broken))
     assert ended.process.returncode == 1
-    assert "movies.csv" in ended.told()
-    assert "Traceback" not in ended.told()
+    assert "movies.csv" in ended.log_text()
+    assert "Traceback" not in ended.log_text()
     database = Database(empty_url, threads=1)
     with database.statement() as db:
         assert db.execute(text("SELECT count(*) FROM movies")).scalar_one() == 0
@@ -325,7 +325,7 @@ def test_it_outlives_the_shell_that_started_it(scratch: Path, movies: dict[str, 
     with service(scratch / "orphan", shell, DATABASE_URL=empty_url, **movies, **NEVER) as running:
         running.process.wait(TIMEOUT_SECONDS)
         poll(lambda: _status(running.http) == 200, what="an answer")
-        poll(lambda: re.search(r"GET /health/ready 200, ", running.told()), what="a line of the access log")
+        poll(lambda: re.search(r"GET /health/ready 200, ", running.log_text()), what="a line of the access log")
 
 
 def _status(http: httpx.Client) -> int | None:

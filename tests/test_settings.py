@@ -1,4 +1,4 @@
-"""The settings: what wins over what, how a bad value is told, and that the files that list them are right."""
+"""The settings: precedence, messages about bad values, and the files that list the settings."""
 
 import re
 import traceback
@@ -10,10 +10,10 @@ import pytest
 import settings
 from settings import ROOT, ModelSettings, Settings, SettingsError, load, setting_rows
 
-NOWHERE = Path("/nonexistent/.env")
+NO_FILE = Path("/nonexistent/.env")
 NAMES = [name for name, _, _ in setting_rows()]
-# read by docker-compose, Spark and Java, and set beside ours in .env
-OF_OTHERS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "SPARK_HOME", "JAVA_HOME"}
+# settings of docker-compose, Spark and Java that .env also contains
+FOREIGN = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "SPARK_HOME", "JAVA_HOME"}
 
 
 def dotenv(folder: Path, text: str) -> Path:
@@ -22,24 +22,24 @@ def dotenv(folder: Path, text: str) -> Path:
     return file
 
 
-def test_without_a_word_the_defaults_hold() -> None:
-    assert load({}, NOWHERE) == Settings()
+def test_without_settings_the_defaults_apply() -> None:
+    assert load({}, NO_FILE) == Settings()
     assert Settings().port == 5430
     assert Settings().state_dir == ROOT / "var"
 
 
-def test_an_empty_value_is_no_value() -> None:
-    assert load({"MATINEE_PORT": "", "DATABASE_URL": " "}, NOWHERE) == Settings()
+def test_an_empty_value_counts_as_unset() -> None:
+    assert load({"MATINEE_PORT": "", "DATABASE_URL": " "}, NO_FILE) == Settings()
 
 
-def test_the_environment_wins_over_dotenv_and_dotenv_over_the_default(tmp_path: Path) -> None:
+def test_the_environment_overrides_dotenv_and_dotenv_the_default(tmp_path: Path) -> None:
     file = dotenv(tmp_path, "MATINEE_PORT=6000\nMATINEE_THREADS=3\n# MATINEE_SEED=9\nMATINEE_DATASET='a b é'\n")
     loaded = load({"MATINEE_PORT": "7000", "PATH": "/bin"}, file)
     assert (loaded.port, loaded.threads, loaded.model.seed, loaded.dataset) == (7000, 3, 42, "a b é")
 
 
 def test_every_setting_is_read() -> None:
-    read = load({"MATINEE_RANKER_RANK": " 8 ", "MATINEE_NOISE": "1e-2", "DATABASE_URL": "postgresql://x"}, NOWHERE)
+    read = load({"MATINEE_RANKER_RANK": " 8 ", "MATINEE_NOISE": "1e-2", "DATABASE_URL": "postgresql://x"}, NO_FILE)
     assert (read.model.ranker_rank, read.model.noise, read.database_url) == (8, 0.01, "postgresql://x")
 
 
@@ -52,8 +52,8 @@ def test_every_setting_is_read() -> None:
         "postgresql+psycopg2://m:a/b#c@db.example:5432/matinee?sslmode=require",
     ],
 )
-def test_the_url_of_a_postgresql_may_have_any_usual_form(url: str) -> None:
-    assert load({"DATABASE_URL": url}, NOWHERE).database_url == url
+def test_a_postgresql_url_can_have_any_usual_form(url: str) -> None:
+    assert load({"DATABASE_URL": url}, NO_FILE).database_url == url
 
 
 @pytest.mark.parametrize(
@@ -75,27 +75,27 @@ def test_the_url_of_a_postgresql_may_have_any_usual_form(url: str) -> None:
         "host=x password=hunter2",
     ],
 )
-def test_a_url_that_cannot_work_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"^DATABASE_URL: give a URL like postgresql://") as told:
-        load({"DATABASE_URL": url}, NOWHERE)
-    assert "ter2" not in "".join(traceback.format_exception(told.value))
-    assert "schema" not in url or "options=-csearch_path%3DNAME" in str(told.value)
+def test_an_invalid_url_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: give a URL like postgresql://") as refused:
+        load({"DATABASE_URL": url}, NO_FILE)
+    assert "ter2" not in "".join(traceback.format_exception(refused.value))
+    assert "schema" not in url or "options=-csearch_path%3DNAME" in str(refused.value)
 
 
 def test_no_secret_is_in_the_repr_of_the_settings() -> None:
     names = ("DATABASE_URL", "MATINEE_API_KEY", "MATINEE_ADMIN_KEY", "MATINEE_SPARK_CONF", "MATINEE_SPARK_STORAGE")
     values = ("postgresql://x:hunter2-and-more@y", *["hunter2-and-more"] * 2, "spark.x=hunter2", "s3a://x:hunter2@y")
-    assert "hunter2" not in repr(load(dict(zip(names, values, strict=True)), NOWHERE))
+    assert "hunter2" not in repr(load(dict(zip(names, values, strict=True)), NO_FILE))
 
 
-def test_a_relative_folder_is_taken_from_the_project() -> None:
-    assert load({"MATINEE_STATE_DIR": "var/x"}, NOWHERE).state_dir == ROOT / "var/x"
-    assert load({"MATINEE_STATE_DIR": "/srv/matinee"}, NOWHERE).state_dir == Path("/srv/matinee")
+def test_a_relative_folder_is_relative_to_the_project() -> None:
+    assert load({"MATINEE_STATE_DIR": "var/x"}, NO_FILE).state_dir == ROOT / "var/x"
+    assert load({"MATINEE_STATE_DIR": "/srv/matinee"}, NO_FILE).state_dir == Path("/srv/matinee")
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 def test_an_ipv6_address_may_have_brackets(host: str) -> None:
-    loaded = load({"MATINEE_HOST": host}, NOWHERE)
+    loaded = load({"MATINEE_HOST": host}, NO_FILE)
     assert (loaded.host, loaded.loopback) == ("::1", True)
 
 
@@ -105,79 +105,80 @@ BAD = [("MATINEE_LOG_LEVEL", "LOUD"), ("MATINEE_PORT", "0"), ("MATINEE_PORT", "6
        ("MATINEE_HOST", "127.0.0.1:5464"), ("MATINEE_HOST", "[::1]:5464"), ("MATINEE_HOST", "unix:/run/matinee"),
        ("MATINEE_LIKE_THRESHOLD", "6"), ("MATINEE_STATE_DIR", "~nobody-of-this-name/x"),
        *(("MATINEE_SPARK_DRIVER_MEMORY", size) for size in ("2 GB", "lots", "2048", "2gb", "100m", "0g", "90000t")),
-       *(("MATINEE_SPARK_MASTER", url) for url in ("locale[*]", "local[0]", "local[]", "spark://host", "host:7077"))]  # fmt: skip
+       *(("MATINEE_SPARK_MASTER", url)
+         for url in ("locale[*]", "local[0]", "local[]", "spark://host", "host:7077"))]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_a_bad_value_names_itself_and_what_is_right(name: str, value: str) -> None:
+def test_the_message_about_a_bad_value_names_it_and_the_valid_values(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}='{re.escape(value)}': give (a|one of) "):
-        load({name: value}, NOWHERE)
+        load({name: value}, NO_FILE)
 
 
 @pytest.mark.parametrize("name", [f.metadata["name"] for f in fields(ModelSettings)])
-def test_no_parameter_of_the_model_takes_a_word(name: str) -> None:
+def test_every_model_parameter_refuses_a_word(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        load({name: "word"}, NOWHERE)
+        load({name: "word"}, NO_FILE)
 
 
-def test_small_sets_are_trained_with_the_defaults_and_larger_ones_with_less() -> None:
-    settings = load({}, NOWHERE)
+def test_large_datasets_are_trained_with_lower_ranks_and_fewer_iterations() -> None:
+    settings = load({}, NO_FILE)
     assert settings.model_for(1_000_000) == ModelSettings()
     ranker = [(m.ranker_rank, m.ranker_iterations) for m in map(settings.model_for, (2_000_000, 5_000_000))]
     assert ranker == [(64, 4), (32, 4)]
     assert (settings.heap_for(1_000_000), settings.heap_for(32_000_000)) == ("2g", "3g")
 
 
-def test_what_the_operator_sets_holds_for_sets_of_any_size() -> None:
+def test_explicit_model_settings_apply_to_datasets_of_any_size() -> None:
     given = {"MATINEE_RANKER_RANK": "64", "MATINEE_RATER_ITERATIONS": "9", "MATINEE_SPARK_DRIVER_MEMORY": "2g"}
-    settings = load(given, NOWHERE)
+    settings = load(given, NO_FILE)
     large = settings.model_for(32_000_000)
     assert (large.ranker_rank, large.rater_iterations, large.rater_rank) == (64, 9, 16)
     assert settings.heap_for(32_000_000) == "2g"
 
 
-def test_every_bad_value_is_told_at_once(tmp_path: Path) -> None:
+def test_one_message_names_all_bad_values(tmp_path: Path) -> None:
     file = dotenv(tmp_path, "MATINEE_THREADS=none\n")
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as refused:
         load({"MATINEE_PORT": "x", "MATINEE_SEED": "-1"}, file)
-    assert all(name in str(told.value) for name in ("MATINEE_THREADS", "MATINEE_PORT", "MATINEE_SEED"))
+    assert all(name in str(refused.value) for name in ("MATINEE_THREADS", "MATINEE_PORT", "MATINEE_SEED"))
 
 
-def test_a_name_of_ours_that_is_no_setting_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_matinee_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="MATINEE_PROT is not a setting"):
-        load({"MATINEE_PROT": "1"}, NOWHERE)
+        load({"MATINEE_PROT": "1"}, NO_FILE)
     with pytest.raises(SettingsError, match="MATINEE_PROT is not a setting"):
         load({}, dotenv(tmp_path, "MATINEE_PROT=1\n"))
 
 
 @pytest.mark.parametrize("content", [b"MATINEE_PORT=6000 # caf\xe9", b"\xff\xfeM\0A\0"])
-def test_a_file_that_is_not_utf_8_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+def test_the_message_about_a_file_that_is_not_utf_8_names_the_file(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(content)
-    for given in ({"dotenv": file}, {"dotenv": NOWHERE, "params": file}):
+    for given in ({"dotenv": file}, {"dotenv": NO_FILE, "params": file}):
         with pytest.raises(SettingsError, match=f"{file} is not UTF-8"):
             load({}, **given)
 
 
 @pytest.mark.parametrize("content", ["root:x:0:0:root:/root:/bin/bash\n", "", "PATH=/bin\n", "MATINEE_SEED=1\nX=2\n"])
-def test_params_are_settings_and_nothing_else(content: str, tmp_path: Path) -> None:
+def test_a_params_file_contains_only_model_settings(content: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is not a file of settings as tune writes it"):
-        load({}, NOWHERE, dotenv(tmp_path, content))
+        load({}, NO_FILE, dotenv(tmp_path, content))
 
 
-def test_the_table_is_complete_and_every_default_is_a_value_it_would_take() -> None:
+def test_every_default_is_a_valid_value_of_its_setting() -> None:
     assert len(set(NAMES)) == len(NAMES)
     for name, default, sentence in setting_rows():
         assert sentence.endswith(".")
-        assert load({name: str(default)}, NOWHERE) == Settings(), name
+        assert load({name: str(default)}, NO_FILE) == Settings(), name
 
 
 def test_dotenv_names_only_settings_that_exist() -> None:
     text = (ROOT / ".env").read_text(encoding="utf-8")
     named = set(re.findall(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
     assert named
-    assert named <= set(NAMES) | OF_OTHERS
-    settings.load({})  # and what it sets can be read
+    assert named <= set(NAMES) | FOREIGN
+    settings.load({})  # its values are valid
 
 
 def test_the_readme_names_every_setting_and_no_other() -> None:

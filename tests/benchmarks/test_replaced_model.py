@@ -6,7 +6,7 @@ import pytest
 from pyspark.ml.recommendation import ALS
 from replaced_model import als_predictions, half_step, ndcg_by_given
 from scipy import sparse
-from synthetic_ratings import PEOPLE, tastes
+from synthetic_ratings import USERS, tastes
 
 from engine import Engine
 from evaluation.offline_metrics import rmse
@@ -23,7 +23,7 @@ def test_the_replaced_model_is_the_als_of_spark(engine: Engine) -> None:
     items, users = sorted(fitted.itemFactors.collect()), sorted(fitted.userFactors.collect())
     Q, P = (np.array([row.features for row in rows]) for rows in (items, users))
     movie, user = (np.array([row.id for row in rows]) for rows in (items, users))
-    shape = (PEOPLE, len(movie))
+    shape = (USERS, len(movie))
     R = sparse.csr_matrix(
         (train.rating, (np.searchsorted(user, train.user), np.searchsorted(movie, train.movie))), shape
     )

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from handmade_model import IDS, fill_catalogue
-from random_model import F, planted
+from random_model import F, random_factors
 
 from catalogue.movie_table import NO_GENRES, CatalogueMovie, Filters, MovieTable, UnknownGenreError
 from ranking.ranker import Ranker
@@ -18,7 +18,7 @@ GENRES = ("Action", "Action|Comedy", "Comedy|Film-Noir", "Film-Noir", NO_GENRES)
 
 
 def table(seed: int = 0) -> MovieTable:
-    """The movies of `random_model.planted`, every fifth of unknown year."""
+    """The movies of `random_model.random_factors`, every fifth of unknown year."""
     rng = np.random.default_rng(seed)
     likes = rng.integers(0, 9, F).astype(np.int32)
     year = np.where(np.arange(F) % 5, rng.integers(1990, 2000, F), 0).astype(np.int16)
@@ -75,7 +75,7 @@ def test_the_best_of_some_movies_are_those_that_sorting_finds(n: int, among: flo
 
 @pytest.mark.parametrize("trained", [False, True], ids=["popular", "trained"])
 def test_a_filtered_list_is_the_whole_list_without_the_rest(trained: bool) -> None:
-    factors, movies = planted(), table()
+    factors, movies = random_factors(), table()
     told, rating = movies.movies[3:30:4], np.linspace(0.5, 5, 7).astype(np.float32)
     popular = PopularRanking(
         movies.like_count.astype(np.float32), movies.expected_rating, np.ones(F, bool), movies.rows(told)[0]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_ratings import CATALOGUE, MODEL, PEOPLE, tastes
+from synthetic_ratings import CATALOGUE, MODEL, USERS, tastes
 
 from engine import Engine
 from evaluation import offline_metrics
@@ -16,7 +16,7 @@ from ranking.batch_lists import build_lists, count_ratings, rank_locally, rating
 from ranking.factors import Factors
 from ranking.ratings import Ratings
 
-USERS = np.arange(1, PEOPLE + 1, dtype=np.int32)
+USERS = np.arange(1, USERS + 1, dtype=np.int32)
 APART = USERS[held_out(USERS)]
 ALL = tastes()
 TRAIN, TEST = ALL.take(~np.isin(ALL.user, APART)), ALL.take(np.isin(ALL.user, APART))

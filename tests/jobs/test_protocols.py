@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_ratings import CATALOGUE, MODEL, PEOPLE, tastes
+from synthetic_ratings import CATALOGUE, MODEL, USERS, tastes
 
 from engine import Engine
 from evaluation.baselines import bias_predictions
@@ -52,8 +52,8 @@ def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> Non
 def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocols, "FOLDS", 2)
     rows = protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
-    assert rows["n = 0"]["users"] == PEOPLE
-    assert rows["n = 50"]["users"] == PEOPLE
+    assert rows["n = 0"]["users"] == USERS
+    assert rows["n = 50"]["users"] == USERS
     assert rows["n = 10"]["gain"] > rows["n = 0"]["gain"] + 0.1
     assert rows["n = 10"]["RMSE"] < rows["n = 0"]["RMSE"] - 0.1
 
@@ -63,7 +63,7 @@ def test_newcomers_are_judged_by_what_was_known_before_they_came(
 ) -> None:
     monkeypatch.setattr(protocols, "NEWCOMERS", (0.5, 0.9))
     rows = protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
-    assert PEOPLE / 5 <= rows["n = 5"]["users"] <= PEOPLE / 5 + 2
+    assert USERS / 5 <= rows["n = 5"]["users"] <= USERS / 5 + 2
     assert rows["n = 10"]["gain"] > 0.1
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import MOVIES, SMALL_MODEL, TRUNCATE_ALL, checkerboard
-from disposable_postgres import DisposablePostgres, victim
+from disposable_postgres import DisposablePostgres, disposable_postgres
 from sqlalchemy import Connection, text
 
 from engine import Engine, EngineError
@@ -75,7 +75,7 @@ def filled(trainer: Trainer, factors: Factors) -> Trainer:
 
 @pytest.fixture(scope="module")
 def postgres(scratch: Path) -> Iterator[DisposablePostgres]:
-    with victim(scratch / "outages") as hurt:
+    with disposable_postgres(scratch / "outages") as hurt:
         yield hurt
 
 

@@ -1,4 +1,4 @@
-"""What is handed to Prometheus and Grafana: it speaks of what there is, and its alerts fire when they should."""
+"""The files for Prometheus and Grafana: they use existing metrics, and alerts fire when they should."""
 
 import json
 import re
@@ -28,7 +28,7 @@ COLUMNS = 24
 
 @pytest.fixture
 def shown(database: Database, ready: Health) -> MetricsSnapshot:
-    """The page of a service with everything that it can tell of."""
+    """The metrics page of a service that has a value for every metric."""
     fill_catalogue(database)
     trained(database)
     recommender = Recommender(database)
@@ -63,26 +63,26 @@ def promtool(*arguments: str, page: str | None = None) -> None:
 
 
 @pytest.mark.parametrize("file", [DASHBOARD, PROMETHEUS / "alerts.yml", PAGE], ids=lambda file: file.name)
-def test_every_metric_that_is_named_exists(file: Path, shown: MetricsSnapshot) -> None:
+def test_the_files_use_only_metrics_that_exist(file: Path, shown: MetricsSnapshot) -> None:
     named = set(METRIC.findall(file.read_text()))
     assert len(named) > 15
     assert named <= shown.names | families(shown.names)
 
 
-def test_every_metric_is_explained_and_drawn(shown: MetricsSnapshot) -> None:
+def test_every_metric_is_documented_and_on_the_dashboard(shown: MetricsSnapshot) -> None:
     every = families(shown.names)
     assert every <= set(METRIC.findall(PAGE.read_text()))
-    drawn = families(set(METRIC.findall(DASHBOARD.read_text())))
-    assert every == drawn
+    on_dashboard = families(set(METRIC.findall(DASHBOARD.read_text())))
+    assert every == on_dashboard
 
 
 def families(names: set[str]) -> set[str]:
-    """The metrics that these are values of: a histogram has many."""
+    """Return the metrics to which these samples belong; a histogram has several samples."""
     return {re.sub(r"_(bucket|count|sum)$", "", name) for name in names}
 
 
 @needs_promtool
-def test_the_page_is_as_prometheus_wants_it(shown: MetricsSnapshot) -> None:
+def test_prometheus_accepts_the_page(shown: MetricsSnapshot) -> None:
     promtool("check", "metrics", page=shown.text)
 
 
@@ -106,11 +106,11 @@ def test_every_alert_is_tested_and_says_what_to_do(alerts: list[dict[str, Any]])
 
 
 @needs_promtool
-def test_every_question_of_the_dashboard_can_be_asked(dashboard: dict[str, Any], tmp_path: Path) -> None:
-    asked = [text.replace("$__rate_interval", "5m") for text in expressions(dashboard)]
-    rules = [{"record": f"asked:{n}", "expr": text} for n, text in enumerate(asked)]
-    (tmp_path / "asked.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
-    promtool("check", "rules", str(tmp_path / "asked.yml"))
+def test_every_query_of_the_dashboard_is_valid(dashboard: dict[str, Any], tmp_path: Path) -> None:
+    queries = [text.replace("$__rate_interval", "5m") for text in expressions(dashboard)]
+    rules = [{"record": f"dashboard:{n}", "expr": text} for n, text in enumerate(queries)]
+    (tmp_path / "dashboard.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", str(tmp_path / "dashboard.yml"))
 
 
 def test_the_dashboard_can_be_imported_with_any_source(dashboard: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ def test_the_dashboard_can_be_imported_with_any_source(dashboard: dict[str, Any]
     assert all('job="$job", instance=~"$instance"' in text for text in expressions(dashboard))
 
 
-def test_no_panel_lies_on_another(dashboard: dict[str, Any]) -> None:
+def test_panels_do_not_overlap(dashboard: dict[str, Any]) -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard["panels"]:
         place = panel["gridPos"]

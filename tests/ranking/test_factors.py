@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import checkerboard
-from random_model import F, K, planted
+from random_model import F, K, random_factors
 
 from ranking.biases import MOVIE_DAMPING, USER_DAMPING, damped_biases, residuals
 from ranking.factors import Factors, FactorsError
@@ -16,7 +16,7 @@ from settings import ModelSettings
 
 
 def test_the_floor_comes_down_in_a_small_catalogue() -> None:
-    few = planted(rating_count=np.arange(F).astype(np.int32) // 10)
+    few = random_factors(rating_count=np.arange(F).astype(np.int32) // 10)
     assert few.well_known.sum() >= 50
 
 
@@ -83,7 +83,7 @@ def test_the_average_user_is_a_mean_and_a_covariance() -> None:
 
 
 def test_factors_come_back_from_their_bytes() -> None:
-    f = planted()
+    f = random_factors()
     again = Factors.from_bytes(f.to_bytes())
     assert np.array_equal(again.V, f.V)
     assert np.array_equal(again.w, f.w)
@@ -97,14 +97,14 @@ def test_bytes_that_are_not_factors_are_refused(data: bytes) -> None:
 
 
 def test_factors_that_were_cut_short_are_refused() -> None:
-    whole = planted().to_bytes()
+    whole = random_factors().to_bytes()
     with pytest.raises(FactorsError):
         Factors.from_bytes(whole[: len(whole) // 2])
 
 
 @pytest.mark.parametrize("name", ["V", "m", "C", "Q", "C_r", "movie_bias", "rating_mean", "popular", "w"])
 def test_a_number_that_is_not_finite_is_refused_by_name(name: str) -> None:
-    f = planted()
+    f = random_factors()
     broken = getattr(f, name).copy()
     broken.flat[0] = np.nan
     with pytest.raises(FactorsError, match=f"^{name} "):
@@ -112,7 +112,7 @@ def test_a_number_that_is_not_finite_is_refused_by_name(name: str) -> None:
 
 
 def test_arrays_that_do_not_fit_together_are_refused() -> None:
-    f = planted()
+    f = random_factors()
     with pytest.raises(FactorsError, match="movie_bias"):
         replace(f, movie_bias=f.movie_bias[1:]).check()
     with pytest.raises(FactorsError, match="ascending"):
@@ -123,4 +123,4 @@ def test_arrays_that_do_not_fit_together_are_refused() -> None:
 
 def test_settings_travel_with_the_factors() -> None:
     model = ModelSettings(ranker_rank=K, noise=0.3)
-    assert Factors.from_bytes(planted(model=model).to_bytes()).model == model
+    assert Factors.from_bytes(random_factors(model=model).to_bytes()).model == model

@@ -1,7 +1,7 @@
 """The systems of the fold-in against their definitions."""
 
 import numpy as np
-from random_model import F, H, K, planted
+from random_model import F, H, K, random_factors
 
 from ranking import fold_in
 from ranking.fold_in import ItemGram, UserPrior
@@ -9,7 +9,7 @@ from ranking.similar_movies import similar
 
 
 def test_both_forms_of_the_map_vector_are_one() -> None:
-    f = planted()
+    f = random_factors()
     prior = UserPrior(f.m, f.C, np.linalg.inv(f.C.astype(float)))
     for n in (1, K - 1, K, K + 1, 40):
         V_s, y = f.V[:n], np.linspace(0, 1, n).astype(np.float32)
@@ -21,14 +21,14 @@ def test_both_forms_of_the_map_vector_are_one() -> None:
 
 
 def test_without_ratings_the_map_vector_is_the_average_user_and_the_als_vector_is_zero() -> None:
-    f = planted()
+    f = random_factors()
     prior, empty = UserPrior(f.m, f.C, np.linalg.inv(f.C.astype(float))), np.empty((1, 0, K), np.float32)
     assert np.array_equal(fold_in.map_vectors(empty, empty[:, :, 0], prior, 0.1)[0], f.m)
     assert not fold_in.als_vectors(empty, np.empty((1, 0), bool), ItemGram.of(f.V), 0.2, 0.06).any()
 
 
 def test_the_als_vector_minimizes_the_loss_of_implicit_als() -> None:
-    f, alpha, reg = planted(), 0.2, 0.06
+    f, alpha, reg = random_factors(), 0.2, 0.06
     for liked in (np.array([3, 10, 50]), np.arange(0, 2 * K)):  # in both forms
         x = fold_in.als_vectors(f.V[liked][None], np.ones((1, len(liked)), bool), ItemGram.of(f.V), alpha, reg)[0]
 
@@ -44,7 +44,7 @@ def test_the_als_vector_minimizes_the_loss_of_implicit_als() -> None:
 
 
 def test_both_forms_of_the_raters_vector_are_one() -> None:
-    f = planted()
+    f = random_factors()
     for n in (1, H, H + 1, 30):
         Q_s, r = f.Q[:n], np.linspace(-1, 1, n).astype(np.float32)
         wanted = f.C_r @ Q_s.T @ np.linalg.inv(Q_s @ f.C_r @ Q_s.T + 0.3 * np.eye(n)) @ r
@@ -52,7 +52,7 @@ def test_both_forms_of_the_raters_vector_are_one() -> None:
 
 
 def test_similar_movies_are_those_with_the_nearest_direction() -> None:
-    f = planted(rating_count=np.full(F, 40, np.int32))
+    f = random_factors(rating_count=np.full(F, 40, np.int32))
     rows, cosine = similar(f, 7, 5)
     unit = f.V / np.linalg.norm(f.V, axis=1)[:, None]
     wanted = np.argsort(-(unit @ unit[7]))
@@ -61,7 +61,7 @@ def test_similar_movies_are_those_with_the_nearest_direction() -> None:
 
 
 def test_nothing_is_similar_to_a_movie_that_nobody_likes() -> None:
-    V = planted().V.copy()
+    V = random_factors().V.copy()
     V[3] = 0
-    rows, _ = similar(planted(V=V), 3, 5)
+    rows, _ = similar(random_factors(V=V), 3, 5)
     assert len(rows) == 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from random_model import F, K, histories_of, planted, twin_of
+from random_model import F, K, histories_of, random_factors, twin_of
 from single_user import SingleUser
 
 from evaluation.online_prediction import predict_rating_and_rank
@@ -39,20 +39,20 @@ def assert_as_the_twin(factors: Factors, histories: Histories, n: int = N) -> No
 @pytest.mark.parametrize("seed", range(3))
 def test_lists_of_a_batch_are_those_of_the_twin(seed: int) -> None:
     lengths = [0, 1, 2, 3, 5, K, K + 1, 13, 21, 34, 100, 0, 2, 60, F - 4, F]  # on both sides of the ranks
-    factors = planted(seed)
+    factors = random_factors(seed)
     assert_as_the_twin(factors, histories_of(factors, lengths, seed))
 
 
 def test_lists_do_not_depend_on_the_size_of_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ranking.user_batch.MOST_CELLS", 1000)
-    assert_as_the_twin(planted(), histories_of(planted(), [4, 0, 30, 1, 1, 12, 50, 7]))
+    assert_as_the_twin(random_factors(), histories_of(random_factors(), [4, 0, 30, 1, 1, 12, 50, 7]))
 
 
 def test_batches_hold_every_user_with_ratings_once_and_no_more_cells_than_they_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ranking.user_batch.MOST_CELLS", 1000)
-    factors, lengths = planted(), [3, 0, 9, 100, 1, 1, 2, 0, 40, 5] * 5
+    factors, lengths = random_factors(), [3, 0, 9, 100, 1, 1, 2, 0, 40, 5] * 5
     histories = histories_of(factors, lengths)
     rows, _ = factors.rows(histories.movies)
     cut = list(user_batches(factors, histories.start, rows, histories.rating))
@@ -62,7 +62,7 @@ def test_batches_hold_every_user_with_ratings_once_and_no_more_cells_than_they_m
 
 def test_batches_hold_at_most_so_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ranking.user_batch.MOST_USERS", 4)
-    factors = planted()
+    factors = random_factors()
     histories = histories_of(factors, [2] * 10)
     rows, _ = factors.rows(histories.movies)
     assert [len(some) for some, _ in user_batches(factors, histories.start, rows, histories.rating)] == [4, 4, 2]
@@ -70,7 +70,7 @@ def test_batches_hold_at_most_so_many_users(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_the_pieces_of_histories_are_these_and_no_more(count: int) -> None:
-    histories = histories_of(planted(), [3, 0, 9, 1, 1, 2, 0])
+    histories = histories_of(random_factors(), [3, 0, 9, 1, 1, 2, 0])
     parts = histories.pieces(count)
     assert len(parts) == count
     assert all(part.start[-1] == len(part.movies) == len(part.rating) for part in parts)
@@ -84,14 +84,14 @@ def test_the_pieces_of_histories_are_these_and_no_more(count: int) -> None:
     "rating", [[0.5], [3.0], [5.0], np.repeat([0.5, 5.0], 6)], ids=["bad", "half", "good", "mixed"]
 )
 def test_users_who_like_nothing_or_everything_are_ranked_like_others(rating: list[float]) -> None:
-    histories = histories_of(planted(), [6, 6])
-    assert_as_the_twin(planted(), replace(histories, rating=np.broadcast_to(np.float32(rating), 12)))
+    histories = histories_of(random_factors(), [6, 6])
+    assert_as_the_twin(random_factors(), replace(histories, rating=np.broadcast_to(np.float32(rating), 12)))
 
 
 @pytest.mark.parametrize("rank", [K, 2], ids=["full", "lower"])
 def test_without_regularization_every_system_is_solvable(rank: int) -> None:
     """V'V has no inverse where fewer kinds of likes are known than there are dimensions."""
-    f = planted()
+    f = random_factors()
     f = replace(f, V=f.V * (np.arange(K) < rank), model=replace(f.model, ranker_reg=0.0))
     f = replace(f, model=replace(f.model, plain_weight=0.0)) if rank < K else f  # of which the twin knows no digit
     assert_as_the_twin(f, histories_of(f, [0, 1, 4, K, 20, 6, 6]))
@@ -103,7 +103,7 @@ def test_without_regularization_every_system_is_solvable(rank: int) -> None:
 
 
 def test_movies_that_the_factors_do_not_know_are_left_out() -> None:
-    f = planted()
+    f = random_factors()
     batch = batch_of_one(f, np.array([10, 11, 12, 9999], np.int32), np.array([5, 1, 4, 1], np.float32))
     assert batch.rows.tolist() == [[0, 1]]
     assert batch.rating.tolist() == [[5, 4]]
@@ -115,17 +115,17 @@ def test_movies_that_the_factors_do_not_know_are_left_out() -> None:
 
 
 def test_lists_can_be_made_without_neighbours() -> None:
-    none = planted(w_start=np.zeros(F + 1, np.int64), w_movie=np.empty(0, np.int32), w=np.empty(0, np.float32))
+    none = random_factors(w_start=np.zeros(F + 1, np.int64), w_movie=np.empty(0, np.int32), w=np.empty(0, np.float32))
     assert_as_the_twin(none, histories_of(none, [0, 1, 4, 20]))
 
 
 def test_a_part_that_is_flat_does_not_rank() -> None:
-    flat = planted(V=np.ones((F, K), np.float32), m=np.zeros(K, np.float32))
+    flat = random_factors(V=np.ones((F, K), np.float32), m=np.zeros(K, np.float32))
     assert_as_the_twin(flat, histories_of(flat, [3, 20]))
 
 
 def test_a_user_without_ratings_gets_the_popular_movies() -> None:
-    f = planted(rating_count=np.full(F, 40, np.int32))
+    f = random_factors(rating_count=np.full(F, 40, np.int32))
     ranking = ranking_for(Ranker(f), f.movies[:0], f.mu + f.movie_bias[:0])
     assert ranking.best(N).tolist() == np.argsort(-f.popular)[:N].tolist()
     assert ranking.strategy == "popular"
@@ -135,7 +135,7 @@ def test_a_user_without_ratings_gets_the_popular_movies() -> None:
 
 @pytest.mark.parametrize("n", [1, 10, 60, F - 3])
 def test_the_scores_of_a_batch_of_one_are_those_of_the_twin(n: int) -> None:
-    f = planted()
+    f = random_factors()
     twin, ranking = one(f, n)
     assert np.allclose(ranking.scores(np.arange(F)), twin.score(), atol=2e-3)
     assert np.allclose(ranking.expected(np.arange(F)), twin.expected(), atol=1e-3)
@@ -144,7 +144,7 @@ def test_the_scores_of_a_batch_of_one_are_those_of_the_twin(n: int) -> None:
 
 @pytest.mark.parametrize("n", [1, 5, 60])
 def test_baseline_and_contributions_add_up_to_the_score(n: int) -> None:
-    f = planted()
+    f = random_factors()
     twin, ranking = one(f, n)
     baseline, parts = contributions(Ranker(f), ranking.folded_in(), np.arange(F))
     assert parts.shape == (n, F)
@@ -154,7 +154,7 @@ def test_baseline_and_contributions_add_up_to_the_score(n: int) -> None:
 @pytest.mark.parametrize("n", [1, 5, 60])
 def test_a_contribution_is_what_the_score_lacks_without_that_rating(n: int) -> None:
     """By brute force: with means, deviations and systems as they are, take one rating's target and terms away."""
-    f = planted()
+    f = random_factors()
     twin, ranking = one(f, n)
     _, parts = contributions(Ranker(f), ranking.folded_in(), np.arange(F))
     V, (m, p, g) = f.V.astype(float), twin.parts()
@@ -173,7 +173,7 @@ def test_a_contribution_is_what_the_score_lacks_without_that_rating(n: int) -> N
 
 
 def test_a_user_with_only_dislikes_has_reasons_too() -> None:
-    f = planted()
+    f = random_factors()
     ranking = personal(f, f.movies[1:4], np.full(3, 0.5, np.float32))
     baseline, parts = contributions(Ranker(f), ranking.folded_in(), np.arange(F))
     assert np.allclose(baseline + parts.sum(axis=0), ranking.scores(np.arange(F)), atol=2e-3)
@@ -186,7 +186,7 @@ def test_shares_are_of_the_ratings_that_raise_a_score() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 60])
 def test_the_reasons_for_a_movie_are_the_three_ratings_with_the_largest_shares(n: int) -> None:
-    f, rows = planted(), np.arange(7, F, 9)
+    f, rows = random_factors(), np.arange(7, F, 9)
     _, ranking = one(f, n)
     share = shares(contributions(Ranker(f), ranking.folded_in(), rows)[1])
     for column, found in enumerate(reasons(Ranker(f), ranking.folded_in(), rows)):
@@ -196,23 +196,23 @@ def test_the_reasons_for_a_movie_are_the_three_ratings_with_the_largest_shares(n
 
 
 def test_what_lowers_a_score_is_no_reason() -> None:
-    f = planted(w=np.zeros(5 * F, np.float32), V=np.zeros((F, K), np.float32))
+    f = random_factors(w=np.zeros(5 * F, np.float32), V=np.zeros((F, K), np.float32))
     assert one(f, 4)[1].reasons(np.arange(3)) == [[]] * 3
 
 
 def test_the_rating_behind_a_movie_is_the_reason_for_it() -> None:
     """Two kinds of movies without anything in common: a rating of one kind says nothing about the other."""
-    f = planted()
+    f = random_factors()
     V = np.zeros_like(f.V)
     V[: F // 2, 0] = V[F // 2 :, 1] = 1
-    f = planted(V=V, w=np.zeros_like(f.w), m=np.zeros_like(f.m), C=np.eye(K, dtype=np.float32))
+    f = random_factors(V=V, w=np.zeros_like(f.w), m=np.zeros_like(f.m), C=np.eye(K, dtype=np.float32))
     ranking = personal(f, f.movies[[0, F // 2]], np.array([5, 3], np.float32))
     _, parts = contributions(Ranker(f), ranking.folded_in(), np.array([1, F - 1]))
     assert np.allclose(shares(parts), np.eye(2), atol=1e-3)
 
 
 def test_the_predicted_rank_is_the_place_in_the_whole_list() -> None:
-    f = planted()
+    f = random_factors()
     twin, ranking = one(f, 9)
     everything = ranking.best(F)
     for place in (0, 5, 60, len(everything) - 1):

@@ -70,7 +70,7 @@ def two(state_dir: Path, dataset: Path) -> Iterator[ServiceProcess]:
 
 def wait_for_listeners(running: ServiceProcess, count: int) -> None:
     """Wait until so many processes in all have begun to listen."""
-    poll(lambda: running.told().count("listening on") == count, what=f"{count} processes that listen")
+    poll(lambda: running.log_text().count("listening on") == count, what=f"{count} processes that listen")
 
 
 def worker_of(running: ServiceProcess) -> int | None:
@@ -192,7 +192,7 @@ def test_a_process_that_is_killed_is_replaced_and_with_the_first_all_end(state_d
         os.kill(killed, signal.SIGKILL)
         poll(lambda: (now := worker_of(running)) and now != killed, 20, "another process")
         wait_for_listeners(running, 3)
-        assert f"process {killed}, which serves, was killed" in running.told()
+        assert f"process {killed}, which serves, was killed" in running.log_text()
         with one_client_each(running) as clients:
             for client in clients:
                 assert views(client, user) == [2]
@@ -216,7 +216,7 @@ def test_an_error_that_nobody_foresaw_leaves_all_processes_serving(state_dir: Pa
         worker = worker_of(running)
         rename_table(state_dir, "live_generation", "mislaid")
         try:
-            poll(lambda: "the look for a newer generation failed" in running.told(), 20, "the error")
+            poll(lambda: "the look for a newer generation failed" in running.log_text(), 20, "the error")
         finally:
             rename_table(state_dir, "mislaid", "live_generation")
         with one_client_each(running) as clients:

@@ -117,7 +117,7 @@ def test_the_service_trains_on_a_cluster_and_says_when_it_is_gone(scratch: Path,
             running.wait_until_ready()
             user = running.new_user(movie_2=5.0, movie_4=5.0, movie_6=4.5, movie_1=1.0)
             assert benchmark.trained(running).outcome == "published"
-            assert f"on {cluster.url} is ready" in running.told()
+            assert f"on {cluster.url} is ready" in running.log_text()
             assert {movie % 2 for movie in running.recommended(user)} == {0}
             assert benchmark.nobody_there(running, cluster).held
             assert len(running.recommended(user)) == 10

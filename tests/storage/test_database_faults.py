@@ -17,7 +17,7 @@ import httpx
 import psycopg2
 import pytest
 from conftest import TRUNCATE_ALL
-from disposable_postgres import DisposablePostgres, victim
+from disposable_postgres import DisposablePostgres, disposable_postgres
 from handmade_model import IDS, fill_catalogue, new_user, publish, two_tastes, view
 from processes import service
 from sqlalchemy import Connection, text
@@ -40,7 +40,7 @@ Serve = Callable[..., httpx.Client]
 
 @pytest.fixture(scope="module")
 def postgres(scratch: Path) -> Iterator[DisposablePostgres]:
-    with victim(scratch / "victim") as hurt:
+    with disposable_postgres(scratch / "disposable") as hurt:
         yield hurt
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Operator
-from disposable_postgres import DisposablePostgres, victim
+from disposable_postgres import DisposablePostgres, disposable_postgres
 from handmade_model import IDS, fill_catalogue, new_user, view
 from psycopg2.errors import QueryCanceled
 from sqlalchemy import make_url, text
@@ -48,7 +48,7 @@ UNUSABLE = ("sslmode=sometimes", "sslmode=require", "target_session_attrs=standb
 
 @pytest.fixture(scope="module")
 def server(scratch: Path) -> Iterator[DisposablePostgres]:
-    with victim(scratch / "hostile") as hurt:
+    with disposable_postgres(scratch / "hostile") as hurt:
         yield hurt
 
 

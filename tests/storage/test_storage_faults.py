@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from disposable_postgres import DisposablePostgres, fill_up, small_disk, victim
+from disposable_postgres import DisposablePostgres, disposable_postgres, fill_up, small_disk
 from handmade_model import IDS, fill_catalogue, flip, new_user, publish, store_generation, two_tastes, view
 from sqlalchemy import text
 
@@ -46,7 +46,7 @@ def test_a_disk_without_room_for_the_ratings_is_named_and_the_table_stays_empty(
 
 
 def test_a_full_disk_under_postgres_refuses_what_is_new_and_serves_what_is_there(scratch: Path) -> None:
-    with small_disk(scratch / "disk", "160m") as disk, victim(disk) as postgres:
+    with small_disk(scratch / "disk", "160m") as disk, disposable_postgres(disk) as postgres:
         database = Database(postgres.url, threads=2)
         fill_catalogue(database)
         user, recommender = new_user(database, {IDS[0]: 5.0}), Recommender(database)
@@ -114,7 +114,7 @@ def test_a_start_with_nothing_that_can_be_read_serves_popular_movies(database: D
 
 @pytest.fixture
 def postgres(scratch: Path) -> Iterator[DisposablePostgres]:
-    with victim(scratch / "damaged") as hurt:
+    with disposable_postgres(scratch / "damaged") as hurt:
         yield hurt
 
 

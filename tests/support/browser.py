@@ -1,4 +1,4 @@
-"""A real Chromium for tests of the page: where it is, what people do with it, and what must never happen in it."""
+"""A real Chromium for tests of the page: how to find it, what users do, and which errors must never occur."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from storage.database import Database
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = (
-    "there is no Chromium: install it (Debian: apt-get install chromium), or set CHROMIUM to the path of one; "
+    "no Chromium found: install it (Debian: apt-get install chromium), or set CHROMIUM to its path; "
     f"looked for {', '.join(NAMES)} on the path"
 )
 TIMEOUT_MS = 20_000  # ms; machines that run tests are busy
@@ -28,13 +28,13 @@ REFUSED = re.compile(r"Failed to load resource: the server responded with a stat
 
 
 def chromium() -> str | None:
-    """The path of a Chromium: that of CHROMIUM, else the first on the path."""
+    """Return the path of a Chromium: that of CHROMIUM, else the first on the path."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A browser without a window. Root has no sandbox, and containers have little shared memory."""
+    """Start a browser without a window. Root has no sandbox, and containers have little shared memory."""
     with sync_playwright() as playwright:
         flags = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
@@ -43,7 +43,7 @@ def launched() -> Iterator[Browser]:
 
 
 class BrowserSession:
-    """Pages of one test; `faults` are errors of the page or its console, and whatever was asked of another host."""
+    """The pages of one test; `faults` are errors of a page or its console, and requests to another host."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -51,17 +51,17 @@ class BrowserSession:
         self.asked: list[str] = []  # the address of every request
 
     def open(self, url: str, **options: Any) -> Page:
-        """A page of a device of its own, at this address. The device has these options of Playwright's."""
+        """Open a page at this address in a new browser context with these options of Playwright."""
         context = self._browser.new_context(**options)
         context.set_default_timeout(TIMEOUT_MS)
         return self.tab(context.new_page(), url)
 
     def tab(self, page: Page, url: str) -> Page:
-        """A page that has just been made, watched, at this address."""
+        """Open this address in a new page and record its faults."""
         host = url.split("/")[2]
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("console", lambda message: self._heed(message.type, message.text))
-        page.on("request", lambda request: self._look_where(request.url, host))
+        page.on("console", lambda message: self._record_message(message.type, message.text))
+        page.on("request", lambda request: self._record_request(request.url, host))
         page.goto(url)
         return page
 
@@ -69,18 +69,20 @@ class BrowserSession:
         for context in self._browser.contexts:
             context.close()
 
-    def _heed(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not REFUSED.search(text):  # the browser's own word on an answer such as 503
+    def _record_message(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not REFUSED.search(
+            text
+        ):  # the browser's own message about an answer such as 503
             self.faults.append(f"{kind}: {text}")
 
-    def _look_where(self, url: str, host: str) -> None:
+    def _record_request(self, url: str, host: str) -> None:
         self.asked.append(url)
         if url.split("/")[2] != host:
             self.faults.append(f"another host: {url}")
 
 
 def give(ticket: Locator, stars: float, touch: bool = False) -> None:
-    """Press the half star in the ticket of a movie that stands for so many stars."""
+    """Click the half star in a movie's ticket that means so many stars."""
     slider = ticket.get_by_role("slider")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
@@ -93,17 +95,17 @@ def give(ticket: Locator, stars: float, touch: bool = False) -> None:
 
 
 def titles(where: Locator) -> list[str]:
-    """The movies of a list."""
+    """Return the titles in a list."""
     return where.locator("h3").all_inner_texts()
 
 
 def accessibility_violations(page: Page) -> list[str]:
-    """What axe finds wrong with a page as it is now."""
+    """Return the accessibility violations that axe finds in the page as it is now."""
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
-# the page, and what it shows
+# fixtures and elements of the page
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visits(browser: Browser) -> Iterator[BrowserSession]:
-    """Pages of which none may have had an error, or have asked another host, when the test ends."""
+    """A session whose pages must have no fault when the test ends."""
     visits = BrowserSession(browser)
     yield visits
     visits.close()
@@ -124,7 +126,7 @@ def visits(browser: Browser) -> Iterator[BrowserSession]:
 
 @pytest.fixture
 def untrained(database: Database) -> Recommender:
-    """Forty movies; whoever likes those of one parity likes the others of it."""
+    """A recommender with forty movies and no generation."""
     fill_catalogue(database)
     return Recommender(database)
 
@@ -153,12 +155,12 @@ def strategy(page: Page) -> Locator:
 
 
 def expect_taste(page: Page, parity: int) -> None:
-    """The first five of the list are, or come to be, of one of the two tastes."""
+    """Wait until the first five movies of the list have this parity."""
     poll(lambda: {int(title.split()[1]) % 2 for title in titles(next_movies(page))[:5]} == {parity}, what="the taste")
 
 
 def search(page: Page, typed: str) -> Locator:
-    """The ticket of the first movie that is found."""
+    """Search, and return the ticket of the first result."""
     page.get_by_role("searchbox", name="Find a movie").fill(typed)
     expect(page.get_by_role("heading", name=f"Found for “{typed}”")).to_be_visible()
     return movies_to_rate(page).first

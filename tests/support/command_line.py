@@ -1,4 +1,4 @@
-"""Runs the commands of cli.py as an operator would."""
+"""Run the commands of cli.py as an operator does."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ from processes import INHERITED_VARIABLES, SMALL
 import cli
 from settings import ROOT
 
-WIDE = {"COLUMNS": "200"}  # click folds its messages for narrow terminals
+WIDE = {"COLUMNS": "200"}  # click wraps its messages for narrow terminals
 
 
 class Operator:
-    """Runs commands in this process, with the Spark of the tests, or in one of their own."""
+    """Runs commands, in this process with the Spark of the tests, or in a new process."""
 
     def __init__(self, environ: dict[str, str]) -> None:
         of_tests = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
@@ -35,13 +35,13 @@ class Operator:
         return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     def says(self, *arguments: str, **environ: str) -> str:
-        """What a command that succeeds prints."""
+        """Run a command that must succeed, and return its output."""
         done = self.run(*arguments, **environ)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def refused(self, *arguments: str, **environ: str) -> str:
-        """The one line on stderr with which a command ends that cannot be done."""
+        """Run a command that must fail, and return its one line on standard error."""
         done = self.run(*arguments, **environ)
         assert done.returncode == 1, done.stderr
         (line,) = done.stderr.splitlines()
@@ -49,7 +49,7 @@ class Operator:
 
     @contextmanager
     def begun(self, *command: str, **environ: str) -> Iterator["subprocess.Popen[str]"]:
-        """A script in a process of its own."""
+        """Start a script in a new process."""
         with subprocess.Popen(
             [sys.executable, *command], cwd=ROOT, env=self.environ | environ, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_deliver_interrupts,
@@ -61,4 +61,4 @@ class Operator:
 
 
 def _deliver_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background may have been told to ignore them
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background may ignore them

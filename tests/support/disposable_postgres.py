@@ -1,4 +1,4 @@
-"""What tests may hurt: a PostgreSQL to stop, kill and silence, and a disk to fill up."""
+"""A PostgreSQL that tests stop, kill and suspend, and a disk that they fill up."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from system.process import process_exists
 
 
 class DisposablePostgres:
-    """An embedded PostgreSQL that is at a test's mercy."""
+    """An embedded PostgreSQL that a test can stop, kill and suspend."""
 
     def __init__(self, server: EmbeddedPostgres, url: str) -> None:
         self.server = server
@@ -47,10 +47,10 @@ class DisposablePostgres:
         return int((folder / "postmaster.pid").read_text().split()[0])
 
     def end(self, with_signal: signal.Signals) -> None:
-        """Have the whole of it gone; SIGINT ends it in order, SIGKILL does not."""
+        """End the whole server: SIGINT stops it cleanly, SIGKILL does not."""
         pids = process_tree(self.postmaster)
         os.kill(pids[0], with_signal)
-        self.server._process.wait()  # it is our child: without this it stays as a zombie
+        self.server._process.wait()  # it is our child process; unless we wait for it, it stays a zombie
         poll(lambda: not any(process_exists(pid) for pid in pids[1:]), what="the end of PostgreSQL's sessions")
 
     def start_again(self) -> None:
@@ -58,11 +58,11 @@ class DisposablePostgres:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Reachable and saying nothing: the kernel accepts connections, and no process of PostgreSQL runs."""
+        """Suspend the server: the kernel accepts connections, and no process of PostgreSQL runs."""
         pids = [self.postmaster]
         try:
             os.kill(pids[0], signal.SIGSTOP)
-            pids = process_tree(pids[0])  # which has no more children from now on, though one may be ending
+            pids = process_tree(pids[0])  # no new children from now on, though one may be ending
             _send_all(pids[1:], signal.SIGSTOP)
             yield
         finally:
@@ -70,8 +70,8 @@ class DisposablePostgres:
 
 
 @contextmanager
-def victim(folder: Path) -> Iterator[DisposablePostgres]:
-    """A new one in a folder that an unprivileged PostgreSQL can enter, with our tables."""
+def disposable_postgres(folder: Path) -> Iterator[DisposablePostgres]:
+    """Start one with our tables, in a folder that an unprivileged PostgreSQL can enter."""
     server = EmbeddedPostgres(folder)
     with server as url:
         database = Database(url, threads=1)
@@ -82,11 +82,11 @@ def victim(folder: Path) -> Iterator[DisposablePostgres]:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A new folder that is a disk with room for so much; the test is skipped where none can be made."""
+    """Mount a new folder as a disk of this size; skip the test where that is impossible."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "none", str(folder)]
     if sys.platform != "linux" or os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root can make a small disk, and not everywhere")
+        pytest.skip("mounting a small disk needs root, and is not possible everywhere")
     try:
         yield folder
     finally:
@@ -94,7 +94,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill_up(folder: Path) -> Path:
-    """Take all the room there is on a disk; returns the file that has it."""
+    """Fill the disk of a folder, and return the file that fills it."""
     ballast = folder / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:

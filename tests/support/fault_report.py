@@ -1,7 +1,7 @@
-"""The long fault tests: `pytest --faults` runs them and nothing else, then prints what was injected and what held.
+"""The long fault tests: `pytest --faults` runs only these, and prints a table of the injected faults and the results.
 
-A test is long when it carries `pytest.mark.faults`. It tells the table of the summary, through pytest's own fixture
-`record_property`, how many faults it injected ("faults") and what it found ("found").
+A long test has the mark `pytest.mark.faults`. Through pytest's fixture `record_property` it reports how many faults it
+injected ("faults") and what it found ("found").
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-COLUMNS = ("what was tried", "faults", "what was found", "held", "seconds")
+COLUMNS = ("test", "faults", "result", "passed", "seconds")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,7 +43,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     rows = list(_rows(report for reports in terminalreporter.stats.values() for report in reports))
     if not rows:
         return
-    terminalreporter.section("faults injected and what held")
+    terminalreporter.section("injected faults and results")
     terminalreporter.write_line(markdown(rows))
     if file := config.getoption("--faults-report"):
         file.write_text(markdown(rows) if file.suffix == ".md" else _as_json(rows))
@@ -52,24 +52,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @dataclass(frozen=True)
 class Row:
-    """One long test: its name as a sentence, how many faults it injected, what it found, and whether that is right."""
+    """One long test: its name as a sentence, how many faults it injected, what it found, and whether it passed."""
 
     test: str
     tried: str
     faults: int | None
     found: str
-    held: bool
+    passed: bool
     seconds: float
 
 
 def _rows(reports: Iterable[object]) -> Iterable[Row]:
-    """A row for each long test that ran; one whose preparation failed did not hold either."""
+    """Yield a row for each long test that ran; one whose setup failed counts as failed."""
     for report in reports:
         if isinstance(report, pytest.TestReport) and (report.when == "call" or report.failed) and not report.skipped:
-            told: dict[str, Any] = dict(report.user_properties)
+            properties: dict[str, Any] = dict(report.user_properties)
             name = report.nodeid.partition("::")[2].removeprefix("test_").replace("_", " ")
-            found = str(told.get("found", "")) if report.passed else _reason(report)
-            yield Row(report.nodeid, name, told.get("faults"), found, report.passed, round(report.duration, 1))
+            found = str(properties.get("found", "")) if report.passed else _reason(report)
+            yield Row(report.nodeid, name, properties.get("faults"), found, report.passed, round(report.duration, 1))
 
 
 def _reason(report: pytest.TestReport) -> str:
@@ -78,11 +78,11 @@ def _reason(report: pytest.TestReport) -> str:
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """The table as Markdown, with the date and the machine."""
+    """Return the table as Markdown, with the date and the machine."""
     lines = [f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}\n", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in rows:
-        found, held = row.found.replace("|", "/"), "yes" if row.held else "**no**"
-        lines.append(f"| {row.tried} | {row.faults or ''} | {found} | {held} | {row.seconds:.0f} |")
+        found, passed = row.found.replace("|", "/"), "yes" if row.passed else "**no**"
+        lines.append(f"| {row.tried} | {row.faults or ''} | {found} | {passed} | {row.seconds:.0f} |")
     return "\n".join(lines) + "\n"
 
 

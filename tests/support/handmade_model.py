@@ -1,4 +1,4 @@
-"""A catalogue and factors made by hand, whose right recommendations are known without any training."""
+"""A handmade catalogue and handmade factors, whose correct recommendations are known without training."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from storage import generations, movies, recommendations, user_ratings, users
 from storage.database import Database
 
 MOVIES = 40
-# the ids as MovieLens has them: with gaps, and beyond what a small set would use
+# ids like MovieLens's: with gaps, and larger than the number of movies
 IDS = [25900 + 3 * n for n in range(MOVIES)]
 EVEN, ODD = IDS[0::2], IDS[1::2]
 
 
 def fill_catalogue(database: Database) -> None:
-    """Forty movies without ratings like each other's; the earlier, the more popular."""
+    """Store forty movies; earlier movies are more popular."""
     rows = [
         (movie, f"Movie {n}", "Comedy|Drama" if n % 2 else "Action", 1950 + n, 100, 350.0, 90 - n, 4.5 - n / 20)
         for n, movie in enumerate(IDS)
@@ -25,7 +25,10 @@ def fill_catalogue(database: Database) -> None:
 
 
 def two_tastes(seed: int = 0, movies: list[int] = IDS) -> Factors:
-    """Whoever likes movies of one parity of row likes the others of it; `seed` only shuffles who comes first."""
+    """Return factors by which a user who likes movies in even rows likes all of them, and the same for odd rows.
+
+    `seed` only changes the order within a parity.
+    """
     rng = np.random.default_rng(seed)
     n = len(movies)
     parity = np.arange(n) % 2
@@ -42,7 +45,7 @@ def two_tastes(seed: int = 0, movies: list[int] = IDS) -> Factors:
 
 
 def store_generation(database: Database, factors: Factors) -> int:
-    """Keep a generation without serving it."""
+    """Store a generation without making it live."""
     record = generations.GenerationRecord(None, "accepted", "made by hand", "made by hand", {})
     with database.transaction() as db:
         return generations.add(db, factors, record)
@@ -62,20 +65,20 @@ def publish(recommender: Recommender, factors: Factors) -> int:
 
 
 def store_list(recommender: Recommender, user: int) -> None:
-    """Store the list that a user gets as a retrain stores it, and have it read from there."""
+    """Store the list that a user gets, as a training run does, so that the next read takes it from the table."""
     assert recommender.live is not None
     items = recommender.recommend(user).items
     movies = np.array([item.movie.movie_id for item in items], np.int32)
     expected = np.array([item.expected_rating for item in items], np.float32)
     with recommender.database.transaction() as db:
         version = recommendations.history(db, user).version
-        people = np.full(len(items), user, np.int32)
-        recommendations.store_lists(db, recommender.live.id, people, np.full(len(items), version), movies, expected)
+        users_of = np.full(len(items), user, np.int32)
+        recommendations.store_lists(db, recommender.live.id, users_of, np.full(len(items), version), movies, expected)
     recommender.forget(user)
 
 
 def new_user(database: Database, ratings: dict[int, float] | None = None) -> int:
-    """A user who has given these ratings, by movie, in this order."""
+    """Create a user with these ratings, by movie, in this order, and return the id."""
     with database.statement() as db:
         user = users.create(db)
         for movie, rating in (ratings or {}).items():

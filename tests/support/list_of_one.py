@@ -1,4 +1,4 @@
-"""The list of a single user straight from factors."""
+"""The list of one user, directly from factors."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from ranking.ratings import Floats, Ints
 
 
 class Ranked(NamedTuple):
-    """Movies best first with their expected ratings."""
+    """Movies, best first, with their expected ratings."""
 
     movies: Ints
     expected: Floats

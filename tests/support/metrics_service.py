@@ -1,4 +1,4 @@
-"""A service with everything that /metrics can tell of, without a training: what it shows is known."""
+"""A service with a known value for every metric of /metrics, without a training run."""
 
 import re
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ HEAP = Heap(used=100, most=400, pid=None)
 
 
 def samples(page: str) -> Samples:
-    """Each value of a page by its name and labels."""
+    """Return each value of a page by name and labels."""
     found = SAMPLE.findall(page)
     return {(name, frozenset(LABEL.findall(labels))): float(value) for name, labels, value in found}
 
 
 class MetricsSnapshot:
-    """What /metrics of a service shows now."""
+    """The values that /metrics of a service shows now."""
 
     def __init__(self, client: httpx.Client) -> None:
         answer = client.get("/metrics")
@@ -45,11 +45,11 @@ class MetricsSnapshot:
         self._samples = samples(answer.text)
 
     def __call__(self, name: str, **labels: str) -> float | None:
-        """The value of a metric with just these labels; None if there is none."""
+        """Return the value of a metric with exactly these labels, or None."""
         return self._samples.get((f"matinee_{name}", frozenset(labels.items())))
 
     def total(self, name: str, **labels: str) -> float:
-        """The sum of a metric over all that has these labels."""
+        """Return the sum of a metric over all samples with these labels."""
         wanted = frozenset(labels.items())
         return sum(
             value for (found, has), value in self._samples.items() if found == f"matinee_{name}" and wanted <= has
@@ -61,14 +61,17 @@ class MetricsSnapshot:
 
 
 def judged(value: float) -> dict[str, Any]:
-    """The measures of a record, as evaluation.held_out_result has them."""
+    """Return the measures of a record, in the form of evaluation.held_out_result."""
     names = ("NDCG@10", "gain", "Recall@10", "hit rate@10", "RMSE", "RMSE of means")
     interval = [value, value - 0.1, value + 0.1]
     return {"users": 50.0, "coverage@10": 0.05, "popularity": [0.1, 0.0, 0.2]} | dict.fromkeys(names, interval)
 
 
 def trained(database: Database) -> int:
-    """The generation that a run has published, which has foretold a view; one run more was rejected, one failed."""
+    """Store a published run, a rejected one and a failed one, and a rating of the online evaluation.
+
+    Return the id of the published generation.
+    """
     details = {"held_out": {"candidate": {"given": {"10": judged(0.3)}}}}
     for outcome, verdict in (("published", "accepted"), ("rejected", "rejected")):
         with database.transaction() as db:
@@ -89,7 +92,7 @@ def trained(database: Database) -> int:
 
 @contextmanager
 def serve_with_probes(recommender: Recommender, health: Health) -> Iterator[httpx.Client]:
-    """Serves an application at which the probes have looked once, as they do each second in a process."""
+    """Serve an application whose probes have run once, as they do each second in a process."""
     app = create_app(recommender, health, Settings())
     registry = app.extensions["metrics"].registry
     with served(app, THREADS) as server, httpx.Client(base_url="http://{}:{}".format(*server.address)) as client:

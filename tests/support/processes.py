@@ -1,4 +1,4 @@
-"""Real processes of the service: started as people start them, and looked for when they should be gone."""
+"""Start real processes of the service as an operator does, and check that they are gone afterwards."""
 
 import os
 import signal
@@ -17,7 +17,9 @@ from settings import ROOT
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 90.0  # a cold Spark on a busy machine
-GONE_SECONDS = 60.0  # after a kill: a JVM that is about to start notices when it has, which a busy machine draws out
+GONE_SECONDS = (
+    60.0  # after a kill: a JVM that is just starting notices it only when it is up, which takes long on a busy machine
+)
 SMALL = {
     "MATINEE_RANKER_RANK": "8",
     "MATINEE_RANKER_ITERATIONS": "3",
@@ -34,11 +36,11 @@ INHERITED_VARIABLES = (
     "LANG",
     "JAVA_HOME",
     "SPARK_CONF_DIR",
-)  # of the environment of whoever runs the tests
+)  # from the environment of the test run
 
 
 def poll(look: Callable[[], T | None], seconds: float = TIMEOUT_SECONDS, what: str = "what was waited for") -> T:
-    """The first true answer of `look`; an AssertionError if there is none in time."""
+    """Return the first true result of `look`; raise AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"{what} did not come in {seconds} s"
@@ -54,7 +56,7 @@ def free_port() -> int:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """The command line of every process that was started for, or works in, a state directory."""
+    """Return pid and command line of every process that was started with, or runs in, a state directory."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -62,13 +64,13 @@ def processes_of(folder: Path) -> list[str]:
             ended = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
             if not ended and (str(folder).encode() in shown or (process / "cwd").readlink().is_relative_to(folder)):
                 found.append(f"{process.name} {(process / 'cmdline').read_bytes()[:200]!r}")
-        except OSError:  # it has ended meanwhile, or is another user's
+        except OSError:  # the process has ended, or belongs to another user
             continue
     return found
 
 
 class ServiceProcess:
-    """One process of the service; `log` is what it wrote to standard error."""
+    """A service in a process of its own; `log` is the file of its standard error."""
 
     def __init__(self, command: list[str], environ: dict[str, str], log: Path) -> None:
         self.began = time.monotonic()
@@ -93,7 +95,9 @@ class ServiceProcess:
         return self._status("/health/live") is not None
 
     def _status(self, path: str) -> int | None:
-        assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.told()[-5000:]}"
+        assert self.process.poll() is None, (
+            f"it ended with status {self.process.returncode}:\n{self.log_text()[-5000:]}"
+        )
         try:
             return self.http.get(path).status_code
         except httpx.TransportError:
@@ -104,7 +108,7 @@ class ServiceProcess:
         return found
 
     def wait_until_ready(self) -> float:
-        """Seconds from the start until it could answer recommendations."""
+        """Wait until the service can recommend, and return the seconds since its start."""
         poll(self.ready, what="an answer")
         return time.monotonic() - self.began
 
@@ -112,7 +116,7 @@ class ServiceProcess:
         poll(lambda: self.part("trainer")["state"] == state, what=f"a trainer that is {state}")
 
     def new_user(self, **ratings: float) -> int:
-        """A user with these ratings, given as movie_2=5.0."""
+        """Create a user with these ratings, given as movie_2=5.0, and return the id."""
         user = int(self.http.post("/users/create").json()["user_id"])
         for movie, rating in ratings.items():
             self.rate(user, int(movie.removeprefix("movie_")), rating)
@@ -129,14 +133,14 @@ class ServiceProcess:
         return [dict(pairs)["movie_id"] for pairs in self.get(f"/users/{user}/views")]
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> float:
-        """Send a signal, assert an orderly end, and return how many seconds that took."""
+        """Send a signal, assert a clean exit, and return the seconds it took."""
         began = time.monotonic()
         self.process.send_signal(with_signal)
-        assert self.process.wait(TIMEOUT_SECONDS) == 0, self.told()
+        assert self.process.wait(TIMEOUT_SECONDS) == 0, self.log_text()
         return time.monotonic() - began
 
     def kill(self) -> float:
-        """Kill the process, and nothing else, and return how many seconds later nothing that belonged to it ran."""
+        """Kill only this process, and return the seconds until all processes that it started have ended."""
         began = time.monotonic()
         self.process.kill()
         self.process.wait()
@@ -144,17 +148,17 @@ class ServiceProcess:
         return time.monotonic() - began
 
     def wait_until_gone(self) -> None:
-        """Assert that, now that the process has ended, all that it started ends as well."""
+        """Assert that all processes that the ended process started end as well."""
         deadline = time.monotonic() + GONE_SECONDS
         while left := processes_of(self.state_dir):
-            assert time.monotonic() < deadline, f"still there after {GONE_SECONDS} s: {left}"
+            assert time.monotonic() < deadline, f"still running after {GONE_SECONDS} s: {left}"
             time.sleep(0.05)
 
-    def told(self) -> str:
+    def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
     def end(self) -> None:
-        """Leave nothing behind, however a test went."""
+        """Kill all processes that are left, whatever the result of the test."""
         self.http.close()
         for pid in [int(shown.split()[0]) for shown in processes_of(self.state_dir)]:
             with suppress(ProcessLookupError):
@@ -163,7 +167,7 @@ class ServiceProcess:
 
 
 def _deliver_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGHUP):  # a test run in the background may have been told to ignore them
+    for number in (signal.SIGINT, signal.SIGHUP):  # a test run in the background may ignore them
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -171,7 +175,7 @@ def _deliver_signals() -> None:
 def service(
     state_dir: Path, command: list[str] | None = None, model: Mapping[str, str] = SMALL, **environ: str
 ) -> Iterator[ServiceProcess]:
-    """`python server.py`, or another command, on a free port with this state directory, training a small model."""
+    """Run `python server.py`, or another command, on a free port with this state directory and a small model."""
     of_tests = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     own = {"MATINEE_STATE_DIR": str(state_dir), "MATINEE_PORT": str(free_port())}
     log = state_dir.with_suffix(".log")

@@ -11,7 +11,7 @@ from ranking.rating_histories import Histories
 F, K, H = 120, 6, 4
 
 
-def planted(seed: int = 0, **changed: object) -> Factors:
+def random_factors(seed: int = 0, **changed: object) -> Factors:
     """Random factors; every third movie has few ratings."""
     rng = np.random.default_rng(seed)
 
@@ -50,6 +50,6 @@ def histories_of(factors: Factors, lengths: list[int], seed: int = 1) -> Histori
 
 
 def twin_of(factors: Factors, histories: Histories, i: int) -> SingleUser:
-    """The slow twin of the i-th user."""
+    """Return the slow twin of the i-th user."""
     mine = slice(*histories.start[i : i + 2])
     return SingleUser(factors, np.searchsorted(factors.movies, histories.movies[mine]), histories.rating[mine])

@@ -1,4 +1,4 @@
-"""The log: one line an event, in two forms, under the id of its request, and nothing about people but their ids."""
+"""The log: one line for each event, as text or JSON, with the request id, and nothing about users but their ids."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ OWN_ID = re.compile(r"[0-9a-f]{16}")
 
 @pytest.fixture
 def log_as() -> Iterator[Log]:
-    """Has the service's log written to a text, in one of the two forms."""
+    """A function that writes the service's log into a buffer, as text or JSON."""
     root, written = logging.getLogger(), []
 
     def start(form: str) -> StringIO:
@@ -55,34 +55,36 @@ def client(database: Database, serve: Serve, ready: Health) -> httpx.Client:
     return serve(Recommender(database), ready)
 
 
-def test_every_answer_has_an_id_of_its_own(client: httpx.Client) -> None:
+def test_every_answer_has_its_own_request_id(client: httpx.Client) -> None:
     given = [client.get(path).headers[HEADER] for path in ("/users/1/views", "/users/1/views", "/nowhere")]
     assert len(set(given)) == 3
     assert all(OWN_ID.fullmatch(each) for each in given)
 
 
-@pytest.mark.parametrize("sane", ["a", "7f3c.A_b-9", "x" * 64])
-def test_a_sane_id_is_taken_over(sane: str, client: httpx.Client) -> None:
-    answer = client.get("/nowhere", headers={HEADER: sane})
-    assert answer.headers[HEADER] == answer.json()["request_id"] == sane
+@pytest.mark.parametrize("valid", ["a", "7f3c.A_b-9", "x" * 64])
+def test_a_valid_request_id_of_the_client_is_kept(valid: str, client: httpx.Client) -> None:
+    answer = client.get("/nowhere", headers={HEADER: valid})
+    assert answer.headers[HEADER] == answer.json()["request_id"] == valid
 
 
-@pytest.mark.parametrize("odd", ["", "x" * 65, "a b", "a,b", 'a"b', "é".encode("latin-1"), "<script>", "a\tb", "id\\n"])
-def test_another_id_is_replaced(odd: str | bytes, client: httpx.Client) -> None:
-    answer = client.get("/nowhere", headers={HEADER: odd})
+@pytest.mark.parametrize(
+    "invalid", ["", "x" * 65, "a b", "a,b", 'a"b', "é".encode("latin-1"), "<script>", "a\tb", "id\\n"]
+)
+def test_an_invalid_request_id_is_replaced(invalid: str | bytes, client: httpx.Client) -> None:
+    answer = client.get("/nowhere", headers={HEADER: invalid})
     assert OWN_ID.fullmatch(answer.headers[HEADER])
     assert answer.json()["request_id"] == answer.headers[HEADER]
 
 
-def test_a_request_that_the_server_refuses_by_itself_has_an_id_that_the_log_knows(
+def test_a_request_that_the_server_itself_refuses_has_an_id_that_is_in_the_log(
     client: httpx.Client, log_as: Log
 ) -> None:
-    told = log_as("json")
+    log = log_as("json")
     with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=10) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
     head, _, body = answer.partition("\r\n\r\n")
-    (line,) = [json.loads(line) for line in told.getvalue().splitlines() if "refused" in line]
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines() if "refused" in line]
     assert line["request_id"] == json.loads(body)["request_id"]
     assert f"{HEADER}: {line['request_id']}".lower() in head.lower()
     assert OWN_ID.fullmatch(line["request_id"])
@@ -96,7 +98,7 @@ def line_of(log: StringIO, given: str) -> str:
 def test_a_request_is_one_line_with_its_route_and_without_its_query_or_headers(
     client: httpx.Client, log_as: Log
 ) -> None:
-    text, told = log_as("text"), log_as("json")
+    text, as_json = log_as("text"), log_as("json")
     headers = {
         HEADER: "this-one",
         "Authorization": "Bearer secret",
@@ -108,7 +110,7 @@ def test_a_request_is_one_line_with_its_route_and_without_its_query_or_headers(
         r"[0-9-]{10} [0-9:,]{12} INFO    web\.request_log: GET /users/<user_id>/views 200, 2 bytes, \d+\.\d\d ms \[this-one\]",
         line_of(text, "this-one"),
     )
-    found = json.loads(line_of(told, "this-one"))
+    found = json.loads(line_of(as_json, "this-one"))
     assert found.pop("timestamp").endswith("+00:00")
     assert found.pop("ms") > 0
     assert found.pop("message").startswith("GET /users/<user_id>/views 200, 2 bytes, ")
@@ -117,22 +119,20 @@ def test_a_request_is_one_line_with_its_route_and_without_its_query_or_headers(
         "status": 200, "bytes": 2, "request_id": "this-one",
     }  # fmt: skip
     assert answer.content == b"[]"
-    assert "secret" not in text.getvalue() + told.getvalue()
+    assert "secret" not in text.getvalue() + as_json.getvalue()
 
 
-def test_what_happens_during_a_request_is_told_under_its_id(
-    database: Database, serve: Serve, ready: Health, log_as: Log
-) -> None:
+def test_every_line_of_a_request_has_its_id(database: Database, serve: Serve, ready: Health, log_as: Log) -> None:
     class Broken:
         def statement(self) -> None:
             raise KeyError("inside\nFAKED 2026-01-01 a line")
 
     recommender = Recommender(database)
     recommender.database = Broken()  # type: ignore[assignment]
-    text, told = log_as("text"), log_as("json")
+    text, as_json = log_as("text"), log_as("json")
     answer = serve(recommender, ready).get("/users/1/views", headers={HEADER: "this-one"})
     assert answer.json()["request_id"] == "this-one"
-    for log in (text, told):
+    for log in (text, as_json):
         failure, access = [line for line in log.getvalue().splitlines() if "this-one" in line]
         assert "Traceback" in failure
         assert "KeyError" in failure
@@ -142,7 +142,7 @@ def test_what_happens_during_a_request_is_told_under_its_id(
 
 
 @pytest.mark.parametrize("path", ["/a%0aFAKED", "/" + "x" * 5000])
-def test_a_path_that_there_is_not_is_in_no_line(path: str, client: httpx.Client, log_as: Log) -> None:
+def test_an_unknown_path_is_in_no_line(path: str, client: httpx.Client, log_as: Log) -> None:
     text = log_as("text")
     client.get(httpx.URL(client.base_url, raw_path=path.encode()), headers={HEADER: "this-one"})
     assert "GET other 404" in line_of(text, "this-one")
@@ -155,17 +155,17 @@ def test_probes_and_files_are_not_logged(path: str, client: httpx.Client, log_as
     assert "this-one" not in text.getvalue()
 
 
-@pytest.mark.parametrize("odd", ["\n", "\r", "\x1b[2J", "\x85", "\u2028", "\x00"])
+@pytest.mark.parametrize("control", ["\n", "\r", "\x1b[2J", "\x85", "\u2028", "\x00"])
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_whatever_is_told_is_one_line(form: str, odd: str, log_as: Log) -> None:
+def test_a_message_with_control_characters_is_one_line(form: str, control: str, log_as: Log) -> None:
     text = log_as(form)
-    logging.getLogger("told").warning("before%safter", odd)
+    logging.getLogger("test").warning("before%safter", control)
     (line,) = text.getvalue().splitlines()
     assert line.isprintable()
     assert "before" in line.partition("after")[0]
 
 
-def test_what_was_rated_is_in_no_line(client: httpx.Client, database: Database, log_as: Log) -> None:
+def test_no_line_contains_a_rating(client: httpx.Client, database: Database, log_as: Log) -> None:
     text = log_as("text")
     rating = 3.5
     for movie in (IDS[0], 1):  # the second is unknown
@@ -174,14 +174,14 @@ def test_what_was_rated_is_in_no_line(client: httpx.Client, database: Database, 
     client.get("/users/1/recommendations")
     lines = text.getvalue().splitlines()
     assert len(lines) >= 4
-    told = [re.sub(r"^\S+ \S+|\d+\.\d\d ms", "", line) for line in lines]  # the times may hold any number
-    assert not [line for line in told if "3.5" in line]
+    untimed = [re.sub(r"^\S+ \S+|\d+\.\d\d ms", "", line) for line in lines]  # times may contain these digits
+    assert not [line for line in untimed if "3.5" in line]
     with pytest.raises(Exception, match="nowhere") as failure, database.statement() as db:
         db.exec_driver_sql("SELECT %(rating)s::text FROM nowhere", {"rating": rating})
     assert "parameters hidden" in str(failure.value)
 
 
-STRAYS = """
+UNCAUGHT = """
 import sys, threading, warnings
 from system.logs import log_uncaught, log_to_stderr
 log_to_stderr("INFO", sys.argv[1])
@@ -195,8 +195,8 @@ raise SystemError("over")
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_warnings_and_what_ends_a_thread_or_the_process_are_events_too(form: str) -> None:
-    done = subprocess.run([sys.executable, "-c", STRAYS, form], cwd=ROOT, capture_output=True, text=True)
+def test_warnings_and_uncaught_exceptions_are_log_events(form: str) -> None:
+    done = subprocess.run([sys.executable, "-c", UNCAUGHT, form], cwd=ROOT, capture_output=True, text=True)
     careful, thread, process = done.stderr.splitlines()
     assert "careful" in careful
     assert "calculating" in thread
@@ -204,15 +204,15 @@ def test_warnings_and_what_ends_a_thread_or_the_process_are_events_too(form: str
     assert "SystemError: over" in process
 
 
-def test_a_service_tells_all_in_json_from_its_start_to_its_end(scratch: Path, dataset: Path) -> None:
-    told: dict[str, Any] = {"MATINEE_LOG_FORMAT": "json", "MATINEE_RETRAIN_MINUTES": "0"}
-    with service(scratch / "in-json", MATINEE_DATASET=str(dataset), **told) as running:
+def test_a_service_logs_only_json_from_start_to_end(scratch: Path, dataset: Path) -> None:
+    environ: dict[str, Any] = {"MATINEE_LOG_FORMAT": "json", "MATINEE_RETRAIN_MINUTES": "0"}
+    with service(scratch / "in-json", MATINEE_DATASET=str(dataset), **environ) as running:
         running.wait_until_ready()
         user = running.new_user(movie_2=4.5)
         answer = running.http.get(f"/users/{user}/recommendations", headers={HEADER: "this-one"})
         assert answer.headers[HEADER] == "this-one"
         running.stop()
-    lines = [json.loads(line) for line in running.told().splitlines()]
+    lines = [json.loads(line) for line in running.log_text().splitlines()]
     assert all({"timestamp", "level", "logger", "message"} <= set(line) for line in lines)
     assert {line["level"] for line in lines} == {"INFO"}
     (listed,) = [line for line in lines if line.get("request_id") == "this-one"]

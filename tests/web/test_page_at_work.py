@@ -23,7 +23,7 @@ from browser import (
     strategy,
 )
 from conftest import MOVIES, USERS, checkerboard, write_dataset
-from disposable_postgres import victim
+from disposable_postgres import disposable_postgres
 from generation_records import judged, record
 from handmade_model import fill_catalogue, flip, publish, store_generation, two_tastes
 from playwright.sync_api import Locator, expect
@@ -173,7 +173,7 @@ def test_before_the_first_training_it_says_so_and_changes_when_it_is_there(
 def test_without_its_database_it_says_so_and_goes_on_when_that_is_back(
     scratch: Path, serve: Serve, ready: Health, visits: BrowserSession
 ) -> None:
-    with victim(scratch / "page") as postgres:
+    with disposable_postgres(scratch / "page") as postgres:
         database = Database(postgres.url, 6)
         fill_catalogue(database)
         recommender = Recommender(database)

@@ -54,5 +54,5 @@ def test_a_role_that_may_make_no_tables_is_told_what_it_lacks(without_rights: st
 def test_a_service_does_not_start_on_a_database_that_takes_no_writes(read_only: str, scratch: Path) -> None:
     with service(scratch / "read-only", DATABASE_URL=read_only) as started:
         assert started.process.wait(TIMEOUT_SECONDS) == 1
-        assert f"The database is a standby, or read-only. {PRIMARY}" in started.told()
-        assert "Traceback" not in started.told()
+        assert f"The database is a standby, or read-only. {PRIMARY}" in started.log_text()
+        assert "Traceback" not in started.log_text()

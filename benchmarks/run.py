@@ -35,6 +35,7 @@ PARTS = {  # each part's module, which has a function measure(quick: bool) -> Me
     "retrain": "retraining",
     "publish": "publish",
     "processes": "two_processes",
+    "memory": "footprint",
     "metrics": "metrics_overhead",
     "libraries": "libraries",
 }

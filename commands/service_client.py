@@ -7,7 +7,7 @@ from typing import Any
 
 from settings import Settings
 
-SECONDS = 15.0  # more than the service itself takes to say that a training could not be begun
+SECONDS = 15.0
 WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be reached by, not to listen on
 
 

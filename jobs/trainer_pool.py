@@ -55,6 +55,7 @@ class TrainerPool(ProcessPoolExecutor):  # type: ignore[misc] # APScheduler tell
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._limit = settings.training_minutes
+        self._closed = False
         self._context = _Remembering()
         self.results: SimpleQueue[TrainingResult | TrainerEndedError] = SimpleQueue()
         given = (settings, database_url, os.getpid())
@@ -77,13 +78,16 @@ class TrainerPool(ProcessPoolExecutor):  # type: ignore[misc] # APScheduler tell
         if process is not None and process.pid is not None:
             end_group(process.pid, STOP_SECONDS)
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = futures.ProcessPoolExecutor(1, **self.pool_kwargs)
+        self._closed = True
 
     def _do_submit_job(self, job: Any, run_times: Any) -> None:
+        if self._closed:
+            self._pool, self._closed = futures.ProcessPoolExecutor(1, **self.pool_kwargs), False
         try:
             super()._do_submit_job(job, run_times)
         except OSError as error:  # no room for another process, as a rule
-            self._pool = futures.ProcessPoolExecutor(1, **self.pool_kwargs)  # the old one would still do the job
+            self._pool.shutdown(wait=False, cancel_futures=True)  # else it would do the job with the next one
+            self._closed = True
             self.results.put(TrainerEndedError(f"the process that trains could not be started: {error}"))
             raise
 

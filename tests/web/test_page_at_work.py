@@ -155,13 +155,13 @@ def test_before_the_first_training_it_says_so_and_changes_when_it_is_there(
 ) -> None:
     url = f"{serve(untrained, ready).base_url}/"
     page = visits.open(url)
-    expect(strategy(page)).to_contain_text("Popular, until the first training is done")
+    expect(strategy(page)).to_contain_text("Popular, until the first training run is done")
     page.goto(f"{url}#/engine")
     expect(page.get_by_role("region", name="Serving now")).to_contain_text("No generation yet")
     expect(page.get_by_role("region", name="Training")).to_contain_text("This process does not train.")
     page.goto(f"{url}#/movie/25912")
-    alike = page.get_by_role("region", name="Liked by the same people")
-    expect(alike).to_contain_text("once the first training is done")
+    alike = page.get_by_role("region", name="People who liked this also liked")
+    expect(alike).to_contain_text("with the first training run")
     page.goto(f"{url}#/engine")
     publish(untrained, two_tastes())
     expect(page.get_by_role("region", name="Serving now")).to_contain_text("No. 1")
@@ -208,9 +208,9 @@ def test_keys_are_asked_for_where_they_are_needed(
     url = f"{serve(trained_by_hand, ready, api_key=API_KEY, admin_key=ADMIN_KEY).base_url}/"
     page = visits.open(url)
     dialog = page.get_by_role("dialog", name="A key is needed")
-    expect(dialog).to_contain_text("This Matinee is locked.")
+    expect(dialog).to_contain_text("This Matinee needs a key.")
     offer(dialog, "not-the-right-key")
-    expect(dialog).to_contain_text("That key is not right.")
+    expect(dialog).to_contain_text("That key was not accepted.")
     page.keyboard.press("Escape")
     expect(page.locator("main, #toast").filter(has_text="Send a key").first).to_be_visible()
     page.reload()
@@ -221,9 +221,9 @@ def test_keys_are_asked_for_where_they_are_needed(
     page.goto(f"{url}#/engine")
     page.get_by_role("button", name="Serve this").click()
     page.get_by_role("button", name="Serve it").click()
-    expect(dialog).to_contain_text("it wants the admin key")
+    expect(dialog).to_contain_text("It needs the admin key")
     page.keyboard.press("Escape")
-    expect(page.locator("#toast")).to_contain_text("wants the admin key")
+    expect(page.locator("#toast")).to_contain_text("needs the admin key")
     page.get_by_role("button", name="Serve this").click()
     page.get_by_role("button", name="Serve it").click()
     offer(dialog, ADMIN_KEY)
@@ -242,7 +242,7 @@ def test_where_no_key_would_help_none_is_asked_for(
     offer(page.get_by_role("dialog"), API_KEY)
     page.get_by_role("button", name="Serve this").click()
     page.get_by_role("button", name="Serve it").click()
-    expect(page.locator("#toast")).to_contain_text("closed until its operator sets MATINEE_ADMIN_KEY")
+    expect(page.locator("#toast")).to_contain_text("closed until MATINEE_ADMIN_KEY is set")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -283,14 +283,14 @@ def test_an_operator_trains_watches_it_and_rolls_back(
         expect(page.locator("#announcer")).to_have_text("The generations have changed.")
         expect(page.locator(".plot circle")).to_have_count(2)  # both measures of the one that was judged
         expect(serving).to_contain_text("Ratings of the dataset")
-        expect(training).to_contain_text("The last one was published, just now.")
+        expect(training).to_contain_text("Last training published just now.")
         expect(page.get_by_role("button", name="Retrain now")).to_be_enabled()
         page.get_by_role("button", name="Serve this generation, 1").click()
-        page.get_by_role("button", name="Keep the present one").click()
+        page.get_by_role("button", name="Keep the current one").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert running.part("generation")["id"] == 2
         page.get_by_role("button", name="Serve this generation, 1").click()
-        expect(page.get_by_role("dialog")).to_contain_text("Everyone's list is made from it at once.")
+        expect(page.get_by_role("dialog")).to_contain_text("Everyone's list is made with it at once.")
         page.get_by_role("button", name="Serve it").click()
         expect(serving).to_contain_text("No. 1")
         assert running.part("generation")["id"] == 1

@@ -1,17 +1,17 @@
-// The one way to the service: /api/v1 and /health, with the key where one is needed, patient while the service is away.
+// The only module that calls the service: /api/v1 and /health, with a key where one is needed, and retries while it is down.
 
 import { toast } from "./dom.js";
-import { askForKey } from "./keys.js";
+import { requestKey } from "./keys.js";
 import { recall, remember } from "./memory.js";
 
-const AWAY = [0, 429, 502, 503, 504]; // it will come back; 0: nobody answered
-const LONGEST = 15000; // ms until a request counts as not answered
+const RETRIED = [0, 429, 502, 503, 504]; // statuses that pass; 0: no answer
+const TIMEOUT = 15000; // ms
 
 export class Problem extends Error {
   constructor(status, body, pause = 1) {
     super(body.detail || body.title || "The service cannot be reached.");
     this.status = status;
-    this.pause = pause; // seconds until it may be tried again
+    this.pause = pause; // seconds to wait before another try
   }
 }
 
@@ -19,9 +19,9 @@ async function send({ method, path, body, signal }, key) {
   const headers = {};
   if (key) headers["X-API-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const stop = AbortSignal.any([AbortSignal.timeout(LONGEST), ...(signal ? [signal] : [])]);
+  const stop = AbortSignal.any([AbortSignal.timeout(TIMEOUT), ...(signal ? [signal] : [])]);
   let response;
-  asked(+1);
+  countOpen(+1);
   try {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: stop, cache: "no-cache" });
     if (response.status === 204) return null;
@@ -30,21 +30,21 @@ async function send({ method, path, body, signal }, key) {
     if (signal?.aborted) throw error;
     throw new Problem(response?.status ?? 0, {});
   } finally {
-    asked(-1);
+    countOpen(-1);
   }
   const pause = Number(response.headers.get("Retry-After")) || 1;
   throw new Problem(response.status, await response.json().catch(() => ({})), pause);
 }
 
-// While anything is under way the lamps of the header run.
+// The lamps of the header move while any request is open.
 let open = 0;
-function asked(change) {
+function countOpen(change) {
   open += change;
   document.documentElement.classList.toggle("busy", open > 0);
 }
 
-// A key is asked for where one would help, so not where a route is closed to all. It is kept once the service has taken
-// it: a wrong one, tried for one request, does not push out a good one.
+// Asks for a key where one would help, so not where a route is closed to everyone. A key is kept only after the service
+// has accepted it, so that a wrong one does not replace a good one.
 async function withKey(request) {
   let key = recall("key", null, "tab");
   for (;;) {
@@ -57,33 +57,33 @@ async function withKey(request) {
       if (!wanted) throw error;
       const meanwhile = recall("key", null, "tab");
       if (meanwhile !== key && error.status === 401 && meanwhile) key = meanwhile;
-      else key = await askForKey(error.status === 403 ? "admin" : key ? "wrong" : "missing");
+      else key = await requestKey(error.status === 403 ? "admin" : key ? "wrong" : request.admin ? "admin" : "missing");
       if (!key) throw error;
     }
   }
 }
 
-// Reading waits until the service is back, or until `signal` says that nobody wants the answer any more.
-async function patiently(request) {
+// Reads are retried until the service answers, or until `signal` aborts them.
+async function withRetries(request) {
   for (;;) {
     try {
       const answer = await withKey(request);
-      reached();
+      hideUnavailable();
       return answer;
     } catch (error) {
-      if (!AWAY.includes(error.status)) throw error;
-      away(error.message);
+      if (!RETRIED.includes(error.status)) throw error;
+      showUnavailable(error.message);
       await wait(1000 * error.pause, request.signal);
     }
   }
 }
 
 const connection = () => document.getElementById("connection");
-function away(message) {
+function showUnavailable(message) {
   const text = `${message.replace(/ Try again.*$/, "")} Trying again …`;
   if (connection().textContent !== text) connection().textContent = text;
 }
-function reached() {
+function hideUnavailable() {
   if (!connection().textContent) return;
   connection().textContent = "";
   toast("The service is back.");
@@ -96,8 +96,8 @@ export const wait = (ms, signal) =>
     signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
   });
 
-// Only the newest request counts: each call gives a signal, and drops what the one before was for.
-export function newest(signal) {
+// Each call returns a signal for a new request, and aborts the request of the call before.
+export function latestOnly(signal) {
   let running = null;
   return () => {
     running?.abort();
@@ -106,18 +106,19 @@ export function newest(signal) {
   };
 }
 
-export const unlessDropped = (error) => {
+export const toastUnlessAborted = (error) => {
   if (error.name !== "AbortError") toast(error.message);
 };
 
 const ROOT = new URL(".", document.baseURI).pathname; // "/", or the prefix that a proxy serves the page under
 const V1 = `${ROOT}api/v1`;
-export const get = (path, signal) => patiently({ method: "GET", path: V1 + path, signal });
-export const ask = (path, body, signal) => patiently({ method: "POST", path: V1 + path, body, signal });
+export const get = (path, signal) => withRetries({ method: "GET", path: V1 + path, signal });
+export const read = (path, body, signal) => withRetries({ method: "POST", path: V1 + path, body, signal });
 export const post = (path, body) => withKey({ method: "POST", path: V1 + path, body });
+export const operate = (path) => withKey({ method: "POST", path: V1 + path, admin: true });
 export const put = (path, body) => withKey({ method: "PUT", path: V1 + path, body });
 export const remove = (path) => withKey({ method: "DELETE", path: V1 + path });
-export const health = (signal) => patiently({ method: "GET", path: `${ROOT}health/ready`, signal });
+export const health = (signal) => withRetries({ method: "GET", path: `${ROOT}health/ready`, signal });
 
 export function query(values) {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);

@@ -1,4 +1,4 @@
-// Elements, made in one call; text is always text, so nothing from outside can become markup.
+// Creates elements. Text is always added as text nodes, so nothing from outside can become markup.
 
 export function h(tag, props = {}, ...children) {
   const svg = tag.startsWith("svg:");
@@ -10,14 +10,14 @@ export function h(tag, props = {}, ...children) {
     else if (name in element && !svg) element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...present(children));
+  element.append(...nonEmpty(children));
   return element;
 }
 
-const present = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
-export const clear = (element, ...children) => element.replaceChildren(...present(children));
+const nonEmpty = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+export const clear = (element, ...children) => element.replaceChildren(...nonEmpty(children));
 
-// Told to people who cannot see the change; the pause lets a screen reader notice that the same words came again.
+// For screen readers; the pause makes them repeat a text that is the same as before.
 let announcing;
 export function announce(text) {
   const region = document.getElementById("announcer");
@@ -26,7 +26,7 @@ export function announce(text) {
   announcing = setTimeout(() => (region.textContent = text), 100);
 }
 
-// What was done, for some seconds, with a way back; Ctrl+Z takes it as well.
+// Shows a message for some seconds, with an action; Ctrl+Z performs "Undo" too.
 let hiding, undoing;
 export function toast(text, action, act) {
   const region = document.getElementById("toast");
@@ -34,9 +34,9 @@ export function toast(text, action, act) {
     undoing = null;
     clear(region);
   };
-  const take = () => (close(), act());
-  undoing = action === "Undo" ? take : null;
-  clear(region, h("span", {}, text), action && h("button", { type: "button", className: "link", onclick: take }, action));
+  const perform = () => (close(), act());
+  undoing = action === "Undo" ? perform : null;
+  clear(region, h("span", {}, text), action && h("button", { type: "button", className: "link", onclick: perform }, action));
   clearTimeout(hiding);
   hiding = setTimeout(function leave() {
     if (region.matches(":hover, :focus-within")) hiding = setTimeout(leave, 2000);
@@ -49,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   undoing?.();
 });
 
-// A modal dialog that goes away when it is closed; `build` is given the function that closes it.
+// Opens a modal dialog, removed when it closes; `build` gets the function that closes it.
 export function dialog(title, build) {
   const box = h("dialog", { "aria-label": title, onclose: () => box.remove() });
   const close = () => box.close();
@@ -64,21 +64,21 @@ export function dialog(title, build) {
   return box;
 }
 
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export const number = (value, digits = 0) =>
   value === null || value === undefined
     ? "–"
     : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-export const several = (count, one) => `${number(count, count % 1 ? 1 : 0)} ${one}${count === 1 ? "" : "s"}`;
+export const plural = (count, one) => `${number(count, count % 1 ? 1 : 0)} ${one}${count === 1 ? "" : "s"}`;
 
-// How long ago something was, in words that stay true while they are shown.
+// A time such as "5 minutes ago", kept up to date while it is shown.
 export const since = (moment) => h("time", { dateTime: moment, title: new Date(moment).toLocaleString() }, ago(moment));
 setInterval(() => document.querySelectorAll("time").forEach((each) => (each.textContent = ago(each.dateTime))), 20000);
 
 export function ago(moment) {
   const seconds = (Date.now() - new Date(moment)) / 1000;
   const [unit, length] = [["day", 86400], ["hour", 3600], ["minute", 60]].find(([, each]) => seconds >= each) ?? [];
-  return unit ? `${several(Math.floor(seconds / length), unit)} ago` : "just now";
+  return unit ? `${plural(Math.floor(seconds / length), unit)} ago` : "just now";
 }

@@ -1,28 +1,28 @@
-// Engine room: which generation serves and how good it is, what runs, and how each part is.
+// Engine room: the live generation and its metrics, the training run, and the state of each part.
 
 import { get, health, wait } from "./api.js";
 import { announce, clear, h, number, since } from "./dom.js";
 import { generationList } from "./generations.js";
-import { plots } from "./plots.js";
+import { ndcgLabel, plots } from "./plots.js";
 import { showTraining } from "./training.js";
 
-const OFTEN = 1000; // ms between looks while a training runs
-const SELDOM = 5000;
-const NONE_YET = "No generation yet: everyone gets popular movies until the first training is done.";
+const BUSY = 1000; // ms between polls while a training run is in progress
+const IDLE = 5000;
+const NONE_YET = "No generation yet: everyone gets popular movies until the first training run is done.";
 
 export async function engine(main, signal, failed) {
   document.title = "Engine room – Matinee";
-  const live = h("div"), run = h("div"), parts = h("div"), measured = h("div"), history = h("div");
+  const [live, run, parts, measured, history] = Array.from({ length: 5 }, () => h("div", {}, h("p", { className: "empty" }, "Loading …")));
   clear(main, h("div", { className: "engine" }, h("h1", {}, "Engine room"),
-    panel("Serving now", live), panel("Training", run), panel("Parts", parts),
-    panel("How good", measured, "wide"), panel("Generations", history, "wide")));
+    panel("Serving now", live, "tall"), panel("Training", run, "tall"), panel("Parts", parts, "tall"),
+    panel("Quality", measured, "wide tall"), panel("Generations", history, "wide")));
   const places = { live, run, measured, history };
-  const looks = [() => lookAtParts(parts, signal), lookAtTrainings(places, signal)];
-  for (const look of looks) keepLooking(look, signal).catch((error) => signal.aborted || failed(error));
+  const refreshes = [() => showParts(parts, signal), trainingPoller(places, signal)];
+  for (const refresh of refreshes) poll(refresh, signal).catch((error) => signal.aborted || failed(error));
 }
 
-async function keepLooking(look, signal) {
-  for (;;) await wait(await look(), signal);
+async function poll(refresh, signal) {
+  for (;;) await wait(await refresh(), signal);
 }
 
 const panel = (title, body, wide = "") => {
@@ -30,32 +30,32 @@ const panel = (title, body, wide = "") => {
   return h("section", { className: `panel ${wide}`, "aria-labelledby": id }, h("h2", { id }, title), body);
 };
 
-async function lookAtParts(place, signal) {
+async function showParts(place, signal) {
   const { parts } = await health(signal);
   const part = ([name, { state, reason }]) => h("li", { className: state },
     h("b", {}, name), h("span", { className: "state" }, state), reason && h("p", {}, reason));
   clear(place, h("ul", { className: "parts" }, Object.entries(parts).map(part)));
-  return parts.trainer.state === "running" ? OFTEN : SELDOM;
+  return parts.trainer.state === "running" ? BUSY : IDLE;
 }
 
-// The generations are drawn anew only when they have changed, so that nobody loses their place among them.
-function lookAtTrainings(places, signal) {
-  let known = null;
-  const look = async () => {
+// Redraws the generations only when they have changed, so that scroll position and focus stay.
+function trainingPoller(places, signal) {
+  let shown = null;
+  const refresh = async () => {
     const training = await get("/retrain", signal);
     const { items } = await get("/generations?limit=24", signal);
-    showTraining(places.run, training, items[0], look);
-    const mark = items.map(({ id, live, kept, online }) => [id, live, kept, online?.views]).join();
-    if (mark !== known) {
+    showTraining(places.run, training, items[0], refresh);
+    const state = items.map(({ id, live, kept, online }) => [id, live, kept, online?.views]).join();
+    if (state !== shown) {
       clear(places.live, serving(items.find(({ live }) => live)));
       plots(places.measured, items, signal);
-      clear(places.history, generationList(items, look));
-      if (known !== null) announce("The generations have changed.");
+      clear(places.history, generationList(items, refresh));
+      if (shown !== null) announce("The generations have changed.");
     }
-    known = mark;
-    return training.state === "running" ? OFTEN : SELDOM;
+    shown = state;
+    return training.state === "running" ? BUSY : IDLE;
   };
-  return look;
+  return refresh;
 }
 
 function serving(generation) {
@@ -63,12 +63,12 @@ function serving(generation) {
   const { id, created_at: made, data, metrics, online } = generation;
   const against = metrics?.popularity && `popularity ${number(metrics.popularity.value, 3)}`;
   return [
-    h("p", { className: "figure" }, h("b", {}, `No. ${id}`), " made ", since(made)),
+    h("p", { className: "figure" }, h("b", {}, `No. ${id}`), " trained ", since(made)),
     h("dl", { className: "facts" },
       fact("Movies", number(data.films)), fact("Ratings of the dataset", number(data.base_ratings)),
-      fact("Ratings given here", number(data.views)), fact("People here", number(data.users)),
-      fact("NDCG@10", metrics?.ndcg ? number(metrics.ndcg.value, 3) : "not judged", against),
-      fact("RMSE", metrics?.rmse ? number(metrics.rmse.value, 3) : "not judged"),
+      fact("Ratings given here", number(data.views)), fact("Users here", number(data.users)),
+      fact(ndcgLabel(metrics), metrics?.ndcg ? number(metrics.ndcg.value, 3) : "not evaluated", against),
+      fact("RMSE", metrics?.rmse ? number(metrics.rmse.value, 3) : "not evaluated"),
       fact("RMSE on new ratings", online ? number(online.rmse, 3) : "none yet", online && `of ${number(online.views)}`))];
 }
 

@@ -1,6 +1,6 @@
-// What may be in the list: a genre and years, kept while the page is open.
+// The filters of the list: a genre and years, kept while the page is open.
 
-import { get, unlessDropped } from "./api.js";
+import { get, toastUnlessAborted } from "./api.js";
 import { h } from "./dom.js";
 
 export const wanted = { genre: "", year_from: "", year_to: "" };
@@ -9,7 +9,7 @@ export function filters(signal, changed) {
   const all = () => set({ genre: "", year_from: "", year_to: "" });
   const reset = h("button", { type: "button", className: "link", onclick: all }, "All movies");
   const genre = h("select", { id: "genre", onchange: () => set({ genre: genre.value }) }, h("option", { value: "" }, "Any genre"));
-  const from = year("from", "From", "year_from"), to = year("to", "To", "year_to");
+  const from = year("from", "From"), to = year("to", "To");
   const show = () => {
     [genre.value, from.value, to.value] = [wanted.genre, wanted.year_from, wanted.year_to];
     reset.hidden = !Object.values(wanted).some(Boolean);
@@ -17,17 +17,23 @@ export function filters(signal, changed) {
   function set(some) {
     Object.assign(wanted, some);
     show();
+    checkOrder();
     changed();
   }
-  function year(id, label, name) {
+  function year(id, label) {
     return h("input", { id, type: "number", min: 1870, max: 2100, placeholder: label.toLowerCase(), "aria-label": `${label} year`,
-      onchange: (event) => event.target.reportValidity() && set({ [name]: event.target.value }) });
+      oninput: checkOrder, onchange: (event) => event.target.reportValidity() && set({ year_from: from.value, year_to: to.value }) });
+  }
+  // a range that ends before it begins is marked and not sent
+  function checkOrder() {
+    const reversed = from.value && to.value && Number(from.value) > Number(to.value);
+    for (const field of [from, to]) field.setCustomValidity(reversed ? "The first year is after the last." : "");
   }
   const fill = ({ items }) => {
     genre.append(...items.map(({ name }) => h("option", { value: name }, name)));
     show();
   };
-  get("/genres", signal).then(fill, unlessDropped);
+  get("/genres", signal).then(fill, toastUnlessAborted);
   show();
   return h("form", { className: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
     h("label", { htmlFor: "genre", className: "unseen" }, "Genre"), genre,

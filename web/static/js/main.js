@@ -1,18 +1,18 @@
-// Which view is shown, and what surrounds them all.
+// Routing between views, and what surrounds them: the header, the theme and the error view.
 
 import { announce, clear, h } from "./dom.js";
 import { engine } from "./engine.js";
 import { movie } from "./movie.js";
 import { recall, remember } from "./memory.js";
-import { pickPerson } from "./people.js";
-import { current, load, person, show } from "./person.js";
+import { chooseUser } from "./users.js";
+import { current, loadRatings, showUser, userEvents } from "./user.js";
 import { watch } from "./watch.js";
 
 const main = document.getElementById("main");
-const places = new Map(); // how far down each view was, for the way back
+const scrolled = new Map(); // the scroll position of each view, for the way back
 let leaving = null;
 let here = null;
-let clicked = false; // else the person goes back or forward
+let clicked = false; // otherwise the visitor goes back or forward
 
 function route() {
   const [, view, id] = location.hash.split("/");
@@ -27,7 +27,7 @@ async function go(first = false) {
   leaving = new AbortController();
   const { signal } = leaving;
   const [name, open] = route();
-  const back = !clicked && places.get(location.hash);
+  const back = !clicked && scrolled.get(location.hash);
   clicked = false;
   here = location.hash;
   for (const link of document.querySelectorAll("[data-view]")) {
@@ -52,9 +52,9 @@ function arrive(top) {
 function failed(error) {
   leaving.abort();
   clear(main, h("div", { className: "failed", role: "alert" },
-    h("h1", {}, error.status === 404 ? "Not in the catalogue" : "This did not work"), h("p", {}, error.message),
+    h("h1", {}, error.status === 404 ? "Not in the catalogue" : "Something went wrong"), h("p", {}, error.message),
     h("div", { className: "row" },
-      h("button", { type: "button", onclick: () => go() }, "Try again"), h("a", { href: "#/" }, "To the movies"))));
+      h("button", { type: "button", onclick: () => go() }, "Try again"), h("a", { href: "#/" }, "Back to movies"))));
 }
 
 const THEMES = { auto: "◐", light: "☀", dark: "☾" };
@@ -72,17 +72,17 @@ const another = () => Object.keys(THEMES)[(Object.keys(THEMES).indexOf(theme()) 
 
 paint(theme());
 document.getElementById("theme").addEventListener("click", () => paint(another()));
-document.getElementById("person").addEventListener("click", pickPerson);
+document.getElementById("person").addEventListener("click", chooseUser);
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the place after # says which view it is
   main.focus();
 });
 document.addEventListener("click", (event) => (clicked = Boolean(event.target.closest("a"))), { capture: true });
-document.addEventListener("scroll", () => places.set(here, window.scrollY), { passive: true });
+document.addEventListener("scroll", () => scrolled.set(here, window.scrollY), { passive: true });
 window.addEventListener("hashchange", () => go());
-person.addEventListener("change", () => go());
+userEvents.addEventListener("change", () => go());
 history.scrollRestoration = "manual";
 
-show();
-if (current() !== null) await load().catch(failed);
+showUser();
+if (current() !== null) loadRatings();
 go(true);

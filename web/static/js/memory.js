@@ -1,10 +1,10 @@
-// What this device, or this tab, remembers; where a browser forbids that, the page works and forgets.
+// Values kept on this device or in this tab. Where a browser forbids storage, the page works without it.
 
-const PLACES = { device: () => localStorage, tab: () => sessionStorage };
+const STORES = { device: () => localStorage, tab: () => sessionStorage };
 
 export function recall(name, otherwise, place = "device") {
   try {
-    return JSON.parse(PLACES[place]().getItem(`matinee-${name}`)) ?? otherwise;
+    return JSON.parse(STORES[place]().getItem(`matinee-${name}`)) ?? otherwise;
   } catch {
     return otherwise;
   }
@@ -12,7 +12,7 @@ export function recall(name, otherwise, place = "device") {
 
 export function remember(name, value, place = "device") {
   try {
-    PLACES[place]().setItem(`matinee-${name}`, JSON.stringify(value));
+    STORES[place]().setItem(`matinee-${name}`, JSON.stringify(value));
   } catch {
     // not allowed here
   }

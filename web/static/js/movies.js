@@ -1,4 +1,4 @@
-// How a movie looks in a list: a ticket, with its stub.
+// A movie in a list: a ticket with its stub.
 
 import { h } from "./dom.js";
 import { stars } from "./stars.js";
@@ -12,6 +12,10 @@ export function ticket(movie, { stub, more, aside } = {}) {
       h("p", { className: "about" }, h("span", { className: "unseen" }, movie.year && `${movie.year}, `), listed(movie.genres)), more),
     stars(movie), aside);
 }
+
+// Tickets without text, which keep the place of those that are still loading.
+export const placeholders = (count) =>
+  Array.from({ length: count }, () => h("li", { className: "placeholder", "aria-hidden": "true" }));
 
 export const expected = (rating) =>
   h("p", { className: "expected" }, h("b", {}, rating.toFixed(1)), h("span", {}, "expected"));

@@ -1,19 +1,19 @@
-// On a small screen: what the list begins with, while the list itself is out of sight.
+// On a small screen: the first recommendation, while the list is out of view.
 
-import { calm, clear, h } from "./dom.js";
+import { prefersReducedMotion, clear, h } from "./dom.js";
 import { brief } from "./titles.js";
 
-// Gives a function that is told the first movie of the list in `section`.
-export function peekAt(section, head, signal) {
+// Returns a function that shows the first movie of the list in `section`.
+export function preview(section, head, signal) {
   const dock = document.getElementById("peek");
   const go = () => {
-    section.scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
+    section.scrollIntoView({ behavior: prefersReducedMotion() ? "auto" : "smooth" });
     head.focus({ preventScroll: true });
   };
-  const seen = new IntersectionObserver(([{ isIntersecting }]) => (dock.hidden = isIntersecting), { rootMargin: "0px 0px -90px" });
-  seen.observe(section);
+  const observer = new IntersectionObserver(([{ isIntersecting }]) => (dock.hidden = isIntersecting), { rootMargin: "0px 0px -90px" });
+  observer.observe(section);
   signal.addEventListener("abort", () => {
-    seen.disconnect();
+    observer.disconnect();
     dock.hidden = true;
     clear(dock);
   });

@@ -1,22 +1,22 @@
 // Half stars on a range input: mouse, touch, arrow keys, digits and screen readers work as they do on any slider.
 
-import { h, several, toast } from "./dom.js";
-import { rate, ratingOf } from "./person.js";
+import { h, plural, toast } from "./dom.js";
+import { rate, ratingOf } from "./user.js";
 import { titled } from "./titles.js";
 
-const SETTLES = 1200; // ms after the last key until a rating counts; Enter or leaving it is at once
-const told = (value) => (value ? several(value, "star") : "not rated");
+const SETTLES = 1200; // ms after the last key until a rating is sent; Enter and leaving the slider send it at once
+const valueText = (value) => (value ? plural(value, "star") : "not rated");
 
 export function stars(movie) {
   const name = titled(movie);
   const input = h("input", { type: "range", min: 0, max: 5, step: 0.5, "aria-label": `Rate ${name}`,
-    title: "Choose your stars; the same again takes them back" });
+    title: "Choose your stars; choose the same again to remove them" });
   const shown = h("span", { className: "stars" }, input);
-  let settling = null; // while keys are pressed
+  let settling = null; // the timer while keys are pressed
   const paint = (value) => shown.style.setProperty("--stars", value);
   const show = (value) => {
     input.value = value;
-    input.setAttribute("aria-valuetext", told(value));
+    input.setAttribute("aria-valuetext", valueText(value));
     paint(value);
   };
   const commit = async () => {
@@ -47,7 +47,7 @@ export function stars(movie) {
   return shown;
 }
 
-// A press anywhere in a half star means that half, where a slider would round to the nearer edge.
+// A press anywhere in a half star selects that half; a plain slider would round to the nearer edge.
 function point(input, { show, paint, commit, rated }) {
   const under = (event) => {
     const box = input.getBoundingClientRect();

@@ -1,4 +1,4 @@
-// What is said of a movie.
+// Titles and genres as text.
 
 const HUES = { Action: 12, Adventure: 32, Animation: 190, Children: 48, Comedy: 42, Crime: 352, Documentary: 165, Drama: 265,
   Fantasy: 285, "Film-Noir": 225, Horror: 0, IMAX: 205, Musical: 322, Mystery: 245, Romance: 336, "Sci-Fi": 215, Thriller: 5,
@@ -13,8 +13,8 @@ export function titled({ title }) {
   return name ? `${article}${article.endsWith("'") ? "" : " "}${name}${rest ?? ""}` : title;
 }
 
-// Without the other names that a catalogue adds in parentheses, where it is only to be recognized.
+// Without alternative titles in parentheses, for short texts.
 export const brief = (movie) => titled(movie).replace(/ \(.*\)$/, "");
 
-// Nothing breaks before a dot, or within a genre.
+// Lines break neither before a dot nor within a genre.
 export const listed = (words) => words.join("\u00a0· ").replaceAll("-", "\u2011");

@@ -1,38 +1,38 @@
-// The training that is under way, phase by phase, or how the last one ended; and the button that begins one.
+// The training run in progress, phase by phase, or how the last one ended; and the button that starts one.
 
-import { post } from "./api.js";
+import { operate } from "./api.js";
 import { announce, clear, h, number, since, toast } from "./dom.js";
 
-export function showTraining(place, training, newest, look) {
+export function showTraining(place, training, newest, refresh) {
   const running = training.state === "running";
   const held = place.contains(document.activeElement);
-  const begin = h("button", { type: "button", disabled: running, onclick: () => retrain(look) },
+  const start = h("button", { type: "button", disabled: running, onclick: () => retrain(refresh) },
     running ? "Training …" : "Retrain now");
   clear(place,
-    running ? phases(training) : [h("p", {}, lastRun(training)), newest && took(newest, training.phases)],
+    running ? phases(training) : [h("p", {}, lastRunText(training)), newest && durations(newest, training.phases)],
     !running && training.error && h("p", { className: "fault" }, training.error),
-    training.phases.length ? begin : h("p", { className: "hint" }, "This process does not train."));
-  if (held) begin.focus();
+    training.phases.length ? start : h("p", { className: "hint" }, "This process does not train."));
+  if (held) start.focus();
 }
 
-function lastRun({ outcome, finished_at: finished, error, next_at: next }) {
-  const last = outcome ? [`The last one ${outcome === "failed" ? "failed" : `was ${outcome}`}, `, since(finished), "."]
-    : [error ? "The last one did not end." : "Nothing has been trained yet."];
+function lastRunText({ outcome, finished_at: finished, error, next_at: next }) {
+  const last = outcome ? [`Last training ${outcome} `, since(finished), "."]
+    : [error ? "The last training did not end." : "No training run yet."];
   const time = { hour: "2-digit", minute: "2-digit", hour12: false };
-  return next ? [...last, ` The next comes at ${new Date(next).toLocaleTimeString("en", time)}.`] : last;
+  return next ? [...last, ` The next is at ${new Date(next).toLocaleTimeString("en", time)}.`] : last;
 }
 
-// What the phases of the newest generation took.
-function took({ id, seconds }, order) {
+// The duration of each phase of the newest generation.
+function durations({ id, seconds }, order) {
   const phases = order.map(({ name }) => [name, seconds[name] ?? 0]).filter(([, each]) => each >= 0.05);
   const longest = Math.max(...phases.map(([, each]) => each));
   const bar = ([name, each]) => h("div", { "--share": each / longest }, h("dt", {}, name),
     h("dd", { className: "length", "aria-hidden": "true" }), h("dd", {}, `${number(each, each < 10 ? 1 : 0)} s`));
-  return phases.length > 0 && h("div", { className: "took" }, h("h3", {}, `What No. ${id} took`),
+  return phases.length > 0 && h("div", { className: "took" }, h("h3", {}, `How long training ${id} took`),
     h("dl", { className: "phases" }, phases.map(bar)));
 }
 
-// How much of each phase is done follows from the whole, since the phases come in order.
+// The progress of each phase follows from that of the run, since the phases come in order.
 function phases({ phases: all, phase, progress, started_at: started }) {
   let before = 0;
   const bars = all.map(({ name, share }) => {
@@ -40,17 +40,17 @@ function phases({ phases: all, phase, progress, started_at: started }) {
     before += share;
     const id = `phase-${name}`;
     return h("li", { "aria-current": name === phase ? "step" : null }, h("label", { htmlFor: id }, name),
-      h("progress", { id, max: 1, value: done }), h("span", {}, `${Math.round(done * 100)} %`));
+      h("progress", { id, max: 1, value: done }), h("span", {}, `${Math.round(done * 100)}\u00a0%`));
   });
-  return [h("p", { className: "figure" }, h("b", {}, `${Math.round(progress * 100)} %`), " begun ", since(started)),
+  return [h("p", { className: "figure" }, h("b", {}, `${Math.round(progress * 100)}\u00a0%`), " started ", since(started)),
     h("ol", { className: "phases" }, bars)];
 }
 
-async function retrain(look) {
+async function retrain(refresh) {
   try {
-    await post("/retrain");
-    announce("Training has begun.");
-    await look();
+    await operate("/retrain");
+    announce("Training has started.");
+    await refresh();
   } catch (error) {
     toast(error.message);
   }

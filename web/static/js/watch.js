@@ -1,23 +1,24 @@
-// Watch: what to rate on one side, what to watch next on the other.
+// Watch: movies to rate on one side, recommendations on the other.
 
 import { clear, h } from "./dom.js";
-import { nextSide } from "./next.js";
-import { person, ratingCount } from "./person.js";
-import { rateSide } from "./rate.js";
+import { ratePanel } from "./rate.js";
+import { recommendationPanel } from "./recommendations.js";
 import { refreshStars } from "./stars.js";
+import { isNewcomer, ratingsLoaded, userEvents } from "./user.js";
 
 export async function watch(main, signal) {
-  const rating = rateSide(signal);
-  const next = nextSide(signal);
-  const newcomer = ratingCount() === 0;
+  const rating = ratePanel(signal);
+  const next = recommendationPanel(signal);
   clear(main,
-    newcomer ? h("h1", { className: "welcome" }, "Rate a movie or two. See what to watch next.") : h("h1", { className: "unseen" }, "Watch"),
+    isNewcomer() ? h("h1", { className: "welcome" }, "Rate a movie or two. See what to watch next.") : h("h1", { className: "unseen" }, "Watch"),
     h("div", { className: "watch" }, rating.element, next.element));
-  const again = () => {
+  await ratingsLoaded();
+  if (signal.aborted) return;
+  const refresh = () => {
     refreshStars(main);
     rating.refresh();
     next.refresh();
   };
-  person.addEventListener("ratings", again, { signal });
+  userEvents.addEventListener("ratings", refresh, { signal });
   await Promise.all([rating.open(), next.open()]);
 }

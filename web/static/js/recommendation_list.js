@@ -1,14 +1,14 @@
-// The places of a list: movies stay the same elements from list to list, so that what moves can be seen to move.
+// The list of recommendations. A movie keeps its element from list to list, so that its move can be animated.
 
-import { calm, h } from "./dom.js";
+import { prefersReducedMotion, h } from "./dom.js";
 import { expected, ticket } from "./movies.js";
-import { hide, ratingOf } from "./person.js";
+import { hide, ratingOf } from "./user.js";
 import { brief, titled } from "./titles.js";
 
-const LIKED = 3.5; // a rating from here on
+const LIKED = 3.5; // the lowest rating that counts as a like
 
-// Gives a function that shows these items, best first, in the list; `marked`: with how far each has come.
-export function placesIn(list) {
+// Returns a function that shows items, best first; with `marked`, each shows how far it has moved.
+export function recommendationList(list) {
   let rows = new Map(); // movie id -> row
   return (items, marked) => {
     const was = rows;
@@ -18,7 +18,7 @@ export function placesIn(list) {
     items.forEach((item, at) => rows.get(item.movie.movie_id).update(item, at + 1, marked && was.size > 0));
     arrange(list, [...rows.values()].map(({ element }) => element));
     refocus(list, held);
-    if (!calm()) rows.forEach(({ element }, movie) => slide(element, from.get(movie)));
+    if (!prefersReducedMotion()) rows.forEach(({ element }, movie) => slide(element, from.get(movie)));
   };
 }
 
@@ -53,13 +53,13 @@ function because(reasons) {
   return [`Because you ${verb} `, ...named.flat()];
 }
 
-// Puts the elements in their order, and moves only those that are elsewhere.
+// Orders the elements, and moves only those that are out of place.
 function arrange(list, elements) {
   for (const child of [...list.children]) if (!elements.includes(child)) child.remove();
   elements.forEach((element, at) => list.children[at] === element || list.insertBefore(element, list.children[at] ?? null));
 }
 
-// What has the focus, and what will stand where it stood if it goes.
+// The focused element, and what describes its successor if it is removed.
 function focused(list) {
   const element = list.contains(document.activeElement) ? document.activeElement : null;
   const at = [...list.children].findIndex((child) => child.contains(element));

@@ -1,6 +1,6 @@
-"""Takes the pictures of README.md from a running service that has been trained: `python docs/screenshots.py [URL]`.
+"""Take the screenshots of README.md from a running, trained service: `python docs/screenshots.py [URL]`.
 
-It makes a person there, who rates a few movies. The pictures are in docs/images.
+It creates a user there who rates a few movies. The screenshots are in docs/images.
 """
 
 import os
@@ -23,16 +23,16 @@ def main() -> None:
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        person = new_person(browser, url)
-        take(browser, url, person, "watch", WIDE, "light")
-        take(browser, f"{url}#/movie/1199", person, "movie", WIDE, "dark")
-        take(browser, f"{url}#/engine", person, "engine", WIDE, "light")
-        take(browser, url, person, "narrow", NARROW, "dark")
+        user = new_user(browser, url)
+        take(browser, url, user, "watch", WIDE, "light")
+        take(browser, f"{url}#/movie/1199", user, "movie", WIDE, "dark")
+        take(browser, f"{url}#/engine", user, "engine", WIDE, "light")
+        take(browser, url, user, "narrow", NARROW, "dark")
         browser.close()
 
 
-def new_person(browser: Browser, url: str) -> int:
-    """Somebody who has rated a few movies."""
+def new_user(browser: Browser, url: str) -> int:
+    """Create a user who has rated a few movies; return the id."""
     page = browser.new_page()
     page.goto(url)
     for title, stars in LIKED.items():
@@ -48,10 +48,10 @@ def new_person(browser: Browser, url: str) -> int:
     return int(page.evaluate("localStorage.getItem('matinee-person')"))
 
 
-def take(browser: Browser, url: str, person: int, name: str, device: dict[str, Any], theme: Any) -> None:
-    """A picture of what this person sees on a device."""
+def take(browser: Browser, url: str, user: int, name: str, device: dict[str, Any], theme: Any) -> None:
+    """Save a screenshot of what this user sees on a device."""
     context = browser.new_context(color_scheme=theme, reduced_motion="reduce", **device)
-    context.add_init_script(f"localStorage.setItem('matinee-person', '{person}')")
+    context.add_init_script(f"localStorage.setItem('matinee-person', '{user}')")
     page = context.new_page()
     page.goto(url)
     page.wait_for_load_state("networkidle")
@@ -61,7 +61,7 @@ def take(browser: Browser, url: str, person: int, name: str, device: dict[str, A
 
 
 def settle(page: Page) -> None:
-    """Wait until there is what every view ends with."""
+    """Wait until the view has its movies or generations."""
     expect(page.locator(".ticket, .generations").first).to_be_visible()
     expect(page.locator("#next[aria-busy]")).to_have_count(0)
 

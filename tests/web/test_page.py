@@ -2,7 +2,10 @@
 
 import re
 import sys
+import time
+from collections.abc import Callable
 
+import httpx
 import pytest
 from browser import (
     MISSING,
@@ -17,9 +20,11 @@ from browser import (
     titles,
 )
 from generation_records import judged, record
-from handmade_model import new_user
-from playwright.sync_api import Locator, Page, expect
+from handmade_model import new_user, publish, two_tastes
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+from sqlalchemy import text
 
+from health import Health
 from recommender import Recommender
 
 pytestmark = [
@@ -233,3 +238,48 @@ def test_a_narrow_screen_shows_all_of_it_and_how_the_list_changes(
         page.goto(page_url + view)
         expect(page.locator(shown).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 360, view
+
+
+def slowly(route: Route) -> None:
+    time.sleep(0.1)
+    route.continue_()
+
+
+SHIFTS = """
+    window.shifted = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((each) => (window.shifted += each.value)))
+        .observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("view", ["", "#/movie/25912", "#/engine"])
+def test_nothing_moves_while_it_loads(view: str, page_url: str, trained_by_hand: Recommender, browser: Browser) -> None:
+    record(trained_by_hand.database, {"held_out": {"candidate": {"given": {"10": judged(0.3)}}}})
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.add_init_script(SHIFTS)
+    user = new_user(trained_by_hand.database, {25903: 5.0})
+    context.add_init_script(f"localStorage.setItem('matinee-person', '{user}')")
+    page = context.new_page()
+    page.route("**/api/v1/**", slowly)
+    page.goto(page_url + view)
+    expect(page.locator("#main h2").first).to_be_visible()
+    expect(page.locator("#main").get_by_text(re.compile("ratings|NDCG")).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.shifted") < 0.1
+    context.close()
+
+
+def test_a_long_title_does_not_widen_the_page(
+    untrained: Recommender, serve: Callable[..., httpx.Client], ready: Health, visits: BrowserSession
+) -> None:
+    with untrained.database.transaction() as db:
+        db.execute(text("UPDATE movies SET title = repeat('W', 10000), genres = repeat('G', 999) WHERE id = 25900"))
+    publish(untrained, two_tastes())
+    page = visits.open(f"{serve(untrained, ready).base_url}/", viewport={"width": 320, "height": 640})
+    expect(next_movies(page).filter(has_text="WWWW").first).to_be_visible()
+    for view in ("#/", "#/movie/25900", "#/movie/25912"):
+        page.goto(page.url.partition("#")[0] + view)
+        expect(page.locator("h3").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, view
+    header = page.locator(".top")
+    assert header.locator("#theme").bounding_box()["y"] < header.locator("nav").bounding_box()["y"]

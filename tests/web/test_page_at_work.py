@@ -34,6 +34,7 @@ from ranking.ratings import Ratings
 from recommender import Recommender
 from settings import ROOT
 from storage.database import Database
+from web.v1.generation_routes import DATA_EXAMPLE
 
 pytestmark = [
     pytest.mark.skipif(chromium() is None, reason=MISSING),
@@ -282,7 +283,8 @@ def test_an_operator_trains_watches_it_and_rolls_back(
         expect(serving).to_contain_text("No. 2", timeout=90_000)
         expect(page.locator("#announcer")).to_have_text("The generations have changed.")
         expect(page.locator(".plot circle")).to_have_count(2)  # both measures of the one that was judged
-        expect(serving).to_contain_text("Ratings of the dataset")
+        expect(serving).to_contain_text(f"Movies{MOVIES}")
+        assert set(running.http.get("/api/v1/generations/2").json()["data"]) == set(DATA_EXAMPLE)
         expect(training).to_contain_text("Last training published just now.")
         expect(page.get_by_role("button", name="Retrain now")).to_be_enabled()
         page.get_by_role("button", name="Serve this generation, 1").click()

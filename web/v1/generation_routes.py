@@ -174,7 +174,7 @@ def show_generation(path: GenerationPath) -> Response:
     """Show a generation, with its metrics for each number of known ratings"""
     with recommender().database.statement() as db:
         row = generations.find(db, path.generation_id)
-    by_given = [GenerationMetrics.of(given, measures) for given, measures in _judged(row, "candidate").items()]
+    by_given = [GenerationMetrics.of(given, measures) for given, measures in _evaluated(row, "candidate").items()]
     return answer(GenerationDetails(**_fields(row), by_given=by_given))
 
 
@@ -186,23 +186,23 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "seconds": details.get("seconds", {}),
         "parameters": details.get("parameters", {}),
         "data": details.get("facts", {}),
-        "metrics": _metrics(_judged(row, "candidate")),
-        "live_metrics": _metrics(_judged(row, "live")),
+        "metrics": _metrics(_evaluated(row, "candidate")),
+        "live_metrics": _metrics(_evaluated(row, "live")),
     }
 
 
-def _judged(row: Row[Any], which: Literal["candidate", "live"]) -> dict[str, Summary]:
+def _evaluated(row: Row[Any], which: Literal["candidate", "live"]) -> dict[str, Summary]:
     """Return the metrics by the number of known ratings, for numbers with held-out users."""
     given = row.details.get("held_out", {}).get(which, {}).get("given", {})
-    judged = {n: measures for n, measures in given.items() if _estimate(measures.get("NDCG@10"))}
-    return dict(sorted(judged.items(), key=lambda item: int(item[0])))
+    evaluated = {n: measures for n, measures in given.items() if _estimate(measures.get("NDCG@10"))}
+    return dict(sorted(evaluated.items(), key=lambda item: int(item[0])))
 
 
-def _metrics(judged: dict[str, Summary]) -> GenerationMetrics | None:
-    if not judged:
+def _metrics(evaluated: dict[str, Summary]) -> GenerationMetrics | None:
+    if not evaluated:
         return None
-    given = str(GIVEN) if str(GIVEN) in judged else list(judged)[-1]
-    return GenerationMetrics.of(given, judged[given])
+    given = str(GIVEN) if str(GIVEN) in evaluated else list(evaluated)[-1]
+    return GenerationMetrics.of(given, evaluated[given])
 
 
 def _estimate(recorded: list[float | None] | None) -> MetricEstimate | None:

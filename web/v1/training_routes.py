@@ -24,20 +24,20 @@ State = Literal["idle", "running", "off", "failed"]
 
 
 class TrainingControl(Protocol):
-    """What may be asked of the trainer, in whichever process that runs."""
+    """Controls the trainer, in whichever process it runs."""
 
     @property
     def phases(self) -> Mapping[str, float]:
-        """The phases of a training in order, each with its share of the whole."""
+        """Return the phases of a training run in order, each with its share of the whole."""
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next training comes by itself; None if none does."""
+        """Return when the next scheduled training run starts; None if none is scheduled."""
 
     def order(self) -> int | None:
-        """Queue a training, though nothing may have changed, and return its run's id.
+        """Queue a training run, even if no data has changed, and return its id.
 
-        Return None if one is queued or under way in any process. Raise `DatabaseUnavailableError`.
+        Return None if a run is queued or in progress in any process. Raise `DatabaseUnavailableError`.
         """
 
 

@@ -276,7 +276,7 @@ def test_a_long_title_does_not_widen_the_page(
         db.execute(text("UPDATE movies SET title = repeat('W', 10000), genres = repeat('G', 999) WHERE id = 25900"))
     publish(untrained, two_tastes())
     page = visits.open(f"{serve(untrained, ready).base_url}/", viewport={"width": 320, "height": 640})
-    expect(next_movies(page).filter(has_text="WWWW").first).to_be_visible()
+    expect(movies_to_rate(page).filter(has_text="WWWW").first).to_be_visible()
     for view in ("#/", "#/movie/25900", "#/movie/25912"):
         page.goto(page.url.partition("#")[0] + view)
         expect(page.locator("h3").first).to_be_visible()

@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+import psutil
+
 from commands.context import Context, exists
 from commands.service_client import ServiceClient
 from settings import ROOT, Settings
@@ -83,9 +85,8 @@ def memory(context: Context) -> Iterator[Finding]:
 
 
 def available() -> int:
-    """Bytes of memory that a new process may have: those of the machine, or fewer in a container that has a limit."""
-    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(lines["MemAvailable"].split()[0]) * 1024
+    """Return the bytes of memory that a new process may have: the machine's, or fewer in a container with a limit."""
+    free = int(psutil.virtual_memory().available)
     limit, used = (Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory.current"))
     try:
         return min(free, int(limit.read_text()) - int(used.read_text()))

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import psutil
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from settings import Settings
 from spark.cluster import ClusterError
 from spark.parquet_file import parquet_file
-from system.process import process_exists
 
 OURS = "matinee"
 GLOB = re.compile(r"[\\{}\[\]*?]")
@@ -75,7 +75,7 @@ def prepare_storage(spark: SparkSession, settings: Settings) -> None:
         files, own = _hadoop(spark, shared_url(settings))
         for left in files.globStatus(pattern) or ():
             pid = left.getPath().getName().rpartition("-")[2]
-            if left.getPath().getName() == _own_name() or not (pid.isdecimal() and process_exists(int(pid))):
+            if left.getPath().getName() == _own_name() or not (pid.isdecimal() and psutil.pid_exists(int(pid))):
                 files.delete(left.getPath(), True)
         files.mkdirs(own)
         files.setPermission(own, _jvm(spark).org.apache.hadoop.fs.permission.FsPermission("700"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from stat import S_IMODE
 
-from system.process import process_exists
+import psutil
 
 NOBODY = (65534, 65534)  # the account that root's PostgreSQL runs as: it needs no name
 GROUP_TRAVERSABLE = 0o710
@@ -32,7 +32,7 @@ def make_process_folder(folders: Path) -> Path:
     """An empty folder of this process among those of others; those of processes that are gone are cleared away."""
     own = folders / str(os.getpid())
     for folder in folders.glob("[0-9]*"):
-        if folder == own or not process_exists(int(folder.name)):
+        if folder == own or not psutil.pid_exists(int(folder.name)):
             rmtree(folder, ignore_errors=True)
     make_private(folders.parent)
     own.mkdir(mode=0o700, parents=True)

@@ -3,13 +3,14 @@
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+
+import psutil
 
 SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -59,24 +60,8 @@ def describe_exit(status: int) -> str:
 
 
 def process_works_in(pid: int, folder: Path) -> bool:
-    """Tell whether a living process has this number and `folder` as its working folder."""
-    if _ON_LINUX:
-        try:
-            return Path(f"/proc/{pid}/cwd").readlink() == folder
-        except OSError:  # it has ended, or is another user's
-            return False
-    shown = subprocess.run(  # noqa: S603 - no /proc here; what was started for the folder names it
-        ["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
-    )
-    return str(folder) in shown.stdout
-
-
-def process_exists(pid: int) -> bool:
-    """Tell whether there is a process with this id, whoever's it is."""
+    """Return whether a live process has this id and `folder` as its working folder."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(psutil.Process(pid).cwd()) == folder
+    except psutil.Error:  # it has ended, or is another user's
         return False
-    except PermissionError:
-        pass
-    return True

@@ -1,31 +1,31 @@
-"""Counts of several processes in one folder, so that whichever is asked can tell the sums.
+"""Metrics of several processes in one folder (prometheus_client's multiprocess mode), summed by whichever is asked.
 
 Each process maps files of its own there, which the kernel keeps when it is killed: what has been counted stays counted.
-The next that starts goes on in them, so that there are never more files than as many processes at once have needed.
+The next process that starts takes them over, so that there are never more files than as many processes at once need.
 """
 
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
+import psutil
 from prometheus_client import CollectorRegistry, disable_created_metrics, values
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from system.private_folder import make_process_folder
-from system.process import process_exists
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name; processes that are started from here inherit it
 ROOM = {"counter": 2**18, "histogram": 2**20, "gauge_livesum": 2**16, "gauge_livemin": 2**16}
-KEPT = {"counter", "histogram"}  # of a process that has ended; what is so at the moment ends with it
 
 
 @contextmanager
 def sharing(folders: Path) -> Iterator[None]:
-    """Have what is counted in the block, here and in processes that are started there, be kept in a new folder.
+    """Keep what is counted in the block, here and in processes that are started there, in a new folder.
 
     Metrics that were made before stay outside. Raises `OSError` where there is no room.
     """
@@ -41,7 +41,7 @@ def sharing(folders: Path) -> Iterator[None]:
 
 
 def own_counts() -> CollectorRegistry:
-    """Where this process makes its metrics, which are shared if it is started within `sharing`."""
+    """Return where this process makes its metrics, which are shared if it is started within `sharing`."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     if folder := _folder():
         _reserve(folder)
@@ -49,46 +49,42 @@ def own_counts() -> CollectorRegistry:
 
 
 def shown(own: CollectorRegistry) -> CollectorRegistry:
-    """What to read the counts of all processes from; where none are shared, `own` itself."""
+    """Return what to read the metrics of all processes from; where none are shared, `own` itself."""
     folder = _folder()
     if folder is None:
         return own
-    _forget_ended(folder)
+    _forget_dead(folder)
     everyone = CollectorRegistry()
-    everyone.register(Everyone(folder))
+    everyone.register(_AllProcesses(folder))
     return everyone
 
 
-class Everyone(Collector):
-    """The sums over the files of a folder; the library's own way takes signs in the folder's name for a pattern."""
+class _AllProcesses(Collector):
+    """Sums over the files of a folder, whose name the library's own `collect` would take for a pattern."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        """Each metric, over all processes."""
         while True:
-            files = self._files()
-            with suppress(FileNotFoundError):
-                found: Iterable[Metric] = MultiProcessCollector.merge(map(str, files))  # type: ignore[no-untyped-call]
-                if self._files() == files:  # else one was renamed meanwhile, and may be in it twice or not at all
-                    return found
-
-    def _files(self) -> set[Path]:
-        return set(self._folder.glob("*.db"))
+            with suppress(FileNotFoundError):  # a new process has just taken one over
+                found: Iterable[Metric] = MultiProcessCollector.merge(  # type: ignore[no-untyped-call]
+                    [str(file) for file in self._folder.glob("*.db")]
+                )
+                return found
 
 
 def _reserve(folder: Path) -> None:
-    """Take the room for this process's counts, or over the files of one that has ended.
+    """Take the room for this process's metrics, or take over the counts of a dead one.
 
-    Later is too late: on a disk that fills up meanwhile, the kernel would kill it for counting.
+    Later is too late: on a disk that fills up meanwhile, the kernel would kill the process for counting.
     """
-    _forget_ended(folder)
+    _forget_dead(folder)
     allocate = getattr(os, "posix_fallocate", None)  # which macOS does not have
     for kind, size in ROOM.items():
         file = folder / f"{kind}_{os.getpid()}.db"
-        if kind in KEPT and not file.exists():
-            _inherit(file)
+        if not file.exists():
+            _take_over(file)
         if allocate is not None and not file.exists():
             unready = file.with_suffix(".unready")  # whoever reads the folder by now could not read an empty file
             with unready.open("wb") as room:
@@ -96,21 +92,21 @@ def _reserve(folder: Path) -> None:
             unready.rename(file)
 
 
-def _forget_ended(folder: Path) -> None:
-    """What processes that have ended said of themselves is so no more."""
-    for file in folder.glob("gauge_live*.db"):
-        if not process_exists(_pid(file)):
-            file.unlink(missing_ok=True)  # two may be at it at once
-
-
-def _inherit(file: Path) -> None:
-    """Make this process's file of one whose process has ended, if there is any."""
-    kind = file.stem.rpartition("_")[0]
-    for left in file.parent.glob(f"{kind}_*.db"):
-        if not process_exists(_pid(left)):
+def _take_over(file: Path) -> None:
+    """Make this process's file of one of the same kind whose process is dead, if there is any."""
+    for left in file.parent.glob(f"{file.stem.rpartition('_')[0]}_*.db"):
+        if not psutil.pid_exists(_pid(left)):
             with suppress(FileNotFoundError):  # another process that starts was quicker
                 left.rename(file)
                 return
+
+
+def _forget_dead(folder: Path) -> None:
+    """Delete the gauges of dead processes; their counts stay."""
+    for file in folder.glob("gauge_live*.db"):
+        if not psutil.pid_exists(_pid(file)):
+            with suppress(FileNotFoundError):  # two may be at it at once
+                mark_process_dead(_pid(file), glob.escape(str(folder)))  # type: ignore[no-untyped-call]
 
 
 def _pid(file: Path) -> int:

@@ -1,25 +1,23 @@
-"""What processes say of themselves each second: memory, CPU, files, and whatever else is asked of them."""
+"""Metrics that each process takes of itself each second: memory, CPU, open files, and whatever else it is asked."""
 
 import logging
-import os
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from system.memory import Heap, resident
+from system.memory import Heap
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-FILES = Path("/proc/self/fd")  # only Linux has it
 Probe = Callable[[], None]
 
 
 class Vitals:
-    """Looks at this process each second, in a thread of its own, until stopped."""
+    """Runs probes of this process each second, in a thread of its own, until stopped."""
 
     def __init__(self, *probes: Probe) -> None:
         self._probes = probes
@@ -27,11 +25,11 @@ class Vitals:
         self._thread = threading.Thread(target=self._watch, name="vitals", daemon=True)
 
     def start(self) -> None:
-        """Begin, with a first look at once."""
+        """Begin, with a first turn at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Run them no more."""
         self._over.set()
         self._thread.join(EVERY_SECONDS)
 
@@ -41,7 +39,7 @@ class Vitals:
                 try:
                     probe()
                 except Exception:
-                    log.exception("a look at this process failed")
+                    log.exception("a probe of this process failed")
             if self._over.wait(EVERY_SECONDS):
                 return
 
@@ -55,18 +53,19 @@ class ProcessProbe:
         self._files = gauge("matinee_process_open_fds", "Open files and sockets.", labels).labels(role)
         cpu = Counter("matinee_process_cpu_seconds", "CPU time taken.", labels, registry=registry)
         self._cpu, self._counted = cpu.labels(role), 0.0
+        self._process = psutil.Process()
         gauge("matinee_processes", "Processes alive.", labels).labels(role).set(1)
 
     def __call__(self) -> None:
-        taken = time.process_time()
-        self._cpu.inc(taken - self._counted)
-        self._counted = taken
-        self._memory.set(resident(os.getpid()))
-        self._files.set(len(os.listdir(FILES)) if FILES.is_dir() else 0)
+        times = self._process.cpu_times()
+        self._cpu.inc(times.user + times.system - self._counted)
+        self._counted = times.user + times.system
+        self._memory.set(self._process.memory_info().rss)
+        self._files.set(self._process.num_fds())
 
 
 class JvmProbe:
-    """Whether Spark's JVM is there, and its memory; `heap` gives None while there is none."""
+    """Whether Spark's JVM runs, and its memory; `heap` returns None while none runs."""
 
     def __init__(self, registry: CollectorRegistry, heap: Callable[[], Heap | None]) -> None:
         gauge, self._heap = _gauges(registry), heap
@@ -80,11 +79,15 @@ class JvmProbe:
         self._up.set(heap is not None)
         self._used.set(heap.used if heap else 0)
         self._most.set(heap.most if heap else 0)
-        self._memory.set(resident(heap.pid) if heap and heap.pid else 0)
+        resident = 0
+        if heap and heap.pid:
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                resident = psutil.Process(heap.pid).memory_info().rss
+        self._memory.set(resident)
 
 
 def _gauges(registry: CollectorRegistry) -> Callable[..., Gauge]:
-    """Makes gauges whose values, of all processes that live, add up."""
+    """Return a maker of gauges whose values add up over all live processes."""
 
     def gauge(name: str, documentation: str, labels: list[str] | None = None) -> Gauge:
         return Gauge(name, documentation, labels or [], registry=registry, multiprocess_mode="livesum")

@@ -58,7 +58,7 @@ ONLY_IN = {
     "limits": {"web.rate_limits"},
     "anyascii": {"catalogue.title_words"},
     "tenacity": {"jobs.job_run"},
-    "psutil": {"system"},
+    "psutil": {"system", "spark.session_files", "commands.machine_checks"},
     "prometheus_client": {"web", "system.shared_counts", "system.vitals"},
 }
 NO_SQL = {"Row", "Connection"}  # names of SQLAlchemy that are types and not statements

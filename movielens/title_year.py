@@ -1,12 +1,12 @@
 """Split MovieLens's titles, which end with the year in parentheses."""
 
 import re
+import unicodedata
 
 # A year, or a range of years, alone in parentheses: (1995), (2006–2007), (2006-07), (2011-), (2009– ).
 YEAR = re.compile(r"\(([1-9][0-9]{3})(?:\s*[-\u2013\u2014]\s*[0-9]{0,4}\s*)?\)")
-# Blanks, and characters without a width: soft hyphens, marks of direction, byte order marks.
-BLANK = r"[\s\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+"
-AROUND = re.compile(f"^{BLANK}|{BLANK}$")
+# White space, and characters of format, which have no width: soft hyphens, marks of direction, byte order marks.
+BLANK = "\ufeff" + "".join(c for c in map(chr, range(0x3001)) if c.isspace() or unicodedata.category(c) == "Cf")
 
 
 def title_and_year(text: str) -> tuple[str, int | None]:
@@ -16,11 +16,7 @@ def title_and_year(text: str) -> tuple[str, int | None]:
     """
     years = list(YEAR.finditer(text))
     if not years:
-        return _trim(text), None
+        return text.strip(BLANK), None
     last = years[-1]
-    title = _trim(f"{_trim(text[: last.start()])} {_trim(text[last.end() :])}")
-    return title or _trim(text), int(last.group(1))
-
-
-def _trim(text: str) -> str:
-    return AROUND.sub("", text)
+    title = f"{text[: last.start()].strip(BLANK)} {text[last.end() :].strip(BLANK)}".strip(BLANK)
+    return title or text.strip(BLANK), int(last.group(1))

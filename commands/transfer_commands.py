@@ -68,4 +68,4 @@ def export(context: Context, file: Path) -> CommandResult:
 
     with context.database() as database:
         lines = export_events(database, file)
-    return CommandResult(f"{lines:,} lines are in {file}", {"file": str(file), "lines": lines})
+    return CommandResult(f"lines written to {file}: {lines:,}", {"file": str(file), "lines": lines})

@@ -64,7 +64,7 @@ def _epoch_seconds(sent: str) -> datetime:
 
 
 def _storable(at: datetime) -> datetime:
-    """Return the time in UTC. Raises `ValueError` for one that nobody could have rated at or that cannot be stored."""
+    """Return the time in UTC. Raises `ValueError` for a time that cannot be stored or lies in the future."""
     try:
         at = at.astimezone(UTC)
     except OverflowError as error:

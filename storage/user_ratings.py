@@ -16,36 +16,36 @@ from storage.prepared_statement import PreparedStatement
 _PUT = PreparedStatement("""
     PREPARE put_views (integer, integer[], real[], boolean) AS
     WITH sent (movie_id, rating) AS (SELECT * FROM unnest($2, $3)),
-    news AS (
+    change AS (
         SELECT $4 OR EXISTS (
             SELECT FROM sent LEFT JOIN views ON views.user_id = $1 AND views.movie_id = sent.movie_id
             WHERE views.rating IS DISTINCT FROM sent.rating
-        ) AS are_there
+        ) AS needed
     ),
-    person AS (
-        UPDATE users SET history_version = history_version + 1 WHERE id = $1 AND (SELECT are_there FROM news)
+    changed_user AS (
+        UPDATE users SET history_version = history_version + 1 WHERE id = $1 AND (SELECT needed FROM change)
         RETURNING id, history_version
     ),
     written AS (
         INSERT INTO views (user_id, movie_id, rating, version)
-        SELECT id, movie_id, rating, history_version FROM person, sent
+        SELECT id, movie_id, rating, history_version FROM changed_user, sent
         ON CONFLICT (user_id, movie_id) DO UPDATE
             SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
             WHERE $4 OR views.rating <> excluded.rating
         RETURNING again
     )
     SELECT (SELECT count(*) FROM written WHERE NOT again) AS created
-    FROM users, news WHERE users.id = $1 AND (NOT are_there OR EXISTS (SELECT FROM person))
+    FROM users, change WHERE users.id = $1 AND (NOT needed OR EXISTS (SELECT FROM changed_user))
 """)
 
 # Updates the user first and the rating second, like _PUT: in the opposite order the two would deadlock.
 _REMOVE = text("""
-    WITH person AS (
+    WITH changed_user AS (
         UPDATE users SET history_version = history_version + 1
         WHERE id = :user AND EXISTS (SELECT FROM views WHERE user_id = :user AND movie_id = :movie)
         RETURNING id
     )
-    DELETE FROM views USING person WHERE user_id = person.id AND movie_id = :movie
+    DELETE FROM views USING changed_user WHERE user_id = changed_user.id AND movie_id = :movie
 """)
 
 _OF_USER = text("""
@@ -90,7 +90,7 @@ def put(db: Connection, user_id: int, movie_id: int, rating: float) -> bool:
     Raises:
         UnknownUserError, UnknownMovieError: the user or movie does not exist; nothing was changed.
     """
-    return _write(db, user_id, {movie_id: rating}, anew=True).created == 1
+    return _write(db, user_id, {movie_id: rating}, always=True).created == 1
 
 
 def put_many(db: Connection, user_id: int, ratings: Mapping[int, float]) -> WriteCounts:
@@ -101,7 +101,7 @@ def put_many(db: Connection, user_id: int, ratings: Mapping[int, float]) -> Writ
         UnknownMovieError: names every movie that does not exist; nothing was changed. To name several, `db` must be a
             `Database.statement`.
     """
-    return _write(db, user_id, ratings, anew=False)
+    return _write(db, user_id, ratings, always=False)
 
 
 def unknown_movies(db: Connection, movie_ids: Sequence[int]) -> set[int]:
@@ -128,10 +128,10 @@ def of_user(
     return [row for row in rows if row.movie_id is not None]
 
 
-def _write(db: Connection, user_id: int, ratings: Mapping[int, float], anew: bool) -> WriteCounts:
+def _write(db: Connection, user_id: int, ratings: Mapping[int, float], always: bool) -> WriteCounts:
     movies = list(ratings)
     try:
-        found = _PUT.rows(db, user_id, movies, list(ratings.values()), anew)
+        found = _PUT.rows(db, user_id, movies, list(ratings.values()), always)
     except ForeignKeyViolation as error:
         # the user exists, since the row was updated, so a movie is missing; PostgreSQL names only the first
         raise UnknownMovieError(*(movies if len(movies) == 1 else unknown_movies(db, movies))) from error

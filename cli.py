@@ -1,4 +1,5 @@
-"""What operators do by hand: `matinee COMMAND --help`, or `python cli.py COMMAND --help`, which is the same."""
+"""The commands of operators: `matinee COMMAND --help`, or `python cli.py COMMAND --help`, which is the same."""
+# ruff: noqa: E402 - the handler of Ctrl-C goes first
 
 import os
 import signal
@@ -13,6 +14,10 @@ from types import FrameType
 import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
+INTERRUPTS = signal.getsignal(signal.SIGINT)
+if __name__ == "__main__" and signal.default_int_handler == INTERRUPTS:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the modules are loaded ends us without a traceback
+
 import click
 
 import settings as settings_module
@@ -69,16 +74,16 @@ OPERATOR_ERRORS = (
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--params", type=FILE, help="Settings that win over all others: a file that tune has written.")
+@click.option("--params", type=FILE, help="A file of settings that tune has written; they win over all others.")
 @click.pass_context
 def cli(context: click.Context, params: Path | None) -> None:
-    """Operate Matinee: look at it, back it up, train it, and move people in and out.
+    """Operate Matinee: look at it, back it up, train it, and move users in and out.
 
-    Settings come from the environment and .env, as they do for the service; the database is that of DATABASE_URL or
-    the embedded one, which is shared with a running service or started for the command. Answers go to standard output,
-    as JSON with --json; the log goes to standard error. `matinee COMMAND --help` tells of examples and exit status.
+    Settings come from the environment and .env, as for the service. The database is that of DATABASE_URL, or the
+    embedded one, which is shared with a running service or started for the command. Results go to standard output, as
+    JSON with --json; the log goes to standard error. `matinee COMMAND --help` shows examples and exit status.
     """
-    context.obj = partial(_prepared, params)  # called by the command itself: its help needs no settings
+    context.obj = partial(_prepared, params)  # called by the command: its help needs no settings
 
 
 def _prepared(params: Path | None) -> Context:
@@ -105,7 +110,7 @@ for command in (
 
 
 def main() -> None:
-    """Run a command; what an operator can mend is one line on stderr and exit status 1, or 2 for a bad setting."""
+    """Run a command; an error that an operator can mend is one line on stderr and status 1, or 2 for a bad setting."""
     try:
         with _exit_on_signals():
             cli(prog_name="matinee")
@@ -119,7 +124,8 @@ def main() -> None:
 
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
-    """Have signals that end a command take back what it has begun, unless whoever started us has them ignored."""
+    """Let signals that end a command undo what it has begun, unless our starter had them ignored."""
+    signal.signal(signal.SIGINT, INTERRUPTS)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     heeded = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     try:
@@ -132,9 +138,9 @@ def _exit_on_signals() -> Iterator[None]:
 
 
 def _exit_on_signal(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, lambda *_: None)  # `timeout` sends it twice, the second time into the clearing up
-    status = 128 + number  # as a shell tells of it
-    last_resort = threading.Timer(SHUTDOWN_SECONDS, os._exit, [status])  # in Spark's work an exception may get lost
+    signal.signal(number, lambda *_: None)  # `timeout` sends it twice, the second time during the cleanup
+    status = 128 + number  # as shells report it
+    last_resort = threading.Timer(SHUTDOWN_SECONDS, os._exit, [status])  # Spark's work may swallow the exception
     last_resort.daemon = True
     last_resort.start()
     sys.exit(status)

@@ -183,6 +183,7 @@ class LiveGeneration(Base):
     single: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"))
     since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    held_since: Mapped[datetime | None]  # an operator has activated it, and no training replaces it until a release
 
 
 class Recommendation(Base):

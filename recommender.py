@@ -86,7 +86,7 @@ class Recommender:
                 raise
 
     def activate(self, generation_id: int) -> None:
-        """Make a stored generation the live one, for every process, and serve it here at once.
+        """Make a stored generation the live one, for every process, hold it, and serve it here at once.
 
         Raises:
             UnknownGenerationError, FactorsError: it is not kept or cannot be served; nothing was changed.
@@ -95,7 +95,7 @@ class Recommender:
             with self.database.background_transaction() as db:
                 factors = generations.load(db, generation_id)
                 self._movies_of(generation_id, factors)
-                generations.flip(db, generation_id)
+                generations.activate(db, generation_id)
             with suppress(DatabaseUnavailableError):  # it is live: the next refresh loads it
                 self.use(generation_id, factors)
 

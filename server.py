@@ -19,6 +19,7 @@ import settings as settings_module
 from app import create_app
 from embedded.postgres import EmbeddedPostgres, PostgresError
 from health import Health
+from jobs.changes import dataset_difference
 from jobs.orders import TrainingOrders
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
@@ -139,6 +140,9 @@ class Server:
             return False
         self._ready.set()
         log.info("ready to recommend")
+        if difference := dataset_difference(self.database, self.settings):
+            log.warning("%s", difference)
+            self.health.report("catalogue", "ready", difference)
         return True
 
     def _fill_catalogue(self) -> None:

@@ -5,7 +5,6 @@ This is the only module that reads settings from the environment and ``.env``; t
 """
 
 import ipaddress
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -29,8 +28,8 @@ from system.setting_values import (
 )
 
 ROOT = Path(__file__).resolve().parent
-USER_OFFSET = 1_000_000  # what our users' ids are raised by in training; MovieLens's lie below it
-LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # raised so, it must still be an int32
+USER_OFFSET = 1_000_000  # added to our users' ids in training; MovieLens's ids are below it
+LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # with the offset it must still be an int32
 T = TypeVar("T")
 
 
@@ -60,43 +59,49 @@ def folder_or_url(text: str) -> str:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """How the model is trained and how its parts are mixed; every generation stores the values it was made with."""
+    """How the model is trained and its parts are mixed; every generation stores the values of its training."""
 
-    like_threshold: float = setting("MATINEE_LIKE_THRESHOLD", 3.5, number(0.5, 5), "A rating from here on is a like.")
+    like_threshold: float = setting(
+        "MATINEE_LIKE_THRESHOLD", 3.5, number(0.5, 5), "The lowest rating that counts as a like."
+    )
     ranker_rank: int = setting(
-        "MATINEE_RANKER_RANK", 64, whole(1, 512), "Dimensions of the ranker's factors; from 5 million ratings on 32."
+        "MATINEE_RANKER_RANK", 64, whole(1, 512), "Dimensions of the ranker's factors; 32 from 5 million ratings on."
     )
     ranker_reg: float = setting("MATINEE_RANKER_REG", 0.06, number(0, 100), "Regularization of the ranker.")
     ranker_alpha: float = setting("MATINEE_RANKER_ALPHA", 0.2, number(0, 1000), "Confidence of one like.")
     ranker_iterations: int = setting(
-        "MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker; from 2 million ratings on 4."
+        "MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker; 4 from 2 million ratings on."
     )
     rater_rank: int = setting(
-        "MATINEE_RATER_RANK", 32, whole(1, 512), "Dimensions of the rater's factors; from 2 million ratings on 16."
+        "MATINEE_RATER_RANK", 32, whole(1, 512), "Dimensions of the rater's factors; 16 from 2 million ratings on."
     )
     rater_reg: float = setting("MATINEE_RATER_REG", 0.15, number(0, 100), "Regularization of the rater.")
     rater_iterations: int = setting(
-        "MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater; from 2 million ratings on 4."
+        "MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater; 4 from 2 million ratings on."
     )
     neighbours: int = setting(
-        "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a movie; 0 leaves that part out."
+        "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a movie; 0 turns that part off."
     )
     neighbour_reg: float = setting("MATINEE_NEIGHBOUR_REG", 200.0, number(1e-6, 1e6), "Ridge of the neighbour fit.")
     noise: float = setting("MATINEE_NOISE", 0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in.")
-    plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Most the plain fold-in may weigh.")
-    neighbour_weight: float = setting("MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Most the neighbours may weigh.")
-    min_ratings: int = setting("MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Movies with fewer ratings come last.")
+    plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Highest weight of the plain fold-in.")
+    neighbour_weight: float = setting(
+        "MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Highest weight of the neighbours."
+    )
+    min_ratings: int = setting(
+        "MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Movies with fewer ratings are ranked last."
+    )
     half_life_days: float = setting(
-        "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of what is popular lately."
+        "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of recent popularity."
     )
     recent_share: float = setting(
-        "MATINEE_RECENT_SHARE", 0.25, number(0, 1), "Weight of what is popular lately beside all time."
+        "MATINEE_RECENT_SHARE", 0.25, number(0, 1), "Weight of recent popularity beside that of all time."
     )
     seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
 
 
-# What larger sets are trained with where nothing else is set, from so many ratings on. ALS costs ratings x rank^2 x
-# iterations; the larger the set, the less is lost by fewer of either.
+# Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the dataset,
+# the less quality is lost by a smaller rank or fewer iterations.
 BY_SIZE: tuple[tuple[int, dict[str, int]], ...] = (
     (2_000_000, {"ranker_iterations": 4, "rater_rank": 16, "rater_iterations": 4}),
     (5_000_000, {"ranker_rank": 32}),
@@ -106,23 +111,26 @@ LARGE_FROM, LARGE_HEAP = 10_000_000, "3g"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the process needs to know before it starts."""
+    """The settings of the service and the commands."""
 
     host: str = setting("MATINEE_HOST", "127.0.0.1", listening_host, "The address to listen on.")
     port: int = setting("MATINEE_PORT", 5430, whole(1, 65535), "The port to listen on.")
-    threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads of a process that answer requests.")
-    processes: int = setting("MATINEE_PROCESSES", 1, whole(1, 64), "Processes that answer requests on the port.")
+    threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads that answer requests, in each process.")
+    processes: int = setting("MATINEE_PROCESSES", 1, whole(1, 64), "Processes that answer requests.")
     state_dir: Path = setting(
-        "MATINEE_STATE_DIR", ROOT / "var", folder, "Where the embedded database, datasets and Spark keep their files."
+        "MATINEE_STATE_DIR", ROOT / "var", folder, "Folder of the embedded database, the datasets and Spark's files."
     )
     database_url: str = setting(
         "DATABASE_URL", "", postgres_url, "A PostgreSQL to use; unset: the embedded server.", secret=True
     )
     dataset: str = setting(
-        "MATINEE_DATASET", "", str, "A MovieLens set by name, or a folder that holds one; unset: ml-latest-small."
+        "MATINEE_DATASET",
+        "",
+        str,
+        "The name of a MovieLens dataset, or a folder that holds one; unset: ml-latest-small.",
     )
     retrain_minutes: float = setting(
-        "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between retrains; 0: never by itself."
+        "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between trainings; 0: only on request."
     )
     training_minutes: float = setting(
         "MATINEE_TRAINING_MINUTES", 60.0, number(0.01, 10080), "Minutes after which a training is ended as failed."
@@ -135,7 +143,7 @@ class Settings:
     )
     spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", spark_master, "The Spark master that trains.")
     spark_driver_memory: str = setting(
-        "MATINEE_SPARK_DRIVER_MEMORY", "2g", heap_size, "Heap of the Spark driver; from 10 million ratings on 3g."
+        "MATINEE_SPARK_DRIVER_MEMORY", "2g", heap_size, "Heap of the Spark driver; 3g from 10 million ratings on."
     )
     spark_storage: str = setting(
         "MATINEE_SPARK_STORAGE",
@@ -152,25 +160,30 @@ class Settings:
         secret=True,  # spark.authenticate.secret is one of them
     )
     spark_wait_seconds: float = setting(
-        "MATINEE_SPARK_WAIT_SECONDS", 120.0, number(1, 86400), "How long a training goes on without any executor."
+        "MATINEE_SPARK_WAIT_SECONDS", 120.0, number(1, 86400), "How long a training waits without any executor."
     )
     spark_python: str = setting(
-        "PYSPARK_PYTHON", "", str, "The Python of Spark's executors; unset: the service's path."
+        "PYSPARK_PYTHON", "", str, "The Python of a Spark cluster's executors; unset: the service's path."
     )
-    keep_generations: int = setting("MATINEE_KEEP_GENERATIONS", 5, whole(1, 1000), "Generations kept for going back.")
+    keep_generations: int = setting(
+        "MATINEE_KEEP_GENERATIONS", 5, whole(1, 1000), "Accepted generations kept for a rollback."
+    )
     log_level: str = setting(
-        "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."
+        "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The lowest level that is logged."
     )
-    log_format: str = setting("MATINEE_LOG_FORMAT", "text", one_of("text", "json"), "How a line of the log is written.")
-    api_key: str = setting("MATINEE_API_KEY", "", key, "The key that callers must send; unset: none.", secret=True)
+    log_format: str = setting("MATINEE_LOG_FORMAT", "text", one_of("text", "json"), "The format of a line of the log.")
+    api_key: str = setting("MATINEE_API_KEY", "", key, "The key that clients must send; unset: none.", secret=True)
     admin_key: str = setting(
         "MATINEE_ADMIN_KEY", "", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True
     )
     allow_open: int = setting(
-        "MATINEE_ALLOW_OPEN", 0, whole(0, 1), "1: listen on a network without a key, for everyone who reaches it."
+        "MATINEE_ALLOW_OPEN", 0, whole(0, 1), "1: listen on a network without a key, for everyone who can reach it."
     )
     allowed_hosts: str = setting(
-        "MATINEE_ALLOWED_HOSTS", "", host_names, "Names that requests may call us by beside localhost, with commas."
+        "MATINEE_ALLOWED_HOSTS",
+        "",
+        host_names,
+        "Host names that requests may use beside localhost, separated by commas.",
     )
     url_prefix: str = setting(
         "MATINEE_URL_PREFIX", "", url_prefix, "The path under which a proxy serves Matinee, like /matinee."
@@ -182,32 +195,32 @@ class Settings:
         "Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are used, with commas; unset: none.",
     )
     rate_limit: str = setting(
-        "MATINEE_RATE_LIMIT", "", rate, "Requests a client may make, or off; unset: 3000/minute, off on loopback."
+        "MATINEE_RATE_LIMIT", "", rate, "Requests that a client may make, or off; unset: 3000/minute, off on loopback."
     )
     model: ModelSettings = field(default_factory=ModelSettings)
     explicitly_set: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set
 
     def model_for(self, ratings: int) -> ModelSettings:
-        """The settings of a training on so many ratings: `BY_SIZE` decides what the operator has left open."""
+        """Return the model settings for so many ratings: `BY_SIZE` decides what the operator has not set."""
         made = {k: v for least, values in BY_SIZE if ratings >= least for k, v in values.items()}
         return replace(self.model, **{k: v for k, v in made.items() if k not in self.explicitly_set})
 
     def heap_for(self, ratings: int) -> str:
-        """The heap of a driver that trains on so many ratings."""
+        """Return the heap of a driver that trains on so many ratings."""
         left_open = "spark_driver_memory" not in self.explicitly_set
         return LARGE_HEAP if left_open and ratings >= LARGE_FROM else self.spark_driver_memory
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach the address to listen on."""
+        """Return whether only this machine can reach the address to listen on."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:  # a name, and only one of them is sure to mean this machine
+        except ValueError:  # a name, of which only localhost surely means this machine
             return self.host.lower() == "localhost"
 
 
 def setting_rows() -> list[tuple[str, Any, str]]:
-    """The table of settings as (name, default, help), in the order of the declarations."""
+    """Return the table of settings as (name, default, help), in the order of the declarations."""
     declared = [f for f in (*fields(Settings), *fields(ModelSettings)) if f.metadata]
     return [(f.metadata["name"], f.default, f.metadata["help"]) for f in declared]
 
@@ -217,9 +230,14 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
 
     Raises `SettingsError` that names every bad value.
     """
-    given = _file_values(dotenv) | dict(environ)
-    if params is not None:
-        given |= _model_values(params)
+    from system.settings_file import read_params, read_settings_file  # here: Spark's executors have no dotenv
+
+    try:
+        given = read_settings_file(dotenv) | dict(environ)
+        if params is not None:
+            given |= read_params(params, {row[0] for row in setting_rows()})
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     problems: list[str] = []
     model, own = _parsed(ModelSettings, given, problems), _parsed(Settings, given, problems)
     settings = Settings(model=ModelSettings(**model), explicitly_set=frozenset(model | own), **own)
@@ -229,31 +247,8 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
     return settings
 
 
-def _file_values(file: Path) -> dict[str, str]:
-    """Return the settings in a file of NAME=VALUE lines; none where there is no such file."""
-    from dotenv import dotenv_values  # here, so that Spark's executors can read a ModelSettings without this package
-
-    try:
-        return {name: value for name, value in dotenv_values(file, encoding="utf-8-sig").items() if value is not None}
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _model_values(params: Path) -> dict[str, str]:
-    """Return the settings in a file that `matinee tune` has written; anything else in it is refused."""
-    known = {row[0] for row in setting_rows()}
-    logging.getLogger("dotenv").setLevel(logging.ERROR)  # its warning of each strange line: the refusal says enough
-    given = _file_values(params)
-    if not given or not given.keys() <= known:
-        strange = ", ".join(sorted(given.keys() - known)[:3])
-        raise SettingsError(f"{params} is not a file of settings as tune writes it" + (strange and f": {strange}"))
-    return given
-
-
 def dump(model: ModelSettings) -> str:
-    """The settings of a model as a file that `load` takes for `params`, and a shell for its environment."""
+    """Return model settings as a file for `load`'s `params`, or for a shell."""
     return "".join(f"{f.metadata['name']}={getattr(model, f.name)}\n" for f in fields(model))
 
 

@@ -1,10 +1,10 @@
-"""Compare HTTP servers: their speed, and how long a healthy client waits beside slow or hostile clients.
+"""HTTP servers side by side: their speed, and how long a healthy client waits beside slow or hostile ones.
 
-    python benchmarks/http_servers.py [FIRST]
+    python benchmarks/http_servers.py [FIRST]          the table for benchmarks/README.md
 
-Each server runs the whole application with one list from memory. "waitress" is the server of this checkout, "cheroot" is
-CherryPy's own server without our code, and "first" is the server of the first edition, from a checkout in FIRST. They
-take turns, so that noise hits all of them. Prints a Markdown table.
+Each server runs the whole application with one list from memory. "waitress" is the server of this tree, "cheroot" is
+CherryPy's own without anything of ours, and "first" is the server of the first edition, from a checkout in FIRST. They
+take turns, so that what else the machine does falls on all of them.
 """
 
 import json
@@ -21,7 +21,7 @@ from threading import Event, Thread
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("benchmarks", "."))
 
-from http_load import Load, get, run_load
+from wire_load import Load, get, under_load
 
 HERE = Path(__file__).resolve().parent.parent
 THREADS = 10
@@ -37,12 +37,12 @@ ANSWER = json.dumps([[["Content-Type", "application/json"]], json.dumps([{"movie
 
 @dataclass(frozen=True)
 class Hostile:
-    """Concurrent clients that misbehave in one way.
+    """Clients of one bad kind.
 
     Attributes:
-        count: number of clients.
-        first: bytes that each sends at the start.
-        each_second: bytes that each sends every second after that.
+        count: how many at once.
+        first: what each sends at the beginning.
+        each_second: what each sends every second after that.
     """
 
     count: int
@@ -51,7 +51,7 @@ class Hostile:
 
 
 HOSTILES = {
-    "no other client": Hostile(0, b""),
+    "nobody": Hostile(0, b""),
     "500 silent connections": Hostile(500, b""),
     "200 that send a byte a second": Hostile(200, b"GET /", b"x"),
     "200 that read nothing, ten large requests each": Hostile(200, 10 * LARGE),
@@ -62,17 +62,15 @@ HOSTILES = {
 def cheroot(port: int) -> None:
     """Serve with CherryPy's own server."""
     import cherrypy
-    from memory_server import application
+    from from_memory import service
 
-    headers, body = json.load(sys.stdin)
-    cherrypy.tree.graft(application(headers, body.encode(), ""), "/")
+    fields, body = json.load(sys.stdin)
+    cherrypy.tree.graft(service(fields, body.encode(), ""), "/")
     cherrypy.config.update({
         "environment": "production", "log.screen": False, "server.socket_port": port, "server.thread_pool": THREADS,
     })  # fmt: skip
     cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
-    cherrypy.server.httpserver.keep_alive_conn_limit = (
-        500  # by default it closes the eleventh connection after each answer
-    )
+    cherrypy.server.httpserver.keep_alive_conn_limit = 500  # else it closes the eleventh after each answer
     cherrypy.engine.start()
     print("ready", flush=True)
     cherrypy.engine.block()
@@ -80,15 +78,14 @@ def cheroot(port: int) -> None:
 
 @contextmanager
 def server(kind: str, first: str) -> Iterator[int]:
-    """Start a server in a process of its own, and yield its port."""
+    """The port of a server in a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = {
-        "first": [f"{first}/benchmarks/from_memory.py", "service", str(port), str(THREADS)],
-        "waitress": [str(HERE / "benchmarks/memory_server.py"), "application", str(port), str(THREADS)],
-        "cheroot": [__file__, "cheroot", str(port)],
-    }[kind]
+    script = Path(first) if kind == "first" else HERE
+    command = [str(script / "benchmarks/from_memory.py"), "service", str(port), str(THREADS)]
+    if kind == "cheroot":
+        command = [__file__, "cheroot", str(port)]
     process = subprocess.Popen(
         [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -105,13 +102,13 @@ def server(kind: str, first: str) -> Iterator[int]:
 
 
 def longest_wait(port: int, hostile: Hostile) -> float:
-    """Return the longest wait in seconds of a client that opens a connection for each request."""
+    """Seconds that a client which connects anew for each request waits at most."""
     over = Event()
     connections = [connect(port, hostile.first) for _ in range(hostile.count)]
     Thread(target=trickle, args=(connections, hostile.each_second, over), daemon=True).start()
     longest, end = 0.0, time.monotonic() + HOSTILE_SECONDS
     while time.monotonic() < end:
-        longest = max(longest, request_seconds(port))
+        longest = max(longest, asked(port))
         time.sleep(0.02)
     over.set()
     for connection in connections:
@@ -136,8 +133,8 @@ def trickle(connections: list[socket.socket], part: bytes, over: Event) -> None:
                 connection.send(part)
 
 
-def request_seconds(port: int) -> float:
-    """Return the seconds until a list is here, or until the request failed."""
+def asked(port: int) -> float:
+    """Seconds until a list is here; at least as many where none came."""
     began = time.monotonic()
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(LIST)
@@ -145,13 +142,13 @@ def request_seconds(port: int) -> float:
     return time.monotonic() - began
 
 
-def measure_reads(port: int, connections: int) -> tuple[float, float]:
-    """Return reads a second and the 99th percentile in ms; NaN for a server that closes a keep-alive connection."""
+def measured(port: int, connections: int) -> tuple[float, float]:
+    """Reads a second and the 99th percentile in ms; NaN for a server that breaks a connection which it should keep."""
     try:
-        result = run_load(Load(port, [LIST], connections, LOAD_SECONDS))
+        seen = under_load(Load(port, [LIST], connections, LOAD_SECONDS))
     except OSError:
         return float("nan"), float("nan")
-    return result.per_second(), result.ms(99)
+    return seen.per_second(), seen.ms(99)
 
 
 def main(first: str) -> None:
@@ -162,7 +159,7 @@ def main(first: str) -> None:
         for _ in range(REPEATS):
             for kind in kinds:
                 with server(kind, first) as port:
-                    turns[kind].append(measure_reads(port, connections))
+                    turns[kind].append(measured(port, connections))
         found = {kind: [median(values) for values in zip(*turns[kind], strict=True)] for kind in kinds}
         cells = [f"{rate:,.0f} ({rate / found[kinds[0]][0]:.2f}), {p99:.1f} ms" for rate, p99 in found.values()]
         print(f"| reads a second and p99, {connections} connections | " + " | ".join(cells) + " |", flush=True)

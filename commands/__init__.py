@@ -1,4 +1,4 @@
 """The commands of cli.py, one call each.
 
-What loads Spark or takes long to load is imported inside a command, since most commands do without.
+Modules that load Spark or take long to load are imported inside the commands that need them.
 """

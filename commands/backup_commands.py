@@ -51,7 +51,7 @@ def restore(context: Context, file: Path, check: bool) -> CommandResult:
     """
     if check:
         return _summary(job.check(file), file, "is whole; it holds")
-    with context.unmigrated_database() as database:
+    with context.unmigrated_database(create=True) as database:
         return _summary(job.restore(database, file), file, "is restored:")
 
 

@@ -1,5 +1,6 @@
-"""What every command is given, and the kinds of values that options take."""
+"""The context of every command, and the types of its options."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ import click
 
 from embedded.postgres import EmbeddedPostgres
 from settings import Settings
+from storage import schema
 from storage.database import Database
+from storage.errors import DatabaseRefusedError
 from storage.privileges import translating_privilege_errors
 from system.atomic_file import require_writable
 from system.setting_values import whole
@@ -19,42 +22,54 @@ if TYPE_CHECKING:
     from engine import Engine
     from jobs.training import Trainer
 
+log = logging.getLogger(__name__)
+
 CONNECTIONS = 4
+NO_TABLES = "The database has no tables of Matinee: the first start of the service makes them."
+WHERE = "If there is another database, name it in DATABASE_URL or MATINEE_STATE_DIR."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 class TrainingError(RuntimeError):
-    """A training cannot be done, or its result not be used; the message says why."""
+    """A training cannot run, or its result cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every command is given: the settings, and what they name."""
+    """The settings, and the database, trainer, engine and dataset that they name."""
 
     settings: Settings
 
     @contextmanager
-    def server(self) -> Iterator[str]:
-        """The URL of the PostgreSQL; an embedded one is shared with a running service, or started for this command."""
+    def server(self, create: bool = False) -> Iterator[str]:
+        """Yield the URL of the PostgreSQL; an embedded one is shared with a running service, or started for now.
+
+        Raises `DatabaseRefusedError` if there is none and none is to be created.
+        """
         if self.settings.database_url:
             yield self.settings.database_url
-        else:
-            with EmbeddedPostgres(self.settings.state_dir) as url:
-                yield url
+            return
+        if not (create or self.has_postgres):
+            raise DatabaseRefusedError(
+                f"There is no database in {self.settings.state_dir}. Set MATINEE_STATE_DIR or DATABASE_URL to what the "
+                "service uses; the first start of the service makes one."
+            )
+        with EmbeddedPostgres(self.settings.state_dir) as url:
+            yield url
 
     @property
     def has_postgres(self) -> bool:
-        """Whether there is a PostgreSQL to look at: one of DATABASE_URL, or an embedded one that was started before."""
+        """Whether there is a PostgreSQL: one of DATABASE_URL, or an embedded one that was started before."""
         return bool(self.settings.database_url) or exists(self.settings.state_dir / "postgres" / "password")
 
     @contextmanager
-    def unmigrated_database(self) -> Iterator[Database]:
-        """The database as it is, with tables of whichever revision or none.
+    def unmigrated_database(self, create: bool = False) -> Iterator[Database]:
+        """Yield the database as it is, with tables of any revision or none.
 
-        Raises `DatabaseRefusedError` for work that our role has no right to do.
+        Raises `DatabaseRefusedError` for work that our role has no right to do, and as `server` does.
         """
-        with self.server() as url, translating_privilege_errors():
+        with self.server(create) as url, translating_privilege_errors():
             database = Database(url, CONNECTIONS)
             try:
                 yield database
@@ -62,22 +77,33 @@ class Context:
                 database.close()
 
     @contextmanager
-    def database(self) -> Iterator[Database]:
-        """The migrated database."""
-        with self.unmigrated_database() as database:
+    def database(self, create: bool = False) -> Iterator[Database]:
+        """Yield the database with tables of the newest revision.
+
+        Raises `DatabaseRefusedError` if there are no tables and none are to be created, so that a command which only
+        reads leaves nothing in a database that was named by mistake.
+        """
+        with self.unmigrated_database(create) as database:
+            if not create:
+                with database.snapshot() as db:
+                    if schema.current(db) is None:
+                        raise DatabaseRefusedError(f"{NO_TABLES} {WHERE}")
             database.migrate()
             yield database
 
     @contextmanager
     def trainer(self) -> Iterator["Trainer"]:
-        """A trainer on a database whose catalogue is filled; Spark starts when it is needed."""
+        """Yield a trainer on a database whose catalogue is filled; Spark starts when it is needed."""
+        from jobs.changes import dataset_difference
         from jobs.ingest import init_movie_table
         from jobs.publish import SupersededError
         from jobs.training import Trainer
         from recommender import Recommender
 
-        with self.database() as database, self.engine() as engine:
+        with self.database(create=True) as database, self.engine() as engine:
             init_movie_table(database, self.settings)
+            if difference := dataset_difference(database, self.settings):
+                log.warning("%s", difference)
             try:
                 yield Trainer(self.settings, database, engine, Recommender(database))
             except SupersededError as error:
@@ -85,7 +111,7 @@ class Context:
 
     @contextmanager
     def engine(self) -> Iterator["Engine"]:
-        """An engine; its Spark starts when it is first needed."""
+        """Yield an engine; its Spark starts when it is first needed."""
         from engine import Engine, EngineError
 
         engine = Engine(self.settings)
@@ -97,14 +123,14 @@ class Context:
             engine.stop()
 
     def dataset(self) -> Path:
-        """The folder of the service's dataset, downloaded if need be."""
+        """Return the folder of the service's dataset, downloaded if need be."""
         from jobs.ingest import dataset_folder
 
         return dataset_folder(self.settings)
 
 
 def exists(path: Path) -> bool:
-    """Whether there is such a file or folder; one that we are not let near is there, but not ours."""
+    """Return whether there is such a file or folder; one in a folder that we may not enter counts as there."""
     try:
         path.stat()
     except PermissionError:
@@ -115,12 +141,12 @@ def exists(path: Path) -> bool:
 
 
 class NewFile(click.ParamType[Path]):
-    """A file to write a result to; refused before anything is computed if it could not be written."""
+    """A file to write a result to, refused before anything is computed if it cannot be written."""
 
     name = "file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path, whose folder is there and can be written to."""
+        """Return the path, whose folder is there and can be written to."""
         try:
             require_writable(Path(value))
         except OSError as error:
@@ -129,17 +155,17 @@ class NewFile(click.ParamType[Path]):
 
 
 class Seeds(click.ParamType[list[int]]):
-    """Whole numbers with commas between them."""
+    """Whole numbers separated by commas."""
 
     name = "seeds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        """The numbers, in the given order."""
+        """Return the numbers in the given order."""
         seed = whole(0, 2**31 - 1)
         try:
             return [seed(text) for text in value.split(",")]
         except ValueError as error:
-            self.fail(f"{value!r}: give {error}, or several with commas between them", param, ctx)
+            self.fail(f"{value!r}: give {error}, or several separated by commas", param, ctx)
 
 
 NEW_FILE, SEEDS = NewFile(), Seeds()

@@ -1,4 +1,4 @@
-"""What `doctor` looks at in the database and the dataset; nothing is changed."""
+"""The checks of `doctor` on database and dataset; nothing is changed."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the process that t
 
 
 def stores(context: Context) -> Iterator[Finding]:
-    """The database with what is in it, then the dataset, which has to be the one that the catalogue came from."""
+    """Check the database and its contents, then the dataset, which has to be the catalogue's."""
     catalogue_source = None
     if not context.has_postgres:
         yield Finding("ok", "database", "none yet: the first start of the service makes an embedded one")
@@ -102,12 +102,17 @@ def _dataset(settings: Settings, catalogue_source: dict[str, str] | None) -> Ite
     except (DatasetError, OSError) as error:
         yield Finding("fail", "dataset", str(error))
         return
+    if catalogue_source and (mark is None and settings.dataset and name != catalogue_source["dataset"]):
+        mark = name  # not here yet, but of another name
     if mark is None:
         yield Finding(
             "warn", "dataset", f"{name} is not here yet: the first start downloads it, or ./download_dataset.sh"
         )
     elif catalogue_source and mark != catalogue_source["fingerprint"]:
-        told = f"the catalogue was filled from {catalogue_source['dataset']}, and {found} is another set"
-        yield Finding("fail", "dataset", f"{told}: set MATINEE_DATASET to the first, or use a new database")
+        told = (
+            f"the catalogue was filled from {catalogue_source['dataset']}, and {found or name} is a different dataset"
+        )
+        advice = "trainings use the first; set MATINEE_DATASET to it, or use a new database"
+        yield Finding("fail", "dataset", f"{told}: {advice}")
     else:
         yield Finding("ok", "dataset", str(found))

@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong, and says what to do."""
+"""The command that looks for problems and says what to do."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -13,7 +13,8 @@ from commands.machine_checks import Finding
 
 Check = Callable[[Context], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
-    *(machine_checks.python, machine_checks.java, machine_checks.memory, machine_checks.disk, stores),
+    *(machine_checks.python, machine_checks.java, machine_checks.memory, machine_checks.disk),
+    *(machine_checks.account, stores),
     *(machine_checks.port, machine_checks.exposure, machine_checks.spark),
 )
 
@@ -21,10 +22,10 @@ CHECKS: tuple[Check, ...] = (
 @command(
     examples=[
         ("matinee doctor", "Before the first start, and when something is wrong."),
-        ("matinee doctor --json | jq '.[] | select(.level != \"ok\")'", "Only what wants doing."),
+        ("matinee doctor --json | jq '.[] | select(.level != \"ok\")'", "Only what needs attention."),
     ],
     ends={
-        DONE: "Nothing would keep the service from working; a warn may be worth a look.",
+        DONE: "Nothing keeps the service from working; a warn may be worth a look.",
         FAILED: "A line is a fail.",
     },
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
@@ -33,8 +34,8 @@ CHECKS: tuple[Check, ...] = (
 def doctor(context: Context) -> CommandResult:
     """Check Python, packages, Java, memory, disk, database, dataset, port, keys and Spark, and say what to do.
 
-    Settings that cannot be used are told before anything else, with exit status 2. Nothing is downloaded and no table
-    is changed; without a running service an embedded PostgreSQL that exists is started for the moment.
+    A setting that cannot be used ends it first, with exit status 2. Nothing is downloaded and no table is changed.
+    Without a running service an embedded PostgreSQL that exists is started for as long as this takes.
     """
     found = [finding for check in CHECKS for finding in _findings(check, context)]
     lines = [f"{finding.level:<5} {finding.what:<11} {finding.text}" for finding in found]
@@ -43,8 +44,8 @@ def doctor(context: Context) -> CommandResult:
 
 
 def _findings(check: Check, context: Context) -> Iterator[Finding]:
-    """What a check found; if the system kept it from looking, that."""
+    """Yield the findings of a check, or that the system does not let it look."""
     try:
         yield from check(context)
     except OSError as error:
-        yield Finding("fail", check.__name__, f"{error}; run matinee as the service's user, or mend what it names")
+        yield Finding("fail", check.__name__, f"{error}; run matinee as the service's user, or correct what it names")

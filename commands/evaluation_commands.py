@@ -1,4 +1,4 @@
-"""Commands that measure: how good generations and settings are, and which settings are better."""
+"""Commands that measure generations and settings, and search for better settings."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 PROTOCOLS = click.Choice(["temporal", "random", "new-users", "newcomers", "steadiness", "implicit"])
 
 dataset_option = click.option(
-    "--dataset", type=FOLDER, help="A folder that holds a MovieLens set; the service's own if not given."
+    "--dataset", type=FOLDER, help="A folder that holds a MovieLens set; default: the service's own."
 )
 
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What `evaluate` is asked; the fields are its options."""
+    """The options of `evaluate`."""
 
     protocol: str | None
     dataset: Path | None
@@ -33,7 +33,7 @@ class EvaluationRequest:
     generation: int | None
 
     def answer(self, context: Context) -> "ProtocolResult":
-        """The measurement."""
+        """Measure, and return the result."""
         from jobs import offline_evaluation
 
         if self.protocol is None:
@@ -52,22 +52,27 @@ class EvaluationRequest:
 @command(
     examples=[
         ("matinee evaluate", "How good the live generation is."),
-        ("matinee evaluate --protocol temporal --seeds 1,2,3 --out found.json", "The model, three times."),
+        (
+            "matinee evaluate --protocol temporal --seeds 1,2,3 --out found.json",
+            "Train and measure the model three times.",
+        ),
     ],
     reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
 )
-@click.option("--protocol", type=PROTOCOLS, help="Train and measure the model so; docs/evaluation.md tells of each.")
+@click.option(
+    "--protocol", type=PROTOCOLS, help="Train and measure the model by this protocol, see docs/evaluation.md."
+)
 @dataset_option
 @click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
-@click.option("--test-pairs", type=FILE, help="With implicit: the pairs to be found, in the same form.")
-@click.option("--seeds", type=SEEDS, default="1", show_default=True, help="One run for each; the mean is printed.")
-@click.option("--generation", type=int, help="Without a protocol: which one to measure; the live one if not given.")
+@click.option("--test-pairs", type=FILE, help="With implicit: the pairs to predict, in the same form.")
+@click.option("--seeds", type=SEEDS, default="1", show_default=True, help="One run for each seed; the mean is printed.")
+@click.option("--generation", type=int, help="Without a protocol: the generation to measure; default: the live one.")
 @click.option("--out", type=NEW_FILE, help="Write the result, as JSON, to this file too.")
 @click.pass_obj
 def evaluate(context: Context, /, out: Path | None, **question: Any) -> CommandResult:
-    """Measure a generation on the held-out people or, with --protocol, the model on any dataset.
+    """Measure a generation on held-out users or, with --protocol, the model on any dataset.
 
-    docs/evaluation.md says what each protocol does.
+    docs/evaluation.md describes each protocol.
     """
     result = EvaluationRequest(**question).answer(context)
     if out is not None:
@@ -78,17 +83,19 @@ def evaluate(context: Context, /, out: Path | None, **question: Any) -> CommandR
 @command(
     examples=[
         ("matinee tune --trials 200", "Search for an hour or so."),
-        ("matinee --params tuned.env train", "Use what was found once."),
+        ("matinee --params tuned.env train", "Use the settings that were found, once."),
     ],
     reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
 )
 @dataset_option
 @click.option("--trials", default=50, show_default=True, help="Settings to try; Ctrl-C ends it early.")
-@click.option("--seed", default=1, show_default=True, help="Of the search and of the trainings.")
-@click.option("--out", type=NEW_FILE, default="tuned.env", show_default=True, help="For --params, or a shell.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the search and of the trainings.")
+@click.option(
+    "--out", type=NEW_FILE, default="tuned.env", show_default=True, help="The file for --params, or for a shell."
+)
 @click.pass_obj
 def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> CommandResult:
-    """Search for better settings of ranker and fold-in, and compare them with today's."""
+    """Search for better settings of ranker and fold-in, and compare them with the present ones."""
     from jobs.tune import tune as search
     from movielens.reader import read_dataset
 
@@ -98,11 +105,11 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
     return CommandResult(f"{result}\nthe settings found are in {out}", result.to_json() | {"out": str(out)})
 
 
-@command(examples=[("matinee report --html report.html", "A page with plots, to look at or to send.")])
+@command(examples=[("matinee report --html report.html", "A page with plots.")])
 @click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many generations, the newest."
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many generations, newest first."
 )
-@click.option("--html", "page", type=NEW_FILE, help="Write it with plots to this file, a page that needs nothing else.")
+@click.option("--html", "page", type=NEW_FILE, help="Write a page with plots to this file; it needs no other file.")
 @click.pass_obj
 def report(context: Context, limit: int, page: Path | None) -> CommandResult:
     """Show how good each generation has been, on held-out users and on the ratings that came after it."""

@@ -1,8 +1,8 @@
-"""What every command has in common: an answer for people or for programs, an exit status, and a page of help."""
+"""What all commands share: a result as text or JSON, an exit status, and help like a manual's page."""
 
 import functools
+import inspect
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,13 @@ EXIT_STATUS_HELP = {
     FAILED: "It could not be done; one line on standard error says why and what to do.",
     USAGE_ERROR: "The command line or a setting is wrong; standard error names it.",
 }
+WIDTH = 98  # of the manual; click indents it by two
 COMMON_SETTINGS = ("DATABASE_URL", "MATINEE_STATE_DIR", "MATINEE_LOG_LEVEL", "MATINEE_LOG_FORMAT")
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command has found: a text for people, the same as JSON has it, and the exit status."""
+    """The result of a command: a text for people, the same for JSON, and the exit status."""
 
     text: str
     facts: Any
@@ -34,69 +35,56 @@ class CommandResult:
         click.echo(json.dumps(self.facts, indent=1, default=_json) if as_json else self.text)
 
 
-class FullHelpCommand(click.Command):
-    """A command of which lists of commands say a whole sentence, where click would only say the start of one."""
-
-    def get_short_help_str(self, limit: int = 0) -> str:
-        """The first sentence of its help, on as many lines as it takes."""
-        return super().get_short_help_str(sys.maxsize)
-
-
-class CommandGroup(FullHelpCommand, click.Group):
-    """A command that has commands of its own."""
-
-
-class DocumentedCommand(FullHelpCommand):
-    """A command whose help goes on, after the options, with examples, exit status and environment."""
-
-    def __init__(
-        self, *, examples: Sequence[tuple[str, str]], ends: Mapping[int, str], reads: Sequence[str], **rest: Any
-    ) -> None:
-        super().__init__(**rest)
-        self.examples, self.ends, self.reads = examples, {**EXIT_STATUS_HELP, **ends}, reads
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run it; what its group has prepared for it is only done now, since help needs no settings."""
-        ctx.obj = ctx.obj()
-        return super().invoke(ctx)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The sections of a manual that click does not know."""
-        helps = {row[0]: row[2] for row in setting_rows()}
-        with formatter.section("Examples"):
-            formatter.write_dl(self.examples)
-        with formatter.section("Exit status"):
-            formatter.write_dl([(str(status), what) for status, what in sorted(self.ends.items())])
-        with formatter.section("Environment"):
-            formatter.write_dl([(name, helps[name]) for name in (*self.reads, *COMMON_SETTINGS)])
-
-
 def command(
     name: str | None = None,
     *,
     examples: Sequence[tuple[str, str]],
     ends: Mapping[int, str] | None = None,
     reads: Sequence[str] = (),
-) -> Callable[[Callable[..., CommandResult]], DocumentedCommand]:
-    """Make a command of a function that returns its answer.
+) -> Callable[[Callable[..., CommandResult]], click.Command]:
+    """Make a command of a function that returns its result; its help ends with a manual's sections.
 
     Args:
         examples: command lines, each with what it does.
-        ends: what an exit status means here beside, or in place of, `EXIT_STATUS_HELP`.
-        reads: the settings that matter to it beside `COMMON_SETTINGS`.
+        ends: what an exit status means here, beside or instead of `EXIT_STATUS_HELP`.
+        reads: the settings that matter to it, beside `COMMON_SETTINGS`.
     """
 
-    def made(answer: Callable[..., CommandResult]) -> DocumentedCommand:
+    def made(answer: Callable[..., CommandResult]) -> click.Command:
         @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
         @functools.wraps(answer)
         def run(*arguments: Any, as_json: bool, **options: Any) -> None:
-            told = answer(*arguments, **options)
-            told.show(as_json)
-            click.get_current_context().exit(told.status)
+            context = click.get_current_context()
+            context.obj = context.obj()  # the settings are read only now: help needs none
+            result = answer(*arguments, **options)
+            result.show(as_json)
+            context.exit(result.status)
 
-        return click.command(name, cls=DocumentedCommand, examples=examples, ends=ends or {}, reads=reads)(run)
+        epilog = _manual(examples, {**EXIT_STATUS_HELP, **(ends or {})}, (*reads, *COMMON_SETTINGS))
+        return click.command(name, short_help=first_sentence(answer), epilog=epilog)(run)
 
     return made
+
+
+def first_sentence(documented: object) -> str:
+    """Return the first sentence of a docstring, for lists of commands: click would cut it short."""
+    paragraph = " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".") + "."
+
+
+def _manual(examples: Sequence[tuple[str, str]], ends: Mapping[int, str], reads: Sequence[str]) -> str:
+    """Return the sections of a manual that click does not know, as lines that it leaves as they are."""
+    helps = {row[0]: row[2] for row in setting_rows()}
+    sections = {
+        "Examples": examples,
+        "Exit status": [(str(status), what) for status, what in sorted(ends.items())],
+        "Environment": [(name, helps[name]) for name in reads],
+    }
+    formatter = click.HelpFormatter(width=WIDTH)
+    for title, rows in sections.items():
+        with formatter.section(title):
+            formatter.write_dl(rows)
+    return "\n\n".join(f"\b\n{section}" for section in formatter.getvalue().strip().split("\n\n"))
 
 
 def _json(value: object) -> str:

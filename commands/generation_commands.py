@@ -1,4 +1,4 @@
-"""Commands that change what is served."""
+"""Commands about tables, the catalogue and generations."""
 
 from pathlib import Path
 
@@ -6,19 +6,20 @@ import click
 
 from commands.context import FILE, Context
 from commands.framework import NOT_PUBLISHED, CommandResult, command
+from movielens.line_report import DatasetError
 from ranking.factors import Factors
 from storage import generations as stored
 from storage import runs, schema
 
 PUBLISHED_OUTCOMES = ("published", "unchanged")
 NOT_PUBLISHED_HELP = {
-    NOT_PUBLISHED: "A training was done and rejected by the gate, or another one is under way: nothing changed."
+    NOT_PUBLISHED: "The gate rejected the result, another generation is held, or another training is under way."
 }
 TRAINING_SETTINGS = ("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY")
 
 
 def trained(outcome: str) -> CommandResult:
-    """How a training went, with the exit status that says so."""
+    """Return the outcome of a training with its exit status."""
     return CommandResult(outcome, {"outcome": outcome}, 0 if outcome in PUBLISHED_OUTCOMES else NOT_PUBLISHED)
 
 
@@ -38,7 +39,7 @@ def migrate(context: Context, revision: str, yes: bool) -> CommandResult:
     """
     if revision == schema.BASE and not yes:
         click.confirm("Drop every table, with all users and ratings? This cannot be undone.", abort=True)
-    with context.unmigrated_database() as database:
+    with context.unmigrated_database(create=True) as database:
         database.migrate(revision)
         with database.snapshot() as db:
             there = schema.current(db)
@@ -51,11 +52,17 @@ def migrate(context: Context, revision: str, yes: bool) -> CommandResult:
 )
 @click.pass_obj
 def ingest(context: Context) -> CommandResult:
-    """Fill the catalogue from the dataset, if it is empty; the service does it at its first start."""
+    """Fill the catalogue from the dataset if it is empty, as the service does at its first start.
+
+    It fails where the catalogue was filled from a different dataset.
+    """
+    from jobs.changes import dataset_difference
     from jobs.ingest import init_movie_table
 
-    with context.database() as database:
+    with context.database(create=True) as database:
         init_movie_table(database, context.settings)
+        if difference := dataset_difference(database, context.settings):
+            raise DatasetError(difference)
         with database.statement() as db:
             found = runs.ingest_details(db) or {}
     return CommandResult(f"the catalogue holds the {found.get('films', 0):,} movies of {found.get('dataset')}", found)
@@ -68,10 +75,10 @@ def ingest(context: Context) -> CommandResult:
 )
 @click.pass_obj
 def train(context: Context) -> CommandResult:
-    """Do one training with all that is known now and publish it, without the service.
+    """Train once on everything stored and publish the result, without the service.
 
-    It prints published, rejected (worse than what is served), unchanged (nothing new to learn from) or busy. A running
-    service picks the new generation up by itself.
+    It prints published, rejected (worse than what is served), done (accepted and stored, while another is held),
+    unchanged (nothing new to learn from) or busy. A running service finds the new generation by itself.
     """
     with context.trainer() as trainer:
         return trained(trainer.retrain())
@@ -85,7 +92,7 @@ def train(context: Context) -> CommandResult:
 @click.argument("file", type=FILE)
 @click.pass_obj
 def load(context: Context, file: Path) -> CommandResult:
-    """Bring in FILE, a generation that engine.py has trained, through the same gate as any training."""
+    """Bring in FILE, factors that engine.py has trained, through the same gate as any training."""
     factors = Factors.from_bytes(file.read_bytes())
     with context.trainer() as trainer:
         return trained(trainer.load(factors))
@@ -100,26 +107,46 @@ def load(context: Context, file: Path) -> CommandResult:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
 @click.pass_obj
 def generations(context: Context, limit: int) -> CommandResult:
-    """List the trainings and their verdicts; * marks the one that is served, - those that are no longer kept."""
+    """List trainings and verdicts; * marks the live one, - those no longer stored."""
     with context.database() as database, database.statement() as db:
         rows = stored.recent(db, limit)
     lines = []
     for row in rows:
         mark = "*" if row.live else " " if row.kept else "-"
-        lines.append(f"{mark} {row.id:>5}  {row.created_at:%Y-%m-%d %H:%M:%S}  {row.verdict:<8}  {row.reason}")
+        held = "held; " if row.held else ""
+        lines.append(f"{mark} {row.id:>5}  {row.created_at:%Y-%m-%d %H:%M:%S}  {row.verdict:<8}  {held}{row.reason}")
     return CommandResult("\n".join(lines) or "there has been no training", [dict(row._mapping) for row in rows])
 
 
-@command(examples=[("matinee activate 3", "Go back to generation 3."), ("matinee generations", "See which there are.")])
-@click.argument("generation", type=int)
+@command(
+    examples=[
+        ("matinee activate 3", "Go back to generation 3 and hold it."),
+        ("matinee activate --release", "Let trainings replace the live generation again."),
+    ]
+)
+@click.argument("generation", type=click.IntRange(1, 2**31 - 1), required=False)
+@click.option("--release", is_flag=True, help="Instead of a generation: end the hold.")
+@click.option("--no-hold", is_flag=True, help="Serve it only until the next accepted training.")
 @click.pass_obj
-def activate(context: Context, generation: int) -> CommandResult:
-    """Serve GENERATION from now on, back or forward; running services follow within seconds.
+def activate(context: Context, generation: int | None, release: bool, no_hold: bool) -> CommandResult:
+    """Serve GENERATION, older or newer, and hold it until --release; running services follow within seconds.
 
-    The next training that is accepted takes its place: MATINEE_RETRAIN_MINUTES=0 keeps it. A generation that is damaged
-    or was stored by a version whose format this one does not read is refused, and nothing changes.
+    Trainings go on meanwhile; what they make is stored and not served. A generation that is damaged, or that was stored
+    in a format that this version does not read, is refused, and nothing changes.
     """
+    if release == (generation is not None):
+        raise click.UsageError("give a GENERATION, or --release")
     with context.database() as database, database.background_transaction() as db:
+        if generation is None:
+            return _released(stored.release(db))
         stored.load(db, generation)  # factors that cannot be read must not go live
-        stored.flip(db, generation)
-    return CommandResult(f"generation {generation} is live", {"generation": generation})
+        (stored.flip_and_release if no_hold else stored.activate)(db, generation)
+    how = "until the next accepted training" if no_hold else "and held: `matinee activate --release` ends that"
+    return CommandResult(f"generation {generation} is live {how}", {"generation": generation, "held": not no_hold})
+
+
+def _released(generation: int | None) -> CommandResult:
+    if generation is None:
+        return CommandResult("no generation was held", {"generation": None, "held": False})
+    told = f"generation {generation} stays live until the next accepted training"
+    return CommandResult(told, {"generation": generation, "held": False})

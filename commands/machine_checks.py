@@ -1,4 +1,4 @@
-"""What `doctor` looks at on the machine and in the settings; each check says what it found and what to do about it."""
+"""The checks of `doctor` on the machine and the settings; each finding says what to do."""
 
 import os
 import platform
@@ -17,14 +17,14 @@ import psutil
 
 from commands.context import Context, exists
 from commands.service_client import ServiceClient
+from embedded.postgres_files import missing_account
 from settings import ROOT, Settings
-from spark.java import JavaError, java_home
+from spark.java import JavaError, java_home, open_files_problem
 from system.listening_port import bind_error
+from system.setting_values import heap_bytes
 
 Level = Literal["ok", "warn", "fail"]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
-HEAP = re.compile(r"(\d+)([kmgt])?b?", re.IGNORECASE)
-UNITS = {"": 1 << 20, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}  # Spark takes a bare number for MiB
 OUTSIDE_HEAP = 1 << 30  # the service itself, PostgreSQL, and what a JVM takes beside its heap
 LITTLE_DISK, SCARCE_DISK = 1 << 29, 5 << 30
 REACH_SECONDS = 3.0
@@ -33,7 +33,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's: how it is, of what, and what to do if it is not well."""
+    """A line of `doctor`: a level, what was checked, and what to do if it is not well."""
 
     level: Level
     what: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 def python(context: Context) -> Iterator[Finding]:
-    """Which interpreter runs this, and whether what requirements.in pins is installed in it."""
+    """Name the interpreter, and check that it has the packages that requirements.in pins."""
     yield Finding("ok", "python", f"{platform.python_version()} ({sys.executable})")
     wrong = list(_wrong_packages(ROOT / "requirements.in"))
     if wrong:
@@ -62,20 +62,18 @@ def _wrong_packages(pins: Path) -> Iterator[str]:
 
 
 def java(context: Context) -> Iterator[Finding]:
-    """A Java that Spark can run on."""
+    """Check that there is a Java for Spark."""
     try:
         yield Finding("ok", "java", str(java_home(context.settings.state_dir, os.environ)))
     except (JavaError, OSError) as error:
         yield Finding("fail", "java", str(error))
+    if problem := open_files_problem():
+        yield Finding("fail", "java", problem)
 
 
 def memory(context: Context) -> Iterator[Finding]:
-    """Whether a training's heap fits beside what runs already."""
-    given = HEAP.fullmatch(context.settings.spark_driver_memory)
-    if given is None:
-        yield Finding("fail", "memory", "MATINEE_SPARK_DRIVER_MEMORY is no size; give one like 2g or 512m")
-        return
-    wanted = int(given[1]) * UNITS[(given[2] or "").lower()] + OUTSIDE_HEAP
+    """Check that a training's heap fits into the free memory."""
+    wanted = heap_bytes(context.settings.spark_driver_memory) + OUTSIDE_HEAP
     free = available()
     told = f"{free / GIB:.1f} GiB are free; a training may want {wanted / GIB:.1f}"
     if free < wanted:
@@ -95,7 +93,7 @@ def available() -> int:
 
 
 def disk(context: Context) -> Iterator[Finding]:
-    """The state directory: whether it may be written to, and how much room there is."""
+    """Check that the state folder can be written to, and its free space."""
     folder = context.settings.state_dir
     there = next(f for f in (folder, *folder.parents) if exists(f))
     if not os.access(there, os.W_OK | os.X_OK):
@@ -111,8 +109,19 @@ def disk(context: Context) -> Iterator[Finding]:
         yield Finding("ok", "disk", told)
 
 
+def account(context: Context) -> Iterator[Finding]:
+    """Check that PostgreSQL can run as our account, and that Java can load libraries from the state folder."""
+    settings = context.settings
+    if not context.has_postgres and (problem := missing_account()):
+        yield Finding("fail", "account", problem)
+    there = next(f for f in (settings.state_dir, *settings.state_dir.parents) if exists(f))
+    if os.statvfs(there).f_flag & os.ST_NOEXEC:
+        advice = "mount it without noexec, or set MATINEE_STATE_DIR to another folder"
+        yield Finding("fail", "account", f"nothing can be run from {there}, and Java and PostgreSQL have to: {advice}")
+
+
 def port(context: Context) -> Iterator[Finding]:
-    """Whether the service has its port, or could have it."""
+    """Check that the service answers on its port, or that the port is free."""
     settings = context.settings
     service = ServiceClient(settings)
     health = service.health()
@@ -123,26 +132,26 @@ def port(context: Context) -> Iterator[Finding]:
         level: Level = "fail" if not ready else "warn" if parts else "ok"
         yield Finding(level, "service", "; ".join([told, *parts]))
     elif (taken := bind_error(settings.host, settings.port)) is not None:
-        advice = "stop what listens there, or set MATINEE_HOST and MATINEE_PORT to what this machine has free"
-        yield Finding("fail", "port", f"{settings.host}:{settings.port} cannot be had ({taken}): {advice}")
+        advice = "stop what listens there, or set MATINEE_HOST and MATINEE_PORT to a free address"
+        yield Finding("fail", "port", f"{settings.host}:{settings.port} cannot be used ({taken}): {advice}")
     else:
-        yield Finding("ok", "port", f"{settings.host}:{settings.port} is free; the service does not run")
+        yield Finding("ok", "port", f"{settings.host}:{settings.port} is free; the service is not running")
 
 
 def exposure(context: Context) -> Iterator[Finding]:
-    """Who could reach the service, and whether they would need a key."""
+    """Check who can reach the service, and whether they need a key."""
     settings = context.settings
     if settings.loopback:
-        yield Finding("ok", "exposure", f"{settings.host} is reached from this machine only")
+        yield Finding("ok", "exposure", f"{settings.host} can be reached from this machine only")
     elif settings.api_key:
-        yield Finding("ok", "exposure", f"{settings.host} is reached from other machines, with a key")
+        yield Finding("ok", "exposure", f"{settings.host} can be reached from other machines, with a key")
     elif settings.allow_open:
         yield Finding(
             "warn", "exposure", "everyone on the network may use it: set MATINEE_API_KEY unless you want that"
         )
     else:
         advice = "set MATINEE_API_KEY, or MATINEE_HOST=127.0.0.1"
-        yield Finding("fail", "exposure", f"{settings.host} is reached from other machines without a key: {advice}")
+        yield Finding("fail", "exposure", f"{settings.host} can be reached from other machines without a key: {advice}")
     yield from _keys(settings)
 
 
@@ -159,7 +168,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 
 def spark(context: Context) -> Iterator[Finding]:
-    """Whether the Spark master of another machine can be reached."""
+    """Check that a Spark master on another machine can be reached."""
     master = context.settings.spark_master
     address = re.fullmatch(r"spark://([^:,]+):(\d+).*", master)
     if address is None:

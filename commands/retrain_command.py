@@ -1,4 +1,4 @@
-"""The command that has a training done, by the running service if there is one."""
+"""The command that trains now, in the running service if there is one."""
 
 import time
 from typing import Any
@@ -17,7 +17,13 @@ from system.progress import progress
 
 POLL_SECONDS = 0.5
 OUTAGE_SECONDS = 60.0  # an embedded database that is shared is gone for good when the service ends
-STATUS = {"published": DONE, "rejected": NOT_PUBLISHED, "failed": FAILED, "interrupted": FAILED}
+STATUS = {
+    "published": DONE,
+    "done": NOT_PUBLISHED,
+    "rejected": NOT_PUBLISHED,
+    "failed": FAILED,
+    "interrupted": FAILED,
+}
 
 
 @command(
@@ -26,18 +32,18 @@ STATUS = {"published": DONE, "rejected": NOT_PUBLISHED, "failed": FAILED, "inter
         ("matinee retrain --wait && ./tell-the-team", "Go on only once a new generation is served."),
     ],
     ends={
-        DONE: "It has begun or, with --wait, what it yielded is served.",
+        DONE: "It has begun or, with --wait, its result is served.",
         FAILED: "It failed, or could not be begun; one line on standard error says why.",
-        NOT_PUBLISHED: "It was done and rejected by the gate, or another one is under way: nothing changed.",
+        NOT_PUBLISHED: "The gate rejected the result, another generation is held, or another training is under way.",
     },
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_ADMIN_KEY", "MATINEE_DATASET", "MATINEE_SPARK_MASTER"),
 )
 @click.option("--wait", is_flag=True, help="Until it has ended; without a service that is always so.")
 @click.pass_obj
 def retrain(context: Context, wait: bool) -> CommandResult:
-    """Train now, though nothing may have changed: in the running service or, if none answers, here.
+    """Train now, even if nothing has changed: in the running service or, if none answers, here.
 
-    What comes out is served only if it is not worse than what is. How far it is goes to standard error.
+    The result is served only if it is not worse than the live generation. Progress goes to standard error.
     """
     service = ServiceClient(context.settings)
     if service.health() is None:
@@ -60,7 +66,7 @@ def _train_here(context: Context) -> CommandResult:
 
 
 def _wait_for_run(database: Database, run_id: int) -> Row[Any] | None:
-    """The run, once it has ended; see `_find_run`."""
+    """Wait until the run has ended, and return it; see `_find_run`."""
     with progress(100, f"run {run_id}", unit="%") as advance:
         shown = 0
         while True:
@@ -74,7 +80,7 @@ def _wait_for_run(database: Database, run_id: int) -> Row[Any] | None:
 
 
 def _find_run(database: Database, run_id: int) -> Row[Any] | None:
-    """A run as it is now. Raises `DatabaseUnavailableError` once the database has been away for `OUTAGE_SECONDS`."""
+    """Return a run as it is now. Raises `DatabaseUnavailableError` after an outage of `OUTAGE_SECONDS`."""
 
     def look() -> Row[Any] | None:
         with database.statement() as db:
@@ -83,7 +89,7 @@ def _find_run(database: Database, run_id: int) -> Row[Any] | None:
     try:
         return retry(look, OUTAGE_SECONDS)
     except DatabaseUnavailableError as error:
-        told = f"What comes of run {run_id} cannot be seen: {error}. See that the service runs, then `matinee status`."
+        told = f"The end of run {run_id} cannot be seen: {error}. See that the service runs, then `matinee status`."
         raise DatabaseUnavailableError(told) from error
 
 

@@ -1,4 +1,4 @@
-"""The running service, asked over HTTP as any client would."""
+"""A client of the running service over HTTP."""
 
 import http.client
 import json
@@ -7,37 +7,37 @@ from typing import Any
 
 from settings import Settings
 
-SECONDS = 15.0
-WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be reached by, not to listen on
+SECONDS = 15.0  # more than the service takes to say that a training cannot begin
+WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to connect to, not to listen on
 
 
 class ServiceRefusedError(RuntimeError):
-    """The service has answered that it will not; the message is what it says."""
+    """The service refuses a request; the message is its reason."""
 
 
 @dataclass(frozen=True)
 class ServiceReply:
-    """An answer: its status and its body."""
+    """The status and the body of a response."""
 
     status: int
     body: Any
 
     @property
     def reason(self) -> str:
-        """What an answer that is an error says."""
+        """Return the reason in an error response."""
         told = self.body if isinstance(self.body, dict) else {}
         return f"the service answered {self.status}: {told.get('detail') or told.get('title') or 'nothing more'}"
 
 
 @dataclass(frozen=True)
 class ServiceClient:
-    """The service that these settings describe, whether it runs or not."""
+    """A client of the service that these settings describe, whether it runs or not."""
 
     settings: Settings
 
     @property
     def address(self) -> str:
-        """Where it is to be found from this machine."""
+        """Return its address from this machine."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.settings.port}"
 
@@ -46,23 +46,20 @@ class ServiceClient:
         return WILDCARD_HOSTS.get(self.settings.host, self.settings.host)
 
     def health(self) -> dict[str, Any] | None:
-        """What it says of its parts; None if nothing answers, or something that is not Matinee."""
+        """Return the state of its parts; None if nothing answers, or something that is not Matinee."""
         reply = self.ask("GET", "/health/ready")
         told = reply.body if reply else None
         return told if isinstance(told, dict) and "parts" in told else None
 
     def retraining(self) -> dict[str, Any]:
-        """The training that is under way or the last one, and when the next one comes.
-
-        Raises `ServiceRefusedError` if it does not say.
-        """
+        """Return the training run under way or the last one, and the time of the next. Raises `ServiceRefusedError`."""
         reply = self._answer("GET", "/api/v1/retrain")
         if reply.status != http.client.OK:
             raise ServiceRefusedError(reply.reason)
         return dict(reply.body)
 
     def request_training(self) -> int | None:
-        """Have it train now: the run's id, or None while another training is under way. Raises `ServiceRefusedError`."""
+        """Request a training; return the run's id, or None while another is under way. Raises `ServiceRefusedError`."""
         reply = self._answer("POST", "/api/v1/retrain")
         if reply.status == http.client.CONFLICT:
             return None
@@ -77,7 +74,7 @@ class ServiceClient:
         return reply
 
     def ask(self, method: str, path: str) -> ServiceReply | None:
-        """Its answer to a request with the keys of the settings; None if there is none."""
+        """Return its response to a request with the keys of the settings; None without one."""
         connection = http.client.HTTPConnection(self._host, self.settings.port, timeout=SECONDS)
         key = self.settings.admin_key or self.settings.api_key
         try:

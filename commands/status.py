@@ -1,4 +1,4 @@
-"""The command that looks at what runs and at what it holds, and shows it."""
+"""The command that shows the state of service, database and disk."""
 
 import platform
 import shutil
@@ -13,6 +13,7 @@ from commands.framework import DONE, FAILED, CommandResult, command
 from commands.service_client import ServiceClient, ServiceRefusedError
 from commands.status_screen import Status, facts, lines
 from embedded.postgres import PostgresError
+from jobs.changes import dataset_difference
 from settings import Settings
 from storage import runs, schema
 from storage.database import TRAINING_LOCK, Database
@@ -32,7 +33,7 @@ from storage.overview import Contents, Overview, take
 def status(context: Context) -> CommandResult:
     """Show versions, service, database, generation, quality, runs and disk; nothing is changed.
 
-    Without a running service an embedded PostgreSQL is started for the moment that this takes.
+    Without a running service an embedded PostgreSQL is started for as long as this takes.
     """
     seen = look(context)
     well = seen.database["problem"] is None and seen.service["state"] in ("ready", "not running")
@@ -43,16 +44,17 @@ def look(context: Context) -> Status:
     """Ask the service, the database and the disk."""
     service, next_training, next_unknown = _service(ServiceClient(context.settings))
     database, contents, newest = _database(context)
+    difference = database.pop("dataset_difference", None)
     versions = {"python": platform.python_version(), "pyspark": version("pyspark"), "revision": schema.head()}
     disk = _disk(context.settings)
-    return Status(versions, service, database, contents, newest, next_training, next_unknown, disk)
+    return Status(versions, service, database, contents, newest, next_training, next_unknown, disk, difference)
 
 
 def _service(service: ServiceClient) -> tuple[dict[str, Any], str | None, str | None]:
     health = service.health()
     if health is None:
         found = {"address": service.address, "state": "not running", "parts": {}}
-        return found, None, "not known: the service does not run"
+        return found, None, "not known: the service is not running"
     found = {"address": service.address, "state": health["status"], "parts": health["parts"]}
     try:
         return found, service.retraining().get("next_at"), None
@@ -70,6 +72,8 @@ def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[d
             with database.snapshot() as db:
                 seen = take(db)
             newest = _runs(database, seen.contents) if seen.contents else []
+            if seen.contents:
+                found["dataset_difference"] = dataset_difference(database, context.settings)
     except (DatabaseUnavailableError, PostgresError) as error:
         return found | {"problem": str(error)}, None, []
     found |= asdict(Overview(seen.server, seen.bytes, seen.revision, None)) | _upgrade(seen)
@@ -77,7 +81,7 @@ def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[d
 
 
 def _runs(database: Database, contents: Contents) -> list[dict[str, Any]]:
-    """The newest runs; the error of one that is open, though nobody is at it, says so."""
+    """Return the newest runs; one that is open though no process works at it has an error that says so."""
     with database.statement() as db:
         last = runs.newest_with_progress(db, "train", TRAINING_LOCK)
     cut_off = last.id if last and last.outcome is None and not last.in_progress else None

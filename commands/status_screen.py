@@ -1,4 +1,4 @@
-"""What `status` shows: one screen, or the same as JSON."""
+"""The screen of `status`, or the same as JSON."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from sqlalchemy import Row
 
 from storage import schema
 from storage.overview import Contents
+from system.plural import counted
 
-GIVEN = "5"  # ratings of a held-out person: of the lines that a generation's record has, the one that is shown
+GIVEN = "5"  # ratings of a held-out user after which the measures that are shown were taken
 MEASURES = ("NDCG@10", "popularity", "RMSE")
 GB = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that is shown; None for what is not there."""
+    """Everything that is shown; None for what does not exist."""
 
     versions: dict[str, str]
     service: dict[str, Any]
@@ -25,12 +26,13 @@ class Status:
     contents: Contents | None
     runs: list[dict[str, Any]]
     next_training: str | None
-    next_unknown: str | None  # why it is not known when the next training comes, if it is not
+    next_unknown: str | None  # why the time of the next training is not known
     disk: dict[str, Any]
+    dataset_difference: str | None  # how the dataset of the settings differs from the catalogue's
 
 
 def facts(seen: Status) -> dict[str, Any]:
-    """The same as JSON has it."""
+    """Return the same as JSON has it."""
     database = {name: value for name, value in seen.database.items() if name != "contents"}
     found = {"versions": seen.versions, "service": seen.service, "database": database, "disk": seen.disk}
     contents = seen.contents
@@ -44,11 +46,12 @@ def facts(seen: Status) -> dict[str, Any]:
         "runs": seen.runs,
         "next_training": seen.next_training,
         "next_unknown": seen.next_unknown,
+        "dataset_difference": seen.dataset_difference,
     }
 
 
 def lines(seen: Status) -> Iterator[str]:
-    """The screen, line by line."""
+    """Yield the lines of the screen."""
     yield f"versions    Python {seen.versions['python']}, PySpark {seen.versions['pyspark']}, tables {schema.head()}"
     yield f"service     {seen.service['address']}: {seen.service['state']}"
     for name, part in seen.service["parts"].items():
@@ -57,16 +60,18 @@ def lines(seen: Status) -> Iterator[str]:
     yield from _database_lines(seen.database)
     if seen.contents:
         yield from _content_lines(seen.contents)
+    if seen.dataset_difference:
+        yield f"dataset     {seen.dataset_difference}"
     for n, run in enumerate(seen.runs):
         yield f"{'' if n else 'runs':<12}{_run(run)}"
-    moment = _moment(seen.next_training) if seen.next_training else "no training comes by itself"
+    moment = _moment(seen.next_training) if seen.next_training else "no training is scheduled"
     yield f"next        {seen.next_unknown or moment}"
     yield f"disk        {seen.disk['folder']}: {_room(seen.disk)}"
 
 
 def _room(disk: dict[str, Any]) -> str:
     if disk["free"] is None:
-        return "in a folder of another user, who is the one to ask"
+        return "in a folder of another account: ask its owner"
     return f"{disk['free'] / GB:,.1f} of {disk['total'] / GB:,.1f} GB free"
 
 
@@ -83,20 +88,27 @@ def _database_lines(database: dict[str, Any]) -> Iterator[str]:
 
 
 def _content_lines(contents: Contents) -> Iterator[str]:
-    yield f"holds       {contents.movies:,} movies, {contents.users:,} users, {contents.ratings:,} ratings"
+    counts = {"movie": contents.movies, "user": contents.users, "rating": contents.ratings}
+    yield f"holds       {', '.join(counted(number, noun) for noun, number in counts.items())}"
     if contents.live is None:
         yield "generation  none yet: popular movies are served"
     else:
         live = contents.live
-        kept = f"{contents.generations_kept} are kept"
-        yield f"generation  {live.id}, made {live.created_at:%Y-%m-%d %H:%M} ({_age(live.created_at)} ago); {kept}"
+        stored = f"{counted(contents.generations_kept, 'generation')} stored"
+        yield f"generation  {live.id}, made {live.created_at:%Y-%m-%d %H:%M} ({_age(live.created_at)}); {stored}"
+        if live.held:
+            yield "            held: no training replaces it until `matinee activate --release`"
         yield f"quality     {_quality(live)}"
 
 
 def _quality(live: Row[Any]) -> str:
     given = live.details.get("held_out", {}).get("candidate", {}).get("given", {}).get(GIVEN, {})
     held_out = [f"{name} {given[name][0]:.3f}" for name in MEASURES if given.get(name) and given[name][0] is not None]
-    online = [f"{live.online['views']:,} new ratings foretold, RMSE {live.online['rmse']:.3f}"] if live.online else []
+    online = (
+        [f"{counted(live.online['views'], 'new rating')} predicted, RMSE {live.online['rmse']:.3f}"]
+        if live.online
+        else []
+    )
     return ", ".join(held_out + online) or "not measured"
 
 
@@ -104,10 +116,11 @@ def _run(run: dict[str, Any]) -> str:
     what = f"{run['id']} {run['kind']}"
     if run["outcome"] is None:
         how = run["error"] or f"{run['phase']}, {run['progress']:.0%}"
-        return f"{what}: {how}, begun {_age(run['started_at'])} ago"
+        return f"{what}: {how}, begun {_age(run['started_at'])}"
     took = (run["finished_at"] - run["started_at"]).total_seconds()
     error = f": {run['error']}" if run["error"] else ""
-    return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {took:,.0f} s{error}"
+    seconds = f"{took:,.0f} s" if took >= 1 else "under a second"
+    return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {seconds}{error}"
 
 
 def _moment(text: str) -> str:
@@ -115,7 +128,9 @@ def _moment(text: str) -> str:
 
 
 def _age(then: datetime) -> str:
-    minutes = max(0, int((datetime.now(UTC) - then).total_seconds() // 60))
+    minutes = int((datetime.now(UTC) - then).total_seconds() // 60)
+    if minutes < 1:
+        return "under a minute ago"
     if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"

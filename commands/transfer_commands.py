@@ -50,7 +50,7 @@ def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad:
     from jobs.import_events import import_events
     from jobs.ingest import init_movie_table
 
-    with context.database() as database:
+    with context.database(create=True) as database:
         init_movie_table(database, context.settings)
         found = import_events(database, file, None if keep_ids else source, skip_bad)
     return CommandResult(str(found), asdict(found))

@@ -6,7 +6,7 @@ import click
 from sqlalchemy import Row
 
 from commands.context import Context
-from commands.framework import CommandGroup, CommandResult, command
+from commands.framework import CommandResult, command
 from settings import LAST_USER_ID
 from storage import users as stored
 
@@ -19,7 +19,7 @@ Backups, and the ids in the log, are yours to delete."""
 USER_ID = click.IntRange(1, LAST_USER_ID)
 
 
-@click.group(cls=CommandGroup)
+@click.group(short_help="List and show users; `erase` removes one.")
 def users() -> None:
     """List and show users; `erase` removes one."""
 

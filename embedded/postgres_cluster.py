@@ -1,4 +1,4 @@
-"""One PostgreSQL cluster on the disk: make it, run it, and see what runs on it already."""
+"""A PostgreSQL cluster on the disk: create it, run it, and find a server that runs on it."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ from embedded.postgres_files import Account, PostgresError
 from system.process import die_with_parent, process_works_in
 
 USER = DATABASE = "matinee"
-LEFTOVER_SECONDS = 60  # a killed owner's PostgreSQL may have much to write before it ends
-# its log holds no statement and no row, since these tell what someone thought of a movie
+LEFTOVER_SECONDS = 60  # the PostgreSQL of a killed owner may have much to write before it ends
+# its log holds no statement and no row: these tell what a user thinks of a movie
 LOG_FLAGS = ("log_min_error_statement=panic", "log_error_verbosity=terse")
 FLAGS = ("max_connections=300", "shared_buffers=128MB", *LOG_FLAGS)
 AUTH_FLAGS = ("--auth=scram-sha-256", "--pwfile=/dev/stdin")
@@ -25,7 +25,7 @@ LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--built
 
 @dataclass(frozen=True)
 class PostgresCluster:
-    """A cluster's folder, the folder of the program that runs it, the account that owns it, and its log."""
+    """A cluster: its folder, the folder of its programs, the account that owns it, and its log."""
 
     path: Path
     program: Path
@@ -33,7 +33,7 @@ class PostgresCluster:
     log: Path
 
     def prepare(self, password: str) -> None:
-        """Leave a cluster that can be run: made if there is none, of our version, with nothing running on it."""
+        """Make sure of a cluster of our version with nothing running on it; create it if there is none."""
         stop_leftover_server(self.path)
         if not self.path.exists():
             self._create(password)
@@ -42,7 +42,7 @@ class PostgresCluster:
         self._check_version()
 
     def _create(self, password: str) -> None:
-        """Make the cluster and its database aside and rename it last, so that an interrupted one is never used."""
+        """Create the cluster and its database under another name and rename it last: no half-made one is ever used."""
         half = self.path.with_name(f"{self.path.name}.half")
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
@@ -52,12 +52,12 @@ class PostgresCluster:
         half.rename(self.path)
 
     def _run(self, text: str, program: str, *arguments: str | Path) -> None:
-        """Run one of PostgreSQL's programs with this text on its standard input."""
+        """Run a program of PostgreSQL with this text on its standard input."""
         with tempfile.TemporaryFile() as stdin:
             stdin.write(text.encode() + b"\n")
             stdin.seek(0)
             if self.account.ids is not None:
-                os.fchown(stdin.fileno(), *self.account.ids)  # initdb opens /dev/stdin anew, which asks for the owner
+                os.fchown(stdin.fileno(), *self.account.ids)  # initdb opens /dev/stdin again, as its owner
             succeeded, output = self.account.run(self.program / program, *arguments, stdin=stdin)
         if not succeeded:
             raise PostgresError(f"{program} could not make {self.path}: {output[-2000:]}")
@@ -74,7 +74,7 @@ class PostgresCluster:
             )
 
     def serve(self, port: int) -> subprocess.Popen[bytes]:
-        """Start PostgreSQL on 127.0.0.1. It ends when the main thread does, however that ends.
+        """Start PostgreSQL on 127.0.0.1. It ends when the main thread ends, however that happens.
 
         The kernel ties it to the thread that starts it, so that has to be the main one.
         """
@@ -94,9 +94,9 @@ class PostgresCluster:
 
 
 def postmaster(cluster: Path) -> tuple[int, int] | None:
-    """The pid and port of the PostgreSQL that runs on this cluster; None when none does.
+    """Return pid and port of the PostgreSQL that runs on this cluster; None if none does.
 
-    Its pid file stays behind after a kill or a power cut, and the number may be another process's by now.
+    Its pid file stays after a kill or a power cut, and the number may since be another process's.
     """
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
@@ -107,7 +107,7 @@ def postmaster(cluster: Path) -> tuple[int, int] | None:
 
 
 def stop_leftover_server(cluster: Path) -> None:
-    """Wait until a PostgreSQL whose owner is gone has ended, and remove a pid file that names another process."""
+    """Stop a PostgreSQL whose owner is gone, and remove a pid file that names another process."""
     deadline = time.monotonic() + LEFTOVER_SECONDS
     while (found := postmaster(cluster)) is not None:
         if time.monotonic() > deadline:

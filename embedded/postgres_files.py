@@ -1,12 +1,13 @@
-"""Where the embedded PostgreSQL's files lie, and as whom it runs.
+"""The files of the embedded PostgreSQL, and the account that it runs as.
 
-PostgreSQL refuses to run as root. Started by root it runs as an account that needs no name, only the right to enter
-every folder above its program and its cluster. A project in /root allows neither: then the cluster, and a copy of the
-program, lie in /var/lib/matinee.
+PostgreSQL refuses to run as root. Started by root it runs as uid 65534, which must be able to enter every folder above
+its programs and its cluster. A project in /root allows neither: then the cluster, and a copy of the programs, are in
+/var/lib/matinee.
 """
 
 import hashlib
 import os
+import pwd
 import secrets
 import shutil
 import subprocess
@@ -28,19 +29,19 @@ class PostgresError(RuntimeError):
 
 @dataclass(frozen=True)
 class Account:
-    """The uid and gid PostgreSQL runs under; None: our own."""
+    """The uid and gid that PostgreSQL runs as; None: our own."""
 
     ids: tuple[int, int] | None = None
 
     def popen_options(self) -> dict[str, Any]:
-        """For `Popen`: this account, and nothing of our environment (PGDATA, LD_LIBRARY_PATH, a private folder)."""
+        """Return options for `Popen`: this account, and nothing of our environment (PGDATA, LD_LIBRARY_PATH)."""
         options: dict[str, Any] = {"cwd": "/", "env": {"PATH": os.defpath, "LC_ALL": "C"}}
         if self.ids is not None:
             options |= {"user": self.ids[0], "group": self.ids[1], "extra_groups": []}
         return options
 
     def run(self, *command: str | Path, stdin: IO[bytes] | int = subprocess.DEVNULL) -> tuple[bool, str]:
-        """Whether the command succeeds as this account, and what it says."""
+        """Run a command as this account; return whether it succeeds, and its output."""
         try:
             done = subprocess.run(  # noqa: S603 - our own commands
                 command,
@@ -55,11 +56,11 @@ class Account:
         return done.returncode == 0, done.stdout.decode(errors="replace").strip()
 
     def can_enter(self, folder: Path) -> bool:
-        # Asking the kernel, since modes alone leave out access lists, mounts and user namespaces.
+        # ask the kernel: modes alone leave out access lists, mounts and user namespaces
         return self.run("/bin/sh", "-c", 'cd "$1"', "sh", folder)[0]
 
     def give(self, folder: Path) -> None:
-        """Make this account the owner of the folder and all in it."""
+        """Make this account the owner of a folder and everything in it."""
         if self.ids is not None:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, *self.ids, follow_symlinks=False)
@@ -73,7 +74,7 @@ def stored_password(folder: Path) -> str | None:
 
 
 def new_password(folder: Path) -> str:
-    """Store a new random password; written aside and renamed, so that no reader sees half of it."""
+    """Store a new random password at once, so that no reader sees half of it."""
     password = secrets.token_urlsafe(24)
     descriptor, half = tempfile.mkstemp(dir=folder, prefix="password-")  # mode 0600
     with open(descriptor, "w") as file:
@@ -85,10 +86,10 @@ def new_password(folder: Path) -> str:
 
 
 def find_home(folder: Path, password: str) -> Path:
-    """The folder that holds the cluster: `folder`, or one in /var/lib/matinee where root's PostgreSQL cannot enter.
+    """Return the folder of the cluster: `folder`, or one in /var/lib/matinee if root's PostgreSQL cannot enter.
 
-    The password is part of that one's name, so that a state directory removed and made again starts empty, as it
-    does everywhere else, instead of meeting a cluster whose password is lost.
+    The password is part of the latter's name, so that a state folder that is removed and made again starts empty, as
+    elsewhere, instead of finding a cluster whose password is lost.
     """
     if os.geteuid():
         return folder
@@ -100,7 +101,7 @@ def find_home(folder: Path, password: str) -> Path:
 
 
 def find_account(cluster: Path) -> Account:
-    """As whom to run this cluster: PostgreSQL insists on its owner; a new one is ours or, if we are root, nobody's."""
+    """Return the account of a cluster, its owner, as PostgreSQL insists; a new one is ours, or nobody's for root."""
     if os.geteuid():
         return Account()
     if not cluster.exists() or cluster.stat().st_uid == 0:
@@ -108,8 +109,21 @@ def find_account(cluster: Path) -> Account:
     return Account((cluster.stat().st_uid, cluster.stat().st_gid))
 
 
+def missing_account() -> str | None:
+    """Return why no cluster can be made by us: initdb wants a name for its user id. None if it can."""
+    uid = NOBODY[0] if os.geteuid() == 0 else os.geteuid()
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return (
+            f"the user id {uid} has no entry in /etc/passwd, which PostgreSQL's initdb wants: add one (in OpenShift "
+            "the image's start may do so), or set DATABASE_URL to a PostgreSQL of your own"
+        )
+    return None
+
+
 def make_home(home: Path) -> None:
-    """Make a home in /var/lib/matinee, enterable whatever the umask; one in the state directory exists already."""
+    """Create a home in /var/lib/matinee that others can enter, whatever the umask; one in the state folder exists."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         if home.parent == ROOT_HOME:
@@ -129,7 +143,7 @@ def package_folder() -> Path | None:
 
 
 def find_program(account: Account, home: Path) -> Path:
-    """The folder of `initdb` and `postgres` as this account can run them: the package's own, else a copy in `home`."""
+    """Return the folder of programs that this account can run: the package's own, else a copy in `home`."""
     package = package_folder()
     if package is None:
         raise PostgresError(
@@ -145,7 +159,7 @@ def find_program(account: Account, home: Path) -> Path:
 
 
 def _copy_program(package: Path, copy: Path) -> None:
-    """Copy the program, readable to all and laid out as in site-packages, where its libraries lie beside it."""
+    """Copy the programs, readable to all and arranged as in site-packages, with their libraries beside them."""
     for old in copy.parent.glob("program-*"):
         shutil.rmtree(old)
     half = Path(tempfile.mkdtemp(dir=copy.parent, prefix="program-"))

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
+from movielens.dataset import DATASET_NAMES, find_dataset
+from movielens.formats import fingerprint
 from movielens.line_report import DatasetError
 from ranking.factors import FORMAT
 from settings import ModelSettings, Settings
@@ -28,6 +30,29 @@ def catalogue_source(database: Database) -> CatalogueSource:
     if details is None:
         raise DatasetError("The catalogue has not been filled yet.")
     return CatalogueSource(details["dataset"], details["fingerprint"], details["ratings"])
+
+
+def dataset_difference(database: Database, settings: Settings) -> str | None:
+    """Return how the dataset of the settings differs from the catalogue's; None if it does not, or cannot be told.
+
+    It reads the whole dataset: seconds for the largest ones. Nothing is downloaded.
+    """
+    with database.statement() as db:
+        filled = runs.ingest_details(db)
+    if filled is None:
+        return None
+    name = settings.dataset or DATASET_NAMES[0]
+    told = f"the catalogue and every training use {filled['dataset']}"
+    try:
+        found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
+        if found is not None and fingerprint(found) == filled["fingerprint"]:
+            return None
+    except (DatasetError, OSError) as error:
+        return f"MATINEE_DATASET cannot be read ({error}); {told}."
+    if found is None and (not settings.dataset or name == filled["dataset"]):
+        return None
+    advice = f"Set MATINEE_DATASET to {filled['dataset']}, or use a new database."
+    return f"MATINEE_DATASET names a different dataset ({found or name}); {told}. {advice}"
 
 
 def anything_to_learn(database: Database, settings: Settings) -> bool:

@@ -1,10 +1,10 @@
-"""From what a training yielded to a generation that serves, or to one that is kept as rejected."""
+"""Publish: judge what a training made, store it, and make it the live generation unless another is held."""
 
 import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from sqlalchemy import Connection
@@ -23,26 +23,25 @@ from storage.errors import DatabaseUnavailableError
 from storage.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-PublishOutcome = Literal["published", "rejected"]
-GENERATIONS_WITH_PREDICTIONS = (
-    1000  # generations whose every comparison with a view is kept: eight days of a training every 12 minutes
-)
+PublishOutcome = Literal["published", "done", "rejected"]
+GENERATIONS_WITH_PREDICTIONS = 1000  # whose predictions are all kept: eight days of a training every 12 minutes
 
 
 class SupersededError(RuntimeError):
-    """Another process has begun a training since; what this one made is older and is not published."""
+    """Another process has begun a training since: what this one made is older and is not published."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Factors that want to serve.
+    """New factors that are to be judged.
 
     Attributes:
-        train_ratings: the ratings they were trained on, or those of the base of them.
-        held_out: ratings of people they were not trained on.
-        user_snapshot: the users whose lists are to be made, with their histories.
-        fingerprint: of what they were trained with; the same one is not trained again.
+        train_ratings: the ratings they were trained on, or the base of these.
+        held_out: ratings of held-out users.
+        user_snapshot: the users whose lists are made, with their histories.
+        fingerprint: of what they were trained with; equal ones are not trained again.
     """
 
     factors: Factors
@@ -54,7 +53,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Judges candidates and makes the good ones live."""
+    """Judges candidates and makes the accepted ones live."""
 
     database: Database
     engine: Engine
@@ -62,7 +61,10 @@ class Publisher:
     keep_generations: int
 
     def judge_and_publish(self, run: JobRun, candidate: Candidate) -> PublishOutcome:
-        """Judge a candidate beside the live generation, then publish it or keep it as rejected."""
+        """Judge a candidate beside the live generation and store it; an accepted one is served.
+
+        The outcome is "done" where an operator holds the live generation: the accepted one is only stored.
+        """
         run.advance("judge")
         live = self.recommender.live
         served = live.factors if live else None
@@ -74,42 +76,47 @@ class Publisher:
         record = generations.GenerationRecord(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)
         log.info("%s: %s", record.verdict, record.reason)
         if not found.verdict.accepted:
-            self._keep_rejected(run, candidate.factors, record)
-            return "rejected"
-        self._publish(run, candidate, record)
+            self._end_run(run, record, lambda db: (generations.add(db, candidate.factors, record), "rejected"))
+            outcome: PublishOutcome = "rejected"
+        else:
+            outcome = self._publish(run, candidate, record)
         self._prune()
-        return "published"
+        return outcome
 
-    def _keep_rejected(self, run: JobRun, factors: Factors, record: generations.GenerationRecord) -> None:
-        self._end_run(run, "rejected", record, lambda db: generations.add(db, factors, record))
+    def _publish(self, run: JobRun, candidate: Candidate, record: generations.GenerationRecord) -> PublishOutcome:
+        """Store every list, then the generation, and make it live in the same transaction; then serve it here.
 
-    def _publish(self, run: JobRun, candidate: Candidate, record: generations.GenerationRecord) -> None:
-        """Make everybody's list, then the generation and with it all of them visible, then move this process's readers.
-
-        Lists are stored as they are made: each piece in a transaction of its own, so that nobody who is erased waits
-        for all of them, and under the id of a generation that is not there, so that nobody reads them. If it never
-        comes, they go when the next one has been published.
+        Lists are stored as they are made: each piece in its own transaction, so that no erasure waits for all of them,
+        and under the id of a generation that is not there yet, so that nobody reads them. If it never comes, they go
+        when the next one has been published.
         """
         run.advance("lists")
         generation_id = self._in_transaction(generations.reserve)
+        if self._in_transaction(generations.held_id) is None:
+            self._store_lists(run, candidate, generation_id)
+        run.advance("publish")
+
+        def write(db: Connection) -> tuple[int, PublishOutcome]:
+            generations.add(db, candidate.factors, record, generation_id)
+            return generation_id, "published" if generations.flip_unless_held(db, generation_id) else "done"
+
+        outcome = self._end_run(run, record, write)
+        if outcome == "done":
+            log.info("generation %d is stored and not served: an operator holds the live one", generation_id)
+            return outcome
+        with suppress(DatabaseUnavailableError):  # it is published, and the refresh of each second serves it
+            self.recommender.use(generation_id, candidate.factors)
+        return outcome
+
+    def _store_lists(self, run: JobRun, candidate: Candidate, generation_id: int) -> None:
         with closing(
             self.engine.iter_lists(candidate.factors, candidate.user_snapshot.histories, LIST_LENGTH)
         ) as pieces:
             for lists in pieces:
                 run.advance("lists", self._store(generation_id, candidate.user_snapshot, lists))
-        run.advance("publish")
-
-        def write(db: Connection) -> int:
-            generations.add(db, candidate.factors, record, generation_id)
-            generations.flip(db, generation_id)
-            return generation_id
-
-        self._end_run(run, "published", record, write)
-        with suppress(DatabaseUnavailableError):  # it is published; the refresh that comes each second makes up for it
-            self.recommender.use(generation_id, candidate.factors)
 
     def _store(self, generation_id: int, user_snapshot: Snapshot, lists: ListColumns) -> float:
-        """Store lists of some of those who were `user_snapshot`; how much of all is done with these."""
+        """Store lists of some users of the snapshot; return the share of all users that is done."""
         user, movie, expected = lists
         place = np.searchsorted(user_snapshot.users, user)
         versions = user_snapshot.versions[place]
@@ -119,33 +126,31 @@ class Publisher:
     def _end_run(
         self,
         run: JobRun,
-        outcome: PublishOutcome,
         record: generations.GenerationRecord,
-        write: Callable[[Connection], int],
-    ) -> int:
-        """The generation with which the run ends: what `write` stores, once.
+        write: Callable[[Connection], tuple[int, PublishOutcome]],
+    ) -> PublishOutcome:
+        """End the run with the generation that `write` stores, and return the outcome.
 
-        Whether the training's lock was lost with a connection does not matter here: who got it since has closed the
-        run when beginning another.
+        Whether the training lock was lost with a connection does not matter here: the process that got it since has
+        closed the run when it began another.
         """
 
-        def settle(db: Connection) -> int:
-            done = runs.lock_row(db, run.id)
-            if done is not None:  # by an attempt whose commit succeeded and whose answer was lost
-                return done
-            generation_id = write(db)
+        def settle(db: Connection) -> PublishOutcome:
+            if runs.lock_row(db, run.id) is not None:  # by an attempt whose commit succeeded and whose answer was lost
+                return cast("PublishOutcome", runs.outcome(db, run.id))
+            generation_id, outcome = write(db)
             _end(db, run, outcome, record, generation_id)
-            return generation_id
+            return outcome
 
         return self._in_transaction(settle)
 
-    def _in_transaction(self, work: Callable[[Connection], int]) -> int:
-        """What `work` returns in a transaction of its own, though the database be away for a while.
+    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` returns in a transaction, repeated while the database is away.
 
         It may have been carried out once before, if the answer to the commit was lost.
         """
 
-        def attempt() -> int:
+        def attempt() -> T:
             with self.database.background_transaction() as db:
                 return work(db)
 
@@ -157,12 +162,12 @@ class Publisher:
                 recommendations.prune(db)
                 generations.prune(db, self.keep_generations)
                 predictions.prune(db, GENERATIONS_WITH_PREDICTIONS)
-        except DatabaseUnavailableError as error:  # no failure of a run that has published
-            log.warning("what is no longer served will be cleared away after the next training: %s", error)
+        except DatabaseUnavailableError as error:  # the run has ended all the same
+            log.warning("old generations and lists are dropped after the next training: %s", error)
 
 
 def described(factors: Factors) -> dict[str, Any]:
-    """What factors were made of, and with which settings, as JSON has it."""
+    """Return what factors were made of and with which settings, as JSON has it."""
     return {"facts": {**factors.facts, "films": len(factors.movies)}, "parameters": asdict(factors.model)}
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 NICE = 10
 CONNECTIONS = 2
-TrainingResult = Literal["published", "rejected", "unchanged", "busy", "failed", "away"]
+TrainingResult = Literal["published", "done", "rejected", "unchanged", "busy", "failed", "away"]
 """How a training went; "away": it failed because PostgreSQL cannot be reached."""
 
 _kept: "list[Trainer]" = []  # the one of this process, kept from one training to the next with its Spark

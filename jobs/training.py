@@ -28,7 +28,7 @@ from storage.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["busy", "unchanged", "published", "rejected"]
+Outcome = Literal["busy", "unchanged", "published", "done", "rejected"]
 
 
 @dataclass(frozen=True)

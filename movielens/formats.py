@@ -1,6 +1,7 @@
 """The four formats of MovieLens datasets, told apart by the names of their files."""
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -213,3 +214,13 @@ def _genres(folder: Path) -> Iterator[str]:
     for line in path.read_text("latin-1").splitlines() if path.is_file() else ():
         if name := line.partition("|")[0].strip():
             yield name
+
+
+def fingerprint(folder: Path) -> str:
+    """Return 16 hex digits that change with the names and contents of the dataset's movie and rating files."""
+    shape = detect(folder)
+    digest = hashlib.sha256()
+    for name in (shape.movies.file, shape.ratings.file):
+        with (folder / name).open("rb") as file:
+            digest.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
+    return digest.hexdigest()[:16]

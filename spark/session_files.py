@@ -1,7 +1,7 @@
-"""Where a Spark session keeps its files: in the state folder, and what executors read and write in a place they share.
+"""The files of a Spark session: in the state folder, and those of executors in a folder that they share with us.
 
-That place is the state folder too, unless MATINEE_SPARK_STORAGE names a folder that all machines mount, or a URL that
-Hadoop knows (hdfs://, s3a:// and others), where files are brought through Hadoop's own interface.
+That folder is the state folder too, unless MATINEE_SPARK_STORAGE names a folder that all machines mount, or a URL that
+Hadoop knows (hdfs://, s3a:// and others), to which files are copied by Hadoop.
 """
 
 import os
@@ -26,24 +26,24 @@ GLOB = re.compile(r"[\\{}\[\]*?]")
 
 
 def spark_work_dir(settings: Settings) -> Path:
-    """Where the sessions of all processes keep their work."""
+    """Return the folder of the sessions of all processes."""
     return settings.state_dir / "spark"
 
 
 def session_folder(settings: Settings) -> Path:
-    """Where the session of this process keeps its own, which is cleared away when the process is gone."""
+    """Return the folder of this process's session; it is removed after the process is gone."""
     return spark_work_dir(settings) / str(os.getpid())
 
 
 def shared_folder(settings: Settings) -> Path | None:
-    """What executors share with this process, as a folder of this machine; None for a URL."""
+    """Return what executors share with this process as a local folder; None for a URL."""
     if not settings.spark_storage:
         return session_folder(settings)
     return None if "://" in settings.spark_storage else Path(settings.spark_storage, _own_name())
 
 
 def shared_url(settings: Settings) -> str:
-    """The same as a URL, so that no default of Hadoop's decides what a path means."""
+    """Return the same as a URL, so that no default of Hadoop decides what a path means."""
     folder = shared_folder(settings)
     return f"{settings.spark_storage.rstrip('/')}/{_own_name()}" if folder is None else _url(folder)
 
@@ -52,7 +52,7 @@ def shared_url(settings: Settings) -> str:
 def parquet_for_executors(
     spark: SparkSession, settings: Settings, columns: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[str]:
-    """The name by which executors read a Parquet file of these columns; it is there for the time of the block."""
+    """Yield the URL by which executors read a Parquet file of these columns, which exists during the block."""
     folder = shared_folder(settings)
     with parquet_file(folder or session_folder(settings), columns) as file:
         if folder:
@@ -63,12 +63,12 @@ def parquet_for_executors(
 
 
 def prepare_storage(spark: SparkSession, settings: Settings) -> None:
-    """Make this process's own place in MATINEE_SPARK_STORAGE, private, and clear away what others left behind.
+    """Create this process's private folder in MATINEE_SPARK_STORAGE, and remove those of ended processes.
 
-    Others are processes of this machine that are gone; what a machine leaves that never comes back is nobody's.
+    Only this machine's processes count: what another machine leaves stays.
     """
     if not settings.spark_storage:
-        return  # the state folder's is made and cleared with the rest of the session's files
+        return  # the one in the state folder is made and removed with the session's other files
     try:
         beside = _unglobbed(os.path.dirname(shared_url(settings)))
         _, pattern = _hadoop(spark, f"{beside}/{OURS}-{socket.gethostname()}-*")
@@ -82,7 +82,7 @@ def prepare_storage(spark: SparkSession, settings: Settings) -> None:
         files.deleteOnExit(own)
     except Py4JJavaError as error:
         told = str(error.java_exception.toString()).partition("\n")[0]
-        raise ClusterError(f"{settings.spark_storage} cannot be used: {told}; see MATINEE_SPARK_STORAGE") from error
+        raise ClusterError(f"MATINEE_SPARK_STORAGE cannot be used: {told}") from error
 
 
 @contextmanager
@@ -96,17 +96,17 @@ def _uploaded(spark: SparkSession, file: Path, url: str) -> Iterator[str]:
 
 
 def _url(path: Path) -> str:
-    """As Hadoop has it, which takes every sign of a name for itself: its own URLs have no %20."""
+    """Return a path as Hadoop's URL, in which every character stands for itself: it has no %20."""
     return f"file://{path}"
 
 
 def _unglobbed(url: str) -> str:
-    """The name of one file where Hadoop would take the signs of a pattern for one."""
+    """Return the URL of one file with the characters of Hadoop's patterns escaped."""
     return GLOB.sub(r"\\\g<0>", url)
 
 
 def _hadoop(spark: SparkSession, url: str) -> tuple[Any, Any]:
-    """Hadoop's file system of a URL, and the URL as its path."""
+    """Return Hadoop's file system of a URL, and the URL as its path."""
     path = _jvm(spark).org.apache.hadoop.fs.Path(url)
     return path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), path
 

@@ -3,8 +3,8 @@
     python -m spark.spark_node master [--host NAME] [--port 7077] ...
     python -m spark.spark_node worker spark://NAME:7077 [--cores 2] [--memory 4g] ...
 
-Arguments and the names SPARK_MASTER_* and SPARK_WORKER_* are Spark's own. The process becomes Spark's, so that a signal
-reaches it.
+Arguments and the variables SPARK_MASTER_* and SPARK_WORKER_* are Spark's own. The process becomes Spark's, so that
+signals reach it.
 """
 
 import os
@@ -21,13 +21,13 @@ USAGE = "usage: python -m spark.spark_node master|worker [arguments of Spark's]"
 
 
 def command(kind: str, arguments: list[str]) -> list[str]:
-    """What runs a node of this kind. On a network it goes by the name of its machine, unless told another."""
+    """Return the command of a node of this kind, which has its machine's name unless told another."""
     named = [] if {"--host", "-h", "--ip", "-i"} & set(arguments) else ["--host", socket.gethostname()]
     return [str(spark_home() / "bin" / "spark-class"), CLASSES[kind], *named, *arguments]
 
 
 def spark_home() -> Path:
-    """The folder of Spark that came with pyspark."""
+    """Return the folder of pyspark's Spark."""
     found = find_spec("pyspark")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("pyspark is not installed in this environment")
@@ -35,12 +35,12 @@ def spark_home() -> Path:
 
 
 def environment(state_dir: Path) -> dict[str, str]:
-    """What a node needs in its environment beside what is there."""
+    """Return the environment of a node."""
     work = state_dir / "spark" / "node"
     work.mkdir(parents=True, exist_ok=True)
     return {
         "SPARK_WORKER_DIR": str(work),
-        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # nobody here submits over it, and it wants no secret
+        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # nothing here submits over REST, which asks for no secret
         "PYSPARK_PYTHON": sys.executable,
         "OPENBLAS_NUM_THREADS": "1",
         **os.environ,

@@ -1,7 +1,7 @@
-"""Lists as the rows of PostgreSQL's binary COPY, which reads an array of numbers far quicker than its text.
+"""Lists as rows of PostgreSQL's binary COPY, which reads an array of numbers far faster than text.
 
 https://www.postgresql.org/docs/current/sql-copy.html: a row is the number of its columns and the columns, a column is
-its length in bytes and its value. A list of n movies takes as many bytes as any other, so all of these are one array.
+its length in bytes and its value. All lists of n movies have the same length in bytes, so they are one array.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ INT4, FLOAT4 = 23, 700  # the types of the elements, as PostgreSQL numbers them
 def encode_rows(
     generation: int, user: Ints, version: npt.NDArray[np.int64], movie: Ints, expected: Floats
 ) -> Iterator[bytes]:
-    """Rows (user int, generation int, version bigint, movies int[], expected real[]) of a COPY, one for each user.
+    """Yield rows (user int, generation int, version bigint, movies int[], expected real[]) of a COPY, one per user.
 
     The columns are parallel, the rows of one user together and best first.
     """
@@ -60,7 +60,7 @@ def _value(kind: str) -> np.dtype[np.void]:
 
 
 def _array(kind: str, n: int) -> np.dtype[np.void]:
-    """An array of one dimension, whose elements are values of their own."""
+    """Return the type of a one-dimensional array, whose elements have a length each."""
     head = ("bytes", "dimensions", "nulls", "type", "length", "lowest")
     return np.dtype([*((name, ">i4") for name in head), ("elements", _value(kind), (n,))])
 

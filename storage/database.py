@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: a pool of connections, their timeouts, migrations, and one lock among processes."""
+"""The database: a pool of connections, transactions, migrations, and locks among processes."""
 
 import logging
 import select
@@ -16,13 +16,19 @@ from storage.driver_errors import first_line, translating_errors
 from storage.inspection import refuse_read_only
 from storage.pool import CountedPool, PoolState
 from storage.privileges import translating_privilege_errors
-from storage.request_deadline import DeadlineConnection, ThreadDeadline, drop_socket_handle, within_deadline
-from storage.watchdog import Watchdog, connect_before
+from storage.request_deadline import (
+    DeadlineConnection,
+    ThreadDeadline,
+    Watchdog,
+    connect_before,
+    drop_socket_handle,
+    within_deadline,
+)
 
 log = logging.getLogger(__name__)
 
-SPARE_CONNECTIONS = 4  # beside one for each thread that answers requests: for the jobs
-TRAINING_LOCK = 0x4D617432  # any number that nobody else uses in this database
+SPARE_CONNECTIONS = 4  # for the jobs, beside one for each thread that answers requests
+TRAINING_LOCK = 0x4D617432  # an arbitrary number
 
 
 class Database:
@@ -52,31 +58,31 @@ class Database:
             event.listen(self._engine, leaving, drop_socket_handle)
 
     def statement(self) -> DeadlineConnection:
-        """For work that is one statement, and in haste: it commits by itself, which saves two round trips."""
+        """Check out a connection for one statement under the request deadline; it commits by itself."""
         return DeadlineConnection(self._engine, self._watchdog, self._deadline)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """For work of several statements that count together or not at all, in haste like one."""
+        """Run statements that take effect together or not at all, under the request deadline."""
         with self.statement() as plain:
-            # in haste as well: on a connection that has been in a transaction before, psycopg2 asks PostgreSQL for it
+            # under the deadline too: psycopg2 may ask PostgreSQL when the isolation level changes
             db = plain.execution_options(isolation_level="READ COMMITTED")
             with db.begin():
                 yield db
 
     @contextmanager
     def background_transaction(self) -> Iterator[Connection]:
-        """A transaction that may take its time, for work that no request waits for, on a connection of its own."""
+        """Run a transaction without a time limit on its own connection, for work that no request waits for."""
         with translating_errors(), self._transactions.begin() as db:
-            # libpq keeps a buffer of the largest message as long as the connection lives: a pool through which
-            # generations go would soon hold one of them, twice its size, for each connection
+            # libpq keeps a buffer of the largest message for as long as the connection lives: each connection of the
+            # pool would soon hold one of twice a generation's size
             db.detach()
             db.execute(text("SET LOCAL statement_timeout = 0"))
             yield db
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Every statement inside sees the database as it was at the first one, and can change nothing."""
+        """Run statements that all see the database as of the first one, and can change nothing."""
         with translating_errors(), self._engine.connect() as db:
             db = db.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with db.begin():
@@ -85,7 +91,7 @@ class Database:
 
     @contextmanager
     def try_lock(self, lock: int) -> Iterator[bool]:
-        """Whether this is now the only process inside; PostgreSQL frees the place of one that dies."""
+        """Take a lock among processes and yield whether it is ours; PostgreSQL releases it when a process dies."""
         with translating_errors(), self._engine.connect() as db:
             with within_deadline(self._watchdog, db):
                 taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
@@ -98,8 +104,8 @@ class Database:
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables to a revision, one process at a time.
 
-        Raises `UnknownRevisionError`, and `DatabaseRefusedError` where our role may not or where nobody may, as on a
-        standby: whoever comes to migrate is about to write, even if the tables are of that revision.
+        Raises `UnknownRevisionError`, and `DatabaseRefusedError` where our role may not write, or nobody may, as on a
+        standby: whoever migrates is about to write, even if the tables are of that revision.
         """
         with translating_privilege_errors(), self.background_transaction() as db:
             refuse_read_only(db)
@@ -112,16 +118,16 @@ class Database:
 
     @property
     def pool(self) -> PoolState:
-        """How much of the pool is in use."""
+        """Return how much of the pool is in use."""
         return cast(CountedPool, self._engine.pool).state
 
     def close(self) -> None:
-        """Drop the pooled connections."""
+        """Close the pooled connections."""
         self._engine.dispose()
         self._watchdog.close()
 
     def _connect(self, dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
-        """Open a connection for the pool, within the limit of the work that waits for it."""
+        """Open a connection for the pool, within the deadline of the work that waits for it."""
         connect = self._connections.connect
         return connect() if self._deadline.until is None else connect_before(connect, self._deadline.until)
 
@@ -130,18 +136,17 @@ class Database:
             with within_deadline(self._watchdog, db):
                 db.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
         except (DBAPIError, psycopg2.Error, TimeoutError) as error:
-            # what was done under the lock is done; in the pool the connection might hold the lock for ever, and
-            # PostgreSQL frees it with the connection
+            # PostgreSQL releases the lock with the connection, which might hold it for ever if it stayed in the pool
             log.warning("the connection that held a lock was lost: %s", first_line(error))
             db.invalidate()
 
 
 def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
-    """Have the pool replace a connection, and every other of its age, that PostgreSQL has closed while it lay there.
+    """Replace a pooled connection that PostgreSQL has closed, and all others as old.
 
-    An idle connection with something to read has been told its end. To ask the kernel costs two microseconds, where
-    asking PostgreSQL is a round trip, and no work is begun that would have to be begun again: a write is never
-    repeated here, since a rating that came in between would be overwritten.
+    An idle connection with something to read has been closed by the server. To ask the kernel takes 2 us, where asking
+    PostgreSQL takes a round trip. Work that fails is not begun again: a write that is repeated could overwrite a rating
+    that came in between.
     """
     if connection.closed:
         raise InvalidatePoolError

@@ -1,4 +1,4 @@
-"""What an operator watches of the database: how much there is, how the jobs went, what is served."""
+"""Statistics of the database for metrics: sizes, runs of jobs, and the live generation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, text
 
 from storage import generations
 
-# Counting rows would read the tables; PostgreSQL keeps count of its own as they change, and forgets it in a crash.
+# Counting rows would read the tables. PostgreSQL counts changes itself, and forgets the counts in a crash.
 _SIZES = text("""
     SELECT pg_database_size(current_database()) AS bytes, json_object_agg(relname, rows) AS rows
     FROM (
@@ -19,7 +19,7 @@ _SIZES = text("""
 
 _VERDICTS = text("SELECT verdict, count(*) AS generations FROM generations GROUP BY verdict")
 
-# One look at all runs, and at the record of the newest of each kind and outcome.
+# All runs counted, with the record of the newest of each kind and outcome.
 _RUNS = text("""
     SELECT kind, outcome, runs, seconds, last.finished_at,
         extract(epoch FROM last.finished_at - last.started_at)::float AS last_seconds,
@@ -41,8 +41,8 @@ class DatabaseStatistics:
     Attributes:
         bytes: its size.
         users, views: how many there are, as PostgreSQL estimates.
-        live: the generation that is served, as `generations.recent` has it.
-        verdicts: how many generations were given each.
+        live: the live generation, as `generations.recent` returns it.
+        verdicts: how many generations have each verdict.
         runs: (kind, outcome, runs, seconds in all, finished_at, last_seconds, phases); the last three of the newest.
     """
 
@@ -55,7 +55,7 @@ class DatabaseStatistics:
 
 
 def read(db: Connection) -> DatabaseStatistics:
-    """Everything there is to watch, without reading any table that grows with users or views."""
+    """Read the statistics without reading a table that grows with users or ratings."""
     sizes = db.execute(_SIZES).one()
     verdicts = {row.verdict: row.generations for row in db.execute(_VERDICTS)}
     runs = db.execute(_RUNS).all()

@@ -1,4 +1,4 @@
-"""The many ways in which a database is away, told as one error."""
+"""Translate the many errors of a database outage into `DatabaseUnavailableError`."""
 
 import os
 import re
@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
-from storage.watchdog import NO_ANSWER
 from system.postgres_url import LIBPQ_VARIABLE
 
+REQUEST_SECONDS = 1.8  # no request waits longer for the database in all
+NO_ANSWER = f"PostgreSQL has not answered within {REQUEST_SECONDS} s"
 # libpq gives no SQLSTATE for a connection that fails, only a text. These are the failures that waiting does not mend.
 REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|no password supplied|(database|role) .+ does not exist"
@@ -29,7 +30,7 @@ ADVICE = "Correct DATABASE_URL, or make its user and database in PostgreSQL."
 CONNECTIONS_ADVICE = "Raise max_connections, or the limit of the role or database, or end other clients of PostgreSQL."
 READ_FAILED = "error in .read() call"
 READ_ONLY_ADVICE = "It takes no writes: name the primary in DATABASE_URL."
-# psycopg2's own come where SQLAlchemy puts a connection back into the pool
+# psycopg2's own errors come where SQLAlchemy puts a connection back into the pool
 CONNECTION_ERRORS = (
     OperationalError,
     InterfaceError,
@@ -42,18 +43,18 @@ CONNECTION_ERRORS = (
 
 @contextmanager
 def translating_errors() -> Iterator[None]:
-    """Raise `DatabaseUnavailableError` for any error that means that the database is away."""
+    """Raise `DatabaseUnavailableError` for an error that means a database outage."""
     try:
         yield
     except Exception as error:
-        away = translate_error(error)
-        if away is not None:
-            raise away from error
+        unavailable = translate_error(error)
+        if unavailable is not None:
+            raise unavailable from error
         raise
 
 
 def translate_error(error: BaseException) -> DatabaseUnavailableError | None:
-    """What to raise from this error if it means that the database is away, else None."""
+    """Return what to raise for an error that means a database outage, else None."""
     if isinstance(getattr(error, "orig", error), ReadOnlySqlTransaction):  # as long as a failover lasts
         return DatabaseUnavailableError(f"{first_line(error)}. {READ_ONLY_ADVICE}")
     lost = isinstance(error, CONNECTION_ERRORS) or (isinstance(error, DBAPIError) and error.connection_invalidated)
@@ -75,5 +76,5 @@ def _environment_note() -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What the driver said, without its advice on the lines that follow."""
+    """Return the first line of what the driver says; its advice follows on others."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or NO_ANSWER

@@ -1,26 +1,26 @@
-"""What can be wrong with a request that only the database knows."""
+"""Errors that only the database can know."""
 
 
 class DatabaseUnavailableError(RuntimeError):
-    """PostgreSQL cannot be reached or does not answer in time."""
+    """PostgreSQL cannot be reached, or does not answer in time."""
 
 
 class DatabaseRefusedError(DatabaseUnavailableError):
-    """PostgreSQL answers and does not let us in, which waiting does not mend; the message says what to do."""
+    """PostgreSQL answers and refuses us, which waiting does not change; the message says what to do."""
 
 
 class UnknownRevisionError(DatabaseRefusedError):
-    """The tables are, or are to be, of a revision that this version does not know."""
+    """This version does not know the revision that the tables have, or are to have."""
 
     def __init__(self, revision: str, head: str) -> None:
         super().__init__(
             f"The tables are of revision {revision}, and this version of Matinee knows them up to {head}. Run the "
-            "version that made them, or a later one; there is no way back but a backup."
+            "version that made them, or a later one; the only way back is a backup."
         )
 
 
 class DowngradeRefusedError(RuntimeError):
-    """Tables are not brought to an earlier revision, which would drop what it has no place for."""
+    """Tables are not migrated to an earlier revision: that would drop what it has no columns for."""
 
     def __init__(self, there: str, wanted: str) -> None:
         super().__init__(
@@ -66,10 +66,10 @@ class UnknownGenerationError(LookupError):
 
 
 class UserIdTakenError(LookupError):
-    """Users who should keep their ids cannot, since others have them."""
+    """Users cannot keep their ids, since other users have them."""
 
     def __init__(self, *users: str) -> None:
-        super().__init__(f"The id of user {', '.join(users[:5])} is taken by somebody else here.")
+        super().__init__(f"The id of user {', '.join(users[:5])} is taken by another user here.")
 
 
 class NoLiveGenerationError(LookupError):

@@ -1,4 +1,4 @@
-"""Generations: what trainings yielded, which one is live, and going back."""
+"""Generations: what trainings made, which one is live, and whether it is held."""
 
 import io
 import json
@@ -18,6 +18,7 @@ CHUNK_BYTES = 4 << 20  # bytes of a generation that are fetched at a time
 _RECORD = f"""
     SELECT id, created_at, verdict, reason, details, factors IS NOT NULL AS kept,
         id IS NOT DISTINCT FROM (SELECT generation_id FROM live_generation) AS live,
+        id IS NOT DISTINCT FROM (SELECT generation_id FROM live_generation WHERE held_since IS NOT NULL) AS held,
         (SELECT to_json(run) FROM (
             SELECT id, started_at, finished_at, outcome FROM runs WHERE id = generations.run_id
         ) run) AS run,
@@ -32,7 +33,7 @@ _LIVE = text(f"{_RECORD} WHERE id = (SELECT generation_id FROM live_generation)"
 
 @dataclass(frozen=True)
 class GenerationRecord:
-    """What is written down about a training beside its factors."""
+    """What is stored about a training beside its factors."""
 
     run_id: int | None
     verdict: str
@@ -42,12 +43,12 @@ class GenerationRecord:
 
 
 def reserve(db: Connection) -> int:
-    """An id for a generation that is to come; nobody else is ever given it, whatever becomes of this one."""
+    """Return an id for a new generation; it is never given again, even if this generation is never stored."""
     return int(db.execute(text("SELECT nextval(pg_get_serial_sequence('generations', 'id'))")).scalar_one())
 
 
 def add(db: Connection, factors: Factors, record: GenerationRecord, generation_id: int | None = None) -> int:
-    """Store a generation, live or not, under the id that was reserved for it or else a new one; returns the id."""
+    """Store a generation under the id that was reserved for it, or under a new one; return the id."""
     data = factors.to_bytes()
     new_id = reserve(db) if generation_id is None else generation_id
     values = {"id": new_id, "factors": data, "checksum": checksum(data), "details": json.dumps(record.details)}
@@ -61,7 +62,11 @@ def add(db: Connection, factors: Factors, record: GenerationRecord, generation_i
 
 
 def flip(db: Connection, generation_id: int) -> None:
-    """Make a stored generation the live one. Raises `UnknownGenerationError` if its factors are gone."""
+    """Make a stored generation the live one, held or not. Raises `UnknownGenerationError` if its factors are gone.
+
+    `db` must be a transaction.
+    """
+    _lock_live(db)
     found = db.execute(
         text("""
             INSERT INTO live_generation (generation_id)
@@ -74,14 +79,59 @@ def flip(db: Connection, generation_id: int) -> None:
         raise UnknownGenerationError(generation_id)
 
 
+def flip_unless_held(db: Connection, generation_id: int) -> bool:
+    """Make a new generation the live one unless an operator holds another; return whether it is live."""
+    if _lock_live(db):
+        return False
+    flip(db, generation_id)
+    return True
+
+
+def activate(db: Connection, generation_id: int) -> None:
+    """Make a stored generation the live one, as `flip` does, and hold it: trainings replace it after `release`."""
+    flip(db, generation_id)
+    db.execute(text("UPDATE live_generation SET held_since = clock_timestamp()"))
+
+
+def flip_and_release(db: Connection, generation_id: int) -> None:
+    """Make a stored generation the live one, as `flip` does, until the next accepted training."""
+    flip(db, generation_id)
+    release(db)
+
+
+def release(db: Connection) -> int | None:
+    """Let the next accepted training replace the live generation; its id if it was held, else None."""
+    released: int | None = db.execute(
+        text("UPDATE live_generation SET held_since = NULL WHERE held_since IS NOT NULL RETURNING generation_id")
+    ).scalar_one_or_none()
+    return released
+
+
+def held_id(db: Connection) -> int | None:
+    """Return the id of the generation that is held; None if trainings may replace the live one."""
+    found: int | None = db.execute(
+        text("SELECT generation_id FROM live_generation WHERE held_since IS NOT NULL")
+    ).scalar_one_or_none()
+    return found
+
+
+def _lock_live(db: Connection) -> bool:
+    """Let nobody else flip or prune until the transaction ends; return whether the live generation is held.
+
+    Both take this lock before they touch a generation: a pruning that waits sees what was flipped to meanwhile.
+    """
+    found = db.execute(text("SELECT held_since IS NOT NULL FROM live_generation FOR UPDATE")).scalar_one_or_none()
+    return bool(found)
+
+
 def live_id(db: Connection) -> int | None:
-    """The id of the generation that is served; None before the first."""
+    """Return the id of the live generation; None before the first."""
     found: int | None = db.execute(text("SELECT generation_id FROM live_generation")).scalar_one_or_none()
     return found
 
 
 def load(db: Connection, generation_id: int) -> Factors:
-    """The factors of a generation.
+    """Return the factors of a generation.
 
     Raises:
         UnknownGenerationError: they are not kept.
@@ -94,10 +144,9 @@ def load(db: Connection, generation_id: int) -> Factors:
 
 
 def _stored(db: Connection, generation_id: int) -> tuple[bytes, str]:
-    """The bytes of a generation, and their checksum.
+    """Return the bytes of a generation and their checksum.
 
-    They are fetched in pieces, for psycopg2 keeps all threads of the process waiting while it decodes one: a sixth of a
-    second for 100 MB.
+    They come in pieces: psycopg2 blocks all threads of the process while it decodes a value, .16 s for 100 MB.
     """
     statement = text("""
         SELECT substring(factors FROM :start FOR :most) AS piece, checksum
@@ -119,7 +168,7 @@ def _stored(db: Connection, generation_id: int) -> tuple[bytes, str]:
 
 
 def accepted_ids(db: Connection, limit: int) -> Sequence[int]:
-    """The newest generations that were accepted and whose factors are kept, newest first."""
+    """Return the newest accepted generations whose factors are kept, newest first."""
     statement = text("""
         SELECT id FROM generations WHERE factors IS NOT NULL AND verdict = 'accepted' ORDER BY id DESC LIMIT :limit
     """)
@@ -127,7 +176,7 @@ def accepted_ids(db: Connection, limit: int) -> Sequence[int]:
 
 
 def trained_at(db: Connection, generation_id: int) -> datetime:
-    """When a generation was made. Raises `UnknownGenerationError`."""
+    """Return when a generation was made. Raises `UnknownGenerationError`."""
     found: datetime | None = db.execute(
         text("SELECT created_at FROM generations WHERE id = :id"), {"id": generation_id}
     ).scalar_one_or_none()
@@ -137,24 +186,33 @@ def trained_at(db: Connection, generation_id: int) -> datetime:
 
 
 def newest_fingerprint(db: Connection) -> str | None:
-    """The data and settings of the last finished training, whatever its verdict."""
+    """Return the data and settings of the last training, which need no other; None if a training is due anyway.
+
+    One is due before the first, and where the newest accepted generation is not served though none is held: after a
+    release.
+    """
     found: str | None = db.execute(
-        text("SELECT fingerprint FROM generations ORDER BY id DESC LIMIT 1")
+        text("""
+            SELECT CASE WHEN verdict = 'rejected' OR EXISTS (
+                SELECT FROM live_generation WHERE generation_id = newest.id OR held_since IS NOT NULL
+            ) THEN fingerprint END
+            FROM generations AS newest ORDER BY id DESC LIMIT 1
+        """)
     ).scalar_one_or_none()
     return found
 
 
 def recent(db: Connection, limit: int) -> Sequence[Row[Any]]:
-    """The newest generations, newest first, without their factors.
+    """Return the newest generations, newest first, without their factors.
 
-    Each as (id, created_at, verdict, reason, details, kept, live, run, online): kept if its factors are, `run` what
-    made it and `online` how well it foretold new views, both as dicts or None.
+    Each row is (id, created_at, verdict, reason, details, kept, live, held, run, online): kept if its factors are, the
+    training run that made it, and its online evaluation; the last two are dicts or None.
     """
     return db.execute(text(f"{_RECORD} ORDER BY id DESC LIMIT :limit"), {"limit": limit}).all()
 
 
 def find(db: Connection, generation_id: int) -> Row[Any]:
-    """A generation as `recent` has it. Raises `UnknownGenerationError`."""
+    """Return a generation as `recent` does. Raises `UnknownGenerationError`."""
     found = db.execute(text(f"{_RECORD} WHERE id = :id"), {"id": generation_id}).one_or_none()
     if found is None:
         raise UnknownGenerationError(generation_id)
@@ -162,17 +220,25 @@ def find(db: Connection, generation_id: int) -> Row[Any]:
 
 
 def live(db: Connection) -> Row[Any] | None:
-    """The generation that is served, as `recent` has it; None before the first."""
+    """Return the live generation as `recent` does; None before the first."""
     return db.execute(_LIVE).one_or_none()
 
 
 def prune(db: Connection, keep: int) -> None:
-    """Drop the factors of all but the newest `keep` generations; the live one stays, and every record."""
+    """Drop the factors of all but the newest `keep` accepted generations, the newest rejected one and the live one.
+
+    Every record stays. `db` must be a transaction.
+    """
+    _lock_live(db)
     db.execute(
         text("""
             UPDATE generations SET factors = NULL, checksum = NULL
             WHERE factors IS NOT NULL AND id <> (SELECT generation_id FROM live_generation) AND id NOT IN (
-                SELECT id FROM generations WHERE factors IS NOT NULL ORDER BY id DESC LIMIT :keep)
+                SELECT id FROM (
+                    SELECT id, verdict, row_number() OVER (PARTITION BY verdict ORDER BY id DESC) AS place
+                    FROM generations WHERE factors IS NOT NULL
+                ) AS stored
+                WHERE place <= CASE verdict WHEN 'accepted' THEN :keep ELSE 1 END)
         """),
         {"keep": keep},
     )

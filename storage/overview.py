@@ -1,4 +1,4 @@
-"""What a database holds, at one look, for whoever operates it."""
+"""An overview of a database for its operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ RUNS_SHOWN = 5
 
 @dataclass(frozen=True)
 class Contents:
-    """What there is, in tables of the newest revision; `live` as `generations.recent` has it, the newest run first."""
+    """The contents of tables of the newest revision; `live` as `generations.recent` returns it, newest runs first."""
 
     movies: int
     users: int
@@ -34,7 +34,7 @@ class Overview:
 
 
 def take(db: Connection) -> Overview:
-    """Look at a database and change nothing; `db` must be a `Database.snapshot`."""
+    """Read the overview; `db` must be a `Database.snapshot`."""
     server, size = db.execute(
         text("SELECT current_setting('server_version'), pg_database_size(current_database())")
     ).one()

@@ -1,4 +1,4 @@
-"""A pool of connections that counts how often a place in it had to be waited for."""
+"""A pool of connections that counts how often a thread had to wait for one."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from sqlalchemy.pool import QueuePool
 
 
 class PoolState(NamedTuple):
-    """How many connections there may be, how many are in use, and how often somebody had to wait for one."""
+    """The size of the pool, the connections in use, and how often a thread had to wait for one."""
 
     size: int
     in_use: int
@@ -14,17 +14,17 @@ class PoolState(NamedTuple):
 
 
 class CountedPool(QueuePool):
-    """A pool whose connections may all be in use."""
+    """A pool that counts waits."""
 
     waits = 0
 
     @property
     def state(self) -> PoolState:
-        """As it is now."""
+        """Return the present state."""
         return PoolState(self.size(), self.checkedout(), self.waits)
 
     def _do_get(self) -> Any:
-        # two threads that come at once may count as one: a lock would cost every request more than the number is worth
+        # unlocked, so two threads at once may count as one: a lock would cost every request more than it is worth
         if self.checkedout() >= self.size():
             self.waits += 1
         return super()._do_get()

@@ -1,4 +1,4 @@
-"""How well the live generations foretold the views that came after them."""
+"""Online evaluation: what a live generation predicted of ratings that it had not learned from."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from storage.bulk_copy import copy_in
 
 
 class PredictionRow(NamedTuple):
-    """One view beside what was foretold of it: a row of the table, in the order of its columns."""
+    """A rating beside its prediction: a row of the table, in the order of its columns."""
 
     user_id: int
     version: int
@@ -26,9 +26,9 @@ class PredictionRow(NamedTuple):
 
 
 def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versions: npt.NDArray[np.int64]) -> None:
-    """Keep comparisons, and note that the views of `users` [u] up to `versions` [u] have been compared.
+    """Store predictions, and note that the ratings of `users` [u] up to `versions` [u] have been compared.
 
-    What concerns a user who was removed meanwhile is passed over.
+    Rows of users who have been removed meanwhile are left out.
     """
     file = io.StringIO()
     csv.writer(file).writerows(comparisons)
@@ -38,12 +38,17 @@ def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versi
     db.execute(
         text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
     )
-    # last, since it locks the users' rows, and whoever rates a movie waits for these
+    # last, and only users with new ratings: who rates a movie waits for this lock. In the order of ids, as an import
+    # locks them: in different orders each would wait for the other.
     db.execute(
         text("""
-            UPDATE users SET foretold_version = seen.version
-            FROM unnest(CAST(:users AS integer[]), CAST(:versions AS bigint[])) AS seen (id, version)
-            WHERE users.id = seen.id
+            WITH seen AS (
+                SELECT * FROM unnest(CAST(:users AS integer[]), CAST(:versions AS bigint[])) AS seen (id, version)
+            ), behind AS (
+                SELECT id, version FROM users JOIN seen USING (id)
+                WHERE foretold_version < version ORDER BY id FOR NO KEY UPDATE OF users
+            )
+            UPDATE users SET foretold_version = version FROM behind WHERE users.id = behind.id
         """),
         {"users": users.tolist(), "versions": versions.tolist()},
     )
@@ -56,13 +61,13 @@ ONLINE_METRICS = """
 
 
 def metrics_of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
-    """What one generation foretold so far: views, rmse, hit_rate, median_rank; None in place of a mean of nothing."""
+    """Return how well a generation predicted so far: views, rmse, hit_rate, median_rank; None without any rating."""
     statement = text(f"SELECT {ONLINE_METRICS} FROM foretold WHERE generation_id = :id")  # noqa: S608 - no part of it comes from outside
     return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 
 def prune(db: Connection, keep: int) -> None:
-    """Drop the comparisons with all but the newest `keep` generations; what they came to stays in the runs' records."""
+    """Drop the predictions of all but the newest `keep` generations; their metrics stay in the records of the runs."""
     db.execute(
         text("""
             DELETE FROM foretold
@@ -73,7 +78,7 @@ def prune(db: Connection, keep: int) -> None:
 
 
 def calibration_points(db: Connection) -> Floats:
-    """(expected rating, rating) of the newest 100,000 comparisons, float32 [n, 2]."""
+    """Return (expected rating, rating) of the newest 100,000 predictions, float32 [n, 2]."""
     rows = db.execute(
         text("SELECT expected_rating, rating FROM foretold ORDER BY generation_id DESC, user_id, version LIMIT 100000")
     ).all()

@@ -1,7 +1,7 @@
-"""Statements of which every request has one: PostgreSQL plans them once for each connection, not each time.
+"""Prepared statements for what every request does: PostgreSQL plans them once for each connection.
 
-To plan the statement that reads a list takes PostgreSQL three times as long as to carry it out, and SQLAlchemy takes
-as long again to make rows of what comes. So these go to the driver as they are, and their rows are its tuples.
+Planning the statement that reads a list takes PostgreSQL three times as long as executing it, and SQLAlchemy takes as
+long again to make rows. So these statements go straight to the driver and return its tuples.
 """
 
 import re
@@ -14,7 +14,7 @@ HEAD = re.compile(r"\s*PREPARE (\w+) \(([^)]+)\) AS\s")
 
 
 class PreparedStatement:
-    """One statement, given as "PREPARE name (types) AS ..." with parameters $1, $2 ...; `body` is what follows that."""
+    """A statement of the form "PREPARE name (types) AS ..." with parameters $1, $2 ...; `body` is what follows AS."""
 
     def __init__(self, sql: str) -> None:
         _, name, types, self.body = HEAD.split(sql)
@@ -23,9 +23,9 @@ class PreparedStatement:
         self._execute = f"EXECUTE {name} ({', '.join(['%s'] * len(types.split(',')))})"
 
     def rows(self, db: Connection, *values: Any) -> list[tuple[Any, ...]]:
-        """Carry it out on this connection, with a value for each parameter, and return all rows, if it has any.
+        """Execute it with a value for each parameter, and return all rows.
 
-        Raises what psycopg2 raises, and its `OperationalError` for any way in which the connection was lost.
+        Raises what psycopg2 raises; a lost connection is always its `OperationalError`.
         """
         wire = db.connection
         try:
@@ -33,7 +33,7 @@ class PreparedStatement:
             if cursor is None:
                 cursor = wire.cursor()
                 cursor.execute(self.sql)
-                wire.info[self._name] = cursor  # the statement lives as long as the connection, and so may this
+                wire.info[self._name] = cursor  # the statement lives as long as the connection
             cursor.execute(self._execute, values)
             return cast("list[tuple[Any, ...]]", cursor.fetchall()) if cursor.description else []
         except psycopg2.Error as error:

@@ -99,6 +99,11 @@ def lock_row(db: Connection, run_id: int) -> int | None:
     return found
 
 
+def outcome(db: Connection, run_id: int) -> str:
+    """Return how a run that has ended ended."""
+    return str(db.execute(text("SELECT outcome FROM runs WHERE id = :id"), {"id": run_id}).scalar_one())
+
+
 def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
     """Return the newest runs of a kind, newest first."""
     return db.execute(

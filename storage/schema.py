@@ -1,4 +1,4 @@
-"""The tables' revisions: which one a database has, which ones there are, and the way from one to another."""
+"""The revisions of the tables: which one a database has, which ones exist, and how to migrate."""
 
 import alembic.command
 from alembic.config import Config
@@ -10,13 +10,13 @@ from models import Base
 from settings import ROOT
 from storage.errors import DowngradeRefusedError, UnknownRevisionError
 
-MIGRATION_LOCK = 0x4D617431  # any number that nobody else uses in this database
+MIGRATION_LOCK = 0x4D617431  # an arbitrary number
 HEAD, BASE = "head", "base"
 VERSION_TABLE = "alembic_version"
 
 
 def lock(db: Connection) -> None:
-    """Let no other process change the tables until this transaction ends."""
+    """Keep other processes from changing the tables until this transaction ends."""
     db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
 
 
@@ -46,24 +46,24 @@ def _refuse_unknown(*asked: str | None) -> None:
 
 
 def drop(db: Connection) -> None:
-    """Drop our tables, of whichever revision, without a step through those before it."""
+    """Drop our tables, of any revision, in one step."""
     there = MetaData()
     there.reflect(db, only=lambda name, _: name == VERSION_TABLE or name in Base.metadata.tables)
     there.drop_all(db)
 
 
 def current(db: Connection) -> str | None:
-    """The revision of the tables; None where none have been made."""
+    """Return the revision of the tables; None if there are none."""
     return MigrationContext.configure(db).get_current_revision()
 
 
 def revisions() -> list[str]:
-    """Every revision there has been, the first one first."""
+    """Return all revisions, oldest first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 def head() -> str:
-    """The revision that this version works with."""
+    """Return the revision that this version works with."""
     return revisions()[-1]
 
 

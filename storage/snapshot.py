@@ -1,4 +1,4 @@
-"""One consistent look at all views, for training and for making everybody's list."""
+"""A consistent copy of all users and ratings, for training and for making every list."""
 
 import tempfile
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ Versions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Every user and every view at one moment.
+    """Every user and every rating at one moment.
 
     Attributes:
         users: ids, ascending, int32 [u].
-        versions: of each user's history [u].
-        foretold: the version up to which each user's views have been compared with what was foretold of them [u].
-        views: by user and, within one, oldest change first [n].
-        view_versions: of the history that each view made [n].
-        again: 1 for a later thought on a movie that the user had rated before, else 0 [n].
+        versions: history_version of each user [u].
+        evaluated_versions: the version up to which each user's ratings have been in an online evaluation [u].
+        views: the ratings by user and, within one user, oldest change first [n].
+        view_versions: the history_version that each rating made [n].
+        again: 1 if the user had rated the movie before, else 0 [n].
     """
 
     users: Ints
@@ -52,13 +52,13 @@ class Snapshot:
 
     @property
     def histories(self) -> Histories:
-        """The views arranged by user, those without views included."""
+        """Return the ratings arranged by user; users without ratings are included."""
         start = np.searchsorted(self.views.user, np.append(self.users, np.iinfo(np.int32).max))
         return Histories(self.users, start.astype(np.int64), self.views.movie, self.views.rating)
 
 
 def take(db: Connection) -> Snapshot:
-    """Read users and views as of one moment; `db` must be a `Database.snapshot`."""
+    """Read users and ratings as of one moment; `db` must be a `Database.snapshot`."""
     users = _copied(db, _USERS, _USER_TYPES)
     views = _copied(db, _VIEWS, _VIEW_TYPES)
     return Snapshot(
@@ -72,7 +72,7 @@ def take(db: Connection) -> Snapshot:
 
 
 def _copied(db: Connection, query: str, types: dict[str, pa.DataType]) -> pa.Table:
-    """The rows of a query as an Arrow table of these types."""
+    """Return the rows of a query as an Arrow table of these types."""
     with tempfile.TemporaryFile() as file:
         copy_out(db, query, file)
         if file.tell() == 0:

@@ -1,4 +1,4 @@
-"""Results in files: whether one can be written, asked before the hours that it takes to make it, and its writing."""
+"""Files that are written whole or not at all, and a check beforehand that they can be written."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def require_writable(file: Path) -> None:
-    """Raise `OSError` unless this file can be made, or replaced, in a folder that exists."""
+    """Raise `OSError` unless the file can be created or replaced; ask this before hours of work."""
     folder = file.absolute().parent
     if not folder.is_dir():
         raise NotADirectoryError(f"{file} cannot be written: there is no folder {folder}")
@@ -23,13 +23,12 @@ def require_writable(file: Path) -> None:
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
-    """Where to write what is put in place at once at the end, so that a reader never sees a half; if it gets there.
+    """Yield a path to write to; the file is put in place at the end, if the block succeeds.
 
-    Of two who write the same file the last one's stays. Raises `OSError` with the disk's name when it is full.
+    Of two writers the last one wins. Raises `OSError` that names the disk if it is full.
     """
     folder = file.absolute().parent
-    # a folder of its own in that of the file: a name that nobody else has, on the same disk, and a mode that is the
-    # writer's own choice
+    # a folder of its own beside the file: a unique name, the same disk, and the writer chooses the file's mode
     with _room_for(file, folder), tempfile.TemporaryDirectory(prefix=".matinee-", dir=folder) as own:
         part = Path(own, file.name)
         yield part
@@ -37,7 +36,7 @@ def atomic_write(file: Path) -> Iterator[Path]:
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Put the content in place at once."""
+    """Write the content whole or not at all."""
     with atomic_write(file) as part:
         part.write_bytes(content)
 

@@ -1,15 +1,15 @@
-"""A full disk, told by name: the system's own words say neither which disk nor what to do."""
+"""Name the disk that is full: the system's own error says neither which disk nor what to do."""
 
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FULL = ("No space left on device", "Disk quota exceeded")  # Java's and Arrow's errors have only the words
+FULL = ("No space left on device", "Disk quota exceeded")  # errors of Java and Arrow have only the text
 
 
 class FullDiskError(RuntimeError):
-    """There was no room for what had to be written."""
+    """The disk is full."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -19,7 +19,7 @@ class FullDiskError(RuntimeError):
 
 @contextmanager
 def translate_disk_full(folder: Path) -> Iterator[None]:
-    """For a block that writes to files in `folder`: raise `FullDiskError` where there is no room for them."""
+    """Raise `FullDiskError` if a block that writes files in `folder` finds the disk full."""
     try:
         yield
     except Exception as error:

@@ -1,15 +1,15 @@
-"""A port of this machine: how it is named to the system, and whether it is free."""
+"""A port of this machine: its address family, and whether it is free."""
 
 import socket
 
 
 def address_family(host: str) -> socket.AddressFamily:
-    """The kind of address that this one is."""
+    """Return the address family of a host."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def bind_error(host: str, port: int) -> str | None:
-    """Why nobody could listen there now, in the system's words; None if somebody could."""
+    """Return the system's reason why no process can listen there now; None if one can."""
     with socket.socket(address_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

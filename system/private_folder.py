@@ -1,4 +1,4 @@
-"""Folders that nobody else on the machine may look into."""
+"""Folders that no other account may enter."""
 
 import os
 from contextlib import suppress
@@ -8,14 +8,14 @@ from stat import S_IMODE
 
 import psutil
 
-NOBODY = (65534, 65534)  # the account that root's PostgreSQL runs as: it needs no name
+NOBODY = (65534, 65534)  # the account that root's PostgreSQL runs as
 GROUP_TRAVERSABLE = 0o710
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only we may enter; one that exists stays as whoever made it wanted it.
+    """Create a folder that only we may enter; an existing one keeps its mode.
 
-    Root's lets the group of root's PostgreSQL pass through, which keeps its own files inside in a folder of its own.
+    A folder of root's lets the group of root's PostgreSQL pass, whose cluster is in a folder of its own inside.
     """
     try:
         folder.mkdir(mode=0o700, parents=True)
@@ -23,13 +23,13 @@ def make_private(folder: Path) -> None:
         if not _lost_its_group(folder):
             return
     if os.geteuid() == 0:
-        with suppress(OSError):  # a container may know no such group; then PostgreSQL's files lie elsewhere
+        with suppress(OSError):  # a container may have no such group; then PostgreSQL's files are elsewhere
             os.chown(folder, -1, NOBODY[1])
             folder.chmod(GROUP_TRAVERSABLE)
 
 
 def make_process_folder(folders: Path) -> Path:
-    """An empty folder of this process among those of others; those of processes that are gone are cleared away."""
+    """Return a new, empty folder of this process in `folders`; remove those of processes that are gone."""
     own = folders / str(os.getpid())
     for folder in folders.glob("[0-9]*"):
         if folder == own or not psutil.pid_exists(int(folder.name)):
@@ -40,6 +40,6 @@ def make_process_folder(folders: Path) -> Path:
 
 
 def _lost_its_group(folder: Path) -> bool:
-    """Whether it is one of root's that was copied, or put back from a backup, without its group."""
+    """Return whether it is a folder of root's that lost its group when it was copied or restored."""
     found = folder.stat()
     return found.st_uid == 0 and S_IMODE(found.st_mode) == GROUP_TRAVERSABLE and found.st_gid != NOBODY[1]

@@ -54,7 +54,7 @@ ONLY_IN = {
     "psycopg2": {"storage", "embedded", "system.postgres_url"},
     "cachetools": {"catalogue.user_context"},
     "alembic": {"storage.schema", "migrations"},
-    "dotenv": {"settings"},
+    "dotenv": {"system.settings_file"},
     "limits": {"web.rate_limits"},
     "anyascii": {"catalogue.title_words"},
     "tenacity": {"jobs.job_run"},

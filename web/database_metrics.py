@@ -20,7 +20,7 @@ from web.v1.generation_routes import Generation, GenerationMetrics
 log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 1.0
-TRAINING_OUTCOMES = ("published", "rejected", "failed", "interrupted")  # told from 0 on, as a rate has to be
+TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  # told from 0 on, as a rate has to be
 HELD_OUT = {  # a measure of people who were held out: what the metric is called, and what it is
     "ndcg": ("ndcg", "NDCG@10 of the lists of people held out."),
     "popularity": ("popularity_ndcg", "NDCG@10 of the most popular movies for the same people."),

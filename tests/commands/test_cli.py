@@ -87,15 +87,31 @@ def test_the_trainings_are_listed_newest_first_with_the_one_that_is_served(serve
     assert len(served.says("generations", "--limit", "1").splitlines()) == 1
 
 
+def test_a_dataset_that_differs_is_said_and_not_trained_on(served: Operator, dataset: Path) -> None:
+    other = {"MATINEE_DATASET": str(dataset)}
+    told = f"MATINEE_DATASET names a different dataset ({dataset}); the catalogue and every training use tastes."
+    assert told in served.refused("ingest", **other)
+    assert told in served.run("status", **other).stdout
+    assert "MATINEE_DATASET names" not in served.run("status").stdout
+    assert "(ml-1m); the catalogue and every training use tastes" in served.refused("ingest", MATINEE_DATASET="ml-1m")
+
+
 def test_what_is_known_already_is_not_trained_again(served: Operator) -> None:
     assert served.says("train", MATINEE_RANKER_ITERATIONS="4") == "unchanged\n"
 
 
-def test_a_generation_is_activated_back_and_forward(served: Operator) -> None:
+def test_a_generation_is_activated_back_and_forward_and_held_until_it_is_released(served: Operator) -> None:
     for generation in ("1", "2"):
-        assert served.says("activate", generation) == f"generation {generation} is live\n"
+        told = served.says("activate", generation)
+        assert told == f"generation {generation} is live and held: `matinee activate --release` ends that\n"
         (live,) = [line for line in served.says("generations").splitlines() if line.startswith("*")]
         assert live[1:].split()[0] == generation
+        assert "  held; " in live
+    assert "held: no training replaces it" in served.run("status").stdout
+    assert served.says("activate", "--release") == "generation 2 stays live until the next accepted training\n"
+    assert served.says("activate", "--release") == "no generation was held\n"
+    assert "held" not in served.says("generations")
+    assert served.run("activate").returncode == served.run("activate", "1", "--release").returncode == 2
 
 
 def test_an_unknown_generation_is_told_in_one_line(served: Operator) -> None:

@@ -109,6 +109,24 @@ def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_go(train
         assert [row.kept for row in generations.recent(db, 10)] == [True, True, False, False]
 
 
+def test_a_training_beside_a_held_generation_is_stored_and_not_served(trainer: Trainer) -> None:
+    user = someone(trainer, movie_2=5.0)
+    trainer.retrain()
+    trainer.recommender.activate(1)
+    with trainer.database.statement() as db:
+        user_ratings.put(db, user, 4, 5.0)
+    assert trainer.retrain() == "done"
+    assert trainer.retrain() == "unchanged"
+    with trainer.database.statement() as db:
+        assert [(row.id, row.verdict, row.live, row.kept) for row in generations.recent(db, 5)] == [
+            (2, "accepted", False, True),
+            (1, "accepted", True, True),
+        ]
+        assert generations.release(db) == 1
+    assert trainer.recommender.live.id == 1
+    assert trainer.retrain() == "published"  # though no rating is new
+
+
 def test_one_trains_while_another_does_not(trainer: Trainer) -> None:
     with trainer.database.try_lock(TRAINING_LOCK) as mine:
         assert mine

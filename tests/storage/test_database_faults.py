@@ -26,8 +26,7 @@ from health import Health
 from recommender import Recommender
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
-from storage.request_deadline import SOCKET_KEY
-from storage.watchdog import SocketHandle, Watchdog, connect_before
+from storage.request_deadline import SOCKET_KEY, SocketHandle, Watchdog, connect_before
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 # what is promised is 2 s for an answer and for the service to be back; machines that run tests are busy

@@ -137,6 +137,13 @@ def test_a_generation_is_served_at_once_and_elsewhere_at_the_next_look(
         assert elsewhere.live.id == generation
 
 
+def test_what_is_activated_is_held_until_it_is_released(client: httpx.Client, recommender: Recommender) -> None:
+    assert activate(client, 1).json()["held"] is True
+    for _ in range(2):
+        assert client.delete(f"{GENERATIONS}/hold").status_code == 204
+        assert [one["held"] for one in client.get(GENERATIONS).json()["items"]] == [False, False]
+
+
 DAMAGE = {
     "gone": "UPDATE generations SET factors = NULL, checksum = NULL WHERE id = 1",
     "changed": "UPDATE generations SET factors = set_byte(factors, 500, 255 - get_byte(factors, 500)) WHERE id = 1",

@@ -117,6 +117,7 @@ class Generation(ResponseModel):
         description="The reason for the verdict.",
     )
     live: bool = Field(examples=[True], description="Whether it is the one in use.")
+    held: bool = Field(examples=[False], description="Whether it was activated and no training run may replace it.")
     kept: bool = Field(
         examples=[True], description="Whether its factors are still stored, so that it can be activated."
     )
@@ -181,7 +182,7 @@ def show_generation(path: GenerationPath) -> Response:
 def _fields(row: Row[Any]) -> dict[str, Any]:
     details = row.details
     return {
-        **{name: getattr(row, name) for name in ("id", "created_at", "verdict", "reason", "live", "kept")},
+        **{name: getattr(row, name) for name in ("id", "created_at", "verdict", "reason", "live", "held", "kept")},
         **{name: getattr(row, name) for name in ("run", "online")},
         "seconds": details.get("seconds", {}),
         "parameters": details.get("parameters", {}),

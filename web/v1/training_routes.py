@@ -61,9 +61,10 @@ class TrainingStatus(ResponseModel):
     phases: list[TrainingPhase] = Field(description="The phases in order.")
     started_at: Timestamp | None
     finished_at: Timestamp | None = Field(examples=[None])
-    outcome: Literal["published", "rejected", "failed", "interrupted"] | None = Field(
+    outcome: Literal["published", "done", "rejected", "failed", "interrupted"] | None = Field(
         examples=[None],
-        description="rejected: the new generation is worse than the live one; interrupted: the service was stopped.",
+        description="rejected: the new generation is worse than the live one; done: it is stored, and another is held; "
+        "interrupted: the service was stopped.",
     )
     error: str | None = Field(
         examples=[None], description="Why it failed or was interrupted; only for callers who may use admin routes."
@@ -107,10 +108,10 @@ def retrain() -> Response:
 
 @admin.post("/generations/<generation_id>/activate", responses={200: Generation, **problems(403, 404, 409)})
 def activate_generation(path: GenerationPath) -> Response:
-    """Activate a stored generation, an older or a newer one
+    """Activate a stored generation, an older or a newer one, and hold it
 
     It is live at once in this process, and within about a second in the others. 409 if its factors are no longer stored
-    or are damaged; nothing changes then. The next accepted training run replaces it.
+    or are damaged; nothing changes then. Training runs do not replace it until DELETE /generations/hold.
     """
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
@@ -123,6 +124,17 @@ def activate_generation(path: GenerationPath) -> Response:
         raise Conflict(f"It cannot be activated: {error}. Nothing was changed.") from error
     with recommender().database.statement() as db:
         return answer(Generation.of(generations.find(db, path.generation_id)))
+
+
+@admin.delete("/generations/hold", responses={204: None, **problems(403)})
+def release_generation() -> Response:
+    """Let training runs replace the live generation again
+
+    It stays live until the next accepted training run, which is then due. 204 also if none is held.
+    """
+    with recommender().database.transaction() as db:
+        generations.release(db)
+    return Response(status=204)
 
 
 def _training() -> TrainingControl | None:

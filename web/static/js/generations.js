@@ -15,7 +15,7 @@ export function generationList(items, refresh) {
 }
 
 function row(generation, refresh) {
-  const { id, live, kept, verdict, created_at: made, metrics, reason } = generation;
+  const { id, live, held, kept, verdict, created_at: made, metrics, reason } = generation;
   const state = live ? "live" : verdict;
   return h("li", { className: state },
     h("b", { className: "no" }, h("span", { className: "unseen" }, "Generation "), id),
@@ -23,8 +23,18 @@ function row(generation, refresh) {
       h("p", { className: "line" }, h("span", { className: "badge" }, state), h("span", { className: "made" }, since(made)),
         measure(ndcgLabel(metrics), metrics?.ndcg), measure("RMSE", metrics?.rmse)),
       h("p", { className: "why" }, reason)),
-    h("div", { className: "act" }, !live && kept && activateButton(generation, refresh)));
+    h("div", { className: "act" }, !live && kept && activateButton(generation, refresh), held && releaseButton(refresh)));
 }
+
+const releaseButton = (refresh) => h("button", { type: "button", className: "quiet", title: "Trainings do not replace it.", onclick: async () => {
+  try {
+    await remove("/generations/hold");
+    toast("The next accepted training replaces it.");
+    await refresh();
+  } catch (error) {
+    toast(error.message);
+  }
+} }, "Held: release");
 
 const activateButton = (generation, refresh) =>
   h("button", { type: "button", className: "quiet", onclick: () => confirm(generation, refresh) },

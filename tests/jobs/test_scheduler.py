@@ -97,14 +97,11 @@ def test_a_check_that_finds_no_database_is_soon_made_again(
 def test_an_idle_trainer_is_ended_when_the_settings_say(recommender: Recommender, minutes: float, ends: int) -> None:
     pool = ThreadTrainer(taking_up(recommender.database))
     with working(recommender, pool, replace(NEVER, spark_idle_minutes=minutes)):
-        for _ in range(2):
-            run = poll(lambda: order(recommender.database), 20, "a place for an order")
-            poll(
-                lambda run=run: last_run(recommender.database).finished_at and last_run(recommender.database).id == run
-            )
-            pool.ends = 0
-            poll(lambda: pool.ends == ends, 20, "the end of the trainer")
-        assert pool.alive == (not ends)
+        for done in (1, 2):
+            poll(lambda: order(recommender.database), 20, "a place for an order")
+            poll(lambda done=done: outcomes(recommender.database) == done * ["published"], 20, "its training")
+            poll(lambda done=done: pool.ends == done * ends, 20, "the end of the trainer")
+        poll(lambda: pool.alive == (not ends), 20, "a trainer that is kept, or none")
 
 
 def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(

@@ -115,7 +115,7 @@ const V1 = `${ROOT}api/v1`;
 export const get = (path, signal) => withRetries({ method: "GET", path: V1 + path, signal });
 export const read = (path, body, signal) => withRetries({ method: "POST", path: V1 + path, body, signal });
 export const post = (path, body) => withKey({ method: "POST", path: V1 + path, body });
-export const operate = (path) => withKey({ method: "POST", path: V1 + path, admin: true });
+export const operate = (path, method = "POST") => withKey({ method, path: V1 + path, admin: true });
 export const put = (path, body) => withKey({ method: "PUT", path: V1 + path, body });
 export const remove = (path) => withKey({ method: "DELETE", path: V1 + path });
 export const health = (signal) => withRetries({ method: "GET", path: `${ROOT}health/ready`, signal });

@@ -8,13 +8,17 @@ pages = Blueprint("pages", __name__)
 
 STATIC = Path(__file__).with_name("static")
 REVALIDATE = 0  # seconds that a browser may keep a file without asking; asking costs one 304
+REDUNDANT = ("Content-Disposition", "Expires")  # repeated for every file of the page, and of no use to a browser
 
 
 @pages.get("/")
 def show_page() -> Response:
-    return send_from_directory(STATIC, "index.html", max_age=REVALIDATE)
+    return show_file("index.html")
 
 
 @pages.get("/static/<path:name>")
 def show_file(name: str) -> Response:
-    return send_from_directory(STATIC, name, max_age=REVALIDATE)
+    response = send_from_directory(STATIC, name, max_age=REVALIDATE)
+    for header in REDUNDANT:
+        response.headers.pop(header, None)
+    return response

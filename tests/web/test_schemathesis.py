@@ -33,12 +33,16 @@ THERE = {"user_id": range(1, USERS + 2), "movie_id": [*IDS, 1], "generation_id":
 
 
 def known(value: Any, name: str = "") -> Any:
-    """Of an id that is made up, one that is likely to be there."""
+    """Return a value with each id that is made up, but valid, replaced by one that is likely to be there."""
     if isinstance(value, dict):
         return {part: known(held, part) for part, held in value.items()}
     if isinstance(value, list):
         return [known(held, name) for held in value]
-    return THERE[name][value % len(THERE[name])] if name in THERE and type(value) is int else value
+    return (
+        THERE[name][value % len(THERE[name])]
+        if name in THERE and type(value) is int and -(2**31) <= value < 2**31
+        else value
+    )
 
 
 @description.hook

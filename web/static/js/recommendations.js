@@ -1,13 +1,12 @@
 // Recommendations: the list, how it was made, and its filters.
 
 import { get, latestOnly, read, query, toastUnlessAborted } from "./api.js";
-import { announce, clear, h, plural } from "./dom.js";
+import { announce, clear, h, plural, prefersReducedMotion } from "./dom.js";
 import { filters, wanted } from "./filters.js";
 import { placeholders } from "./movies.js";
 import { current, hidden, reloadUser, unhide } from "./user.js";
-import { preview } from "./peek.js";
 import { recommendationList } from "./recommendation_list.js";
-import { titled } from "./titles.js";
+import { brief, titled } from "./titles.js";
 
 const PAGE = 10;
 const MAX_LIMIT = 100; // of the service
@@ -94,4 +93,28 @@ function describe(answer) {
   const name = answer.strategy[0].toUpperCase() + answer.strategy.slice(1);
   const trained = answer.generation && [" · ", h("a", { href: "#/engine" }, `generation ${answer.generation.id}`)];
   return [h("b", { className: "strategy" }, name), made, trained];
+}
+
+// On a small screen: the first recommendation, while the list is out of view.
+// Returns a function that shows the first movie of the list in `section`.
+function preview(section, head, signal) {
+  const dock = document.getElementById("peek");
+  const go = () => {
+    section.scrollIntoView({ behavior: prefersReducedMotion() ? "auto" : "smooth" });
+    head.focus({ preventScroll: true });
+  };
+  const observer = new IntersectionObserver(([{ isIntersecting }]) => (dock.hidden = isIntersecting), { rootMargin: "0px 0px -90px" });
+  observer.observe(section);
+  signal.addEventListener("abort", () => {
+    observer.disconnect();
+    dock.hidden = true;
+    clear(dock);
+  });
+  let before;
+  return (movie) => {
+    if (movie?.movie_id === before) return;
+    before = movie?.movie_id;
+    clear(dock, movie && h("button", { type: "button", onclick: go },
+      h("span", {}, "Watch next"), h("b", {}, brief(movie)), h("i", { "aria-hidden": "true" }, "↓")));
+  };
 }

@@ -242,7 +242,7 @@ def test_a_bad_setting_is_one_line(operator: Operator) -> None:
     done = operator.run("generations", DATABASE_URL="not a url")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("matinee: DATABASE_URL='not a url': give a URL like postgresql://")
+    assert line.startswith("matinee: DATABASE_URL: give a URL like postgresql://")
 
 
 def test_a_database_that_is_away_is_one_line(operator: Operator) -> None:

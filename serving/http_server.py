@@ -33,6 +33,7 @@ MOST_FILES = 4096
 OTHER_FILES = 200  # of the process: libraries, the log, connections to the database
 NEVER = 10**9  # seconds
 UNLIMITED = 10**12  # bytes
+KERNEL_BYTES = 256 * 1024  # that the system takes at once; more would only be work for clients that do not read
 SEND_BYTES = 64 * 1024  # smaller answers are sent by the loop, which takes a third less time than sending in a worker
 
 
@@ -132,6 +133,7 @@ class HttpServer:
     ready = True  # for CherryPy: connections are queued before the loop runs
 
     def __init__(self, application: WSGIApplication, listening: socket.socket, threads: int) -> None:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)  # connections inherit it
         self._sockets: dict[int, wasyncore.dispatcher] = {}
         self._over, self._loop_ended = threading.Event(), threading.Event()
         self.server = create_server(
@@ -151,6 +153,7 @@ class HttpServer:
         self.server.channel_class = Channel
         self.server.adj.send_bytes = SEND_BYTES  # as an argument it warns that waitress may drop it
         self.server.pull_trigger = self._wake
+        self._accept, self.server.handle_accept = self.server.handle_accept, self._accept_all
         self.workers = self.server.task_dispatcher
 
     @property
@@ -184,6 +187,13 @@ class HttpServer:
         if not self._woken:
             self._woken = True
             self.server.trigger.pull_trigger()
+
+    def _accept_all(self) -> None:
+        """Accept every connection that waits; waitress looks at all open ones again after each."""
+        channels, before = self.server.active_channels, -1
+        while before < len(channels) < self.server.adj.connection_limit:
+            before = len(channels)
+            self._accept()
 
     def _refuse_more(self) -> None:
         wasyncore.dispatcher.close(self.server)

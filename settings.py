@@ -100,7 +100,7 @@ class ModelSettings:
     seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
 
 
-# Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the dataset,
+# Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the set,
 # the less quality is lost by a smaller rank or fewer iterations.
 BY_SIZE: tuple[tuple[int, dict[str, int]], ...] = (
     (2_000_000, {"ranker_iterations": 4, "rater_rank": 16, "rater_iterations": 4}),

@@ -1,7 +1,8 @@
 """The cost of filtering a list: python benchmarks/filters.py [--movies 9700,87000] [--ratings 20]
 
 Prints a Markdown table of microseconds in one thread, beside an unfiltered list: the medians of rounds in which every
-list is computed once. The factors are random, since only their size matters. PostgreSQL and HTTP are left out: they cost every list the same.
+list is computed once. The factors are random, since only their size matters. PostgreSQL and HTTP are left out: they
+cost every list the same.
 """
 
 import argparse

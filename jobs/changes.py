@@ -1,4 +1,4 @@
-"""Whether there is anything to learn since the last training: a few statements, without Spark and without the ratings."""
+"""Whether there is anything to learn since the last training run: a few statements, without Spark or the ratings."""
 
 import hashlib
 from dataclasses import asdict, dataclass

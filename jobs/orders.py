@@ -1,4 +1,4 @@
-"""Ordering a training and asking when the next one comes: in any process that serves, for the rows are in PostgreSQL."""
+"""Queue a training run and ask when the next one comes, in any process that serves: both are rows in PostgreSQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""When to train: a check every so many minutes whether there is anything to learn, and a look for orders each second."""
+"""When to train: check every few minutes whether there is anything to learn, and look once a second for queued runs."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""The process that trains, as an executor of APScheduler: started for a training, kept for the next, ended when idle."""
+"""The process that trains, as an executor of APScheduler: started for a run, kept for the next, ended when idle."""
 
 import logging
 import os

@@ -172,7 +172,8 @@ def check_factors(factors: Factors, training_input: TrainingInput) -> None:
     """Raise `FactorsError` unless these factors can be judged and served here."""
     if not np.array_equal(factors.movies, training_input.movie_ids):
         raise FactorsError(
-            f"they were trained for a catalogue of {len(factors.movies):,} movies, and this one's {len(training_input.movie_ids):,} "
+            f"they were trained for a catalogue of {len(factors.movies):,} movies, and this one's "
+            f"{len(training_input.movie_ids):,} "
             "are not the same; train them on the dataset that this catalogue was filled from"
         )
     if not HELD_OUT_FACT.items() <= factors.facts.items():

@@ -104,7 +104,7 @@ class ParameterSearch:
 def tune(
     engine: Engine, ratings: Ratings, movies: Ints, today: ModelSettings, out: Path, trials: int, seed: int
 ) -> ProtocolResult:
-    """ParameterSearch, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
+    """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
     validation, test = validation_and_test(ratings)
     search = ParameterSearch(engine, movies, today, out, validation, today)
     search.run(trials, seed)

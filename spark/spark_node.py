@@ -40,7 +40,7 @@ def environment(state_dir: Path) -> dict[str, str]:
     work.mkdir(parents=True, exist_ok=True)
     return {
         "SPARK_WORKER_DIR": str(work),
-        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # nothing here submits over REST, which asks for no secret
+        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # nothing here uses it, and it asks for no secret
         "PYSPARK_PYTHON": sys.executable,
         "OPENBLAS_NUM_THREADS": "1",
         **os.environ,

@@ -18,7 +18,9 @@ PAGE = """\
     <a class="brand" href="{root}/">
       <img src="{root}/static/ticket.svg" alt="" width="38" height="38"><span>Matinee</span></a>
   </header>
-  <main><div class="failed"><h1>Page not found</h1><p>There is no page at this address.</p><a href="{root}/">Back to movies</a></div></main>
+  <main><div class="failed">
+    <h1>Page not found</h1><p>There is no page at this address.</p><a href="{root}/">Back to movies</a>
+  </div></main>
 </body>
 </html>
 """

@@ -1,4 +1,4 @@
-"""Whatever line an import meets: it is stored and comes back equal, or is refused with its number and changes nothing."""
+"""Whatever line an import meets, it is stored and comes back equal, or is refused by number and changes nothing."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -107,7 +107,8 @@ def test_a_request_is_one_line_with_its_route_and_without_its_query_or_headers(
     }
     answer = client.get("/users/1/views?q=secret", headers=headers)
     assert re.fullmatch(
-        r"[0-9-]{10} [0-9:,]{12} INFO    web\.request_log: GET /users/<user_id>/views 200, 2 bytes, \d+\.\d\d ms \[this-one\]",
+        r"[0-9-]{10} [0-9:,]{12} INFO    web\.request_log: "
+        r"GET /users/<user_id>/views 200, 2 bytes, \d+\.\d\d ms \[this-one\]",
         line_of(text, "this-one"),
     )
     found = json.loads(line_of(as_json, "this-one"))

@@ -1,4 +1,4 @@
-# Matinee in a container: `docker build -t matinee .`, or `docker-compose --profile app up -d --build`.
+# Matinee in a container: `docker build -t matinee .`, or `docker compose --profile app up -d --build`.
 # BASE is a Debian 12; use --build-arg BASE=... for another one, for example with your certificates.
 ARG BASE=debian:bookworm-slim
 

@@ -7,6 +7,7 @@ import argparse
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,7 +32,7 @@ from ranking.factors import Factors
 from ranking.neighbours import fit_neighbours, to_csr
 from ranking.popularity import popularity
 from ranking.rating_histories import Histories
-from ranking.ratings import Floats, Ints, Ratings
+from ranking.ratings import Floats, Ints, Ratings, without_future
 from ranking.user_prior import mean_and_covariance
 from settings import ModelSettings, Settings, SettingsError
 from settings import load as load_settings
@@ -126,6 +127,7 @@ class Engine:
         """
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
+        ratings = without_future(ratings, int(time.time()))
         rows = np.searchsorted(movies, ratings.movie)
         with self._translate_errors():
             V, m, C = self.fit_ranker(ratings, movies, model, progress)

@@ -168,7 +168,8 @@ class Recommender:
         """Return the context of a user who is not stored and gives these ratings, by movie."""
         movie_ids = np.array(sorted(ratings), np.int32)
         rating = np.array([ratings[movie] for movie in movie_ids.tolist()], np.float32)
-        return self._viewer(RatingHistory(0, movie_ids, rating), self.live)
+        at = np.zeros(len(movie_ids), np.int64)  # nobody says when
+        return self._viewer(RatingHistory(0, movie_ids, rating, at), self.live)
 
     def _viewer(self, history: RatingHistory, live: LiveGeneration | None) -> UserContext:
         every = self.movies
@@ -178,7 +179,7 @@ class Recommender:
             likes, seen = every.like_count.astype(np.float32), every.rows(history.movies)[0]
             ranking = PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), seen)
         else:
-            ranking = ranking_for(live.ranker, history.movies, history.rating)
+            ranking = ranking_for(live.ranker, history.movies, history.rating, history.at)
         return UserContext(live, every, listed, ranking, history.version, len(history.movies))
 
     def _made(self, history: RatingHistory, live: LiveGeneration | None) -> RecommendationList:

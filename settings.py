@@ -65,10 +65,17 @@ class ModelSettings:
         "MATINEE_LIKE_THRESHOLD", 3.5, number(0.5, 5), "The lowest rating that counts as a like."
     )
     ranker_rank: int = setting(
-        "MATINEE_RANKER_RANK", 64, whole(1, 512), "Dimensions of the ranker's factors; 32 from 5 million ratings on."
+        "MATINEE_RANKER_RANK",
+        64,
+        whole(1, 512),
+        "Dimensions of the ranker's factors; 96 from 500,000 ratings on, 32 from 5 million on.",
     )
-    ranker_reg: float = setting("MATINEE_RANKER_REG", 0.06, number(0, 100), "Regularization of the ranker.")
-    ranker_alpha: float = setting("MATINEE_RANKER_ALPHA", 0.2, number(0, 1000), "Confidence of one like.")
+    ranker_reg: float = setting(
+        "MATINEE_RANKER_REG", 0.06, number(0, 100), "Regularization of the ranker; 0.1 from 500,000 ratings on."
+    )
+    ranker_alpha: float = setting(
+        "MATINEE_RANKER_ALPHA", 0.2, number(0, 1000), "Confidence of one like; 1 from 500,000 ratings on."
+    )
     ranker_iterations: int = setting(
         "MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker; 4 from 2 million ratings on."
     )
@@ -82,9 +89,16 @@ class ModelSettings:
     neighbours: int = setting(
         "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a movie; 0 turns that part off."
     )
-    neighbour_reg: float = setting("MATINEE_NEIGHBOUR_REG", 200.0, number(1e-6, 1e6), "Ridge of the neighbour fit.")
+    neighbour_reg: float = setting(
+        "MATINEE_NEIGHBOUR_REG",
+        200.0,
+        number(1e-6, 1e6),
+        "Ridge of the neighbour fit, for each of its two looks at a rating.",
+    )
     noise: float = setting("MATINEE_NOISE", 0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in.")
-    plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 0.5, number(0, 1), "Highest weight of the plain fold-in.")
+    plain_weight: float = setting(
+        "MATINEE_PLAIN_WEIGHT", 0.75, number(0, 1), "Highest weight of the plain fold-in; 1 from 500,000 ratings on."
+    )
     neighbour_weight: float = setting(
         "MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Highest weight of the neighbours."
     )
@@ -92,17 +106,21 @@ class ModelSettings:
         "MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Movies with fewer ratings are ranked last."
     )
     half_life_days: float = setting(
-        "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of recent popularity."
+        "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of a like in recent popularity."
     )
-    recent_share: float = setting(
-        "MATINEE_RECENT_SHARE", 0.25, number(0, 1), "Weight of recent popularity beside that of all time."
+    popularity_weight: float = setting(
+        "MATINEE_POPULARITY_WEIGHT", 2.0, number(0, 10), "Weight of recent popularity for a user with few ratings."
+    )
+    recency_exponent: float = setting(
+        "MATINEE_RECENCY_EXPONENT", 0.5, number(0, 3), "How fast a rating fades among the neighbours; 0: not at all."
     )
     seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
 
 
 # Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the set,
 # the less quality is lost by a smaller rank or fewer iterations.
-BY_SIZE: tuple[tuple[int, dict[str, int]], ...] = (
+BY_SIZE: tuple[tuple[int, dict[str, Any]], ...] = (
+    (500_000, {"ranker_rank": 96, "ranker_reg": 0.1, "ranker_alpha": 1.0, "plain_weight": 1.0}),
     (2_000_000, {"ranker_iterations": 4, "rater_rank": 16, "rater_iterations": 4}),
     (5_000_000, {"ranker_rank": 32}),
 )

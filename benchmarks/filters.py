@@ -57,10 +57,10 @@ def measure_filters(movies: int, ratings: int, rounds: int) -> dict[str, float]:
     table = random_movie_table(factors, rng)
     live = LiveGeneration(1, ranker, table, datetime.now(UTC), datetime.now(UTC))
     rated = np.sort(rng.choice(movies // 10, ratings, replace=False) + 1).astype(np.int32)
-    rating = (rng.integers(1, 11, ratings) / 2).astype(np.float32)
+    rating, at = (rng.integers(1, 11, ratings) / 2).astype(np.float32), np.arange(ratings)
 
     def compute_list(filters: Filters) -> None:
-        user = UserContext(live, table, table, ranking_for(ranker, rated, rating), 1, ratings)
+        user = UserContext(live, table, table, ranking_for(ranker, rated, rating, at), 1, ratings)
         user.places(ListRequest(filters=filters))
 
     seconds: dict[str, list[float]] = {name: [] for name in FILTERS}

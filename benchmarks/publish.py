@@ -132,11 +132,10 @@ def well_known(factors: Factors) -> Factors:
 
 def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
     """Return the users and the vector that our fold-in solves for each, as a trained model of Spark would hold them."""
-    rows, _ = factors.rows(histories.movies)
     found = np.zeros((len(histories), factors.V.shape[1]), np.float32)
     ranker = Ranker(factors)
-    for some, batch in user_batches(factors, histories.start, rows, histories.rating):
-        found[some] = ranker.fold_in(batch).x[:, 0]
+    for some, batch in user_batches(factors, histories):
+        found[some] = ranker.fold_in(batch, ranker.neighbour_terms(batch)).x[:, 0]
     return histories.user, found
 
 

@@ -20,7 +20,7 @@ from embedded.postgres import EmbeddedPostgres
 from engine import Engine
 from evaluation.splits import split_held_out
 from jobs.ingest import init_movie_table, load_base_ratings
-from jobs.training import Trainer, combine_ratings
+from jobs.training import Trainer, bring_forward, combine_ratings
 from ranking.biases import residuals
 from ranking.neighbours import fit_neighbours
 from ranking.ratings import Floats, Ints, Ratings
@@ -119,4 +119,4 @@ def _bare_fits(engine: Engine, database: Database, folder: Path) -> BareFits:
     with database.snapshot() as db:
         taken, movie_ids = snapshot.take(db), movies.ids(db)
     base, _ = split_held_out(load_base_ratings(database, engine.settings).ratings)
-    return BareFits(engine, combine_ratings(base, taken.views), movie_ids, folder)
+    return BareFits(engine, combine_ratings(bring_forward(base, taken.views), taken.views), movie_ids, folder)

@@ -24,13 +24,16 @@ from settings import ModelSettings, load
 
 def matinee(split: Split, seed: int) -> Trained:
     """Train ranker, rater and neighbours. Every list folds in the user's history, as in a request."""
-    train, users = split.train, Histories(split.users, split.start, split.train.movie, split.train.rating)
+    train, users = (
+        split.train,
+        Histories(split.users, split.start, split.train.movie, split.train.rating, split.train.at),
+    )
     factors = _engine().train(train, split.movies, _settings(split, seed), lambda phase, done: None)
     ranker = Ranker(factors)
 
     def recommend(row: int, n: int) -> Ints:
         own = split.history(row)
-        rows = ranking_for(ranker, train.movie[own], train.rating[own]).best(n)
+        rows = ranking_for(ranker, train.movie[own], train.rating[own], train.at[own]).best(n)
         return factors.movies[rows]
 
     return Trained(

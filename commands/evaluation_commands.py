@@ -14,7 +14,9 @@ from system.atomic_file import write_atomically
 if TYPE_CHECKING:
     from evaluation.protocol_result import ProtocolResult
 
-PROTOCOLS = click.Choice(["temporal", "random", "new-users", "newcomers", "steadiness", "implicit"])
+PROTOCOLS = click.Choice(
+    ["temporal", "random", "new-users", "newcomers", "calendar", "strong", "steadiness", "implicit"]
+)
 
 dataset_option = click.option(
     "--dataset", type=FOLDER, help="A folder that holds a MovieLens set; default: the service's own."

@@ -1,9 +1,15 @@
 """Simple models that Matinee is compared with."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy import linalg, sparse
 
 from ranking.biases import damped_biases
-from ranking.ratings import HIGHEST, LOWEST, Floats, Ratings
+from ranking.ratings import HIGHEST, LOWEST, PADDING, Floats, Ints, Ratings
+from ranking.top_n import top_n
+
+MOST_MOVIES = 12_000  # of which EASE inverts the square matrix
 
 
 def bias_predictions(train: Ratings, test: Ratings) -> Floats:
@@ -13,3 +19,32 @@ def bias_predictions(train: Ratings, test: Ratings) -> Floats:
     n = len(train)
     mu, b_u, b_i = damped_biases(user[:n], movie[:n], train.rating, len(users), len(movies))
     return np.clip(mu + b_u[user[n:]] + b_i[movie[n:]], LOWEST, HIGHEST).astype(np.float32)
+
+
+def ease_lists(train: Ratings, given: Sequence[Ratings], n: int, neutral: float, reg: float) -> Ints | None:
+    """Return the n best movies by EASE for users with these histories, int32 [len(given), n]; None of too many movies.
+
+    Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), on X = r - neutral.
+    """
+    movies = np.unique(train.movie)
+    if len(movies) > MOST_MOVIES:
+        return None
+    X = _rows(np.unique(train.user, return_inverse=True)[1], train, movies, neutral)
+    G = (X.T @ X).toarray().astype(np.float32)
+    G[np.diag_indices(len(movies))] += reg
+    # B = I - P diag(1 / diag(P)) with P = (X'X + reg I)^-1
+    P = linalg.inv(G, overwrite_a=True, check_finite=False)
+    B = P / -np.diag(P)
+    np.fill_diagonal(B, 0)
+    lists, every = np.full((len(given), n), PADDING, np.int32), np.ones(len(movies), bool)
+    for at, history in enumerate(given):
+        x = _rows(np.zeros(len(history), int), history, movies, neutral)
+        best = top_n((x @ B)[0], n, x.indices, every)
+        lists[at, : len(best)] = movies[best]
+    return lists
+
+
+def _rows(row: np.ndarray, ratings: Ratings, movies: Ints, neutral: float) -> sparse.csr_matrix:
+    """Return r - neutral, users x movies."""
+    value = ratings.rating - np.float32(neutral)
+    return sparse.csr_matrix((value, (row, np.searchsorted(movies, ratings.movie))), (int(row.max()) + 1, len(movies)))

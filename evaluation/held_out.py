@@ -3,6 +3,7 @@
 Lists and ratings are computed as for a request, so the evaluation is of what users see.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,33 +13,88 @@ from evaluation import offline_metrics
 from evaluation.held_out_result import GIVEN_N, HeldOutResult
 from evaluation.protocol_result import LONG_TAIL_BELOW
 from evaluation.splits import sort_by_user_and_time
-from ranking.batch_lists import RankFunction, build_lists, popular_lists, rank_locally, ratings_by_user
+from ranking.batch_lists import count_ratings, histories_of, popular_lists, ratings_by_user
 from ranking.factors import Factors
+from ranking.popularity import popularity_by_clock
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
-from ranking.ratings import PADDING, Floats, Ratings
+from ranking.rating_histories import Times
+from ranking.ratings import PADDING, Floats, Ints, Mask, Ratings, Rows
+from ranking.top_n import top_n
+from ranking.user_batch import MOST_USERS, UserBatch, user_batches
 
 MAX_TESTED_RATINGS = 50  # how many of the following ratings the model is tested on
 EVALUATED_LIST_LENGTH = 10
 MAX_EVALUATED_USERS = 1000  # 7,000 lists take some 10 s of one core, and settle a difference in NDCG of .01
 
 
-def evaluate_held_out(
-    factors: Factors, ratings: Ratings, popularity: Floats, rank: RankFunction = rank_locally
-) -> HeldOutResult:
-    """Evaluate factors on the ratings of users who were not trained on.
+def evaluate_held_out(factors: Factors, train: Ratings, ratings: Ratings) -> HeldOutResult:
+    """Evaluate factors on the ratings of users who were not trained on, each at their own time.
+
+    Popularity is that of the moment of a user's last given rating, as the user would have met it: users of all years
+    are among them, and for a user of 1998 the likes of 2018 say nothing.
 
     Args:
+        train: what the factors were trained on, to count likes in.
         ratings: all ratings of these users; movies that the factors do not know are left out.
-        popularity: of each movie of the factors [f], to compare with.
-        rank: makes the lists, if not this thread.
     """
     ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
     users = np.unique(ordered.user)
-    ranker, histories = Ranker(factors), ratings_by_user(ordered, users)
-    columns = [_evaluated(ranker, histories, n, popularity, rank) for n in GIVEN_N]
+    setting = _Setting(Ranker(factors), train)
+    histories = ratings_by_user(ordered, users)
+    columns = [_evaluated(setting, histories, n) for n in GIVEN_N]
     measures = {name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]}
     return HeldOutResult(users=users, **measures, rated_movies=int((factors.rating_count > 0).sum()))
+
+
+class _Setting:
+    """Factors with the likes of their training, for lists at any time."""
+
+    def __init__(self, ranker: Ranker, train: Ratings) -> None:
+        self.ranker, factors = ranker, ranker.factors
+        likes = train.take(train.rating >= factors.model.like_threshold)
+        self._like_rows, known = factors.rows(likes.movie)
+        self._likes = likes.take(known)
+        self.all_time = count_ratings(self._likes, factors.movies, offline_metrics.RELEVANT)
+
+    def lists(self, given: list[Ratings], clocks: Times) -> tuple[Ints, Ints]:
+        """Return the lists of users with these histories at these times (ascending), and those of recent likes alone.
+
+        Each history has the same number of ratings, of movies that the factors know.
+        """
+        factors, days = self.ranker.factors, self.ranker.factors.model.half_life_days
+        recent = popularity_by_clock(self._likes, self._like_rows, len(factors.movies), clocks, days)
+        ours = np.full((len(given), EVALUATED_LIST_LENGTH), PADDING, np.int32)
+        baseline = ours.copy()
+        for some, batch in self._batches(given):
+            popularity = np.stack([next(recent) for _ in some])
+            baseline[some] = _popular_lists(factors.movies, popularity, batch.rows, np.ones(len(factors.movies), bool))
+            if batch.rows.shape[1] == 0:
+                ours[some] = _popular_lists(factors.movies, popularity, batch.rows, factors.well_known)
+                continue
+            folded = self.ranker.fold_in(batch, self.ranker.neighbour_terms(batch))
+            rows, there = self.ranker.top_n(folded, EVALUATED_LIST_LENGTH, popularity=popularity)
+            ours[some] = np.where(there, factors.movies[rows], PADDING)
+        return ours, baseline
+
+    def _batches(self, given: list[Ratings]) -> Iterator[tuple[Rows, UserBatch]]:
+        """Yield the users in their order, in batches."""
+        if given and len(given[0]):
+            yield from user_batches(self.ranker.factors, histories_of(given))
+            return
+        for first in range(0, len(given), MOST_USERS):
+            some = np.arange(first, min(first + MOST_USERS, len(given)))
+            none = np.empty((len(some), 0), np.intp)
+            yield some, UserBatch(none, none.astype(np.float32), none, none.astype(bool), np.zeros(len(some), np.intp))
+
+
+def _popular_lists(movies: Ints, popularity: Floats, seen: Rows, preferred: Mask) -> Ints:
+    """Return each user's most popular unseen movies, by popularity [u, f] of their own."""
+    lists = np.full((len(popularity), EVALUATED_LIST_LENGTH), PADDING, np.int32)
+    for at, (theirs, rows) in enumerate(zip(popularity, seen, strict=True)):
+        best = top_n(theirs, EVALUATED_LIST_LENGTH, rows, preferred)
+        lists[at, : len(best)] = movies[best]
+    return lists
 
 
 def sample_users(ratings: Ratings, most: int = MAX_EVALUATED_USERS) -> Ratings:
@@ -48,16 +104,15 @@ def sample_users(ratings: Ratings, most: int = MAX_EVALUATED_USERS) -> Ratings:
     return ratings.take(np.isin(ratings.user, chosen))
 
 
-def _evaluated(
-    ranker: Ranker, histories: list[Ratings], n: int, popularity: Floats, rank: RankFunction
-) -> dict[str, npt.NDArray[Any]]:
+def _evaluated(setting: _Setting, histories: list[Ratings], n: int) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of the result for one n, for users with more than n ratings, given their first n."""
-    factors = ranker.factors
-    able = np.flatnonzero([len(theirs) > n for theirs in histories])
+    ranker, factors = setting.ranker, setting.ranker.factors
+    clock = np.array([part.at[min(max(n - 1, 0), len(part) - 1)] for part in histories], np.int64)
+    able = np.array([i for i in np.argsort(clock, kind="stable") if len(histories[i]) > n], np.intp)
     given = [histories[i].take(np.arange(n)) for i in able]
     tested = [histories[i].take(np.arange(n, min(n + MAX_TESTED_RATINGS, len(histories[i])))) for i in able]
-    lists = build_lists(factors, given, EVALUATED_LIST_LENGTH, rank)
-    popular = popular_lists(factors.movies, popularity, [part.movie for part in given], EVALUATED_LIST_LENGTH)
+    lists, recent = setting.lists(given, clock[able])
+    popular = popular_lists(factors.movies, setting.all_time, [part.movie for part in given], EVALUATED_LIST_LENGTH)
     relevant = [part.movie[part.rating >= offline_metrics.RELEVANT] for part in tested]
     hit, sizes = offline_metrics.hits(lists, relevant), offline_metrics.sizes(relevant)
     errors = [_errors(ranker, *parts) for parts in zip(given, tested, strict=True)]
@@ -69,6 +124,7 @@ def _evaluated(
         "recall": offline_metrics.recall(hit, sizes),
         "hit": offline_metrics.hit_rate(hit, sizes),
         "popular": offline_metrics.ndcg(offline_metrics.hits(popular, relevant), sizes),
+        "recent": offline_metrics.ndcg(offline_metrics.hits(recent, relevant), sizes),
         "squared_errors": np.array([error @ error for error in errors], np.float64),
         "baseline_squared_errors": np.array([error @ error for error in baseline_errors], np.float64),
         "tested": np.array([len(error) for error in errors], np.float64),
@@ -77,7 +133,7 @@ def _evaluated(
     return {name: _spread(values, able, len(histories), _WITHOUT.get(name, 0.0)) for name, values in found.items()}
 
 
-_WITHOUT = {"lists": PADDING, **dict.fromkeys(("ndcg", "recall", "hit", "popular"), np.nan)}
+_WITHOUT = {"lists": PADDING, **dict.fromkeys(("ndcg", "recall", "hit", "popular", "recent"), np.nan)}
 
 
 def _spread(values: npt.NDArray[Any], at: npt.NDArray[np.intp], size: int, otherwise: float) -> npt.NDArray[Any]:
@@ -89,6 +145,6 @@ def _spread(values: npt.NDArray[Any], at: npt.NDArray[np.intp], size: int, other
 def _errors(ranker: Ranker, given: Ratings, tested: Ratings) -> npt.NDArray[np.float64]:
     """Return by how much the shown ratings of a user with the history `given` miss the tested ones."""
     rows, _ = ranker.factors.rows(tested.movie)
-    shown = ranking_for(ranker, given.movie, given.rating).expected(rows)
+    shown = ranking_for(ranker, given.movie, given.rating, given.at).expected(rows)
     error: npt.NDArray[np.float64] = shown.astype(np.float64) - tested.rating
     return error

@@ -1,4 +1,4 @@
-"""What people who were not trained on got from a generation, and how sure that is."""
+"""The result of an evaluation on held-out users, with its 95 % intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -11,20 +11,21 @@ from evaluation.bootstrap import IntervalEstimate
 from evaluation.offline_metrics import Values
 from ranking.ratings import PADDING, Ints
 
-GIVEN_N = (0, 1, 3, 5, 10, 20, 50)  # how many of a person's first ratings the model is told
+GIVEN_N = (0, 1, 3, 5, 10, 20, 50)  # how many of a user's first ratings the model is given
 
 
 @dataclass(frozen=True)
 class HeldOutResult:
-    """What u people got for each g of `GIVEN_N`; nan, or nothing tested, where somebody rated too little.
+    """What u users got for each g of `GIVEN_N`; nan, or nothing tested, where a user has too few ratings.
 
     Attributes:
         users: their ids [u].
         lists: movies shown, int32 [u, g, 10], PADDING where there was none.
         ndcg, recall, hit: of those lists, [u, g].
-        popular: NDCG of the most popular movies they had not rated, [u, g].
+        popular: NDCG of the unseen movies with the most likes of all time, [u, g].
+        recent: NDCG of those with the most recent likes at each user's own time, [u, g].
         squared_errors, tested: sum of squared errors of the shown rating and how many ratings were tested, [u, g].
-        baseline_squared_errors: the same sum for the rating that is shown to somebody who has rated nothing, a movie's mean, [u, g].
+        baseline_squared_errors: the same sum for what a user without ratings is shown, [u, g].
         long_tail: places that hold a movie with under 25 ratings, [u, g].
         rated_movies: how many movies had ratings to learn from.
     """
@@ -35,6 +36,7 @@ class HeldOutResult:
     recall: Values
     hit: Values
     popular: Values
+    recent: Values
     squared_errors: Values
     baseline_squared_errors: Values
     tested: Values
@@ -47,12 +49,14 @@ class HeldOutResult:
         return offline_metrics.coverage(self.lists, max(self.rated_movies, 1))
 
     def estimates(self, g: int) -> dict[str, IntervalEstimate]:
-        """Every measure for the g-th of `GIVEN_N`, with its 95 % interval."""
+        """Return every measure for the g-th of `GIVEN_N`, with its 95 % interval."""
         places = (self.lists[:, g] != PADDING).sum(axis=1).astype(float)
         return {
             "NDCG@10": bootstrap.mean(self.ndcg[:, g]),
             "popularity": bootstrap.mean(self.popular[:, g]),
             "gain": bootstrap.paired_difference(self.ndcg[:, g], self.popular[:, g]),
+            "recent likes": bootstrap.mean(self.recent[:, g]),
+            "gain over recent": bootstrap.paired_difference(self.ndcg[:, g], self.recent[:, g]),
             "Recall@10": bootstrap.mean(self.recall[:, g]),
             "hit rate@10": bootstrap.mean(self.hit[:, g]),
             "under 25 ratings": bootstrap.ratio(self.long_tail[:, g], places),
@@ -61,16 +65,19 @@ class HeldOutResult:
         }
 
     def counts(self, g: int) -> dict[str, float]:
-        """How many people there are for the g-th of `GIVEN_N`, and the coverage of their lists."""
+        """Return the number of users for the g-th of `GIVEN_N`, and the coverage of their lists."""
         covered = offline_metrics.coverage(self.lists[:, g], max(self.rated_movies, 1))
         return {"users": float((self.tested[:, g] > 0).sum()), "coverage@10": covered}
 
     def measures(self, g: int) -> dict[str, float]:
-        """Every measure for the g-th of `GIVEN_N`, without intervals."""
-        return self.counts(g) | {name: estimate.value for name, estimate in self.estimates(g).items()}
+        """Return every measure for the g-th of `GIVEN_N`, without intervals but that of the gain over recent likes."""
+        estimates = self.estimates(g)
+        values = {name: estimate.value for name, estimate in estimates.items()}
+        ends = {"low": estimates["gain over recent"].low, "high": estimates["gain over recent"].high}
+        return self.counts(g) | values | ends
 
     def summary(self) -> dict[str, Any]:
-        """The judgement without single people, as JSON has it: [value, low, high] for each number of ratings given."""
+        """Return the result without single users as JSON: [value, low, high] for each number of ratings given."""
         given = {
             str(n): self.counts(g) | {name: estimate.rounded() for name, estimate in self.estimates(g).items()}
             for g, n in enumerate(GIVEN_N)
@@ -80,16 +87,16 @@ class HeldOutResult:
 
 
 def mean_per_user(values: Values) -> Values:
-    """Each user's mean over the columns that have a value, [u]; nan for a user without any."""
+    """Return each user's mean over the columns that have a value, [u]; nan for a user without any."""
     counts = (~np.isnan(values)).sum(axis=1)
     return np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)
 
 
-def merge_results(judgements: Sequence[HeldOutResult]) -> HeldOutResult:
-    """Judgements of different people by models of one kind, as if by one model."""
+def merge_results(results: Sequence[HeldOutResult]) -> HeldOutResult:
+    """Return results of different users by models of one kind as one result."""
     columns = {
-        f.name: np.concatenate([getattr(judgement, f.name) for judgement in judgements])
+        f.name: np.concatenate([getattr(result, f.name) for result in results])
         for f in fields(HeldOutResult)
         if f.name != "rated_movies"
     }
-    return HeldOutResult(**columns, rated_movies=max(judgement.rated_movies for judgement in judgements))
+    return HeldOutResult(**columns, rated_movies=max(result.rated_movies for result in results))

@@ -1,16 +1,18 @@
-"""What an evaluation found: rows of named numbers that print as a table and are stored as JSON."""
+"""The result of an evaluation: rows of named numbers that print as a table and are stored as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from evaluation import offline_metrics
+from evaluation import bootstrap, offline_metrics
+from evaluation.offline_metrics import Values
 from ranking.ratings import Ints
 
 LONG_TAIL_BELOW = 25  # ratings below which a movie is little known
 LONGEST = 20  # places that `list_quality` looks at
+FIRST_LESS_THIS = "first less this"
 
 Row = Mapping[str, float]
 
@@ -22,16 +24,28 @@ class ProtocolResult:
     Attributes:
         rows: for each model or number of ratings given, its measures by name.
         facts: what it was run on: plain JSON.
+        ndcg: NDCG@10 of each user by row, in the same order of users in all, [u]; for differences, and not stored.
     """
 
     protocol: str
     seeds: tuple[int, ...]
     rows: Mapping[str, Row]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    ndcg: Mapping[str, Values] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The result as JSON has it."""
-        return asdict(self)
+        """Return the result as JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "ndcg"}
+
+    def with_differences(self) -> "ProtocolResult":
+        """Return the result with the NDCG@10 of its first row less that of each other one, and the paired interval."""
+        rows = {label: dict(row) for label, row in self.rows.items()}
+        ours = next(iter(self.ndcg.values()), None)
+        for label, theirs in self.ndcg.items():
+            if theirs is not ours and ours is not None:
+                found = bootstrap.paired_difference(ours, theirs)
+                rows[label] |= {FIRST_LESS_THIS: found.value, "low": found.low, "high": found.high}
+        return replace(self, rows=rows)
 
     def __str__(self) -> str:
         seeds = f", seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}" if self.seeds else ""
@@ -40,24 +54,26 @@ class ProtocolResult:
         return "\n".join([f"{head}: {facts}" if facts else head, *_aligned(self.table())])
 
     def table(self) -> list[list[str]]:
-        """Header and rows as text, a column for every measure that some row has."""
+        """Return header and rows as text, a column for every measure that some row has."""
         names = list(dict.fromkeys(name for row in self.rows.values() for name in row))
         body = [[label, *(_shown(row.get(name)) for name in names)] for label, row in self.rows.items()]
         return [["", *names], *body]
 
 
 def mean(results: Sequence[ProtocolResult]) -> ProtocolResult:
-    """The mean of runs of one protocol that differ in their seeds."""
+    """Return the mean of runs of one protocol that differ in their seeds; intervals are of the users' means."""
     first = results[0]
     rows = {
         label: {name: float(np.mean([result.rows[label][name] for result in results])) for name in row}
         for label, row in first.rows.items()
     }
-    return ProtocolResult(first.protocol, tuple(seed for result in results for seed in result.seeds), rows, first.facts)
+    seeds = tuple(seed for result in results for seed in result.seeds)
+    ndcg = {label: np.mean([result.ndcg[label] for result in results], axis=0) for label in first.ndcg}
+    return ProtocolResult(first.protocol, seeds, rows, first.facts, ndcg).with_differences()
 
 
 def list_quality(lists: Ints, relevant: Sequence[Ints], movies: Ints, rating_count: Ints) -> dict[str, float]:
-    """The measures of lists of 20, int32 [u, 20], for users with at least one relevant movie each.
+    """Return the measures of lists of 20, int32 [u, 20], for users with at least one relevant movie each.
 
     Coverage is the share of the movies that had a rating to learn from; `movies` [f] and `rating_count` [f] are of the
     whole catalogue.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ranking.ratings import Ints, Mask, Ratings
+from ranking.ratings import Ints, Mask, Ratings, hash_to_unit_interval
 from settings import USER_OFFSET
 
 HELD_OUT_SHARE = 0.1
@@ -19,7 +19,7 @@ def sort_by_user_and_time(ratings: Ratings) -> Ratings:
     MovieLens shows a page of movies at once, so ties are common. By movie id they would come oldest and best known
     first, and the next movies would be foretold by their ids.
     """
-    return ratings.take(np.lexsort((_hash_to_unit_interval(ratings.movie), ratings.at, ratings.user)))
+    return ratings.take(np.lexsort((hash_to_unit_interval(ratings.movie), ratings.at, ratings.user)))
 
 
 def history_positions(ordered: Ratings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -68,7 +68,7 @@ def held_out(users: Ints) -> Mask:
     theirs = users < USER_OFFSET
     if theirs.sum() < FEWEST_USERS:
         return np.zeros(len(users), bool)
-    lot = np.where(theirs, _hash_to_unit_interval(users), np.inf)
+    lot = np.where(theirs, hash_to_unit_interval(users), np.inf)
     below = HELD_OUT_SHARE
     if (lot < below).sum() > MOST_HELD_OUT:
         below = float(np.partition(lot, MOST_HELD_OUT)[MOST_HELD_OUT])
@@ -81,11 +81,3 @@ def split_held_out(base: Ratings) -> tuple[Ratings, Ratings]:
     people = np.unique(base.user)
     out = np.isin(base.user, people[held_out(people)])
     return base.take(~out), base.take(out)
-
-
-def _hash_to_unit_interval(ids: Ints) -> npt.NDArray[np.float64]:
-    """A number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
-    x = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (x ^ (x >> np.uint64(31))) / 2.0**64

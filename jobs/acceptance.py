@@ -1,4 +1,4 @@
-"""Whether what a training yielded may serve: judged on people it has never seen, beside what serves now."""
+"""Whether a trained generation may serve: evaluated on held-out users, beside the live generation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,55 +8,62 @@ import numpy as np
 from evaluation import offline_metrics
 from evaluation.gate import ListChange, Verdict, verdict
 from evaluation.held_out import EVALUATED_LIST_LENGTH, evaluate_held_out, sample_users
-from evaluation.offline_metrics import RELEVANT
-from ranking.batch_lists import RankFunction, build_lists, count_ratings, rank_locally, ratings_by_user
+from ranking.batch_lists import build_lists, rank_locally, ratings_by_user
 from ranking.factors import Factors, FactorsError
 from ranking.ratings import Ratings
 
-IN_PROCESS_USERS = 200  # up to here their lists are made in this thread before Spark would have begun
+COMPARED_USERS = 200  # trained users whose lists are compared with the live ones
 
 
 @dataclass(frozen=True)
 class AcceptanceResult:
-    """The verdict, and what it rests on as JSON has it."""
+    """The verdict, and its basis as JSON."""
 
     verdict: Verdict
     summary: dict[str, Any]
 
 
 def judge_candidate(
-    candidate: Factors, live: Factors | None, train_ratings: Ratings, held_out: Ratings, rank: RankFunction
+    candidate: Factors, live: Factors | None, train_ratings: Ratings, held_out: Ratings
 ) -> AcceptanceResult:
     """Judge a candidate.
 
     Args:
-        train_ratings: what it learned from; whose lists must not have changed beyond reason.
-        held_out: ratings of people it has never seen; who say how good it is.
-        rank: makes the lists of many people elsewhere than in this thread.
+        train_ratings: what it was trained on; the lists of these users must not change beyond reason.
+        held_out: ratings of users it was not trained on, on the same clock.
     """
     try:
         candidate.check()
     except FactorsError as error:
         return AcceptanceResult(Verdict(False, f"{error}; what served before goes on serving"), {})
-    people = sample_users(held_out)
-    if len(np.unique(people.user)) <= IN_PROCESS_USERS:
-        rank = rank_locally
-    found = evaluate_held_out(candidate, people, count_ratings(train_ratings, candidate.movies, RELEVANT), rank)
+    users = sample_users(held_out)
+    found = evaluate_held_out(candidate, train_ratings, users)
     if live is None:
         return AcceptanceResult(verdict(found), {"candidate": found.summary()})
-    before = evaluate_held_out(live, people, count_ratings(train_ratings, live.movies, RELEVANT), rank)
+    before = evaluate_held_out(live, train_ratings, users)
     summary = {"candidate": found.summary(), "live": before.summary()}
-    return AcceptanceResult(verdict(found, before, change(candidate, live, train_ratings)), summary)
+    return AcceptanceResult(verdict(found, before, list_change(candidate, live, train_ratings)), summary)
 
 
-def change(candidate: Factors, live: Factors, train_ratings: Ratings) -> ListChange | None:
-    """How much the lists of people who were learned from changed; None if other settings are meant to change them."""
+def list_change(candidate: Factors, live: Factors, train_ratings: Ratings) -> ListChange | None:
+    """Return how much the lists of trained users changed; None if other settings are meant to change them."""
     if candidate.model != live.model:
         return None
-    some = sample_users(train_ratings, IN_PROCESS_USERS)
+    some = sample_users(train_ratings, COMPARED_USERS)
     given = ratings_by_user(some, np.unique(some.user))
     overlap = offline_metrics.overlap(
         *(build_lists(factors, given, EVALUATED_LIST_LENGTH, rank_locally) for factors in (live, candidate))
     )
-    ratings, ratings_before = (int(factors.rating_count.sum()) for factors in (candidate, live))
-    return ListChange(overlap, abs(ratings - ratings_before) / max(ratings, 1))
+    return ListChange(overlap, changed_share(candidate, live))
+
+
+def changed_share(candidate: Factors, live: Factors) -> float:
+    """Return the share of the candidate's ratings, 0 to 1, by which its counts of ratings differ from the live ones.
+
+    Movie by movie, so that as many new ratings as withdrawn ones are not taken for none.
+    """
+    movies = np.union1d(candidate.movies, live.movies)
+    count = np.zeros((2, len(movies)), np.int64)
+    for row, factors in zip(count, (candidate, live), strict=True):
+        row[np.searchsorted(movies, factors.movies)] = factors.rating_count
+    return min(1.0, float(np.abs(count[0] - count[1]).sum()) / max(int(count[0].sum()), 1))

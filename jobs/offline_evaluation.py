@@ -1,4 +1,4 @@
-"""Measurements that an operator asks for: a protocol on any dataset, or a stored generation on the held-out people."""
+"""Evaluations for an operator: a protocol on any dataset, or a stored generation on the held-out users."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,14 +8,12 @@ import numpy as np
 from engine import Engine, Progress
 from evaluation.held_out import evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult
-from evaluation.offline_metrics import RELEVANT
 from evaluation.protocol_result import ProtocolResult, Row, mean
 from evaluation.splits import split_held_out
 from jobs import protocols
 from jobs.ingest import load_base_ratings
 from jobs.pairs import read_pairs
 from movielens.reader import read_dataset
-from ranking.batch_lists import count_ratings
 from ranking.ratings import Ints, Ratings
 from settings import ModelSettings, Settings
 from storage import generations
@@ -28,27 +26,28 @@ PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int, Progre
     "random": protocols.random,
     "new-users": protocols.new_users,
     "newcomers": protocols.newcomers,
+    "calendar": protocols.calendar,
+    "strong": protocols.strong,
     "steadiness": protocols.steadiness,
 }
 
 
 def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) -> ProtocolResult:
-    """A protocol on the set in this folder, once for each seed; the mean of the runs."""
+    """Run a protocol on the dataset in this folder, once for each seed, and return the mean."""
     ratings, movies = read_dataset(folder)
     model = engine.settings.model_for(len(ratings))
     return _for_each(seeds, lambda seed: PROTOCOLS[name](engine, ratings, movies, model, seed, lambda *_: None))
 
 
 def run_implicit(engine: Engine, train: Path, test: Path, seeds: Sequence[int]) -> ProtocolResult:
-    """Recall@20 and NDCG@20 on two files of pairs, once for each seed; the mean of the runs."""
+    """Run `implicit` on two files of pairs, once for each seed, and return the mean."""
     learned, asked = read_pairs(train), read_pairs(test)
-    return _for_each(
-        seeds, lambda seed: protocols.implicit(engine, learned, asked, engine.settings.model, seed, lambda *_: None)
-    )
+    model = engine.settings.model_for(len(learned))
+    return _for_each(seeds, lambda seed: protocols.implicit(engine, learned, asked, model, seed, lambda *_: None))
 
 
 def measure_generation(database: Database, settings: Settings, generation_id: int | None) -> ProtocolResult:
-    """A stored generation on the people who are held out from every training, beside the live one if it is another.
+    """Evaluate a stored generation on the held-out users, beside the live one if it is another.
 
     Each row is for one number of ratings given; "low" and "high" bound NDCG@10, and RMSE, with 95 %.
     Raises `UnknownGenerationError` and `NoLiveGenerationError`.
@@ -59,21 +58,21 @@ def measure_generation(database: Database, settings: Settings, generation_id: in
     if asked is None:
         raise NoLiveGenerationError("no generation is served yet; train first")
     train_ratings, held_out = split_held_out(load_base_ratings(database, settings).ratings)
-    people = sample_users(held_out)
+    users = sample_users(held_out)
     rows: dict[str, Row] = {}
     for one in dict.fromkeys(filter(None, (asked, live))):
         with database.background_transaction() as db:
             factors = generations.load(db, one)
-        found = evaluate_held_out(factors, people, count_ratings(train_ratings, factors.movies, RELEVANT))
+        found = evaluate_held_out(factors, train_ratings, users)
         rows |= {f"{one}: n = {n}": _with_intervals(found, g) for g, n in enumerate(GIVEN_N)}
-    return ProtocolResult("held-out", (), rows, {"generation": asked, "people": len(np.unique(people.user))})
+    return ProtocolResult("held-out", (), rows, {"generation": asked, "people": len(np.unique(users.user))})
 
 
 def _with_intervals(found: HeldOutResult, g: int) -> dict[str, float]:
     row: dict[str, float] = {}
     for name, estimate in found.estimates(g).items():
         row[name] = estimate.value
-        if name in ("NDCG@10", "gain", "RMSE"):
+        if name in ("NDCG@10", "gain", "gain over recent", "RMSE"):
             row |= {f"{name} low": estimate.low, f"{name} high": estimate.high}
     return row | {"coverage@10": found.measures(g)["coverage@10"]}
 

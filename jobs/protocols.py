@@ -1,28 +1,32 @@
-"""Protocols that train a model on a part of the ratings and judge it on the rest; the same for the same seed.
+"""Protocols that train a model on a part of the ratings and evaluate it on the rest; the same for the same seed.
 
-Everything is trained and ranked with the settings that serve, the clock in popularity included, though the people whom
-`temporal`, `random`, `new_users` and `steadiness` judge are of every year; `newcomers` goes by the calendar.
+Everything is trained and ranked with the settings that serve. `new_users` and `steadiness` give each user the popularity
+of their own time, `newcomers` and `calendar` go by the calendar; `temporal` and `random` have users of every year.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from engine import Engine, Progress
 from evaluation import offline_metrics
-from evaluation.baselines import bias_predictions
+from evaluation.baselines import bias_predictions, ease_lists
 from evaluation.held_out import evaluate_held_out
 from evaluation.held_out_result import GIVEN_N, HeldOutResult, merge_results
-from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality
-from evaluation.splits import folds, history_positions, latest_mask, random_split, sort_by_user_and_time
+from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality, mean
+from evaluation.splits import HELD_OUT_SHARE, folds, history_positions, latest_mask, random_split, sort_by_user_and_time
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, ratings_by_user
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
-from ranking.ratings import Floats, Ints, Ratings, concatenate
+from ranking.ratings import Floats, Ints, Ratings, concatenate, hash_to_unit_interval
+from ranking.score import NEUTRAL_RATING
 from settings import ModelSettings
 
+MATINEE = "Matinee"
 TEST_SHARE = 0.2
+LEAST_LIKES, STRONG_PLACES = 5, 100
 FOLDS = 6
 NEWCOMERS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the people, by their first rating: where the calendar is cut
 GIVEN_20 = GIVEN_N.index(20)  # where in a judgement those stand who told 20 ratings
@@ -41,18 +45,106 @@ def temporal(
     users, relevant = relevant_movies(test_ratings)
     given = ratings_by_user(train, users)
     seen = [part.movie for part in given]
-
-    def quality(lists: Ints) -> dict[str, float]:
-        return list_quality(lists, relevant, movies, factors.rating_count)
-
-    rows: dict[str, Row] = {
-        "Matinee": quality(build_lists(factors, given, LONGEST, engine.lists)),
-        "without neighbours": quality(build_lists(mix, given, LONGEST, engine.lists)),
-        "popularity": quality(popular_lists(movies, count_ratings(train, movies, 0), seen, LONGEST)),
-        "popularity of ratings >= 4": quality(popular_lists(movies, count_ratings(train, movies, 4), seen, LONGEST)),
+    lists = {
+        MATINEE: build_lists(factors, given, LONGEST, engine.lists),
+        "without neighbours": build_lists(mix, given, LONGEST, engine.lists),
+        "EASE on ratings": ease_lists(train, given, LONGEST, NEUTRAL_RATING, 400.0),
+        "popularity": popular_lists(movies, count_ratings(train, movies, 0), seen, LONGEST),
+        "popularity of ratings >= 4": popular_lists(movies, count_ratings(train, movies, 4), seen, LONGEST),
     }
-    facts = {"users judged": len(users), "ratings": len(ratings), "movies": len(movies)}
-    return ProtocolResult("temporal", (seed,), rows, facts)
+    facts = {"users judged": len(users), "ratings": len(ratings), "movies": len(movies), **cuts(train, test_ratings)}
+    return replace(_ranked("temporal", seed, lists, relevant, factors), facts=facts)
+
+
+def cuts(train: Ratings, test: Ratings) -> dict[str, int]:
+    """Return how many users have their split inside one second, where the order of their ratings is by chance."""
+    users, last = np.unique(train.user, return_inverse=True)
+    latest = np.zeros(len(users), np.int64)
+    np.maximum.at(latest, last, train.at)
+    known = np.isin(test.user, users)
+    user, at = np.searchsorted(users, test.user[known]), test.at[known]
+    return {"cuts inside one second": len(np.unique(user[at == latest[user]]))}
+
+
+def calendar(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Train on what was known on a day, rank for what anybody rated 4 or more in the time that follows; five times."""
+    results, judged = [], 0
+    for share in NEWCOMERS:
+        day, end = np.quantile(ratings.at, [share, min(1.0, share + 0.1)])
+        train = sort_by_user_and_time(ratings.take(ratings.at < day))
+        factors = engine.train(train, movies, replace(model, seed=seed), progress)
+        users, relevant = relevant_movies(ratings.take((ratings.at >= day) & (ratings.at <= end)))
+        given = ratings_by_user(train, users)
+        seen = [part.movie for part in given]
+        lists = {
+            MATINEE: build_lists(factors, given, LONGEST, engine.lists),
+            "recent likes": popular_lists(movies, factors.popular, seen, LONGEST),
+            "popularity": popular_lists(movies, count_ratings(train, movies, 0), seen, LONGEST),
+        }
+        results.append(_ranked("calendar", seed, lists, relevant, factors))
+        judged += len(users)
+    ndcg = {label: np.concatenate([result.ndcg[label] for result in results]) for label in results[0].ndcg}
+    rows = mean([replace(result, ndcg={}) for result in results]).rows
+    return ProtocolResult("calendar", (seed,), rows, {"users judged": judged}, ndcg)
+
+
+def strong(
+    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
+) -> ProtocolResult:
+    """Train without a tenth of the users, give the model 80 % of the likes of each, rank for the others.
+
+    Liang et al., "Variational Autoencoders for Collaborative Filtering" (2018): ratings of 4 and more alone, of users
+    with five or more; Recall@20 and @50 over the smaller of k and the relevant movies, and NDCG@100.
+    """
+    likes = ratings.take(ratings.rating >= offline_metrics.RELEVANT)
+    _, user, count = np.unique(likes.user, return_inverse=True, return_counts=True)
+    likes = likes.take(count[user] >= LEAST_LIKES)
+    out = np.isin(likes.user, folds(np.unique(likes.user), round(1 / HELD_OUT_SHARE), seed)[0])
+    train, theirs = sort_by_user_and_time(likes.take(~out)), likes.take(out)
+    # by chance and not by time, as the paper does
+    theirs = theirs.take(np.lexsort((hash_to_unit_interval(theirs.movie), theirs.user)))
+    place, count = history_positions(theirs)
+    test = place >= count - np.ceil(TEST_SHARE * count)
+    factors = engine.train(train, movies, replace(model, seed=seed), progress)
+    users, relevant = relevant_movies(theirs.take(test & np.isin(theirs.movie, train.movie)))
+    given = ratings_by_user(theirs.take(~test), users)
+    seen = [part.movie for part in given]
+    lists = {
+        MATINEE: build_lists(factors, given, STRONG_PLACES, engine.lists),
+        "EASE on likes": ease_lists(liked(train), [liked(part) for part in given], STRONG_PLACES, 0.0, 200.0),
+        "popularity": popular_lists(movies, count_ratings(train, movies, 0), seen, STRONG_PLACES),
+    }
+    rows: dict[str, Row] = {}
+    for name, listed in lists.items():
+        if listed is not None:
+            hit, sizes = offline_metrics.hits(listed, relevant), offline_metrics.sizes(relevant)
+            rows[name] = {
+                f"Recall@{k}": float(np.mean(hit[:, :k].sum(axis=1) / np.minimum(sizes, k))) for k in (20, 50)
+            } | {"NDCG@100": float(np.mean(offline_metrics.ndcg(hit, sizes)))}
+    return ProtocolResult("strong", (seed,), rows, {"users judged": len(users), "movies": len(movies)})
+
+
+def liked(ratings: Ratings) -> Ratings:
+    """Return the ratings as likes of 1."""
+    return replace(ratings, rating=np.ones(len(ratings), np.float32))
+
+
+def _ranked(
+    name: str, seed: int, lists: Mapping[str, Ints | None], relevant: list[Ints], factors: Factors
+) -> ProtocolResult:
+    """Return the quality of each model's lists, and NDCG@10 user by user."""
+    there = {label: found for label, found in lists.items() if found is not None}
+    sizes = offline_metrics.sizes(relevant)
+    ndcg = {
+        label: offline_metrics.ndcg(offline_metrics.hits(found, relevant)[:, :10], sizes)
+        for label, found in there.items()
+    }
+    rows = {
+        label: list_quality(found, relevant, factors.movies, factors.rating_count) for label, found in there.items()
+    }
+    return ProtocolResult(name, (seed,), rows, {}, ndcg)
 
 
 def random(
@@ -125,10 +217,7 @@ def steadiness(
     folded_in = engine.train(known, movies, model, progress)
     retrained = engine.train(sort_by_user_and_time(concatenate(known, told)), movies, model, progress)
     other = engine.train(known, movies, replace(model, seed=seed + 1), progress)
-    popular = count_ratings(known, movies, 0)
-    measures = [
-        evaluate_held_out(factors, new, popular, engine.lists).measures(GIVEN_20) for factors in (folded_in, retrained)
-    ]
+    measures = [evaluate_held_out(factors, known, new).measures(GIVEN_20) for factors in (folded_in, retrained)]
     given = ratings_by_user(known, np.unique(known.user))
     lists = [build_lists(factors, given, LONGEST // 2, engine.lists) for factors in (folded_in, other)]
     shown = ("NDCG@10", "RMSE")
@@ -176,7 +265,7 @@ def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
     places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])
     for at, given in zip(places, ratings_by_user(train, users), strict=True):
         rows, _ = factors.rows(test.movie[at])
-        predicted[at] = ranking_for(ranker, given.movie, given.rating).expected(rows)
+        predicted[at] = ranking_for(ranker, given.movie, given.rating, given.at).expected(rows)
     return predicted
 
 
@@ -189,4 +278,4 @@ def _judged(
     engine: Engine, train: Ratings, test: Ratings, movies: Ints, model: ModelSettings, progress: Progress
 ) -> HeldOutResult:
     factors = engine.train(train, movies, model, progress)
-    return evaluate_held_out(factors, test, count_ratings(train, movies, 0), engine.lists)
+    return evaluate_held_out(factors, train, test)

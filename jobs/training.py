@@ -1,6 +1,7 @@
 """Retrain: snapshot, train, check, publish. The live generation serves until the new one is complete."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from jobs.online_evaluation import evaluate_new_ratings
 from jobs.phases import PHASE_SHARES
 from jobs.publish import Candidate, Publisher
 from ranking.factors import Factors, FactorsError, checksum
-from ranking.ratings import Ints, Ratings, concatenate
+from ranking.ratings import Ints, Ratings, concatenate, without_future
 from recommender import Recommender
 from settings import USER_OFFSET, ModelSettings, Settings
 from storage import movies, predictions, runs, snapshot
@@ -143,7 +144,8 @@ class Trainer:
             run.notes["live"] = predictions.metrics_of_generation(db, live.id) if live else None
 
     def _train(self, run: JobRun, training_input: TrainingInput) -> Candidate:
-        base, held_out = split_held_out(load_base_ratings(self.database, self.settings).ratings)
+        base = load_base_ratings(self.database, self.settings).ratings
+        base, held_out = split_held_out(bring_forward(base, training_input.user_snapshot.views))
         facts = {
             "base_ratings": len(base),
             "views": len(training_input.user_snapshot.views),
@@ -157,14 +159,19 @@ class Trainer:
         return Candidate(factors, ratings, held_out, training_input.user_snapshot, training_input.fingerprint)
 
 
-def combine_ratings(base: Ratings, views: Ratings) -> Ratings:
-    """The base and our users' views, these under the ids by which the engine knows them.
+def bring_forward(base: Ratings, views: Ratings) -> Ratings:
+    """Return the base with its newest rating moved to the time of our newest view, and all others by as much.
 
-    The base is brought forward in time until its newest rating is as new as our newest view: it stands for people of
-    today. Left years behind, its users would weigh next to nothing beside our first few.
+    It stands for users of today: left years behind, its likes would weigh next to nothing beside our first few.
     """
-    if len(base) and len(views):
-        base = replace(base, at=base.at + max(0, int(views.at.max()) - int(base.at.max())))
+    base = without_future(base, int(time.time()))
+    if len(base) == 0 or len(views) == 0:
+        return base
+    return replace(base, at=base.at + max(0, int(views.at.max()) - int(base.at.max())))
+
+
+def combine_ratings(base: Ratings, views: Ratings) -> Ratings:
+    """Return the base and our users' views, these under the ids by which the engine knows them."""
     return concatenate(base, replace(views, user=views.user + np.int32(USER_OFFSET)))
 
 

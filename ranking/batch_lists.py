@@ -22,28 +22,24 @@ RankFunction = Callable[[Factors, Histories, int], ListColumns]
 
 def rank_locally(factors: Factors, histories: Histories, n: int) -> ListColumns:
     """Return the lists of these users, made in this thread. A `RankFunction`."""
-    rows, known = factors.rows(histories.movies)
-    start = np.concatenate([[0], np.cumsum(known)])[histories.start]
-    movies = np.zeros((len(histories), n), np.int32)
+    movies, nothing = np.zeros((len(histories), n), np.int32), np.ones(len(histories), bool)
     expected = np.full((len(histories), n), NO_SCORE)
     ranker = Ranker(factors)
-    for some, batch in user_batches(factors, start, rows, histories.rating[known]):
+    for some, batch in user_batches(factors, histories):
         movies[some], expected[some] = _lists(ranker, batch, n)
-    nothing, popular = np.flatnonzero(np.diff(start) == 0), ranking_for(ranker, _NO_MOVIES, _NO_RATINGS)
+        nothing[some] = False
+    popular = ranking_for(ranker, *_NO_HISTORY)
     best = popular.best(n)
-    movies[nothing[:, None], np.arange(len(best))], expected[nothing[:, None], np.arange(len(best))] = (
-        factors.movies[best],
-        popular.expected(best),
-    )
+    movies[nothing, : len(best)], expected[nothing, : len(best)] = factors.movies[best], popular.expected(best)
     there = expected > NO_SCORE
     return np.repeat(histories.user, there.sum(axis=1)), movies[there], expected[there]
 
 
 def _lists(ranker: Ranker, batch: UserBatch, n: int) -> tuple[Ints, Floats]:
     """Return the movies and expected ratings of the lists of a batch [b, n]; NO_SCORE is expected in empty places."""
-    folded = ranker.fold_in(batch)
-    rows, there = ranker.top_n(folded, n)
-    expected = ranker.expected(batch, rows, folded.g)
+    terms = ranker.neighbour_terms(batch)
+    rows, there = ranker.top_n(ranker.fold_in(batch, terms), n)
+    expected = ranker.expected(batch, terms, rows)
     expected[~there] = NO_SCORE
     return ranker.factors.movies[rows], expected
 
@@ -64,15 +60,19 @@ def ratings_by_user(ratings: Ratings, users: Ints) -> list[Ratings]:
 
 def build_lists(factors: Factors, given: Sequence[Ratings], n: int, rank: RankFunction) -> Ints:
     """Return the list of each user who gave these ratings, int32 [len(given), n], PADDING where it is too short."""
-    start = np.cumsum([0, *(len(part) for part in given)]).astype(np.int64)
-    told = concatenate(*given) if given else _NOTHING
-    users = Histories(np.arange(len(given), dtype=np.int32), start, told.movie, told.rating)
-    user, movie, _ = rank(factors, users, n)
+    user, movie, _ = rank(factors, histories_of(given), n)
     order = np.argsort(user, kind="stable")
     user, movie = user[order], movie[order]
     lists = np.full((len(given), n), PADDING, np.int32)
     lists[user, np.arange(len(user)) - np.searchsorted(user, user)] = movie
     return lists
+
+
+def histories_of(given: Sequence[Ratings]) -> Histories:
+    """Return the histories of users who gave these ratings, numbered from 0."""
+    start = np.cumsum([0, *(len(part) for part in given)]).astype(np.int64)
+    every = concatenate(*given) if given else _NOTHING
+    return Histories(np.arange(len(given), dtype=np.int32), start, every.movie, every.rating, every.at)
 
 
 def popular_lists(movies: Ints, popularity: Floats, seen: Sequence[Ints], n: int) -> Ints:
@@ -91,5 +91,5 @@ def count_ratings(ratings: Ratings, movies: Ints, least: float) -> Floats:
     return np.bincount(rows, minlength=len(movies)).astype(np.float32)
 
 
-_NO_MOVIES, _NO_RATINGS = np.empty(0, np.int32), np.empty(0, np.float32)
-_NOTHING = Ratings(_NO_MOVIES, _NO_MOVIES, _NO_RATINGS, np.empty(0, np.int64))
+_NO_HISTORY = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int64)
+_NOTHING = Ratings(_NO_HISTORY[0], *_NO_HISTORY)

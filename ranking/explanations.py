@@ -8,6 +8,7 @@ import numpy as np
 from ranking import fold_in
 from ranking.ranker import FoldedIn, Ranker
 from ranking.ratings import Floats, Rows
+from ranking.score import NEUTRAL_RATING
 
 MOST_REASONS = 3
 
@@ -49,13 +50,14 @@ def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats,
 
 def _neighbour_parts(ranker: Ranker, folded: FoldedIn, rows: Rows) -> Floats:
     """Return what each rating adds to g of the movies at `rows`, [n, r]."""
-    terms = ranker.neighbour_terms(folded.batch)
+    terms, batch = folded.terms, folded.batch
+    said = ranker.recency(batch)[0] * (batch.rating[0] - np.float32(NEUTRAL_RATING))
     column = np.full(len(ranker.row), -1, np.intp)
     column[ranker.place[rows]] = np.arange(len(rows))
     at, rating = column[terms.place], np.repeat(np.arange(len(terms.per_rating)), terms.per_rating)
     listed = at >= 0
     parts = np.zeros((len(terms.per_rating), len(rows)), np.float32)
-    parts[rating[listed], at[listed]] = terms.value[listed]  # a movie is once among another's neighbours
+    parts[rating[listed], at[listed]] = (said[rating] * terms.w)[listed]  # a movie is once among another's neighbours
     return parts
 
 

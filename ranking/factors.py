@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ranking.ratings import Floats, Ints, rows_of
 from settings import ModelSettings
 
-FORMAT = 1
+FORMAT = 2
 MOST_LEFT_OUT = 0.9  # share of the catalogue that may have too few ratings to be recommended first
 FEWEST_KEPT = 50
 
@@ -111,11 +111,12 @@ class Factors:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             header = json.loads(arrays.pop("header").tobytes())
-            if header["format"] != FORMAT:
-                raise FactorsError(f"the factors have format {header['format']}; this version reads format {FORMAT}")
-            arrays = _with_todays_names(arrays)
+            if header["format"] not in (1, FORMAT):
+                raise FactorsError(f"the factors have format {header['format']}; this version reads up to {FORMAT}")
+            if header["format"] == 1:
+                arrays, header["model"] = _with_todays_names(arrays), _model_of_format_1(header["model"])
             arrays["mu"] = float(arrays["mu"])
-            model = ModelSettings(**_with_todays_names(header["model"]))
+            model = ModelSettings(**header["model"])
             factors = cls(**arrays, model=model, facts=header["facts"])
         except FactorsError:
             raise
@@ -128,6 +129,16 @@ class Factors:
 def _with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a stored generation under today's names: the first edition wrote "film" for "movie"."""
     return {name.replace("film", "movie"): value for name, value in stored.items()}
+
+
+def _model_of_format_1(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with which a generation of format 1 serves by its own equations.
+
+    There old ratings count as much as new ones, and its popularity, a mix of all time and of late, has the weight 1.
+    """
+    model = _with_todays_names(stored)
+    del model["recent_share"]
+    return {**model, "recency_exponent": 0.0, "popularity_weight": 1.0}
 
 
 def checksum(data: bytes) -> str:

@@ -25,18 +25,21 @@ TopN = tuple[Rows, Mask]
 
 
 class NeighbourTerms(NamedTuple):
-    """The terms of g: rating i has `per_rating[i]` of them, of which each adds `value` to a movie at `place`."""
+    """The rows of W of a batch's ratings, one after the other: rating i has `per_rating[i]` neighbours.
+
+    Each is a movie at `place` with the weight `w`.
+    """
 
     per_rating: npt.NDArray[np.int64]
     place: npt.NDArray[np.int32]
-    value: Floats
+    w: Floats
 
 
 class FoldedIn(NamedTuple):
     """The histories of a batch as the ranker sees them.
 
     Attributes:
-        residual: y - V_s m [b, l], by how much the targets differ from the average user's; 0 in the padding.
+        terms: of g; residual: y - V_s m [b, l], by how much the targets differ from the average user's; 0 in the padding.
         x: the MAP vector x_m and the plain vector x_p of each user [b, 2, k].
         g: the neighbour scores by place [b, f].
         z: the standardizations of V x_m, V x_p and g, [b, 3] each.
@@ -44,6 +47,7 @@ class FoldedIn(NamedTuple):
     """
 
     batch: UserBatch
+    terms: NeighbourTerms
     residual: Floats
     x: Floats
     g: Floats
@@ -88,22 +92,23 @@ class Ranker:
         self._items = np.vstack([factors.V[known].T, factors.popular[known], np.ones(self.known, np.float32)])
         self._W = sparse.csr_matrix((factors.w, self.place[factors.w_movie], factors.w_start), (f, f))
 
-    def fold_in(self, batch: UserBatch) -> FoldedIn:
+    def fold_in(self, batch: UserBatch, terms: NeighbourTerms) -> FoldedIn:
         """Return the vectors and neighbour scores of a batch, with the standardization of each part of its score."""
         f, model = self.factors, self.factors.model
         V_s = f.V[batch.rows] * batch.mask[:, :, None]
         residual = (targets(batch.rating, model) - V_s @ f.m) * batch.mask
         x_m = fold_in.map_vectors(V_s, residual, self.prior, model.noise)
         x = np.stack([x_m, self._als_vectors(batch, V_s)], axis=1)
-        g, (weight, c) = self.neighbour_scores(batch), weights(batch.n, model)
+        g, (weight, c) = self._neighbour_scores(batch, terms, self.recency(batch)), weights(batch.n, model)
         z = standardization(weight, *self._sums_over_unseen(batch, V_s, x, g))
-        return FoldedIn(batch, residual, x, g, z, c.astype(np.float32))
+        return FoldedIn(batch, terms, residual, x, g, z, c.astype(np.float32))
 
-    def top_n(self, folded: FoldedIn, n: int, among: Mask | None = None) -> TopN:
+    def top_n(self, folded: FoldedIn, n: int, among: Mask | None = None, popularity: Floats | None = None) -> TopN:
         """Return the n unseen movies with the highest scores, well-known ones first, for each user of a batch.
 
         Args:
             among: which movies may be listed, bool [f] by row; None for all.
+            popularity: at each user's own time [b, f] by row; None for that of the training.
         """
         groups = max(n, self.known // DEPTH + 1)
         # the columns after the last well-known movie stand for all others, and fill the groups
@@ -112,6 +117,8 @@ class Ranker:
         # score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity
         np.matmul(folded.vectors, self._items, out=known)
         known += folded.z.scale[:, 2:] * folded.g[:, : self.known]
+        if popularity is not None:
+            known += folded.c[:, None] * (popularity - self.factors.popular)[:, self.row[: self.known]]
         score[:, self.known :] = NO_SCORE
         batch = folded.batch
         score[batch.each, np.where(batch.mask, np.minimum(self.place[batch.rows], self.known), self.known)] = NO_SCORE
@@ -132,14 +139,11 @@ class Ranker:
         score += folded.z.scale[:, 2:] * folded.g[:, self.place[which]]
         return score
 
-    def expected(self, batch: UserBatch, rows: Rows, g: Floats) -> Floats:
+    def expected(self, batch: UserBatch, terms: NeighbourTerms, rows: Rows) -> Floats:
         """Return the ratings that the users of a batch would give the movies at `rows` [b, r], within 0.5 to 5.
 
         mu + b_u + b_i + .75 p.q + .4 (g - .3 n / (n + 20)) with b_u = sum(r - mu - b_i) / (n + 10) and p the most
-        probable vector given the residuals; honest to show, and no good to rank by.
-
-        Args:
-            g: neighbour scores by place [b, f].
+        probable vector given the residuals. Here old ratings count in g as much as new ones.
         """
         f, n = self.factors, batch.n[:, None]
         residual = (batch.rating - f.mu - f.movie_bias[batch.rows]) * batch.mask
@@ -148,31 +152,38 @@ class Ranker:
         p = fold_in.rater_vectors(f.Q[batch.rows] * batch.mask[:, :, None], residual, f.C_r)
         likely = f.mu + f.movie_bias[rows] + user_bias + FACTOR_SHARE * (f.Q[rows] @ p[:, :, None])[:, :, 0]
         if len(f.w):
+            g = self._neighbour_scores(batch, terms, np.float32(1))
             usual = USUAL_NEIGHBOUR * n / (n + USUAL_AT)
             likely += NEIGHBOUR_SHARE * (g[batch.each, self.place[rows]] - usual)
         return np.asarray(np.minimum(np.maximum(likely, LOWEST), HIGHEST), np.float32)
 
+    def recency(self, batch: UserBatch) -> Floats:
+        """Return (1 + a)^(-1/2) [b, l], a being the number of the user's ratings that are newer."""
+        return ((1 + batch.newer) ** -self.factors.model.recency_exponent).astype(np.float32)
+
     def neighbour_terms(self, batch: UserBatch) -> NeighbourTerms:
-        """Return the terms of g of a batch of one."""
-        rows = batch.rows[0]
-        start = self.factors.w_start[rows]
-        count = self.factors.w_start[rows + 1] - start
+        """Return the terms of the neighbour scores of a batch."""
+        if len(batch) > 1:
+            rows = self._W[batch.rows[batch.mask]]
+            return NeighbourTerms(np.diff(rows.indptr), rows.indices, rows.data)
+        # scipy's objects take twice as long as this for one user, and half as long for many
+        start = self.factors.w_start[batch.rows[0]]
+        count = self.factors.w_start[batch.rows[0] + 1] - start
         at = np.repeat(start - np.cumsum(count) + count, count)  # the rows of W, one after the other
         at += np.arange(len(at))
-        value = np.repeat(batch.rating[0] - np.float32(NEUTRAL_RATING), count) * self.factors.w.take(at)
-        return NeighbourTerms(count, self._W.indices.take(at), value)
+        return NeighbourTerms(count, self._W.indices.take(at), self.factors.w.take(at))
 
-    def neighbour_scores(self, batch: UserBatch) -> Floats:
-        """Return g = sum over the history of (r - 2.5) W[movie, :] by place [b, f]."""
-        if len(batch) == 1:  # for which scipy's objects take twice as long as everything here
-            terms, one = self.neighbour_terms(batch), np.zeros((1, len(self.row)), np.float32)
-            np.add.at(one[0], terms.place, terms.value)
+    def _neighbour_scores(self, batch: UserBatch, terms: NeighbourTerms, weight: Floats | np.float32) -> Floats:
+        """Return g = sum over the history of weight (r - 2.5) W[movie, :] by place [b, f]."""
+        said = (weight * (batch.rating - np.float32(NEUTRAL_RATING)))[batch.mask]
+        value = np.repeat(said, terms.per_rating) * terms.w
+        if len(batch) == 1:  # as above
+            one = np.zeros((1, len(self.row)), np.float32)
+            np.add.at(one[0], terms.place, value)
             return one
-        rows = self._W[batch.rows[batch.mask]]
-        rows.data *= np.repeat(batch.rating[batch.mask] - np.float32(NEUTRAL_RATING), np.diff(rows.indptr))
-        start = rows.indptr[np.concatenate([[0], np.cumsum(batch.n)])]
+        start = np.concatenate([[0], np.cumsum(terms.per_rating)])[np.concatenate([[0], np.cumsum(batch.n)])]
         # one row a user, in which a movie may stand many times; where it is made dense they are added up
-        g: Floats = sparse.csr_matrix((rows.data, rows.indices, start), (len(batch), len(self.row))).toarray()
+        g: Floats = sparse.csr_matrix((value, terms.place, start), (len(batch), len(self.row))).toarray()
         return g
 
     def _als_vectors(self, batch: UserBatch, V_s: Floats) -> Floats:
@@ -200,6 +211,6 @@ class Ranker:
     def _fill(self, folded: FoldedIn, user: np.intp, among: Mask | None, rows: Rows, there: Mask) -> None:
         """Fill one user's list [n], for which there are too few well-known movies, with others."""
         one = folded.batch.user(user)
-        score = self.scores(folded if len(folded.batch) == 1 else self.fold_in(one))[0]
+        score = self.scores(folded if len(folded.batch) == 1 else self.fold_in(one, self.neighbour_terms(one)))[0]
         best = top_n(score, len(rows), one.rows[0], self.factors.well_known, among)
         rows[: len(best)], there[: len(best)] = best, True

@@ -4,6 +4,7 @@ from typing import Literal, Protocol
 
 from ranking import explanations
 from ranking.ranker import FoldedIn, Ranker
+from ranking.rating_histories import Times
 from ranking.ratings import Floats, Ints, Mask, Rows
 from ranking.score import POPULARITY_FADES_AT
 from ranking.top_n import top_n
@@ -46,7 +47,7 @@ class PersonalRanking:
     """The ranking of a user with at least one rating (a batch of one) by a generation's factors."""
 
     def __init__(self, ranker: Ranker, batch: UserBatch) -> None:
-        self._ranker, self._batch = ranker, batch
+        self._ranker, self._batch, self._terms = ranker, batch, ranker.neighbour_terms(batch)
         self._folded: FoldedIn | None = None
 
     @property
@@ -69,8 +70,7 @@ class PersonalRanking:
         return scores
 
     def expected(self, rows: Rows) -> Floats:
-        g = self._folded.g if self._folded else self._ranker.neighbour_scores(self._batch)
-        expected: Floats = self._ranker.expected(self._batch, rows[None, :], g)[0]
+        expected: Floats = self._ranker.expected(self._batch, self._terms, rows[None, :])[0]
         return expected
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
@@ -84,7 +84,7 @@ class PersonalRanking:
         request would wait for the arithmetic of the others.
         """
         if self._folded is None:
-            self._folded = self._ranker.fold_in(self._batch)
+            self._folded = self._ranker.fold_in(self._batch, self._terms)
         return self._folded
 
 
@@ -115,9 +115,9 @@ class PopularRanking:
         return [[] for _ in rows]
 
 
-def ranking_for(ranker: Ranker, movies: Ints, rating: Floats) -> Ranking:
-    """Return the ranking of a user who rated `movies` [n] with `rating` [n], by a generation's factors."""
-    batch, f = batch_of_one(ranker.factors, movies, rating), ranker.factors
+def ranking_for(ranker: Ranker, movies: Ints, rating: Floats, at: Times) -> Ranking:
+    """Return the ranking of a user who rated `movies` [n] with `rating` [n] at these times, by a generation's factors."""
+    batch, f = batch_of_one(ranker.factors, movies, rating, at), ranker.factors
     if batch.n[0]:
         return PersonalRanking(ranker, batch)
     return PopularRanking(f.popular, ranker.usual_rating, f.well_known, batch.rows[0])

@@ -8,15 +8,21 @@ import numpy.typing as npt
 
 from ranking.ratings import Floats, Ints
 
+Times = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Histories:
-    """The ratings of u users: those of user i are [start[i], start[i + 1]) of `movies` and `rating`."""
+    """The ratings of u users: those of user i are [start[i], start[i + 1]) of `movies`, `rating` and `at`.
+
+    Times are unix seconds; where they are unknown, all of a user's are equal.
+    """
 
     user: Ints
     start: npt.NDArray[np.int64]
     movies: Ints
     rating: Floats
+    at: Times
 
     def __len__(self) -> int:
         return len(self.user)
@@ -29,4 +35,16 @@ class Histories:
     def _piece(self, first: int, last: int) -> "Histories":
         start = self.start[first : last + 1]
         cut = slice(start[0], start[-1])
-        return Histories(self.user[first:last], start - start[0], self.movies[cut], self.rating[cut])
+        return Histories(self.user[first:last], start - start[0], self.movies[cut], self.rating[cut], self.at[cut])
+
+
+def count_newer(start: npt.NDArray[np.int64], at: Times) -> npt.NDArray[np.int64]:
+    """Return how many ratings of the same user are newer than each [n]; those of user i are [start[i], start[i + 1])."""
+    user = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    order = np.lexsort((at, user))
+    user, at = user[order], at[order]
+    # the last of all ratings of one user and one second
+    last = np.flatnonzero(np.append((user[1:] != user[:-1]) | (at[1:] != at[:-1]), [True] * bool(len(at))))
+    newer = np.empty(len(at), np.int64)
+    newer[order] = np.repeat(start[user[last] + 1] - 1 - last, np.diff(last, prepend=-1))
+    return newer

@@ -1,6 +1,6 @@
-"""Ratings as four parallel columns, the form in which every part of Matinee hands them on."""
+"""Ratings as four parallel columns, the form in which the parts of Matinee exchange them."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,12 @@ class Ratings:
         return len(self.user)
 
     def take(self, rows: npt.NDArray[Any]) -> "Ratings":
-        """The ratings at these rows (indices or a mask), in that order."""
+        """Return the ratings at these rows (indices or a mask), in that order."""
         return Ratings(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 def on_scale(value: object) -> bool:
-    """Whether this is a rating: a number, and a multiple of 0.5 from 0.5 to 5."""
+    """Return whether this is a rating: a number, and a multiple of 0.5 from 0.5 to 5."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -52,12 +52,32 @@ def on_scale(value: object) -> bool:
 
 
 def concatenate(*parts: Ratings) -> Ratings:
-    """All ratings of the parts, one part after the other."""
+    """Return all ratings of the parts, one part after the other."""
     return Ratings(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Ratings)))
 
 
+def without_future(ratings: Ratings, now: int) -> Ratings:
+    """Return the ratings with every time later than `now` (unix seconds) replaced by the newest of the other times.
+
+    The age of a rating counts from the newest one, so a single wrong date would make all others old.
+    """
+    future = ratings.at > now
+    if not future.any():
+        return ratings
+    newest = ratings.at[~future].max(initial=0) or now
+    return replace(ratings, at=np.where(future, newest, ratings.at))
+
+
+def hash_to_unit_interval(ids: Ints) -> npt.NDArray[np.float64]:
+    """Return a number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
+    x = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) / 2.0**64
+
+
 def rows_of(movies: Ints, wanted: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Where in `movies`, ascending, those of `wanted` are that are there, and which of `wanted` these are."""
+    """Return the rows in `movies`, ascending, of those of `wanted` that are in it, and which of `wanted` these are."""
     at = np.searchsorted(movies, wanted)
     known = at < len(movies)
     known[known] = movies[at[known]] == wanted[known]

@@ -33,7 +33,7 @@ def weights(n: npt.NDArray[np.intp], model: ModelSettings) -> tuple[Doubles, Dou
     """Return 1 - w, w and b [b, 3] and c [b] for users with n ratings [b]."""
     grown = n / (n + HALF_WEIGHT_AT)
     w, b = model.plain_weight * grown, model.neighbour_weight * grown
-    return np.stack([1 - w, w, b], axis=1), POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
+    return np.stack([1 - w, w, b], axis=1), model.popularity_weight * POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
 
 
 def standardization(weight: Doubles, count: npt.NDArray[np.intp], total: Doubles, square: Doubles) -> Standardization:

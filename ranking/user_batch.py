@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ranking.factors import Factors
+from ranking.rating_histories import Histories, Times, count_newer
 from ranking.ratings import Floats, Ints, Mask, Rows
 
 MOST_USERS = 128  # of a batch: their scores of 10,000 movies stay in the processor's cache
@@ -20,12 +21,14 @@ class UserBatch:
     Attributes:
         rows: of the rated movies in the factors, [b, l]; 0 in the padding.
         rating: float32 [b, l]; 0 in the padding.
+        newer: how many ratings of the same user are newer, [b, l]; ratings of one second count as equally old.
         mask: false in the padding, bool [b, l].
         n: the number of ratings of each user [b].
     """
 
     rows: Rows
     rating: Floats
+    newer: npt.NDArray[np.int64]
     mask: Mask
     n: npt.NDArray[np.intp]
 
@@ -41,22 +44,26 @@ class UserBatch:
         """Return the batch of one user alone, without padding."""
         mine = self.mask[i]
         n = self.n[i : i + 1]
-        return UserBatch(self.rows[i, mine][None, :], self.rating[i, mine][None, :], mine[mine][None, :], n)
+        rows, rating, newer = (column[i, mine][None, :] for column in (self.rows, self.rating, self.newer))
+        return UserBatch(rows, rating, newer, mine[mine][None, :], n)
 
 
-def batch_of_one(factors: Factors, movies: Ints, rating: Floats) -> UserBatch:
-    """Return the batch of a user who rated `movies` [n] with `rating` [n]; movies without factors are left out."""
+def batch_of_one(factors: Factors, movies: Ints, rating: Floats, at: Times) -> UserBatch:
+    """Return the batch of a user who rated `movies` [n] with `rating` [n] at these times; movies without factors are left out."""
     rows, known = factors.rows(movies)
-    return UserBatch(rows[None, :], rating[known][None, :], np.ones((1, len(rows)), bool), np.array([len(rows)]))
+    n = len(rows)
+    newer = count_newer(np.array([0, n]), at[known])
+    return UserBatch(rows[None, :], rating[known][None, :], newer[None, :], np.ones((1, n), bool), np.array([n]))
 
 
-def user_batches(
-    factors: Factors, start: npt.NDArray[np.int64], rows: Rows, rating: Floats
-) -> Iterator[tuple[Rows, UserBatch]]:
+def user_batches(factors: Factors, histories: Histories) -> Iterator[tuple[Rows, UserBatch]]:
     """Cut users into batches of about equally long histories, and yield the users' numbers with each batch.
 
-    The ratings of user i are [start[i], start[i + 1]) of `rows` and `rating`. Users without ratings are left out.
+    Movies without factors are left out, and so are users without any other ratings.
     """
+    rows, known = factors.rows(histories.movies)
+    start = np.concatenate([[0], np.cumsum(known)])[histories.start]
+    columns = rows, histories.rating[known], count_newer(start, histories.at[known])
     length = np.diff(start)
     order = np.argsort(length, kind="stable")
     order = order[np.searchsorted(length[order], 1) :]
@@ -67,11 +74,12 @@ def user_batches(
         fits = length[order[:most]] * cells * np.arange(1, len(order[:most]) + 1) <= MOST_CELLS
         some = order[: max(1, int(fits.sum()))]
         order = order[len(some) :]
-        yield some, _padded(start[some], length[some], rows, rating)
+        yield some, _padded(start[some], length[some], columns)
 
 
-def _padded(first: Rows, length: Rows, rows: Rows, rating: Floats) -> UserBatch:
+def _padded(first: Rows, length: Rows, columns: tuple[Rows, Floats, npt.NDArray[np.int64]]) -> UserBatch:
     place = np.arange(length.max())
     mask = place < length[:, None]
     at = np.where(mask, first[:, None] + place, 0)
-    return UserBatch(np.where(mask, rows[at], 0), np.where(mask, rating[at], np.float32(0)), mask, length)
+    padded_rows, rating, newer = (np.where(mask, column[at], column.dtype.type(0)) for column in columns)
+    return UserBatch(padded_rows, rating, newer, mask, length)

@@ -1,4 +1,4 @@
-"""Stored lists: written by a retrain, read while they are current."""
+"""Stored lists: written by a training run, read while they are current."""
 
 import io
 from contextlib import suppress
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
+from ranking.rating_histories import Times
 from ranking.ratings import Floats, Ints
 from storage.binary_copy import encode_rows
 from storage.bulk_copy import copy_in
@@ -22,7 +23,7 @@ from storage.prepared_statement import PreparedStatement
 # every list there is.
 READ_LIST = PreparedStatement("""
     PREPARE read_list (integer, bigint, integer) AS
-    SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.movies, rated.ratings
+    SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.*
     FROM (
         SELECT *, history_version <> $2 OR generation_id IS DISTINCT FROM $3 AS changed
         FROM (
@@ -36,16 +37,18 @@ READ_LIST = PreparedStatement("""
         LIMIT 1
     ) list ON true
     CROSS JOIN LATERAL (
-        SELECT array_agg(movie_id ORDER BY movie_id) AS movies, array_agg(rating ORDER BY movie_id) AS ratings
+        SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
+               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id)
         FROM views WHERE user_id = u.id AND u.changed AND list.movie_ids IS NULL
     ) rated
 """)
 
 _HISTORY = PreparedStatement("""
     PREPARE history (integer) AS
-    SELECT u.history_version, rated.movies, rated.ratings
+    SELECT u.history_version, rated.*
     FROM users u, LATERAL (
-        SELECT array_agg(movie_id ORDER BY movie_id) AS movies, array_agg(rating ORDER BY movie_id) AS ratings
+        SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
+               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id)
         FROM views WHERE user_id = u.id
     ) rated
     WHERE u.id = $1
@@ -60,11 +63,12 @@ Versions = npt.NDArray[np.int64]
 
 
 class RatingHistory(NamedTuple):
-    """A user's ratings as of one version: what they rated, int32 [n], and how, float32 [n], by movie."""
+    """A user's ratings as of one version, by movie: movie ids int32 [n], ratings float32 [n], unix seconds int64 [n]."""
 
     version: int
     movies: Ints
     rating: Floats
+    at: Times
 
 
 class ListVersion(NamedTuple):
@@ -97,12 +101,12 @@ def read(
     found = READ_LIST.rows(db, user_id, *held)
     if not found:
         raise UnknownUserError(user_id)
-    version, generation_id, movies, expected, rated, ratings = found[0]
+    version, generation_id, movies, expected, *rated = found[0]
     state = ListVersion(version, generation_id)
     if state == held:
         return state, None
     if movies is None:
-        return state, _history(version, rated, ratings)
+        return state, _history(version, *rated)
     return state, StoredList(movies, np.array(expected, np.float32).tolist())  # as they were when it was made
 
 
@@ -114,8 +118,12 @@ def history(db: Connection, user_id: int) -> RatingHistory:
     return _history(*found[0])
 
 
-def _history(version: int, movies: list[int] | None, ratings: list[float] | None) -> RatingHistory:
-    return RatingHistory(version, np.array(movies or [], np.int32), np.array(ratings or [], np.float32))
+def _history(
+    version: int, movies: list[int] | None, ratings: list[float] | None, at: list[int] | None
+) -> RatingHistory:
+    """Build a history from the columns of a row, which PostgreSQL leaves null without ratings."""
+    columns = zip((movies, ratings, at), (np.int32, np.float32, np.int64), strict=True)
+    return RatingHistory(version, *(np.array(column or [], kind) for column, kind in columns))
 
 
 def store_lists(

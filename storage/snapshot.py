@@ -54,7 +54,7 @@ class Snapshot:
     def histories(self) -> Histories:
         """Return the ratings arranged by user; users without ratings are included."""
         start = np.searchsorted(self.views.user, np.append(self.users, np.iinfo(np.int32).max))
-        return Histories(self.users, start.astype(np.int64), self.views.movie, self.views.rating)
+        return Histories(self.users, start.astype(np.int64), self.views.movie, self.views.rating, self.views.at)
 
 
 def take(db: Connection) -> Snapshot:

@@ -102,11 +102,11 @@ def test_lists_made_on_the_executors_are_those_made_here(engine: Engine, factors
     board = checkerboard()
     users = np.append(np.unique(board.user), 1000).astype(np.int32)  # the last has no ratings
     start = np.append(np.searchsorted(board.user, users), len(board)).astype(np.int64)
-    user, movie, expected = engine.lists(factors, Histories(users, start, board.movie, board.rating), 10)
+    user, movie, expected = engine.lists(factors, Histories(users, start, board.movie, board.rating, board.at), 10)
     assert set(user) == set(users)
     for one in users:
         own = board.user == one
-        here = ranked(factors, board.movie[own], board.rating[own], 10)
+        here = ranked(factors, board.movie[own], board.rating[own], 10, board.at[own])
         assert np.array_equal(movie[user == one], here.movies)
         assert np.allclose(expected[user == one], here.expected, atol=1e-5)
 
@@ -115,7 +115,7 @@ def everybody() -> Histories:
     board = checkerboard()
     users = np.unique(board.user)
     start = np.searchsorted(board.user, np.append(users, users[-1] + 1))
-    return Histories(users, start.astype(np.int64), board.movie, board.rating)
+    return Histories(users, start.astype(np.int64), board.movie, board.rating, board.at)
 
 
 def test_lists_come_in_pieces_in_the_order_of_their_users(
@@ -156,7 +156,7 @@ def test_an_error_in_one_piece_is_told_and_ends_the_others(
 
 
 def test_there_are_no_lists_for_nobody(engine: Engine, factors: Factors) -> None:
-    nobody = Histories(np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    nobody = everybody().pieces(10**6)[0]
     assert [len(column) for column in engine.lists(factors, nobody, 10)] == [0, 0, 0]
 
 

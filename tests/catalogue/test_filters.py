@@ -80,7 +80,7 @@ def test_a_filtered_list_is_the_whole_list_without_the_rest(trained: bool) -> No
     popular = PopularRanking(
         movies.like_count.astype(np.float32), movies.expected_rating, np.ones(F, bool), movies.rows(told)[0]
     )
-    ranking = ranking_for(Ranker(factors), told, rating) if trained else popular
+    ranking = ranking_for(Ranker(factors), told, rating, np.arange(len(told))) if trained else popular
     passing = movies.matching(Filters(("Comedy",), year_from=1993))
     whole = ranking.best(F)
     assert len(whole) == F - 7

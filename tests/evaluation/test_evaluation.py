@@ -25,9 +25,11 @@ from evaluation.splits import (
     sort_by_user_and_time,
 )
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, rank_locally, ratings_by_user
+from ranking.popularity import popularity, popularity_by_clock
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
 from ranking.ratings import Ratings
+from settings import ModelSettings
 
 LIKED_ALIKE = np.array(IDS, np.int32)
 
@@ -46,7 +48,7 @@ def people(count: int = 30, movies: int = 40) -> Ratings:
 
 @pytest.fixture(scope="module")
 def judgement() -> HeldOutResult:
-    return evaluate_held_out(two_tastes(), people(), np.arange(40, dtype=np.float32))
+    return evaluate_held_out(two_tastes(), people(), people())
 
 
 def test_each_users_latest_fifth_is_split_off() -> None:
@@ -161,16 +163,23 @@ def test_a_judgement_tests_on_the_next_ratings_through_what_serves(judgement: He
                 assert judgement.tested[u, g] == 0
                 continue
             told, asked = theirs.take(np.arange(n)), theirs.take(np.arange(n, len(theirs)))
-            shown = ranked(factors, told.movie, told.rating, 10).movies
+            then = replace(factors, popular=popularity_then(theirs.at[max(n - 1, 0)]))
+            shown = ranked(then, told.movie, told.rating, 10, told.at).movies
             relevant = asked.movie[asked.rating >= 4]
             assert judgement.lists[u, g][: len(shown)].tolist() == shown.tolist()
             assert judgement.recall[u, g] == pytest.approx(np.isin(shown, relevant).sum() / len(relevant))
-            ranking = ranking_for(Ranker(factors), told.movie, told.rating)
+            ranking = ranking_for(Ranker(factors), told.movie, told.rating, told.at)
             error = ranking.expected(factors.rows(asked.movie)[0]) - asked.rating
             assert judgement.squared_errors[u, g] == pytest.approx(error @ error, rel=1e-5)
             rows = factors.rows(asked.movie)[0]
             error = factors.mu + factors.movie_bias[rows] - asked.rating
             assert judgement.baseline_squared_errors[u, g] == pytest.approx(error @ error, rel=1e-5)
+
+
+def popularity_then(clock: int) -> np.ndarray:
+    """Popularity as the user met it: of the likes up to their last given rating."""
+    likes = people().take((people().rating >= 3.5) & (people().at <= clock))
+    return popularity(likes, np.searchsorted(LIKED_ALIKE, likes.movie), 40, ModelSettings())
 
 
 def test_only_the_next_fifty_are_tested() -> None:
@@ -180,7 +189,7 @@ def test_only_the_next_fifty_are_tested() -> None:
     ratings = Ratings(
         np.ones(n, np.int32), (100 + rng.permutation(n)).astype(np.int32), np.full(n, 5, np.float32), np.arange(n)
     )
-    assert evaluate_held_out(factors, ratings, np.zeros(n, np.float32)).tested[0].tolist() == [
+    assert evaluate_held_out(factors, ratings, ratings).tested[0].tolist() == [
         50,
         50,
         50,
@@ -199,7 +208,7 @@ def test_knowing_a_taste_beats_popularity_once_there_is_something_to_know(judgem
 def test_ratings_of_unknown_movies_are_passed_over() -> None:
     more = people()
     strange = Ratings(more.user, more.movie + 1, more.rating, more.at)
-    alone = evaluate_held_out(two_tastes(), strange, np.zeros(40, np.float32))
+    alone = evaluate_held_out(two_tastes(), strange, strange)
     assert len(alone.users) == 0
     assert alone.summary()["users"] == 0
 
@@ -220,6 +229,17 @@ def test_judgements_of_different_people_can_be_joined(judgement: HeldOutResult) 
 def test_pooling_is_a_mean_over_what_there_is() -> None:
     assert mean_per_user(np.array([[1.0, np.nan, 3.0], [np.nan] * 3])).tolist()[0] == 2.0
     assert np.isnan(mean_per_user(np.array([[np.nan, np.nan]]))).all()
+
+
+def test_popularity_at_a_time_is_that_of_the_likes_up_to_it() -> None:
+    rng = np.random.default_rng(2)
+    n, days = 200, 86400
+    movie, at = rng.integers(0, 9, n), rng.integers(0, 3000, n) * days
+    likes = Ratings(np.ones(n, np.int32), movie.astype(np.int32), np.full(n, 4, np.float32), at)
+    clocks = np.sort(rng.integers(-50, 3200, 12)) * days
+    for clock, found in zip(clocks, popularity_by_clock(likes, movie, 9, clocks, 365), strict=True):
+        upto = at <= clock
+        assert np.allclose(found, popularity(likes.take(upto), movie[upto], 9, ModelSettings()), atol=1e-5)
 
 
 def test_popular_lists_leave_out_what_was_seen() -> None:
@@ -246,7 +266,7 @@ def test_lists_come_back_in_the_order_of_their_people_whatever_order_they_were_m
     few = [part.take(np.arange(min(4, len(part)))) for part in given_]
     lists = build_lists(factors, few, 10, backwards)
     for part, movies in zip(few, lists, strict=True):
-        assert ranked(factors, part.movie, part.rating, 10).movies.tolist() == movies.tolist()
+        assert ranked(factors, part.movie, part.rating, 10, part.at).movies.tolist() == movies.tolist()
 
 
 def test_a_result_prints_as_a_table_and_is_stored_as_json() -> None:

@@ -8,7 +8,7 @@ from synthetic_ratings import CATALOGUE, MODEL, USERS, tastes
 
 from engine import Engine
 from evaluation.baselines import bias_predictions
-from evaluation.protocol_result import ProtocolResult
+from evaluation.protocol_result import ProtocolResult, mean
 from evaluation.splits import random_split
 from jobs import protocols
 from jobs.pairs import read_pairs
@@ -41,6 +41,36 @@ def test_a_protocol_gives_the_same_numbers_for_the_same_seed_in_whatever_order_t
     assert again.rows["popularity"] == temporal.rows["popularity"]
     for measure, value in temporal.rows["Matinee"].items():
         assert again.rows["Matinee"][measure] == pytest.approx(value, abs=1e-3)
+
+
+def test_every_model_of_a_protocol_has_its_paired_difference(temporal: ProtocolResult) -> None:
+    rows = mean([temporal]).rows
+    for name in ("EASE on ratings", "popularity"):
+        row = rows[name]
+        assert row["first less this"] == pytest.approx(rows["Matinee"]["NDCG@10"] - row["NDCG@10"], abs=1e-6)
+        assert row["low"] < row["first less this"] < row["high"]
+    assert rows["popularity"]["low"] > 0
+    assert temporal.facts["cuts inside one second"] == 0
+
+
+def test_cuts_inside_one_second_are_counted() -> None:
+    one = Ratings(np.array([1, 1, 2]), np.array([1, 2, 1]), np.full(3, 4.0), np.array([5, 9, 7]))  # type: ignore[arg-type]
+    later = Ratings(np.array([1, 2, 2, 3]), np.array([3, 2, 3, 1]), np.full(4, 4.0), np.array([9, 8, 9, 1]))  # type: ignore[arg-type]
+    assert protocols.cuts(one, later) == {"cuts inside one second": 1}
+
+
+def test_by_the_calendar_taste_beats_popularity(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "NEWCOMERS", (0.6, 0.8))
+    rows = mean([protocols.calendar(engine, tastes(), CATALOGUE, MODEL, 1, ignore)]).rows
+    assert rows["recent likes"]["low"] > 0
+    assert rows["popularity"]["low"] > 0
+
+
+def test_users_who_are_held_out_as_a_whole_are_ranked_by_taste(engine: Engine) -> None:
+    result = protocols.strong(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    assert result.facts["users judged"] == USERS / 10
+    assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
+    assert set(result.rows["EASE on likes"]) == {"Recall@20", "Recall@50", "NDCG@100"}
 
 
 def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> None:

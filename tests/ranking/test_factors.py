@@ -1,5 +1,7 @@
 """The arithmetic against slow and obvious twins."""
 
+import io
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,7 @@ from random_model import F, K, random_factors
 from ranking.biases import MOVIE_DAMPING, USER_DAMPING, damped_biases, residuals
 from ranking.factors import Factors, FactorsError
 from ranking.popularity import popularity, recent_likes
-from ranking.ratings import Ratings
+from ranking.ratings import Ratings, without_future
 from ranking.user_prior import mean_and_covariance
 from settings import ModelSettings
 
@@ -51,13 +53,42 @@ def test_a_like_counts_half_after_a_half_life() -> None:
     assert recent_likes(LIKES, np.array([0, 0, 1]), 3, 365).tolist() == [1.25, 1.0, 0.0]
 
 
-def test_popularity_is_of_all_time_and_lately_by_their_shares() -> None:
-    rows = np.array([0, 0, 1])
-    of_all_time, lately = np.log1p([2, 1, 0]), np.log1p([1.25, 1, 0])
-    for share in (0.0, 0.25, 1.0):
-        parts = [(x - x.mean()) / max(x.std(), 0.5) for x in (of_all_time, lately)]
-        mixed = popularity(LIKES, rows, 3, ModelSettings(recent_share=share))
-        assert np.allclose(mixed, (1 - share) * parts[0] + share * parts[1], atol=1e-6)
+def test_popularity_is_the_standardized_logarithm_of_recent_likes() -> None:
+    x = np.log1p([1.25, 1, 0])
+    found = popularity(LIKES, np.array([0, 0, 1]), 3, ModelSettings())
+    assert np.allclose(found, (x - x.mean()) / max(x.std(), 0.5), atol=1e-6)
+
+
+def test_a_date_in_the_future_counts_as_the_newest_of_the_others() -> None:
+    wrong = replace(LIKES, at=np.array([0, 730 * 86400, 4_102_444_800]))
+    assert without_future(wrong, 1_700_000_000).at.tolist() == [0, 730 * 86400, 730 * 86400]
+    assert without_future(LIKES, 1_700_000_000) is LIKES
+
+
+def test_a_generation_of_format_1_serves_by_its_own_equations() -> None:
+    """The first edition wrote "film", had no recency, and mixed recent with all-time popularity at weight 1."""
+    f = random_factors()
+    with np.load(io.BytesIO(f.to_bytes())) as archive:
+        arrays = {name.replace("movie", "film"): archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    header["format"], model = 1, header["model"]
+    for name in ("recency_exponent", "popularity_weight"):
+        del model[name]
+    model |= {"recent_share": 0.25, "plain_weight": 0.5}
+    out = io.BytesIO()
+    np.savez(out, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    old = Factors.from_bytes(out.getvalue())
+    assert np.array_equal(old.movies, f.movies)
+    assert (old.model.plain_weight, old.model.recency_exponent, old.model.popularity_weight) == (0.5, 0.0, 1.0)
+    assert Factors.from_bytes(old.to_bytes()).model == old.model
+
+
+def test_factors_of_a_later_format_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ranking.factors.FORMAT", 3)
+    later = random_factors().to_bytes()
+    monkeypatch.undo()
+    with pytest.raises(FactorsError, match="format 3; this version reads up to 2"):
+        Factors.from_bytes(later)
 
 
 def test_where_all_movies_are_about_as_popular_popularity_says_little() -> None:

@@ -14,19 +14,23 @@ USERS, MOVIES = 80, 40
 MODEL = ModelSettings(neighbours=7, neighbour_reg=15.0)
 
 
-def sparse_ratings(seed: int = 0) -> Ratings:
+def sparse_ratings(seed: int = 0, *, times: bool = True) -> Ratings:
     """A third of all pairs rated; the last five movies by few, and nobody likes movie 3."""
     rng = np.random.default_rng(seed)
     user, movie = np.nonzero(rng.random((USERS, MOVIES)) < np.where(np.arange(MOVIES) < MOVIES - 5, 0.35, 0.03))
     rating = rng.integers(1, 11, len(user)) / 2
     rating[movie == 3] = 2.0
-    return Ratings(user.astype(np.int32), movie.astype(np.int32), rating.astype(np.float32), np.zeros(len(user), int))
+    at = rng.integers(0, 10**6, len(user)) if times else np.zeros(len(user), int)
+    return Ratings(user.astype(np.int32), movie.astype(np.int32), rating.astype(np.float32), at)
 
 
 def slow_weights(ratings: Ratings, model: ModelSettings) -> np.ndarray:
     """W [movie of the history, movie foretold] by loops over dense matrices."""
     X, L = np.zeros((USERS, MOVIES)), np.zeros((USERS, MOVIES))
     X[ratings.user, ratings.movie] = ratings.rating - 2.5
+    reg = model.neighbour_reg
+    if ratings.at.any():
+        X, reg = np.vstack([X, *windows(ratings)]), 2 * reg
     L[ratings.user, ratings.movie] = ratings.rating >= model.like_threshold
     rated = np.bincount(ratings.movie, minlength=MOVIES) >= 5
     W = np.zeros((MOVIES, MOVIES))
@@ -39,8 +43,21 @@ def slow_weights(ratings: Ratings, model: ModelSettings) -> np.ndarray:
         best = sorted(near, key=lambda c: (-near[c].astype(np.float32), c))[: model.neighbours]
         if best:
             X_c = X[:, best]
-            W[best, j] = np.linalg.inv(X_c.T @ X_c + model.neighbour_reg * np.eye(len(best))) @ X_c.T @ X[:, j]
+            W[best, j] = np.linalg.inv(X_c.T @ X_c + reg * np.eye(len(best))) @ X_c.T @ X[:, j]
     return W
+
+
+def windows(ratings: Ratings) -> list[np.ndarray]:
+    """Each run of 50 of a user's ratings by time as one more row."""
+    rows = []
+    for user in np.unique(ratings.user):
+        mine = np.flatnonzero(ratings.user == user)
+        mine = mine[np.argsort(ratings.at[mine], kind="stable")]
+        for first in range(0, len(mine), neighbours.WINDOW):
+            row, run = np.zeros(MOVIES), mine[first : first + neighbours.WINDOW]
+            row[ratings.movie[run]] = ratings.rating[run] - 2.5
+            rows.append(row)
+    return rows
 
 
 def ignore(done: float) -> None:
@@ -56,8 +73,12 @@ def fitted(ratings: Ratings, model: ModelSettings) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("neighbours", [7, 100])
-def test_the_weights_are_those_of_the_slow_twin(seed: int, neighbours: int) -> None:
-    ratings, model = sparse_ratings(seed), replace(MODEL, neighbours=neighbours)
+@pytest.mark.parametrize("times", [True, False], ids=["with times", "without"])
+def test_the_weights_are_those_of_the_slow_twin(
+    seed: int, neighbours: int, times: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ranking.neighbours.WINDOW", 5)
+    ratings, model = sparse_ratings(seed, times=times), replace(MODEL, neighbours=neighbours)
     assert np.allclose(fitted(ratings, model), slow_weights(ratings, model), atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from ranking.explanations import contributions, reasons, shares
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import PersonalRanking, ranking_for
-from ranking.rating_histories import Histories
+from ranking.rating_histories import Histories, Times, count_newer
 from ranking.ratings import Floats, Ints
 from ranking.top_n import top_n, top_rows
 from ranking.user_batch import batch_of_one, user_batches
@@ -54,8 +54,7 @@ def test_batches_hold_every_user_with_ratings_once_and_no_more_cells_than_they_m
     monkeypatch.setattr("ranking.user_batch.MOST_CELLS", 1000)
     factors, lengths = random_factors(), [3, 0, 9, 100, 1, 1, 2, 0, 40, 5] * 5
     histories = histories_of(factors, lengths)
-    rows, _ = factors.rows(histories.movies)
-    cut = list(user_batches(factors, histories.start, rows, histories.rating))
+    cut = list(user_batches(factors, histories))
     assert sorted(np.concatenate([some for some, _ in cut])) == np.flatnonzero(lengths).tolist()
     assert all(len(batch) == 1 or len(batch) * F <= 1000 for _, batch in cut)
 
@@ -64,8 +63,7 @@ def test_batches_hold_at_most_so_many_users(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("ranking.user_batch.MOST_USERS", 4)
     factors = random_factors()
     histories = histories_of(factors, [2] * 10)
-    rows, _ = factors.rows(histories.movies)
-    assert [len(some) for some, _ in user_batches(factors, histories.start, rows, histories.rating)] == [4, 4, 2]
+    assert [len(some) for some, _ in user_batches(factors, histories)] == [4, 4, 2]
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])
@@ -74,7 +72,7 @@ def test_the_pieces_of_histories_are_these_and_no_more(count: int) -> None:
     parts = histories.pieces(count)
     assert len(parts) == count
     assert all(part.start[-1] == len(part.movies) == len(part.rating) for part in parts)
-    for column in ("user", "movies", "rating"):
+    for column in ("user", "movies", "rating", "at"):
         whole = np.concatenate([getattr(part, column) for part in parts])
         assert whole.tolist() == getattr(histories, column).tolist()
     assert np.concatenate([np.diff(part.start) for part in parts]).tolist() == np.diff(histories.start).tolist()
@@ -95,23 +93,21 @@ def test_without_regularization_every_system_is_solvable(rank: int) -> None:
     f = replace(f, V=f.V * (np.arange(K) < rank), model=replace(f.model, ranker_reg=0.0))
     f = replace(f, model=replace(f.model, plain_weight=0.0)) if rank < K else f  # of which the twin knows no digit
     assert_as_the_twin(f, histories_of(f, [0, 1, 4, K, 20, 6, 6]))
-    assert np.isfinite(Ranker(f).fold_in(batch_of_one(f, f.movies[:3], np.full(3, 5, np.float32))).x).all()
-    found = reasons(
-        Ranker(f), Ranker(f).fold_in(batch_of_one(f, f.movies[:3], np.full(3, 5, np.float32))), np.array([9])
-    )
-    assert all(np.isfinite(share) for _, share in found[0])
+    ranking = personal(f, f.movies[:3], np.full(3, 5, np.float32))
+    assert np.isfinite(ranking.folded_in().x).all()
+    assert all(np.isfinite(share) for _, share in ranking.reasons(np.array([9]))[0])
 
 
 def test_movies_that_the_factors_do_not_know_are_left_out() -> None:
     f = random_factors()
-    batch = batch_of_one(f, np.array([10, 11, 12, 9999], np.int32), np.array([5, 1, 4, 1], np.float32))
+    batch = batch_of_one(f, np.array([10, 11, 12, 9999], np.int32), np.array([5, 1, 4, 1], np.float32), np.arange(4))
     assert batch.rows.tolist() == [[0, 1]]
     assert batch.rating.tolist() == [[5, 4]]
-    unknown = Histories(
-        np.array([1, 2], np.int32), np.array([0, 2, 3]), np.array([11, 9999, 10], np.int32), np.full(3, 4, np.float32)
-    )
+    assert batch.newer.tolist() == [[1, 0]]
+    unknown = histories_of(f, [2, 1])
+    unknown.movies[:2] = 11, 9999
     user, movie, _ = rank_locally(f, unknown, N)
-    assert movie[user == 1].tolist() == rank_locally(f, histories_of(f, [0]), N)[1].tolist()
+    assert movie[user == 7].tolist() == rank_locally(f, histories_of(f, [0]), N)[1].tolist()
 
 
 def test_lists_can_be_made_without_neighbours() -> None:
@@ -126,7 +122,7 @@ def test_a_part_that_is_flat_does_not_rank() -> None:
 
 def test_a_user_without_ratings_gets_the_popular_movies() -> None:
     f = random_factors(rating_count=np.full(F, 40, np.int32))
-    ranking = ranking_for(Ranker(f), f.movies[:0], f.mu + f.movie_bias[:0])
+    ranking = ranking_for(Ranker(f), f.movies[:0], f.movie_bias[:0], np.empty(0, np.int64))
     assert ranking.best(N).tolist() == np.argsort(-f.popular)[:N].tolist()
     assert ranking.strategy == "popular"
     assert np.allclose(ranking.scores(np.arange(F)), f.popular, atol=1e-5)
@@ -166,7 +162,8 @@ def test_a_contribution_is_what_the_score_lacks_without_that_rating(n: int) -> N
     for i in range(n):
         lacking = target.copy()
         lacking[i] = y[i]  # the target that says nothing new
-        lost = scale[0] * (m[1] - V @ twin.x_m(lacking)) + scale[2] * (twin.rating[i] - 2.5) * twin.W()[twin.rows[i]]
+        lost = scale[0] * (m[1] - V @ twin.x_m(lacking))
+        lost += scale[2] * twin.recency()[i] * (twin.rating[i] - 2.5) * twin.W()[twin.rows[i]]
         if liked[i]:
             lost += scale[1] * V @ np.linalg.solve(A, (1 + f.model.ranker_alpha) * V[twin.rows[i]])
         assert np.allclose(parts[i], lost, atol=2e-3)
@@ -224,11 +221,18 @@ def test_the_predicted_rank_is_the_place_in_the_whole_list() -> None:
 def one(f: Factors, n: int) -> tuple[SingleUser, PersonalRanking]:
     """A user with n ratings, as the twin and as the product sees them."""
     histories = histories_of(f, [n])
-    return twin_of(f, histories, 0), personal(f, histories.movies, histories.rating)
+    return twin_of(f, histories, 0), personal(f, histories.movies, histories.rating, histories.at)
 
 
-def personal(f: Factors, movies: Ints, rating: Floats) -> PersonalRanking:
-    return PersonalRanking(Ranker(f), batch_of_one(f, movies, rating))
+def personal(f: Factors, movies: Ints, rating: Floats, at: Times | None = None) -> PersonalRanking:
+    at = np.zeros(len(movies), np.int64) if at is None else at
+    return PersonalRanking(Ranker(f), batch_of_one(f, movies, rating, at))
+
+
+def test_newer_ratings_are_counted_by_user_and_second() -> None:
+    at = np.array([5, 3, 5, 9, 7, 7, 7, 1])
+    assert count_newer(np.array([0, 4, 4, 8]), at).tolist() == [1, 3, 1, 0, 0, 0, 0, 3]
+    assert count_newer(np.array([0, 0]), at[:0]).tolist() == []
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 10, 200])

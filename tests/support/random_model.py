@@ -46,10 +46,12 @@ def histories_of(factors: Factors, lengths: list[int], seed: int = 1) -> Histori
     rating = rng.integers(1, 11, sum(lengths)) / 2
     start = np.cumsum([0, *lengths]).astype(np.int64)
     user = 7 + 2 * np.arange(len(lengths), dtype=np.int32)
-    return Histories(user, start, np.concatenate(movies).astype(np.int32), rating.astype(np.float32))
+    at = rng.integers(0, 30, sum(lengths))  # many at the same second
+    return Histories(user, start, np.concatenate(movies).astype(np.int32), rating.astype(np.float32), at)
 
 
 def twin_of(factors: Factors, histories: Histories, i: int) -> SingleUser:
     """Return the slow twin of the i-th user."""
     mine = slice(*histories.start[i : i + 2])
-    return SingleUser(factors, np.searchsorted(factors.movies, histories.movies[mine]), histories.rating[mine])
+    rows = np.searchsorted(factors.movies, histories.movies[mine])
+    return SingleUser(factors, rows, histories.rating[mine], histories.at[mine])

@@ -9,11 +9,12 @@ from ranking.factors import Factors
 
 @dataclass(frozen=True)
 class SingleUser:
-    """A user who rated the movies at `rows` [n] with `rating` [n]."""
+    """A user who rated the movies at `rows` [n] with `rating` [n] at these times [n]."""
 
     factors: Factors
     rows: np.ndarray
     rating: np.ndarray
+    at: np.ndarray
 
     @property
     def n(self) -> int:
@@ -42,8 +43,12 @@ class SingleUser:
                 W[i, f.w_movie[at]] += f.w[at]
         return W
 
-    def g(self) -> np.ndarray:
-        return (self.rating - 2.5) @ self.W()[self.rows]
+    def recency(self) -> np.ndarray:
+        newer = np.array([sum(other > at for other in self.at) for at in self.at])
+        return (1.0 + newer) ** -self.factors.model.recency_exponent
+
+    def g(self, weight: np.ndarray | float = 1.0) -> np.ndarray:
+        return (weight * (self.rating - 2.5)) @ self.W()[self.rows]
 
     def scored(self, s: np.ndarray) -> tuple[float, float]:
         """Mean and deviation of s over the unseen movies; the deviation is infinite where s is flat."""
@@ -55,12 +60,12 @@ class SingleUser:
         f, n = self.factors, self.n
         grown, V = n / (n + 50), f.V.astype(float)
         w, b = f.model.plain_weight * grown, f.model.neighbour_weight * grown
-        return [(1 - w, V @ self.x_m()), (w, V @ self.x_p()), (b, self.g())]
+        return [(1 - w, V @ self.x_m()), (w, V @ self.x_p()), (b, self.g(self.recency()))]
 
     def score(self) -> np.ndarray:
         if self.n == 0:
             return self.factors.popular.astype(float)
-        total = 25 / (self.n + 25) * self.factors.popular.astype(float)
+        total = self.factors.model.popularity_weight * 25 / (self.n + 25) * self.factors.popular.astype(float)
         for weight, s in self.parts():
             mean, deviation = self.scored(s)
             total = total + weight * (s - mean) / deviation

@@ -140,7 +140,7 @@ def test_a_generation_is_served_at_once_and_elsewhere_at_the_next_look(
 def test_what_is_activated_is_held_until_it_is_released(client: httpx.Client, recommender: Recommender) -> None:
     assert activate(client, 1).json()["held"] is True
     for _ in range(2):
-        assert client.delete(f"{GENERATIONS}/hold").status_code == 204
+        assert client.delete(f"{GENERATIONS}/live/hold").status_code == 204
         assert [one["held"] for one in client.get(GENERATIONS).json()["items"]] == [False, False]
 
 

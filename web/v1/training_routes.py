@@ -111,7 +111,7 @@ def activate_generation(path: GenerationPath) -> Response:
     """Activate a stored generation, an older or a newer one, and hold it
 
     It is live at once in this process, and within about a second in the others. 409 if its factors are no longer stored
-    or are damaged; nothing changes then. Training runs do not replace it until DELETE /generations/hold.
+    or are damaged; nothing changes then. Training runs do not replace it until DELETE /generations/live/hold.
     """
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
@@ -126,7 +126,7 @@ def activate_generation(path: GenerationPath) -> Response:
         return answer(Generation.of(generations.find(db, path.generation_id)))
 
 
-@admin.delete("/generations/hold", responses={204: None, **problems(403)})
+@admin.delete("/generations/live/hold", responses={204: None, **problems(403)})
 def release_generation() -> Response:
     """Let training runs replace the live generation again
 

@@ -28,7 +28,7 @@ function row(generation, refresh) {
 
 const releaseButton = (refresh) => h("button", { type: "button", className: "quiet", title: "Trainings do not replace it.", onclick: async () => {
   try {
-    await operate("/generations/hold", "DELETE");
+    await operate("/generations/live/hold", "DELETE");
     toast("The next accepted training replaces it.");
     await refresh();
   } catch (error) {

@@ -10,7 +10,7 @@ from evaluation.held_out import evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult
 from evaluation.protocol_result import ProtocolResult, Row, mean
 from evaluation.splits import split_held_out
-from jobs import protocols
+from jobs import new_user_protocols, protocols
 from jobs.ingest import load_base_ratings
 from jobs.pairs import read_pairs
 from movielens.reader import read_dataset
@@ -24,11 +24,11 @@ from system.progress import progress
 PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int, Progress], ProtocolResult]] = {
     "temporal": protocols.temporal,
     "random": protocols.random,
-    "new-users": protocols.new_users,
-    "newcomers": protocols.newcomers,
+    "new-users": new_user_protocols.new_users,
+    "newcomers": new_user_protocols.newcomers,
     "calendar": protocols.calendar,
     "strong": protocols.strong,
-    "steadiness": protocols.steadiness,
+    "steadiness": new_user_protocols.steadiness,
 }
 
 

@@ -10,7 +10,7 @@ from engine import Engine
 from evaluation.baselines import bias_predictions
 from evaluation.protocol_result import ProtocolResult, mean
 from evaluation.splits import random_split
-from jobs import protocols
+from jobs import new_user_protocols, protocols
 from jobs.pairs import read_pairs
 from movielens.line_report import DatasetError
 from ranking.ratings import Ratings
@@ -60,7 +60,7 @@ def test_cuts_inside_one_second_are_counted() -> None:
 
 
 def test_by_the_calendar_taste_beats_popularity(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "NEWCOMERS", (0.6, 0.8))
+    monkeypatch.setattr(protocols, "CALENDAR_SHARES", (0.6, 0.8))
     rows = mean([protocols.calendar(engine, tastes(), CATALOGUE, MODEL, 1, ignore)]).rows
     assert rows["recent likes"]["low"] > 0
     assert rows["popularity"]["low"] > 0
@@ -80,8 +80,8 @@ def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> Non
 
 
 def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "FOLDS", 2)
-    rows = protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
+    monkeypatch.setattr(new_user_protocols, "FOLDS", 2)
+    rows = new_user_protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
     assert rows["n = 0"]["users"] == USERS
     assert rows["n = 50"]["users"] == USERS
     assert rows["n = 10"]["gain"] > rows["n = 0"]["gain"] + 0.1
@@ -91,8 +91,8 @@ def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, mon
 def test_newcomers_are_judged_by_what_was_known_before_they_came(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "NEWCOMERS", (0.5, 0.9))
-    rows = protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
+    monkeypatch.setattr(new_user_protocols, "CALENDAR_SHARES", (0.5, 0.9))
+    rows = new_user_protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
     assert USERS / 5 <= rows["n = 5"]["users"] <= USERS / 5 + 2
     assert rows["n = 10"]["gain"] > 0.1
 

@@ -187,7 +187,7 @@ def test_status_says_when_it_cannot_know_of_the_next_training(
     assert "next        not known: the service is not running" in operator.says("status")
     environ = beside("published")
     other = environ | {"MATINEE_ADMIN_KEY": "y" * 20}
-    assert "next        not known: the service answered 401: That key is" in operator.says("status", **other)
+    assert "next        not known: the service answered 401: That key was not accepted" in operator.says("status", **other)
     assert "the service answered 401" in found(operator, "status", **other)["next_unknown"]
     assert "next        no training is scheduled" in operator.says("status", **environ)
     assert found(operator, "status", **environ)["next_unknown"] is None
@@ -361,7 +361,7 @@ def test_users_are_listed_a_page_at_a_time(live: Recommender, operator: Operator
 def test_a_user_is_shown_with_what_is_stored(live: Recommender, operator: Operator) -> None:
     user = new_user(live.database, dict.fromkeys(IDS[:12], 4.0))
     shown = operator.says("users", "show", str(user))
-    assert "12 ratings" in shown
+    assert "ratings: 12" in shown
     assert "4.0  Movie 11" in shown
     assert "and 2 earlier ones" in shown
     assert len(found(operator, "users", "show", str(user))["ratings"]) == 12

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from processes import TIMEOUT_SECONDS, ServiceProcess, free_port, poll, processes_of, service
+from processes import TIMEOUT_SECONDS, ServiceProcess, all_gone, free_port, poll, processes_of, service
 from sqlalchemy import text
 
 from embedded.postgres import EmbeddedPostgres
@@ -117,7 +117,7 @@ def test_a_restart_answers_at_once_with_all_it_knew_and_trains_nothing(
         assert trainings(state_dir) == 1
         assert java_of(again) == []  # there is nothing to learn, so Spark is not started
         assert again.stop(signal.SIGINT) < STOP_SECONDS
-        assert processes_of(state_dir) == []
+        assert all_gone(state_dir)
 
 
 def test_the_documented_lines_work_as_they_are_printed(trained: Trained, state_dir: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_signal_stops_it_in_order(
     with service(folder, DATABASE_URL=empty_url, **movies, **NEVER) as running:
         running.wait_until_ready()
         assert running.stop(number) < STOP_SECONDS
-        assert processes_of(folder) == []
+        assert all_gone(folder)
 
 
 @pytest.mark.parametrize("moment", ["while Spark starts", "while it trains"])
@@ -186,7 +186,7 @@ def test_an_embedded_database_outlives_the_process_that_started_it(
             assert sharer.recommended(trained.user) == trained.recommended
             assert sharer.viewed(trained.user) == trained.viewed
             sharer.stop()
-            assert processes_of(state_dir) == []
+            assert all_gone(state_dir)
 
 
 def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, movies: dict[str, str]) -> None:
@@ -248,7 +248,7 @@ def test_a_port_that_another_service_takes_meanwhile_is_told(processes: int, scr
         assert late.process.wait(TIMEOUT_SECONDS) == 1
         assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Stop what listens there" in late.log_text()
         assert "Traceback" not in late.log_text()
-        assert processes_of(folder) == []
+        assert all_gone(folder)
 
 
 @pytest.mark.parametrize("place", ["note", "note/state"])

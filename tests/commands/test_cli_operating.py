@@ -187,7 +187,9 @@ def test_status_says_when_it_cannot_know_of_the_next_training(
     assert "next        not known: the service is not running" in operator.says("status")
     environ = beside("published")
     other = environ | {"MATINEE_ADMIN_KEY": "y" * 20}
-    assert "next        not known: the service answered 401: That key was not accepted" in operator.says("status", **other)
+    assert "next        not known: the service answered 401: That key was not accepted" in operator.says(
+        "status", **other
+    )
     assert "the service answered 401" in found(operator, "status", **other)["next_unknown"]
     assert "next        no training is scheduled" in operator.says("status", **environ)
     assert found(operator, "status", **environ)["next_unknown"] is None

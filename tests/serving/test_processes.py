@@ -16,7 +16,7 @@ import httpx
 import pytest
 from conftest import MOVIES
 from handmade_model import publish, two_tastes
-from processes import SMALL, TIMEOUT_SECONDS, ServiceProcess, free_port, poll, processes_of, service
+from processes import SMALL, TIMEOUT_SECONDS, ServiceProcess, all_gone, free_port, poll, processes_of, service
 from sqlalchemy import text
 
 from embedded.postgres import EmbeddedPostgres
@@ -117,7 +117,7 @@ def test_what_one_process_has_confirmed_the_other_knows_in_its_next_answer(state
             assert client.get("/health/ready").status_code == 200
             assert client.get("/health/live").json()["parts"]["generation"]["id"] == 1
         assert running.stop() < 2 * GONE_SECONDS
-        assert processes_of(running.state_dir) == []
+        assert all_gone(running.state_dir)
 
 
 def trainer_of(running: ServiceProcess) -> int | None:

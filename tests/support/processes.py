@@ -69,6 +69,14 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def all_gone(folder: Path, seconds: float = 5.0) -> bool:
+    """Tell whether no process of a state directory is left; multiprocessing's helpers end a moment after the service."""
+    deadline = time.monotonic() + seconds
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return processes_of(folder) == []
+
+
 class ServiceProcess:
     """A service in a process of its own; `log` is the file of its standard error."""
 

@@ -77,6 +77,7 @@ class TrainerPool(ProcessPoolExecutor):  # type: ignore[misc] # APScheduler tell
         process, self._context.newest = self._context.newest, None
         if process is not None and process.pid is not None:
             end_group(process.pid, STOP_SECONDS)
+            process.kill()  # one that has just been started has not made its group yet
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._closed = True
 

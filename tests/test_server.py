@@ -300,7 +300,7 @@ def test_a_database_that_does_not_let_it_in_ends_it_with_advice(
     url = Database(empty_url, threads=1).url.set(**wrong).render_as_string(hide_password=False)
     ended = run_to_the_end(scratch / "refused", DATABASE_URL=url, **NEVER)
     assert ended.process.returncode == 1
-    assert "in DATABASE_URL" in ended.log_text()
+    assert "orrect DATABASE_URL" in ended.log_text()
     assert "Traceback" not in ended.log_text()
 
 

@@ -76,6 +76,8 @@ def with_checksum(file: Path, content: bytes) -> Path:
 def test_every_table_comes_back_equal_and_no_id_is_given_again(
     filled: Database, empty: Database, tmp_path: Path
 ) -> None:
+    with filled.transaction() as db:
+        runs.announce(db, None)
     before = contents(filled)
     assert all(before.values()), "a table without a row proves nothing"
     backup(filled, tmp_path / "kept")
@@ -319,7 +321,9 @@ def test_tables_on_which_something_depends_are_not_made_anew(filled: Database, e
 def test_our_tables_are_known_by_name_whichever_revision_they_are_of(revision: str, empty: Database) -> None:
     empty.migrate(revision)
     with empty.statement() as db:
-        assert set(inspect(db).get_table_names()) - {schema.VERSION_TABLE} == stored.NAMES
+        made = set(inspect(db).get_table_names()) - {schema.VERSION_TABLE}
+    later = {"training_schedule"} if revision < "0007" else set()
+    assert made | later == stored.NAMES
 
 
 def test_tables_of_a_later_version_are_neither_kept_nor_filled(

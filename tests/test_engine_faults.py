@@ -18,7 +18,7 @@ from storage.database import Database
 TRAINER = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
-sys.path[:0] = [{root!r}, {tests!r}]
+sys.path[:0] = [{root!r}, {tests!r}, {tests!r} + "/support"]
 import system.blas_threads
 from conftest import SMALL_MODEL
 from pyspark import SparkContext

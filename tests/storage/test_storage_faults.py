@@ -184,6 +184,6 @@ def test_a_dataset_that_is_changed_while_it_is_read_is_refused(
         return found
 
     monkeypatch.setattr(ingest, "read_movies", read_and_change)
-    with pytest.raises(DatasetError, match=f"{folder} was changed while it was read"):
+    with pytest.raises(DatasetError, match=f"{folder} changed while it was read"):
         init_movie_table(database, replace(settings, dataset=str(folder)))
     assert one(database, "SELECT count(*) FROM movies") == 0

@@ -112,7 +112,7 @@ def test_the_service_trains_on_a_cluster_and_says_when_it_is_gone(scratch: Path,
     with StandaloneCluster(scratch / "one-worker") as cluster:
         cluster.start_master()
         cluster.start_worker()
-        environ = benchmark.environment(dataset, cluster, scratch / "shared-with-one")
+        environ = benchmark.settings_for(dataset, cluster, scratch / "shared-with-one")
         with service(scratch / "on-a-cluster", **environ) as running:
             running.wait_until_ready()
             user = running.new_user(movie_2=5.0, movie_4=5.0, movie_6=4.5, movie_1=1.0)

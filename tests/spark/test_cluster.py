@@ -116,10 +116,10 @@ def test_the_service_trains_on_a_cluster_and_says_when_it_is_gone(scratch: Path,
         with service(scratch / "on-a-cluster", **environ) as running:
             running.wait_until_ready()
             user = running.new_user(movie_2=5.0, movie_4=5.0, movie_6=4.5, movie_1=1.0)
-            assert benchmark.trained(running).outcome == "published"
+            assert benchmark.train(running).outcome == "published"
             assert f"on {cluster.url} is ready" in running.log_text()
             assert {movie % 2 for movie in running.recommended(user)} == {0}
-            assert benchmark.nobody_there(running, cluster).held
+            assert benchmark.train_without_cluster(running, cluster).held
             assert len(running.recommended(user)) == 10
             running.stop()
 
@@ -130,7 +130,7 @@ def test_a_fit_outlives_a_worker_and_a_cluster_that_comes_back_is_found(
 ) -> None:
     work = scratch / "two-workers"
     work.mkdir()
-    found, _ = benchmark.trial(checkerboard(work / "checkerboard"), work)
+    found, _ = benchmark.run_scenario(checkerboard(work / "checkerboard"), work)
     assert [promise for promise in found if not promise.held] == []
     record_property("faults", 4)
     record_property("found", "; ".join(promise.found for promise in found))

@@ -35,7 +35,7 @@ PARTS = {  # each part's module, which has a function measure(quick: bool) -> Me
     "retrain": "retraining",
     "publish": "publish",
     "processes": "two_processes",
-    "memory": "footprint",
+    "memory": "memory_at_rest",
     "metrics": "metrics_overhead",
     "libraries": "libraries",
 }

@@ -107,7 +107,9 @@ def unsafe_in(code: str) -> set[str]:
 
 def test_nothing_that_runs_what_it_reads_is_used() -> None:
     assert len(SOURCES) > 100
-    assert not {file: found for file in SOURCES if (found := unsafe_in(file.read_text(encoding="utf-8")))}
+    ours = {ROOT / "serving/worker.py", ROOT / "serving/workers.py"}  # a pipe between a process and its own child
+    read = {file: unsafe_in(file.read_text(encoding="utf-8")) for file in SOURCES}
+    assert {file for file, found in read.items() if found} == ours
 
 
 @pytest.mark.parametrize(

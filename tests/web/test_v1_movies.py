@@ -125,7 +125,7 @@ def test_nothing_that_is_typed_breaks_the_search(client: httpx.Client, typed: st
 def test_a_query_that_no_person_types_is_refused(client: httpx.Client) -> None:
     assert refused(client, "/movies", q="a" * 201) == ["q"]
     assert refused(client, "/movies", q="a" * 5000) == ["q"]
-    assert client.get("/api/v1/movies", params={"q": "a" * 10_000}).status_code == 414
+    assert refused(client, "/movies", q="a" * 10_000) == ["q"]
 
 
 SORTS = {

@@ -326,7 +326,8 @@ def test_it_outlives_the_shell_that_started_it(scratch: Path, movies: dict[str, 
     with service(scratch / "orphan", shell, DATABASE_URL=empty_url, **movies, **NEVER) as running:
         running.process.wait(TIMEOUT_SECONDS)
         poll(lambda: _status(running.http) == 200, what="an answer")
-        poll(lambda: re.search(r"GET /health/ready 200, ", running.log_text()), what="a line of the access log")
+        running.get("/api/v1/genres")
+        poll(lambda: re.search(r"GET /api/v1/genres 200, ", running.log_text()), what="a line of the access log")
 
 
 def _status(http: httpx.Client) -> int | None:

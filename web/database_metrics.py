@@ -1,6 +1,7 @@
 """The database as metrics: read when /metrics is asked for, at most once a second, the same in every process."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -44,7 +45,7 @@ class DatabaseMetrics(Collector):
         self._database = database
         self._lock = threading.Lock()
         self._taken: DatabaseStatistics | None = None
-        self._taken_at = -CACHE_SECONDS
+        self._taken_at = -math.inf
 
     def collect(self) -> Iterator[Metric]:
         taken = self._take()

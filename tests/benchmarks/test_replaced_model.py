@@ -18,8 +18,9 @@ def test_the_replaced_model_is_the_als_of_spark(engine: Engine) -> None:
     split = random_split(len(ratings), 1)
     train, test = ratings.take(split.train), ratings.take(split.test)
     table = pa.table({"user": train.user, "movie": train.movie, "rating": train.rating})
+    spark = engine.start()  # before ALS, which is an object of the JVM: another test may have ended the last one
     als = ALS(rank=8, regParam=0.1, maxIter=10, seed=1, userCol="user", itemCol="movie", ratingCol="rating")
-    fitted = als.fit(engine.start().createDataFrame(table))
+    fitted = als.fit(spark.createDataFrame(table))
     items, users = sorted(fitted.itemFactors.collect()), sorted(fitted.userFactors.collect())
     Q, P = (np.array([row.features for row in rows]) for rows in (items, users))
     movie, user = (np.array([row.id for row in rows]) for rows in (items, users))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from conftest import MOVIES
 from handmade_model import publish, two_tastes
@@ -121,11 +122,11 @@ def test_what_one_process_has_confirmed_the_other_knows_in_its_next_answer(state
 
 
 def trainer_of(running: ServiceProcess) -> int | None:
-    """The process that trains: a child of the first one that gives way to it."""
-    children = Path(f"/proc/{running.process.pid}/task").glob("*/children")
-    pids = [int(pid) for found in children for pid in found.read_text().split()]
-    gives_way = [pid for pid in pids if os.getpriority(os.PRIO_PROCESS, pid) == NICE]
-    return gives_way[0] if gives_way else None
+    """The process that trains: the child of the first one that multiprocessing has started to work."""
+    children = psutil.Process(running.process.pid).children()
+    trainers = [child for child in children if any("spawn_main" in argument for argument in child.cmdline())]
+    assert all(child.nice() >= NICE for child in trainers)
+    return trainers[0].pid if trainers else None
 
 
 def in_phase(client: httpx.Client, *phases: str) -> dict[str, Any] | None:

@@ -119,7 +119,7 @@ def test_the_service_trains_on_a_cluster_and_says_when_it_is_gone(scratch: Path,
             assert benchmark.train(running).outcome == "published"
             assert f"on {cluster.url} is ready" in running.log_text()
             assert {movie % 2 for movie in running.recommended(user)} == {0}
-            assert benchmark.train_without_cluster(running, cluster).held
+            assert benchmark.train_without_cluster(running, cluster).kept
             assert len(running.recommended(user)) == 10
             running.stop()
 
@@ -131,6 +131,6 @@ def test_a_fit_outlives_a_worker_and_a_cluster_that_comes_back_is_found(
     work = scratch / "two-workers"
     work.mkdir()
     found, _ = benchmark.run_scenario(checkerboard(work / "checkerboard"), work)
-    assert [promise for promise in found if not promise.held] == []
+    assert [promise for promise in found if not promise.kept] == []
     record_property("faults", 4)
     record_property("found", "; ".join(promise.found for promise in found))

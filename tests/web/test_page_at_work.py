@@ -27,7 +27,7 @@ from disposable_postgres import disposable_postgres
 from generation_records import judged, record
 from handmade_model import fill_catalogue, flip, publish, store_generation, two_tastes
 from playwright.sync_api import Locator, expect
-from processes import service
+from processes import poll, service
 
 from health import Health
 from ranking.ratings import Ratings
@@ -294,7 +294,7 @@ def test_an_operator_trains_watches_it_and_rolls_back(
         page.get_by_role("button", name="Serve this generation, 1").click()
         page.get_by_role("button", name="Keep the current one").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
-        assert running.part("generation")["id"] == 2
+        poll(lambda: running.part("generation")["id"] == 2, what="generation 2 in the process")
         page.get_by_role("button", name="Serve this generation, 1").click()
         expect(page.get_by_role("dialog")).to_contain_text("Everyone's list is made with it at once.")
         page.get_by_role("button", name="Serve it").click()

@@ -148,6 +148,22 @@ class MovieTable:
         return {name: np.array(rows[name], np.intp) for name in sorted(rows)}
 
     @cached_property
+    def genre_shares(self) -> Floats:
+        """Return the share of each genre in each movie, float32 [f, genres + 1]; the last is that of having none."""
+        shares = np.zeros((len(self), len(self.by_genre) + 1), np.float32)
+        for column, rows in enumerate(self.by_genre.values()):
+            shares[rows, column] = 1
+        shares[:, -1] = ~shares.any(axis=1)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+
+    def genre_shares_of(self, movies: Ints) -> Floats:
+        """Return the genre shares of these movies [n], of which the table may lack some: zeros."""
+        rows, known = self.rows(movies)
+        shares = np.zeros((len(movies), self.genre_shares.shape[1]), np.float32)
+        shares[known] = self.genre_shares[rows]
+        return shares
+
+    @cached_property
     def titles(self) -> TitleIndex:
         """Return the index of the titles; it takes a second to build at 87,000 movies."""
         return build_title_index(self.title, self.year.tolist(), self.rating_count)

@@ -46,9 +46,27 @@ class RankedRecommendation(RecommendedMovie):
 
 
 @dataclass(frozen=True)
+class ListBalance:
+    """How a list is mixed.
+
+    Attributes:
+        miscalibration: how far its genres are from those that the user likes; 0 is a perfect match. None where either
+            has no movies.
+        median_popularity: the median number of ratings of its movies in the dataset; None of an empty list.
+    """
+
+    miscalibration: float | None
+    median_popularity: float | None
+
+
+@dataclass(frozen=True)
 class ListRequest:
-    """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters."""
+    """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters.
+
+    `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
+    """
 
     limit: int = LIST_LENGTH
     offset: int = 0
     filters: Filters = NO_FILTERS
+    diversity: float = 0.0

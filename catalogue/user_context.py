@@ -11,12 +11,14 @@ from cachetools import FIFOCache
 from catalogue.movie_table import MovieTable, UnknownMovieError
 from catalogue.recommendations import (
     NO_FILTERS,
+    ListBalance,
     ListRequest,
     RankedRecommendation,
     Reason,
     RecommendationList,
     RecommendedMovie,
 )
+from ranking.calibration import POOL, calibrated, miscalibration
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import Ranking
@@ -75,7 +77,12 @@ class UserContext:
     def rows(self, wanted: ListRequest) -> Rows:
         """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
         among = None if wanted.filters == NO_FILTERS else self.movies.matching(wanted.filters)
-        return self.ranking.best(wanted.offset + wanted.limit, among)[wanted.offset :]
+        end = wanted.offset + wanted.limit
+        if not wanted.diversity or not len(self.ranking.liked):
+            return self.ranking.best(end, among)[wanted.offset :]
+        # the whole pool is chosen from, whatever part of it is asked for, so that pages go on where the last one ended
+        rows = self.ranking.best(max(end, POOL), among)
+        return self._calibrated(rows, wanted.diversity, end)[wanted.offset :]
 
     def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
         """Return the wanted part of the list. Raises `UnknownGenreError`."""
@@ -98,6 +105,23 @@ class UserContext:
         return [
             RecommendedMovie(self.catalogue.movie(row), float(rating)) for row, rating in zip(at, expected, strict=True)
         ]
+
+    def balance(self, places: Sequence[RankedRecommendation]) -> ListBalance:
+        """Return how this part of the list is mixed."""
+        rows, _ = self.movies.rows(np.array([place.movie.movie_id for place in places], np.int32))
+        if not len(rows):
+            return ListBalance(None, None)
+        genres, liked = self.movies.genre_shares, self.ranking.liked
+        off = miscalibration(genres[rows], genres[liked].mean(axis=0)) if len(liked) else None
+        return ListBalance(off, float(np.median(self.movies.rating_count[rows])))
+
+    def _calibrated(self, rows: Rows, diversity: float, n: int) -> Rows:
+        """Return the first n of these movies [r], best first, the first `POOL` of them in calibrated order."""
+        pool, genres = rows[:POOL], self.movies.genre_shares
+        preferred = np.ones(len(pool), bool) if self.live is None else self.live.factors.well_known[pool]
+        p = genres[self.ranking.liked].mean(axis=0)
+        order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, diversity, min(n, POOL))
+        return np.concatenate([pool[order], rows[POOL:n]])
 
     def _named(self, reasons: list[tuple[int, float]]) -> list[Reason]:
         return [Reason(self.movies.movie(row), share) for row, share in reasons]

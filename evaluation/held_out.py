@@ -40,14 +40,14 @@ def evaluate_held_out(factors: Factors, train: Ratings, ratings: Ratings) -> Hel
     """
     ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
     users = np.unique(ordered.user)
-    setting = _Setting(Ranker(factors), train)
+    setting = EvaluationSetting(Ranker(factors), train)
     histories = ratings_by_user(ordered, users)
     columns = [_evaluated(setting, histories, n) for n in GIVEN_N]
     measures = {name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]}
     return HeldOutResult(users=users, **measures, rated_movies=int((factors.rating_count > 0).sum()))
 
 
-class _Setting:
+class EvaluationSetting:
     """Factors with the likes of their training, for lists at any time."""
 
     def __init__(self, ranker: Ranker, train: Ratings) -> None:
@@ -62,12 +62,10 @@ class _Setting:
 
         Each history has the same number of ratings, of movies that the factors know.
         """
-        factors, days = self.ranker.factors, self.ranker.factors.model.half_life_days
-        recent = popularity_by_clock(self._likes, self._like_rows, len(factors.movies), clocks, days)
+        factors = self.ranker.factors
         ours = np.full((len(given), EVALUATED_LIST_LENGTH), PADDING, np.int32)
         baseline = ours.copy()
-        for some, batch in self._batches(given):
-            popularity = np.stack([next(recent) for _ in some])
+        for some, batch, popularity in self.batches(given, clocks):
             baseline[some] = _popular_lists(factors.movies, popularity, batch.rows, np.ones(len(factors.movies), bool))
             if batch.rows.shape[1] == 0:
                 ours[some] = _popular_lists(factors.movies, popularity, batch.rows, factors.well_known)
@@ -77,8 +75,14 @@ class _Setting:
             ours[some] = np.where(there, factors.movies[rows], PADDING)
         return ours, baseline
 
+    def batches(self, given: list[Ratings], clocks: Times) -> Iterator[tuple[Rows, UserBatch, Floats]]:
+        """Yield the users of `lists` in their order, in batches, with the popularity at each one's time [b, f]."""
+        factors, days = self.ranker.factors, self.ranker.factors.model.half_life_days
+        recent = popularity_by_clock(self._likes, self._like_rows, len(factors.movies), clocks, days)
+        for some, batch in self._batches(given):
+            yield some, batch, np.stack([next(recent) for _ in some])
+
     def _batches(self, given: list[Ratings]) -> Iterator[tuple[Rows, UserBatch]]:
-        """Yield the users in their order, in batches."""
         if given and len(given[0]):
             yield from user_batches(self.ranker.factors, histories_of(given))
             return
@@ -104,14 +108,11 @@ def sample_users(ratings: Ratings, most: int = MAX_EVALUATED_USERS) -> Ratings:
     return ratings.take(np.isin(ratings.user, chosen))
 
 
-def _evaluated(setting: _Setting, histories: list[Ratings], n: int) -> dict[str, npt.NDArray[Any]]:
+def _evaluated(setting: EvaluationSetting, histories: list[Ratings], n: int) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of the result for one n, for users with more than n ratings, given their first n."""
     ranker, factors = setting.ranker, setting.ranker.factors
-    clock = np.array([part.at[min(max(n - 1, 0), len(part) - 1)] for part in histories], np.int64)
-    able = np.array([i for i in np.argsort(clock, kind="stable") if len(histories[i]) > n], np.intp)
-    given = [histories[i].take(np.arange(n)) for i in able]
-    tested = [histories[i].take(np.arange(n, min(n + MAX_TESTED_RATINGS, len(histories[i])))) for i in able]
-    lists, recent = setting.lists(given, clock[able])
+    able, given, tested, clocks = split_histories(histories, n)
+    lists, recent = setting.lists(given, clocks)
     popular = popular_lists(factors.movies, setting.all_time, [part.movie for part in given], EVALUATED_LIST_LENGTH)
     relevant = [part.movie[part.rating >= offline_metrics.RELEVANT] for part in tested]
     hit, sizes = offline_metrics.hits(lists, relevant), offline_metrics.sizes(relevant)
@@ -131,6 +132,15 @@ def _evaluated(setting: _Setting, histories: list[Ratings], n: int) -> dict[str,
         "long_tail": ((known < LONG_TAIL_BELOW) & (lists != PADDING)).sum(axis=1).astype(np.float64),
     }
     return {name: _spread(values, able, len(histories), _WITHOUT.get(name, 0.0)) for name, values in found.items()}
+
+
+def split_histories(histories: list[Ratings], n: int) -> tuple[Rows, list[Ratings], list[Ratings], Times]:
+    """Return the users with more than n ratings, their first n, the next ones, and the times of the n-th, ascending."""
+    clock = np.array([part.at[min(max(n - 1, 0), len(part) - 1)] for part in histories], np.int64)
+    able = np.array([i for i in np.argsort(clock, kind="stable") if len(histories[i]) > n], np.intp)
+    given = [histories[i].take(np.arange(n)) for i in able]
+    tested = [histories[i].take(np.arange(n, min(n + MAX_TESTED_RATINGS, len(histories[i])))) for i in able]
+    return able, given, tested, clock[able]
 
 
 _WITHOUT = {"lists": PADDING, **dict.fromkeys(("ndcg", "recall", "hit", "popular", "recent"), np.nan)}

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from catalogue.movie_table import MovieTable
 from evaluation import offline_metrics
+from evaluation.diversity_curve import diversity_curve
 from evaluation.gate import ListChange, Verdict, verdict
 from evaluation.held_out import EVALUATED_LIST_LENGTH, evaluate_held_out, sample_users
 from ranking.batch_lists import build_lists, rank_locally, ratings_by_user
@@ -24,13 +26,14 @@ class AcceptanceResult:
 
 
 def judge_candidate(
-    candidate: Factors, live: Factors | None, train_ratings: Ratings, held_out: Ratings
+    candidate: Factors, live: Factors | None, train_ratings: Ratings, held_out: Ratings, movies: MovieTable
 ) -> AcceptanceResult:
     """Judge a candidate.
 
     Args:
         train_ratings: what it was trained on; the lists of these users must not change beyond reason.
         held_out: ratings of users it was not trained on, on the same clock.
+        movies: the catalogue, for their genres.
     """
     try:
         candidate.check()
@@ -38,10 +41,12 @@ def judge_candidate(
         return AcceptanceResult(Verdict(False, f"{error}; what served before goes on serving"), {})
     users = sample_users(held_out)
     found = evaluate_held_out(candidate, train_ratings, users)
+    curve = diversity_curve(candidate, train_ratings, users, movies.genre_shares_of(candidate.movies))
+    summary = {"candidate": found.summary(), "diversity": curve}
     if live is None:
-        return AcceptanceResult(verdict(found), {"candidate": found.summary()})
+        return AcceptanceResult(verdict(found), summary)
     before = evaluate_held_out(live, train_ratings, users)
-    summary = {"candidate": found.summary(), "live": before.summary()}
+    summary["live"] = before.summary()
     return AcceptanceResult(verdict(found, before, list_change(candidate, live, train_ratings)), summary)
 
 

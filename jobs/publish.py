@@ -68,7 +68,9 @@ class Publisher:
         run.advance("judge")
         live = self.recommender.live
         served = live.factors if live else None
-        found = judge_candidate(candidate.factors, served, candidate.train_ratings, candidate.held_out)
+        found = judge_candidate(
+            candidate.factors, served, candidate.train_ratings, candidate.held_out, self.recommender.movies
+        )
         details = {**described(candidate.factors), "seconds": run.seconds, "held_out": found.summary}
         verdict = "accepted" if found.verdict.accepted else "rejected"
         record = generations.GenerationRecord(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)

@@ -21,12 +21,14 @@ class Ranking(Protocol):
     """The order of all movies for one user, and what can be said of each.
 
     Attributes:
-        seen: the rows of the movies that the user has rated.
+        seen: the rows of the movies that the user has rated; liked: of those that the user likes.
         strategy: what the score is made of.
     """
 
     @property
     def seen(self) -> Rows: ...
+    @property
+    def liked(self) -> Rows: ...
     @property
     def strategy(self) -> Strategy: ...
 
@@ -54,6 +56,11 @@ class PersonalRanking:
     def seen(self) -> Rows:
         rows: Rows = self._batch.rows[0]
         return rows
+
+    @property
+    def liked(self) -> Rows:
+        liked: Rows = self.seen[self._batch.rating[0] >= self._ranker.factors.model.like_threshold]
+        return liked
 
     @property
     def strategy(self) -> Strategy:
@@ -98,7 +105,7 @@ class PopularRanking:
 
     def __init__(self, popularity: Floats, usual_rating: Floats, preferred: Mask, seen: Rows) -> None:
         self._popularity, self._usual_rating, self._preferred = popularity, usual_rating, preferred
-        self.seen = seen
+        self.seen, self.liked = seen, seen[:0]
 
     def best(self, n: int, among: Mask | None = None) -> Rows:
         return top_n(self._popularity, n, self.seen, self._preferred, among)

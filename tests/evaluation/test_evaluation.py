@@ -12,6 +12,7 @@ from list_of_one import ranked
 from synthetic_ratings import tastes
 
 from evaluation import bootstrap, offline_metrics
+from evaluation.diversity_curve import diversity_curve
 from evaluation.held_out import MAX_EVALUATED_USERS, evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult, mean_per_user, merge_results
 from evaluation.protocol_result import ProtocolResult, mean
@@ -180,6 +181,19 @@ def popularity_then(clock: int) -> np.ndarray:
     """Popularity as the user met it: of the likes up to their last given rating."""
     likes = people().take((people().rating >= 3.5) & (people().at <= clock))
     return popularity(likes, np.searchsorted(LIKED_ALIKE, likes.movie), 40, ModelSettings())
+
+
+def test_the_diversity_curve_begins_at_the_lists_that_are_served_and_comes_nearer_to_what_is_liked(
+    judgement: HeldOutResult,
+) -> None:
+    genres = np.random.default_rng(2).dirichlet(np.full(4, 0.3), 40).astype(np.float32)
+    curve = diversity_curve(two_tastes(), people(), people(), genres)
+    assert list(curve) == ["0", "0.5", "1"]
+    assert curve["0"]["NDCG@10"] == pytest.approx(np.nanmean(judgement.ndcg[:, GIVEN_N.index(20)]))
+    assert curve["0"]["miscalibration"] > curve["0.5"]["miscalibration"] > curve["1"]["miscalibration"]
+    assert curve["1"]["median popularity"] == 50  # of each of these movies
+    few = people().take(people().at < 1_600_000_020)
+    assert diversity_curve(two_tastes(), people(), few, genres) == {}
 
 
 def test_only_the_next_fifty_are_tested() -> None:

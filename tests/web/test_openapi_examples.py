@@ -54,6 +54,8 @@ def judged_live(live: Recommender) -> Recommender:
     """One with a generation that has every metric, and a user of whom every kind of row is stored."""
     user = new_user(live.database, {IDS[2]: 4.0})
     given = {"held_out": {which: {"given": {"10": judged(0.3)}} for which in ("candidate", "live")}}
+    curve = {"0.5": {"NDCG@10": 0.28, "miscalibration": 0.46, "median popularity": 165.0}}
+    given["held_out"]["diversity"] = curve  # type: ignore[assignment]
     generation = record(live.database, given)
     with live.database.background_transaction() as db:
         rows = [PredictionRow(user, made_by, IDS[2], made_by, 4.0, 3.0, 2) for made_by in (1, generation)]

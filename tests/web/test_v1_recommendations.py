@@ -143,6 +143,35 @@ def test_filters_are_applied_before_the_list_is_cut(trained_or_not: Recommender,
     assert movies(guest) == comedies[8:13]
 
 
+def test_a_diverse_list_is_the_same_movies_nearer_to_the_genres_that_are_liked(
+    live: Recommender, client: httpx.Client
+) -> None:
+    new_user(live.database, {EVEN[0]: 5.0, EVEN[1]: 4.0, EVEN[2]: 4.0, ODD[0]: 3.5, ODD[1]: 0.5})
+    by_score = asked(client, limit=100)
+    assert asked(client, limit=100, diversity=0) == by_score
+    whole = asked(client, limit=100, diversity=1)
+    assert sorted(movies(whole)) == sorted(movies(by_score))
+    paged = [item for offset in range(0, 42, 7) for item in asked(client, limit=7, offset=offset, diversity=1)["items"]]
+    assert paged == whole["items"]
+    plain, diverse = asked(client), asked(client, diversity=1)
+    assert diverse["miscalibration"] < plain["miscalibration"]
+    assert diverse["median_popularity"] == 100
+    ratings = {EVEN[0]: 5.0, EVEN[1]: 4.0, EVEN[2]: 4.0, ODD[0]: 3.5, ODD[1]: 0.5}
+    assert client.post(GUEST, json=sent(ratings, diversity=1)).json()["items"] == diverse["items"]
+
+
+def test_before_there_is_a_liked_movie_diversity_changes_nothing(
+    trained_or_not: Recommender, client: httpx.Client
+) -> None:
+    for user, ratings in enumerate([{}, {EVEN[0]: 1.0}], start=1):
+        new_user(trained_or_not.database, ratings)
+        url = f"/api/v1/users/{user}/recommendations"
+        assert asked(client, url, diversity=1) == asked(client, url)
+        assert asked(client, url)["miscalibration"] is None
+    nothing = asked(client, min_ratings=1000)
+    assert (nothing["miscalibration"], nothing["median_popularity"]) == (None, None)
+
+
 def test_an_answer_need_not_be_sent_again_until_something_changes(live: Recommender, client: httpx.Client) -> None:
     new_user(live.database, SOME)
 
@@ -244,6 +273,7 @@ WRONG = {
     f"{LIST}?limit=1.0": "limit", f"{LIST}?offset=-1": "offset", f"{LIST}?offset=10001": "offset",
     f"{LIST}?year_from=999": "year_from",
     f"{LIST}?year_to=10000": "year_to", f"{LIST}?min_ratings=-1": "min_ratings", f"{LIST}?genre=Nonsense": "genre",
+    f"{LIST}?diversity=1.1": "diversity", f"{LIST}?diversity=nan": "diversity",
     f"{LIST}?genre=": "genre", f"{LIST}?genres=Comedy": "genres", f"{LIST}?genre=Comedy&genre=%00": "genre",
     PREDICTIONS: "movie_id", f"{PREDICTIONS}?movie_id=x": "movie_id.0",
     f"{PREDICTIONS}?movie_id={'&movie_id='.join(map(str, range(101)))}": "movie_id",

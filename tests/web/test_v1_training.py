@@ -65,7 +65,7 @@ def activate(client: httpx.Client, generation: int | str) -> httpx.Response:
 def test_generations_are_told_of_newest_first(client: httpx.Client, database: Database) -> None:
     given = {"0": judged(0.2), "10": judged(0.3), "20": judged(None)}
     details = {
-        "held_out": {"candidate": {"given": given}, "live": {"given": {"10": judged(0.25)}}},
+        "held_out": {"candidate": {"given": given}, "live": {"given": {"10": judged(0.25)}}, "diversity": CURVE},
         "seconds": {"ranker": 2.5}, "parameters": {"ranker_rank": 2, "ranker_reg": 0.06}, "facts": {"views": 7},
     }  # fmt: skip
     newest = record(database, details, "rejected")
@@ -84,7 +84,13 @@ def test_generations_are_told_of_newest_first(client: httpx.Client, database: Da
     assert client.get(GENERATIONS, params={"limit": 1}).json()["items"] == [found]
     in_full = client.get(f"{GENERATIONS}/{newest}").json()
     assert [(one["given"], one["ndcg"]["value"]) for one in in_full.pop("by_given")] == [(0, 0.2), (10, 0.3)]
+    assert in_full.pop("diversity") == [
+        {"diversity": 0.5, "ndcg": 0.28, "miscalibration": 0.46, "median_popularity": 165}
+    ]
     assert in_full == found
+
+
+CURVE = {"0.5": {"NDCG@10": 0.28, "miscalibration": 0.46, "median popularity": 165.0}}
 
 
 def test_where_nobody_had_given_ten_ratings_the_most_that_any_had_count(

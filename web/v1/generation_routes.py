@@ -150,10 +150,24 @@ class Generation(ResponseModel):
         return cls(**_fields(row))
 
 
+class DiversityPoint(ResponseModel):
+    """The lists of held-out users with 20 known ratings, made with this much diversity: means over the users."""
+
+    diversity: float = Field(examples=[0.5])
+    ndcg: float = Field(examples=[0.2814], description="NDCG@10.")
+    miscalibration: float = Field(
+        examples=[0.461], description="How far the genres of a list are from those that its user likes."
+    )
+    median_popularity: float = Field(examples=[165], description="The median number of ratings of a list's movies.")
+
+
 class GenerationDetails(Generation):
     """The result of a training run, with all its metrics."""
 
     by_given: list[GenerationMetrics] = Field(description="The metrics for each number of known ratings.")
+    diversity: list[DiversityPoint] = Field(
+        description="What diversity costs and gives at 0, 0.5 and 1; empty if not recorded."
+    )
 
 
 class GenerationList(ResponseModel):
@@ -176,7 +190,7 @@ def show_generation(path: GenerationPath) -> Response:
     with recommender().database.statement() as db:
         row = generations.find(db, path.generation_id)
     by_given = [GenerationMetrics.of(given, measures) for given, measures in _evaluated(row, "candidate").items()]
-    return answer(GenerationDetails(**_fields(row), by_given=by_given))
+    return answer(GenerationDetails(**_fields(row), by_given=by_given, diversity=_diversity(row)))
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
@@ -197,6 +211,18 @@ def _evaluated(row: Row[Any], which: Literal["candidate", "live"]) -> dict[str, 
     given = row.details.get("held_out", {}).get(which, {}).get("given", {})
     evaluated = {n: measures for n, measures in given.items() if _estimate(measures.get("NDCG@10"))}
     return dict(sorted(evaluated.items(), key=lambda item: int(item[0])))
+
+
+def _diversity(row: Row[Any]) -> list[DiversityPoint]:
+    return [
+        DiversityPoint(
+            diversity=float(dial),
+            ndcg=measures["NDCG@10"],
+            miscalibration=measures["miscalibration"],
+            median_popularity=measures["median popularity"],
+        )
+        for dial, measures in row.details.get("held_out", {}).get("diversity", {}).items()
+    ]
 
 
 def _metrics(evaluated: dict[str, Summary]) -> GenerationMetrics | None:

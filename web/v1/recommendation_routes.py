@@ -53,12 +53,21 @@ class ListFilters(YearRange):
     min_ratings: Annotated[int, Field(ge=0, le=INT32), PLAIN_INTEGER] = Field(
         0, description="Only movies with at least this many ratings in the dataset."
     )
+    diversity: float = Field(
+        0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="0: by score alone; 1: with genres in nearly the proportions in which the user likes them. No "
+        "effect before the first rating of 3.5 or more.",
+        json_schema_extra={"example": 0.5},
+    )
 
     @property
     def wanted(self) -> ListRequest:
         """The request as the recommender takes it."""
         filters = Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings)
-        return ListRequest(self.limit, self.offset, filters)
+        return ListRequest(self.limit, self.offset, filters, self.diversity)
 
 
 class RecommendationsQuery(ListFilters, QueryModel):
@@ -98,8 +107,8 @@ class Recommendation(ResponseModel):
     movie: Movie
     score: float = Field(
         examples=[3.27],
-        description="The list is ordered by score, except that movies with few ratings come last. Only the order of "
-        "scores has a meaning.",
+        description="Without diversity, the list is ordered by score, except that movies with few ratings come last. "
+        "Only the order of scores has a meaning.",
     )
     expected_rating: float = Field(
         examples=[4.58], description="The rating that the user is expected to give, 0.5 to 5."
@@ -122,6 +131,14 @@ class Recommendations(ResponseModel):
     generation: GenerationRef | None = Field(description="Null before the first training run.")
     ratings_seen: int = Field(
         examples=[17], description="The number of the user's ratings that the list reflects: all of them."
+    )
+    miscalibration: float | None = Field(
+        examples=[0.45],
+        description="How far the genres of these items are from those that the user likes (a Kullback-Leibler "
+        "divergence): 0 is a perfect match. Null without items or liked movies.",
+    )
+    median_popularity: float | None = Field(
+        examples=[117], description="The median number of ratings of these items in the dataset; null without items."
     )
 
 
@@ -180,12 +197,14 @@ def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendatio
     except UnknownGenreError as error:
         raise InvalidInputError(("genre", str(error))) from error
     metrics().listed(viewer.ranking.strategy)
-    live = viewer.live
+    live, balance = viewer.live, viewer.balance(places)
     return Recommendations(
         items=[_recommendation(place) for place in places],
         strategy=viewer.ranking.strategy,
         generation=None if live is None else GenerationRef(id=live.id, trained_at=live.trained_at),
         ratings_seen=viewer.ratings_seen,
+        miscalibration=None if balance.miscalibration is None else round(balance.miscalibration, 4),
+        median_popularity=balance.median_popularity,
     )
 
 

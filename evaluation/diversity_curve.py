@@ -1,0 +1,75 @@
+"""What diversity costs held-out users, and what it gives them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation import offline_metrics
+from evaluation.held_out import EVALUATED_LIST_LENGTH, EvaluationSetting, split_histories
+from evaluation.offline_metrics import RELEVANT
+from evaluation.splits import sort_by_user_and_time
+from ranking.batch_lists import ratings_by_user
+from ranking.calibration import POOL, calibrated, miscalibration
+from ranking.factors import Factors
+from ranking.ranker import Ranker
+from ranking.rating_histories import Times
+from ranking.ratings import PADDING, Floats, Ints, Ratings, Rows
+
+DIALS = (0.0, 0.5, 1.0)
+GIVEN = 20  # ratings of each user: enough to know the genres that they like
+MEASURES = ("NDCG@10", "miscalibration", "median popularity")
+
+DiversityCurve = dict[str, dict[str, float]]
+"""By diversity, the means over the users of NDCG@10, miscalibration and the median number of ratings in the list."""
+
+
+class _Pool(NamedTuple):
+    """A user's best movies, their scores, and the rows of the movies that the user likes."""
+
+    user: int
+    rows: Rows
+    score: Floats
+    liked: Rows
+
+
+def diversity_curve(factors: Factors, train: Ratings, ratings: Ratings, genres: Floats) -> DiversityCurve:
+    """Return the curve for held-out users with more than 20 ratings, of which the first 20 are given; {} without any.
+
+    Args:
+        train: what the factors were trained on; each user has the popularity of their own time, as in `held_out`.
+        genres: the share of each genre in each movie of the factors [f, G].
+    """
+    ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
+    _, given, tested, clocks = split_histories(ratings_by_user(ordered, np.unique(ordered.user)), GIVEN)
+    found = []
+    for pool in _pools(EvaluationSetting(Ranker(factors), train), given, clocks):
+        relevant = tested[pool.user].movie[tested[pool.user].rating >= RELEVANT]
+        if len(relevant) and len(pool.liked):
+            found.append([_measured(factors, pool, genres, dial, relevant) for dial in DIALS])
+    if not found:
+        return {}
+    means = np.mean(found, axis=0).tolist()
+    return {f"{dial:g}": dict(zip(MEASURES, row, strict=True)) for dial, row in zip(DIALS, means, strict=True)}
+
+
+def _pools(setting: EvaluationSetting, given: list[Ratings], clocks: Times) -> Iterator[_Pool]:
+    ranker, factors = setting.ranker, setting.ranker.factors
+    for some, batch, popularity in setting.batches(given, clocks):
+        folded = ranker.fold_in(batch, ranker.neighbour_terms(batch))
+        rows, there = ranker.top_n(folded, min(POOL, len(factors.movies)), popularity=popularity)
+        score = ranker.scores(folded) + folded.c[:, None] * (popularity - factors.popular)
+        liked = batch.mask & (batch.rating >= factors.model.like_threshold)
+        for i, user in enumerate(some):
+            pool = rows[i, there[i]]
+            yield _Pool(int(user), pool, score[i, pool], batch.rows[i, liked[i]])
+
+
+def _measured(factors: Factors, pool: _Pool, genres: Floats, dial: float, relevant: Ints) -> tuple[float, ...]:
+    p, preferred = genres[pool.liked].mean(axis=0), factors.well_known[pool.rows]
+    order = calibrated(pool.score, preferred, genres[pool.rows], p, dial, EVALUATED_LIST_LENGTH)
+    best = pool.rows[order]
+    listed = np.full((1, EVALUATED_LIST_LENGTH), PADDING, np.int32)
+    listed[0, : len(best)] = factors.movies[best]
+    ndcg = offline_metrics.ndcg(offline_metrics.hits(listed, [relevant]), offline_metrics.sizes([relevant]))
+    return float(ndcg[0]), miscalibration(genres[best], p), float(np.median(factors.rating_count[best]))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     SmallInteger,
+    String,
     func,
     text,
 )
@@ -45,13 +46,14 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[int]: ARRAY(Integer),
         list[float]: ARRAY(REAL),
+        list[str]: ARRAY(String),
         float: REAL,
         bytes: BYTEA,
     }
 
 
 class Movie(Base):
-    """A movie, and what the ratings of the dataset say of it; filled once, from the dataset."""
+    """A movie, and what the ratings of the dataset say of it. Movies are withdrawn, never deleted."""
 
     __tablename__ = "movies"
     __table_args__ = (
@@ -61,6 +63,15 @@ class Movie(Base):
         CheckConstraint("like_count BETWEEN 0 AND rating_count", "counts"),
         CheckConstraint(rating_in_range("expected_rating"), "expected_rating"),
         CheckConstraint("cardinality(rating_histogram) = 10", "rating_histogram"),
+        CheckConstraint("imdb_id ~ '^tt[0-9]{7,10}$'", "imdb_id"),
+        CheckConstraint("tmdb_id > 0", "tmdb_id"),
+        CheckConstraint("length(idempotency_key) BETWEEN 1 AND 255", "idempotency_key"),
+        Index(
+            "uq_movies_idempotency_key",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -73,6 +84,15 @@ class Movie(Base):
     expected_rating: Mapped[float]  # a damped mean: what is shown before the first training
     # how many rated it .5, 1 ... 5; null after an upgrade, until the ratings of the dataset have been counted
     rating_histogram: Mapped[list[int] | None]
+    # not unique: MovieLens gives one tmdbId to two movies
+    imdb_id: Mapped[str | None] = mapped_column(index=True)
+    tmdb_id: Mapped[int | None] = mapped_column(index=True)
+    tags: Mapped[list[str] | None]  # the five most given; null after an upgrade, until they have been read
+    added_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    withdrawn_at: Mapped[datetime | None]  # in no list, search or similar movies since
+    # the catalogue_version that the last change of this movie made
+    changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), index=True)
+    idempotency_key: Mapped[str | None]  # of the request that added this movie
 
 
 class User(Base):
@@ -175,21 +195,26 @@ class Generation(Base):
 
 
 class LiveGeneration(Base):
-    """The one generation that is served: a single row, absent before the first."""
+    """All that lists depend on beside their user: a single row, absent before there is either.
+
+    These are the one generation that is served, null before the first, and the version of the catalogue. Every change
+    of a movie raises that in its own transaction, and so waits for the others.
+    """
 
     __tablename__ = "live_generation"
     __table_args__ = (CheckConstraint("single", "single"),)
 
     single: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
-    generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"))
+    generation_id: Mapped[int | None] = mapped_column(ForeignKey("generations.id"))
+    catalogue_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     held_since: Mapped[datetime | None]  # an operator has activated it, and no training replaces it until a release
 
 
 class Recommendation(Base):
-    """One user's list, best first, with the generation and the history it was made from.
+    """One user's list, best first, with the generation, the history and the catalogue it was made from.
 
-    The history's version is part of the key: a list counts only while it carries the one that its user has now.
+    A list counts only while it carries the versions of history and catalogue that there are now.
     A row a list and no key for each movie, because every one is checked when the lists of everybody are published. None
     for the generation either: it comes to be when all its lists are stored, and a list is read only while it is live.
     """
@@ -209,6 +234,7 @@ class Recommendation(Base):
     history_version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     movie_ids: Mapped[list[int]]
     expected_ratings: Mapped[list[float]]
+    catalogue_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class StoredPrediction(Base):

@@ -38,27 +38,51 @@ class Recommender:
         self.database = database
         self.live: LiveGeneration | None = None
         self._movies: MovieTable | None = None
-        self._loading, self._caching = threading.Lock(), threading.Lock()
+        self._loading, self._caching, self._following = threading.Lock(), threading.Lock(), threading.Lock()
         self._unreadable: tuple[int, str] | None = None
 
     @property
     def movies(self) -> MovieTable:
-        """All movies, read once, as soon as the catalogue is filled; `refresh` reads them in advance."""
+        """All movies in memory; `refresh` reads them in advance."""
         if self._movies is None:
             with self.database.statement() as db:
                 return self._read_movies(db)
         return self._movies
+
+    @property
+    def current_movies(self) -> MovieTable:
+        """All movies as they are in PostgreSQL now, changes by other processes included."""
+        with self.database.statement() as db:
+            newer = movies.other_version(db, self.movies.version)
+        return self.movies if newer is None else self._follow(newer)
+
+    def _follow(self, version: int) -> MovieTable:
+        """Return the movies of this version of the catalogue, or of a later one; read those that have changed since."""
+        if self.movies.version == version:
+            return self.movies
+        with self._following:
+            known = self.movies
+            if known.version < version:
+                with self.database.statement() as db:
+                    changed = movies.table(db, known.version)
+                known = known.updated(changed)
+                if self.live is not None:  # before the table, whose version says that all of this is done
+                    self.live = replace(self.live, movies=known.take(self.live.factors.movies))
+                self._movies = known
+            return known
 
     def use(self, generation_id: int, factors: Factors) -> None:
         """Serve this generation from now on; requests under way finish with the one they began with.
 
         Raises `FactorsError` if it lists movies that the catalogue lacks, and `DatabaseUnavailableError`.
         """
-        table = self._movies_of(generation_id, factors)
         with self.database.statement() as db:
             trained_at = generations.trained_at(db, generation_id)
         _ = factors.lengths  # so that the first request for similar movies does not wait for them
-        self.live = LiveGeneration(generation_id, Ranker(factors), table, trained_at, datetime.now(UTC))
+        ranker, _ = Ranker(factors), self.current_movies
+        with self._following:
+            table = self._movies_of(generation_id, factors)
+            self.live = LiveGeneration(generation_id, ranker, table, trained_at, datetime.now(UTC))
         log.info("generation %d is served: %d movies", generation_id, len(factors.movies))
 
     def refresh(self) -> None:
@@ -93,7 +117,7 @@ class Recommender:
         """
         with self._loading:
             with self.database.background_transaction() as db:
-                factors = generations.load(db, generation_id)
+                factors, _ = generations.load(db, generation_id), self.current_movies
                 self._movies_of(generation_id, factors)
                 generations.activate(db, generation_id)
             with suppress(DatabaseUnavailableError):  # it is live: the next refresh loads it
@@ -135,6 +159,8 @@ class Recommender:
             now, found = recommendations.read(db, user_id, state)
         if found is None:
             return kept
+        self._follow(now.catalogue_version)
+        live = self.live  # whose movies are of that version now
         if isinstance(found, StoredList):
             listed = kept = self._as_list(*found, "stored")
         else:
@@ -155,13 +181,14 @@ class Recommender:
     def viewer(self, user_id: int) -> UserContext:
         """Return a user with all confirmed ratings. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
         with self.database.statement() as db:
-            history = recommendations.history(db, user_id)
+            catalogue_version, history = recommendations.history(db, user_id)
+        self._follow(catalogue_version)
         return self._viewer(history, self.live)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
         """Return those of these movies that the catalogue lacks."""
         asked = np.array(list(movie_ids), np.int32)
-        _, known = self.movies.rows(asked)
+        _, known = self.current_movies.rows(asked)
         return set(asked[~known].tolist())
 
     def anonymous(self, ratings: Mapping[int, float]) -> UserContext:

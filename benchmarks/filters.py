@@ -46,7 +46,20 @@ def random_movie_table(factors: Factors, rng: np.random.Generator) -> MovieTable
     genres = [a if a == b else f"{a}|{b}" for a, b in zip(first, second, strict=True)]
     years = rng.integers(1920, 2024, n).astype(np.int16)
     titles, expected = [f"Movie {row}" for row in range(n)], np.full(n, factors.mu, np.float32)
-    return MovieTable(factors.movies, titles, genres, years, count, count // 2, expected, count.astype(np.float32))
+    return MovieTable(
+        factors.movies,
+        np.array(titles, object),
+        np.array(genres, object),
+        years,
+        count,
+        count // 2,
+        expected,
+        count.astype(np.float32),
+        imdb_id=np.full(n, None),
+        tmdb_id=np.zeros(n, np.int32),
+        added_at=np.zeros(n, np.int64),
+        withdrawn=np.zeros(n, bool),
+    )
 
 
 def measure_filters(movies: int, ratings: int, rounds: int) -> dict[str, float]:

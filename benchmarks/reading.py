@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import reduce
 from pathlib import Path
 
 from http_load import KeepAliveConnection, Load, LoadResult, run_load
@@ -136,7 +137,9 @@ def _measure_select(prepared: PreparedState, url: str, seconds: float, repeats: 
         return {}
     script = prepared.state_dir.with_name("read.sql")
     user = f"\\set user random({min(prepared.light_users)}, {max(prepared.light_users)})\n"
-    script.write_text(user + READ_LIST.body.replace("$1", ":user").replace("$2", "-1").replace("$3", "0") + ";\n")
+    values = {"$1": ":user", "$2": "-1", "$3": "0", "$4": "0"}
+    body = reduce(lambda sql, name: sql.replace(name, values[name]), values, READ_LIST.body)
+    script.write_text(f"{user}{body};\n")
     return {
         f"bare SELECT by pgbench, {connections} connections": median_of(
             [_pgbench(url, script, connections, max(PGBENCH_SECONDS, round(seconds))) for _ in range(repeats)], "/s"

@@ -36,13 +36,13 @@ def search_rows(movies: MovieTable, search: MovieQuery) -> Rows:
     """Return the rows of all movies that match, in their order. Raises `UnknownGenreError`."""
     passing = movies.matching(search.filters)
     if search.typed.strip():
-        rows, score = movies.titles.search(search.typed)
+        rows, score = movies.search(search.typed)
         rows, score = rows[passing[rows]], score[passing[rows]]
         if search.sort == "relevance":
             return rows[np.argsort(-score, kind="stable")]
         passing = np.zeros(len(movies), bool)
         passing[rows] = True
-    order = movies.sort_orders["popularity" if search.sort == "relevance" else search.sort]
+    order = movies.order("popularity" if search.sort == "relevance" else search.sort)
     return order[passing[order]]
 
 

@@ -1,20 +1,24 @@
 """All movies as columns: for filters and sort orders, to show them, and their popularity before the first training."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
-from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from catalogue.title_index import TitleIndex, build_title_index
+from catalogue.title_index import TitleIndex, best_matches, build_title_index
 from catalogue.title_words import normalize
 from ranking.ratings import Floats, Ints, Mask, Rows, rows_of
 
 UNKNOWN_YEAR = 0
 LAST_YEAR = 9999
 BEFORE_TITLES = " \"'([.!?-"  # ignored when titles are sorted
+DESCENDING = {"rating": "expected_rating", "informative": "spread", "year": "year"}
+MOST_FRESH = 500  # changed movies that are searched beside an index; more are worth a new one
+
+Texts = npt.NDArray[np.object_]
 
 
 class UnknownGenreError(LookupError):
@@ -37,43 +41,62 @@ class CatalogueMovie:
     title: str
     genres: str
     year: int | None
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Filters:
     """The movies to list: those with all of these genres, of these years, with at least so many ratings.
 
-    A movie of unknown year passes only filters without a year.
+    A movie of unknown year passes only filters without a year. `added_since` is in unix seconds. With `movie_ids`
+    only these movies pass.
     """
 
     genres: tuple[str, ...] = ()
     year_from: int | None = None
     year_to: int | None = None
     min_ratings: int = 0
+    added_since: int | None = None
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
+    movie_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class MovieTable:
-    """f movies, one a row.
+    """f movies, one a row. Those that are withdrawn have a row too, and pass no filter.
 
     Attributes:
-        movies: MovieLens ids, ascending, int32 [f].
-        title, genres: as a `CatalogueMovie` has them [f].
+        movies: ids, ascending, int32 [f].
+        title, genres: as a `CatalogueMovie` has them, str [f].
         year: 0 where it is not known, int16 [f].
         rating_count: of the dataset, int32 [f].
         like_count: ratings of 4 and more among them, int32 [f].
         expected_rating: their damped mean, float32 [f].
         spread: sum of the squares by which they differ from their mean; 0 where it is not known, float32 [f].
+        imdb_id: str or None [f]; tmdb_id: 0 where it is not known, int32 [f].
+        added_at: unix seconds, int64 [f].
+        withdrawn: bool [f].
+        version: of the catalogue.
+        base: an earlier version, whose indexes this one uses. fresh: the rows of movies that have changed since.
     """
 
     movies: Ints
-    title: Sequence[str]
-    genres: Sequence[str]
+    title: Texts
+    genres: Texts
     year: npt.NDArray[np.int16]
     rating_count: Ints
     like_count: Ints
     expected_rating: Floats
     spread: Floats
+    imdb_id: Texts
+    tmdb_id: Ints
+    added_at: npt.NDArray[np.int64]
+    withdrawn: Mask
+    version: int = 0
+    base: "MovieTable | None" = None
+    fresh: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.movies)
@@ -86,7 +109,12 @@ class MovieTable:
         """Return the movie at a row."""
         year = int(self.year[row])
         return CatalogueMovie(
-            int(self.movies[row]), self.title[row], self.genres[row], None if year == UNKNOWN_YEAR else year
+            int(self.movies[row]),
+            self.title[row],
+            self.genres[row],
+            None if year == UNKNOWN_YEAR else year,
+            self.imdb_id[row],
+            int(self.tmdb_id[row]) or None,
         )
 
     def by_id(self, movie_id: int) -> CatalogueMovie:
@@ -105,24 +133,51 @@ class MovieTable:
         if np.array_equal(movies, self.movies):
             return self
         rows, _ = self.rows(movies)
-        return MovieTable(
-            self.movies[rows],
-            [self.title[row] for row in rows],
-            [self.genres[row] for row in rows],
-            self.year[rows],
-            self.rating_count[rows],
-            self.like_count[rows],
-            self.expected_rating[rows],
-            self.spread[rows],
-        )
+        columns: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
+        return MovieTable(**columns, version=self.version)
+
+    def updated(self, changed: "MovieTable") -> "MovieTable":
+        """Return the table of the version of `changed`, whose movies are new or replace those with their ids."""
+        rows, known = self.rows(changed.movies)
+        at = np.searchsorted(self.movies, changed.movies[~known])
+        columns: dict[str, Any] = {}
+        for name, theirs in changed._columns.items():
+            column = getattr(self, name).copy()
+            column[rows] = theirs[known]
+            columns[name] = np.insert(column, at, theirs[~known])
+        movies, before = columns["movies"], self.movies[self.fresh] if self.fresh is not None else self.movies[:0]
+        fresh = np.searchsorted(movies, np.union1d(before, changed.movies))
+        if len(fresh) > MOST_FRESH:
+            return MovieTable(**columns, version=changed.version)
+        return MovieTable(**columns, version=changed.version, base=self.base or self, fresh=fresh)
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        """Return the arrays of f values by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)[:-3]}
 
     def warm_up(self) -> None:
         """Build the indexes that the first search would otherwise wait for."""
-        _ = self.titles, self.sort_orders, self.by_genre, self.mark
+        _ = self.titles, self.by_genre
+        for sort in ("popularity", "title", *DESCENDING):
+            self.order(sort)
+
+    @cached_property
+    def listed(self) -> Mask | None:
+        """Return which movies may be listed, bool [f]; None for all."""
+        return ~self.withdrawn if self.withdrawn.any() else None
 
     def matching(self, filters: Filters) -> Mask:
-        """Return which movies pass the filters, bool [f]. Raises `UnknownGenreError`."""
-        passing: Mask = self.rating_count >= filters.min_ratings
+        """Return which movies may be listed and pass the filters, bool [f]. Raises `UnknownGenreError`."""
+        passing: Mask = ~self.withdrawn & (self.rating_count >= filters.min_ratings)
+        if filters.added_since is not None:
+            passing &= self.added_at >= filters.added_since
+        if filters.movie_ids:
+            passing &= np.isin(self.movies, filters.movie_ids)
+        if filters.imdb_id is not None:
+            passing &= self.imdb_id == filters.imdb_id
+        if filters.tmdb_id is not None:
+            passing &= self.tmdb_id == filters.tmdb_id
         for genre in filters.genres:
             having = np.zeros(len(self), bool)
             having[self._having(genre)] = True
@@ -141,11 +196,13 @@ class MovieTable:
     @cached_property
     def by_genre(self) -> Mapping[str, Rows]:
         """Return the rows of the movies of each genre, by name."""
-        rows: dict[str, list[int]] = {}
-        for row, listed in enumerate(self.genres):
+        kinds: dict[str, int] = {}  # a large catalogue has some thousand different texts
+        kind = np.array([kinds.setdefault(listed, len(kinds)) for listed in self.genres], np.intp)
+        having: dict[str, Mask] = {}
+        for listed, number in kinds.items():
             for name in split_genres(listed):
-                rows.setdefault(name, []).append(row)
-        return {name: np.array(rows[name], np.intp) for name in sorted(rows)}
+                having.setdefault(name, np.zeros(len(kinds), bool))[number] = True
+        return {name: np.flatnonzero(having[name][kind]) for name in sorted(having)}
 
     @cached_property
     def genre_shares(self) -> Floats:
@@ -165,32 +222,54 @@ class MovieTable:
 
     @cached_property
     def titles(self) -> TitleIndex:
-        """Return the index of the titles; it takes a second to build at 87,000 movies."""
-        return build_title_index(self.title, self.year.tolist(), self.rating_count)
+        """Return the index of all titles, which takes a second to build at 87,000 movies, or of the fresh ones."""
+        rows = slice(None) if self.base is None else self.fresh
+        known = None if self.base is None else self.base.titles
+        return build_title_index(self.title[rows], self.year[rows].tolist(), self.rating_count[rows], known)
+
+    def search(self, text: str) -> tuple[Rows, Floats]:
+        """Return the rows of the movies whose titles match a query, ascending, and their scores."""
+        if self.base is None:
+            return self.titles.search(text)
+        matches = [np.zeros(len(self), np.float32) for _ in range(2)]
+        for rows, index in ((self._base_rows, self.base.titles), (self.fresh, self.titles)):
+            for column, found in zip(matches, index.scores(text), strict=True):
+                column[rows] = found
+        return best_matches(*matches)
 
     @cached_property
-    def sort_orders(self) -> Mapping[str, Rows]:
-        """Return the rows of all movies in each sort order, ties by popularity; by year the newest first.
+    def _base_rows(self) -> Rows:
+        return np.searchsorted(self.movies, self.movies[:0] if self.base is None else self.base.movies)
+
+    def order(self, sort: str) -> Rows:
+        """Return the rows of all movies by popularity, by title, or by a column of `DESCENDING`; ties by popularity.
 
         Most informative are the movies whose rating says most about a user: the chance that the user knows the movie,
         which grows with its number of ratings, times the variance of these; up to a constant that is the spread.
         """
-        count = -self.rating_count
-        letters = [normalize(title).lstrip(BEFORE_TITLES) for title in self.title]
-        return {
-            "popularity": np.argsort(count, kind="stable"),
-            "rating": np.lexsort((count, -self.expected_rating)),
-            "informative": np.lexsort((count, -self.spread)),
-            "year": np.lexsort((count, -self.year)),
-            "title": np.array(sorted(range(len(self)), key=letters.__getitem__), np.intp),
-        }
+        if sort not in self._orders:
+            count = -self.rating_count
+            if sort == "popularity":
+                self._orders[sort] = np.argsort(count, kind="stable")
+            elif sort == "title":
+                self._orders[sort] = np.array(sorted(range(len(self)), key=self._letters.__getitem__), np.intp)
+            else:
+                self._orders[sort] = np.lexsort((count, -getattr(self, DESCENDING[sort])))
+        return self._orders[sort]
 
     @cached_property
-    def mark(self) -> str:
-        """Return a hash of the movies and their ratings in the dataset."""
-        columns = (self.movies, self.year, self.rating_count, self.expected_rating, self.spread)
-        texts = "\0".join([*self.title, *self.genres]).encode("utf-8", "surrogatepass")
-        return blake2b(b"".join([texts, *(column.tobytes() for column in columns)]), digest_size=8).hexdigest()
+    def _orders(self) -> dict[str, Rows]:
+        return {}
+
+    @cached_property
+    def _letters(self) -> Texts:
+        """Return what each movie is sorted by when it is sorted by title."""
+        letters = np.empty(len(self), object)
+        rows = np.arange(len(self))
+        if self.base is not None and self.fresh is not None:
+            letters[self._base_rows], rows = self.base._letters, self.fresh
+        letters[rows] = [normalize(title).lstrip(BEFORE_TITLES) for title in self.title[rows]]
+        return letters
 
 
 NO_GENRES = "(no genres listed)"

@@ -9,7 +9,7 @@ match, less for the beginning of a word or a typo) and idf_t = log(1 + names / n
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -39,6 +39,8 @@ class TitleIndex:
         weight: the sum of the idf of each name's words, float32 [n].
         first: the first name of each movie; a movie's names are together, int64 [f].
         popularity: of each movie, 0 to 1, float32 [f].
+        most: the most ratings of a movie.
+        known: the index that this one stands beside; the idf of a word is that of all its names.
     """
 
     words: Sequence[str]
@@ -48,28 +50,36 @@ class TitleIndex:
     weight: Floats
     first: Rows
     popularity: Floats
+    most: int
+    known: "TitleIndex | None" = None
 
     def search(self, text: str) -> tuple[Rows, Floats]:
         """Return the rows of the movies that match a query, ascending, and their scores."""
+        return best_matches(*self.scores(text))
+
+    def scores(self, text: str) -> tuple[Floats, Floats]:
+        """Return how well each movie matches a query, 0 to 1, and its score [f]."""
         words = query_words(text)[:MOST_WORDS]
         found, whole = np.zeros(len(self.weight), np.float32), np.float32(TINY)
         for place in range(len(words)):
-            fit, idf = self._fit(words, place)
+            fit, count = self._fit(words, place)
+            if self.known is not None:
+                count = self.known._fit(words, place)[1]
+            idf = np.float32(_idf(len((self.known or self).weight), count))
             found += idf * fit
             whole += idf
         of_query = found / whole
-        most = np.maximum.reduceat(of_query, self.first)
-        rows = np.flatnonzero(most >= max(CUT * most.max(initial=0), TINY))
         of_name = WHOLE_NAME * np.minimum(found / self.weight, 1)
-        return rows, np.maximum.reduceat(of_query + of_name, self.first)[rows] + POPULARITY * self.popularity[rows]
+        score = np.maximum.reduceat(of_query + of_name, self.first) + POPULARITY * self.popularity
+        return np.maximum.reduceat(of_query, self.first), score
 
-    def _fit(self, words: Sequence[str], place: int) -> tuple[Floats, np.float32]:
-        """Return how well each name matches a word of the query [n], and the idf of the word."""
+    def _fit(self, words: Sequence[str], place: int) -> tuple[Floats, int]:
+        """Return how well each name matches a word of the query [n], and how many names have the word."""
         fit, count = np.zeros(len(self.weight), np.float32), 0
         for quality, having in sorted(self._matches(words, place), key=lambda match: match[0]):
             fit[having] = quality  # better matches come later and overwrite
             count = len(having) or count  # of the best match, since no name has a word with a typo
-        return fit, np.float32(_idf(len(fit), count))
+        return fit, count
 
     def _matches(self, words: Sequence[str], place: int) -> Iterator[tuple[float, Ints]]:
         """Yield (quality, names) for each way to match a word of the query."""
@@ -91,8 +101,19 @@ class TitleIndex:
         return self.name[:0] if row is None else self.name[self.start[row] : self.start[row + 1]]
 
 
-def build_title_index(titles: Sequence[str], years: Sequence[int], rating_counts: Ints) -> TitleIndex:
-    """Build the index of these movies; each name of a movie also has the movie's year as a word, unless it is 0."""
+def best_matches(match: Floats, score: Floats) -> tuple[Rows, Floats]:
+    """Return the rows of the movies that match well enough beside the best one, ascending, and their scores."""
+    rows = np.flatnonzero(match >= max(CUT * match.max(initial=0), TINY))
+    return rows, score[rows]
+
+
+def build_title_index(
+    titles: Iterable[str], years: Sequence[int], rating_counts: Ints, known: TitleIndex | None = None
+) -> TitleIndex:
+    """Build the index of these movies; each name of a movie also has the movie's year as a word, unless it is 0.
+
+    With few movies beside an index of many (`known`), words weigh as much and movies are as popular as they are there.
+    """
     first, entries, n = [], [], 0  # an entry is a word, its name, and whether it counts for the name's weight
     for title, year in zip(titles, years, strict=True):
         first.append(n)
@@ -107,7 +128,11 @@ def build_title_index(titles: Sequence[str], years: Sequence[int], rating_counts
     of_name = np.array([name for _, name, _ in entries], np.int32)
     counted = np.array([counts for _, _, counts in entries], bool)
     having = np.bincount(of_word, minlength=len(row))
-    weight = np.bincount(of_name, _idf(n, having)[of_word] * counted, minlength=n)
+    idf = _idf(n, having)
+    if known is not None:
+        idf = _idf(len(known.weight), np.array([len(known._having(word)) for word in vocabulary], np.int64))
+    weight = np.bincount(of_name, idf[of_word] * counted, minlength=n)
+    most = known.most if known is not None else max(rating_counts.max(initial=0), 1)
     return TitleIndex(
         vocabulary,
         row,
@@ -115,7 +140,9 @@ def build_title_index(titles: Sequence[str], years: Sequence[int], rating_counts
         of_name[np.argsort(of_word, kind="stable")],
         np.maximum(weight, TINY).astype(np.float32),
         np.array(first, np.intp),
-        (np.log1p(rating_counts) / np.log1p(max(rating_counts.max(initial=0), 1))).astype(np.float32),
+        np.minimum(np.log1p(rating_counts) / np.log1p(most), 1).astype(np.float32),
+        int(most),
+        known,
     )
 
 

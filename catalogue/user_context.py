@@ -26,8 +26,8 @@ from ranking.ratings import Rows
 
 MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
 
-ListCache: TypeAlias = "FIFOCache[int, tuple[tuple[int, int | None], RecommendationList]]"
-"""The newest lists by user, each with the history version and the generation that it was made from."""
+ListCache: TypeAlias = "FIFOCache[int, tuple[tuple[int, int | None, int], RecommendationList]]"
+"""The newest lists by user, each with the versions and the generation that it was made from."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LiveGeneration:
     """A generation in memory, ready to serve.
 
     Attributes:
-        movies: those of its factors, row for row.
+        movies: those of its factors, row for row, as they are in the newest version of the catalogue.
         lists: made with it, so that they go with it.
     """
 
@@ -72,11 +72,12 @@ class UserContext:
     @property
     def mark(self) -> str:
         """Changes with everything that changes the list of a stored user."""
-        return f"{self.live.id if self.live else None} {self.version}"
+        return f"{self.live.id if self.live else None} {self.version} {self.catalogue.version}"
 
     def rows(self, wanted: ListRequest) -> Rows:
         """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
-        among = None if wanted.filters == NO_FILTERS else self.movies.matching(wanted.filters)
+        movies = self.movies
+        among = movies.listed if wanted.filters == NO_FILTERS else movies.matching(wanted.filters)
         end = wanted.offset + wanted.limit
         if not wanted.diversity or not len(self.ranking.liked):
             return self.ranking.best(end, among)[wanted.offset :]

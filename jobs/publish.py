@@ -118,9 +118,16 @@ class Publisher:
     def _store(self, generation_id: int, user_snapshot: Snapshot, lists: ListColumns) -> float:
         """Store lists of some users of the snapshot; return the share of all users that is done."""
         user, movie, expected = lists
+        withdrawn = np.isin(movie, user_snapshot.withdrawn)
+        if withdrawn.any():  # these users' lists are made on request, as they are after any change of the catalogue
+            kept = ~np.isin(user, user[withdrawn])
+            user, movie, expected = user[kept], movie[kept], expected[kept]
         place = np.searchsorted(user_snapshot.users, user)
         versions = user_snapshot.versions[place]
-        self._in_transaction(lambda db: recommendations.store_lists(db, generation_id, user, versions, movie, expected))
+        catalogue = user_snapshot.catalogue_version
+        self._in_transaction(
+            lambda db: recommendations.store_lists(db, generation_id, user, versions, movie, expected, catalogue)
+        )
         return float(place[-1] + 1) / len(user_snapshot.users) if len(place) else 0.0
 
     def _end_run(

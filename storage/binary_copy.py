@@ -17,9 +17,11 @@ INT4, FLOAT4 = 23, 700  # the types of the elements, as PostgreSQL numbers them
 
 
 def encode_rows(
-    generation: int, user: Ints, version: npt.NDArray[np.int64], movie: Ints, expected: Floats
+    generation: int, catalogue: int, user: Ints, version: npt.NDArray[np.int64], movie: Ints, expected: Floats
 ) -> Iterator[bytes]:
-    """Yield rows (user int, generation int, version bigint, movies int[], expected real[]) of a COPY, one per user.
+    """Yield rows of a COPY, one per user.
+
+    They are (user int, generation int, catalogue bigint, version bigint, movies int[], expected real[]).
 
     The columns are parallel, the rows of one user together and best first.
     """
@@ -29,18 +31,19 @@ def encode_rows(
     for n in np.unique(length).tolist():
         those = first[length == n]
         places = those[:, None] + np.arange(n)
-        yield _rows(generation, user[those], version[those], movie[places], expected[places]).tobytes()
+        yield _rows(generation, catalogue, user[those], version[those], movie[places], expected[places]).tobytes()
     yield TRAILER
 
 
 def _rows(
-    generation: int, user: Ints, version: npt.NDArray[np.int64], movies: Ints, expected: Floats
+    generation: int, catalogue: int, user: Ints, version: npt.NDArray[np.int64], movies: Ints, expected: Floats
 ) -> npt.NDArray[np.void]:
     n = movies.shape[1]
     kinds = [
         ("columns", ">i2"),
         ("user", _value(">i4")),
         ("generation", _value(">i4")),
+        ("catalogue", _value(">i8")),
         ("version", _value(">i8")),
         ("movies", _array(">i4", n)),
         ("expected", _array(">f4", n)),
@@ -49,6 +52,7 @@ def _rows(
     rows["columns"] = len(kinds) - 1
     _fill(rows["user"], user)
     _fill(rows["generation"], generation)
+    _fill(rows["catalogue"], catalogue)
     _fill(rows["version"], version)
     _fill_array(rows["movies"], INT4, movies)
     _fill_array(rows["expected"], FLOAT4, expected)

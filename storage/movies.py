@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, UnknownMovieError
 from ranking.ratings import Ints, Ratings
 from storage.bulk_copy import copy_in
+from storage.prepared_statement import PreparedStatement
 
 # "ours" counts the ratings by our users, from .5 to 5; the other columns are of the dataset
 _FIND = text("""
@@ -27,9 +28,16 @@ STEPS = 10  # of the rating scale, from .5 to 5
 _SPREAD = f"""({" + ".join(f"rating_histogram[{n}] * {n * n / 4}" for n in range(1, STEPS + 1))})
     - rating_sum * rating_sum / nullif(rating_count, 0)"""
 _TABLE = text(f"""
-    SELECT id, title, genres, year, rating_count, like_count, expected_rating, coalesce({_SPREAD}, 0)
-    FROM movies ORDER BY id
+    SELECT coalesce((SELECT catalogue_version FROM live_generation), 0), m.*
+    FROM (SELECT) one LEFT JOIN (
+        SELECT id, title, genres, year, rating_count, like_count, expected_rating, coalesce({_SPREAD}, 0),
+            imdb_id, tmdb_id, floor(extract(epoch FROM added_at))::bigint, withdrawn_at IS NOT NULL
+        FROM movies WHERE changed > :after
+    ) m ON true ORDER BY id
 """)  # noqa: S608 - of numbers alone
+_OTHER_VERSION = PreparedStatement("""
+    PREPARE other_version (bigint) AS SELECT catalogue_version FROM live_generation WHERE catalogue_version <> $1
+""")
 COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expected_rating"
 
 
@@ -74,20 +82,46 @@ def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
     copy_in(db, f"movies ({COLUMNS})", file)
 
 
-def table(db: Connection) -> MovieTable:
-    """Return the table of all movies."""
-    columns = list(zip(*db.execute(_TABLE), strict=True)) or [()] * 8
-    movies, title, genres, year, rating_count, like_count, expected, spread = columns
+def table(db: Connection, after: int = -1) -> MovieTable:
+    """Return the table of all movies, or of those that have changed since version `after` of the catalogue."""
+    rows = db.execute(_TABLE, {"after": after}).all()
+    version = rows[0][0]
+    columns = zip(*(row[1:] for row in rows if row[1] is not None), strict=True)
+    movies, title, genres, year, *numbers, imdb_id, tmdb_id, added_at, withdrawn = list(columns) or [()] * 12
+    rating_count, like_count, expected, spread = numbers
     return MovieTable(
         np.array(movies, np.int32),
-        title,
-        genres,
+        np.array(title, object),
+        np.array(genres, object),
         np.array([known or UNKNOWN_YEAR for known in year], np.int16),
         np.array(rating_count, np.int32),
         np.array(like_count, np.int32),
         np.array(expected, np.float32),
         np.array(spread, np.float32),
+        np.array(imdb_id, object),
+        np.array([known or 0 for known in tmdb_id], np.int32),
+        np.array(added_at, np.int64),
+        np.array(withdrawn, bool),
+        version,
     )
+
+
+def version(db: Connection) -> int:
+    """Return the version of the catalogue."""
+    found: int | None = db.execute(text("SELECT catalogue_version FROM live_generation")).scalar_one_or_none()
+    return found or 0
+
+
+def other_version(db: Connection, version: int) -> int | None:
+    """Return the version of the catalogue if it is another than this one."""
+    found = _OTHER_VERSION.rows(db, version)
+    return int(found[0][0]) if found else None
+
+
+def withdrawn(db: Connection) -> Ints:
+    """Return the ids of the movies that are withdrawn, ascending."""
+    found = db.execute(text("SELECT id FROM movies WHERE withdrawn_at IS NOT NULL ORDER BY id"))
+    return np.array(found.scalars().all(), np.int32)
 
 
 def find(db: Connection, movie_id: int) -> MovieWithRatings:

@@ -16,24 +16,26 @@ from storage.bulk_copy import copy_in
 from storage.errors import UnknownUserError
 from storage.prepared_statement import PreparedStatement
 
-# Version and live generation, and with them the list that is current, else the history to make one from: one round trip
-# and one row in any case. Who says that they hold a list of just this version and generation is told these two alone.
+# Version, live generation and catalogue version, and with them the list that is current, else the history to make one from: one round trip
+# and one row in any case. Who says that they hold a list of just these three is told them alone.
 # OFFSET and LIMIT change nothing but the plan: without them its parts are merged, and each looks the live generation up
-# by itself, and for a list that nobody needs. It is a scalar subquery; joining its one-row table made the planner read
-# every list there is.
+# by itself, and for a list that nobody needs. They are scalar subqueries; joining their one-row table made the planner
+# read every list there is.
 READ_LIST = PreparedStatement("""
-    PREPARE read_list (integer, bigint, integer) AS
-    SELECT u.history_version, u.generation_id, list.movie_ids, list.expected_ratings, rated.*
+    PREPARE read_list (integer, bigint, integer, bigint) AS
+    SELECT u.history_version, u.generation_id, u.catalogue_version, list.movie_ids, list.expected_ratings, rated.*
     FROM (
-        SELECT *, history_version <> $2 OR generation_id IS DISTINCT FROM $3 AS changed
+        SELECT *, history_version <> $2 OR generation_id IS DISTINCT FROM $3 OR catalogue_version <> $4 AS changed
         FROM (
-            SELECT id, history_version, (SELECT generation_id FROM live_generation) AS generation_id
+            SELECT id, history_version, (SELECT generation_id FROM live_generation) AS generation_id,
+                coalesce((SELECT catalogue_version FROM live_generation), 0) AS catalogue_version
             FROM users WHERE id = $1 OFFSET 0
         ) now
     ) u
     LEFT JOIN LATERAL (
         SELECT movie_ids, expected_ratings FROM recommendations
-        WHERE user_id = u.id AND generation_id = u.generation_id AND history_version = u.history_version AND u.changed
+        WHERE user_id = u.id AND generation_id = u.generation_id AND history_version = u.history_version
+            AND catalogue_version = u.catalogue_version AND u.changed
         LIMIT 1
     ) list ON true
     CROSS JOIN LATERAL (
@@ -45,7 +47,7 @@ READ_LIST = PreparedStatement("""
 
 _HISTORY = PreparedStatement("""
     PREPARE history (integer) AS
-    SELECT u.history_version, rated.*
+    SELECT coalesce((SELECT catalogue_version FROM live_generation), 0), u.history_version, rated.*
     FROM users u, LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
                array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id)
@@ -57,7 +59,7 @@ _HISTORY = PreparedStatement("""
 _STILL_THERE = text("""
     SELECT array_agg(id) FROM (SELECT id FROM users WHERE id BETWEEN :first AND :last FOR KEY SHARE) AS there
 """)
-_COLUMNS = "recommendations (user_id, generation_id, history_version, movie_ids, expected_ratings)"
+_COLUMNS = "recommendations (user_id, generation_id, catalogue_version, history_version, movie_ids, expected_ratings)"
 
 Versions = npt.NDArray[np.int64]
 
@@ -72,16 +74,17 @@ class RatingHistory(NamedTuple):
 
 
 class ListVersion(NamedTuple):
-    """What a list has to be made from to be current: this version of the history, and this generation.
+    """What a list has to be made from to be current: these versions of history and catalogue, and this generation.
 
     `generation_id` is None before the first.
     """
 
     version: int
     generation_id: int | None
+    catalogue_version: int
 
 
-NO_LIST = ListVersion(-1, None)  # no list is made from it
+NO_LIST = ListVersion(-1, None, 0)  # no list is made from it
 
 
 class StoredList(NamedTuple):
@@ -101,8 +104,8 @@ def read(
     found = READ_LIST.rows(db, user_id, *held)
     if not found:
         raise UnknownUserError(user_id)
-    version, generation_id, movies, expected, *rated = found[0]
-    state = ListVersion(version, generation_id)
+    version, generation_id, catalogue_version, movies, expected, *rated = found[0]
+    state = ListVersion(version, generation_id, catalogue_version)
     if state == held:
         return state, None
     if movies is None:
@@ -110,12 +113,13 @@ def read(
     return state, StoredList(movies, np.array(expected, np.float32).tolist())  # as they were when it was made
 
 
-def history(db: Connection, user_id: int) -> RatingHistory:
-    """All that a user has rated. Raises `UnknownUserError`."""
+def history(db: Connection, user_id: int) -> tuple[int, RatingHistory]:
+    """Return the version of the catalogue, and all that a user has rated. Raises `UnknownUserError`."""
     found = _HISTORY.rows(db, user_id)
     if not found:
         raise UnknownUserError(user_id)
-    return _history(*found[0])
+    catalogue_version, *rated = found[0]
+    return catalogue_version, _history(*rated)
 
 
 def _history(
@@ -127,7 +131,13 @@ def _history(
 
 
 def store_lists(
-    db: Connection, generation_id: int, user: Ints, history_version: Versions, movie: Ints, expected: Floats
+    db: Connection,
+    generation_id: int,
+    user: Ints,
+    history_version: Versions,
+    movie: Ints,
+    expected: Floats,
+    catalogue_version: int = 0,
 ) -> int:
     """Store lists of many users by COPY and return how many were kept; `db` must be a transaction.
 
@@ -139,7 +149,9 @@ def store_lists(
         return 0
     found = db.execute(_STILL_THERE, {"first": int(user[0]), "last": int(user[-1])}).scalar_one()
     there = np.isin(user, np.array(found or [], np.int32))
-    rows = encode_rows(generation_id, user[there], history_version[there], movie[there], expected[there])
+    rows = encode_rows(
+        generation_id, catalogue_version, user[there], history_version[there], movie[there], expected[there]
+    )
     with suppress(UniqueViolation), db.begin_nested():
         return copy_in(db, _COLUMNS, io.BytesIO(b"".join(rows)), "FORMAT binary")
     return 0

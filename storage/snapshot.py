@@ -1,7 +1,7 @@
 """A consistent copy of all users and ratings, for training and for making every list."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from ranking.rating_histories import Histories
 from ranking.ratings import Ints, Ratings
+from storage import movies
 from storage.bulk_copy import copy_out
 
 _USERS = "SELECT id, history_version, foretold_version FROM users ORDER BY id"
@@ -41,6 +42,7 @@ class Snapshot:
         views: the ratings by user and, within one user, oldest change first [n].
         view_versions: the history_version that each rating made [n].
         again: 1 if the user had rated the movie before, else 0 [n].
+        catalogue_version: of the movies at that moment; withdrawn: those that no list may have, ids ascending.
     """
 
     users: Ints
@@ -49,6 +51,8 @@ class Snapshot:
     views: Ratings
     view_versions: Versions
     again: npt.NDArray[np.int8]
+    catalogue_version: int = 0
+    withdrawn: Ints = field(default_factory=lambda: np.empty(0, np.int32))
 
     @property
     def histories(self) -> Histories:
@@ -68,6 +72,8 @@ def take(db: Connection) -> Snapshot:
         Ratings(*(views[name].to_numpy() for name in ("user", "movie", "rating", "at"))),
         views["version"].to_numpy(),
         views["again"].to_numpy(),
+        movies.version(db),
+        movies.withdrawn(db),
     )
 
 

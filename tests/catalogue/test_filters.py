@@ -24,13 +24,17 @@ def table(seed: int = 0) -> MovieTable:
     year = np.where(np.arange(F) % 5, rng.integers(1990, 2000, F), 0).astype(np.int16)
     return MovieTable(
         movies=np.arange(10, 10 + 2 * F, 2, dtype=np.int32),
-        title=[f"Movie {row}" for row in range(F)],
-        genres=[GENRES[row] for row in rng.integers(0, len(GENRES), F)],
+        title=np.array([f"Movie {row}" for row in range(F)], object),
+        genres=np.array([GENRES[row] for row in rng.integers(0, len(GENRES), F)], object),
         year=year,
         rating_count=likes + rng.integers(0, 50, F).astype(np.int32),
         like_count=likes,
         expected_rating=np.linspace(1, 5, F).astype(np.float32),
         spread=np.zeros(F, np.float32),
+        imdb_id=np.full(F, None),
+        tmdb_id=np.zeros(F, np.int32),
+        added_at=np.zeros(F, np.int64),
+        withdrawn=np.zeros(F, bool),
     )
 
 

@@ -94,7 +94,7 @@ def test_lists_keep_their_movies_and_their_order_when_they_become_one_row(empty:
     empty.migrate()
     with empty.statement() as db:
         kept = db.execute(text("SELECT * FROM recommendations")).all()
-    assert [tuple(row) for row in kept] == [(1, 1, 0, [6, 5], [4.5, 4.0])]
+    assert [tuple(row) for row in kept] == [(1, 1, 0, [6, 5], [4.5, 4.0], 0)]
 
 
 def test_lists_stay_where_they_are_when_the_key_of_their_generation_goes(empty: Database) -> None:

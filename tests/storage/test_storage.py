@@ -126,7 +126,7 @@ def test_a_user_who_is_removed_leaves_nothing_and_their_id_is_never_given_again(
     with filled.transaction() as db:
         recommendations.store_lists(db, generation, *lists_of([user], 1))
     with filled.statement() as db:
-        assert recommendations.read(db, user) == ((1, generation), (IDS[:2], [4.5, 4.25]))
+        assert recommendations.read(db, user) == ((1, generation, 0), (IDS[:2], [4.5, 4.25]))
         users.delete(db, user)
         with pytest.raises(UnknownUserError):
             users.delete(db, user)
@@ -158,7 +158,7 @@ def test_publishing_passes_over_users_who_have_left_meanwhile(filled: Database) 
         generations.flip(db, generation)
     with filled.statement() as db:
         for user in (people[1], people[3]):
-            assert recommendations.read(db, user) == ((0, generation), (IDS[:2], [4.5, 4.25]))
+            assert recommendations.read(db, user) == ((0, generation, 0), (IDS[:2], [4.5, 4.25]))
 
 
 def test_publishing_for_nobody_stores_nothing(filled: Database) -> None:
@@ -176,7 +176,7 @@ def test_a_published_list_that_a_newer_view_has_overtaken_is_not_read(filled: Da
         generations.flip(db, generation)
     with filled.statement() as db:
         state, found = recommendations.read(db, user)
-    assert state == (1, generation)
+    assert state == (1, generation, 0)
     assert isinstance(found, recommendations.RatingHistory)
     assert (found.movies.tolist(), found.rating.tolist()) == ([IDS[0]], [4.0])
 

@@ -71,9 +71,10 @@ def store_list(recommender: Recommender, user: int) -> None:
     movies = np.array([item.movie.movie_id for item in items], np.int32)
     expected = np.array([item.expected_rating for item in items], np.float32)
     with recommender.database.transaction() as db:
-        version = recommendations.history(db, user).version
+        catalogue, history = recommendations.history(db, user)
         users_of = np.full(len(items), user, np.int32)
-        recommendations.store_lists(db, recommender.live.id, users_of, np.full(len(items), version), movies, expected)
+        versions = np.full(len(items), history.version)
+        recommendations.store_lists(db, recommender.live.id, users_of, versions, movies, expected, catalogue)
     recommender.forget(user)
 
 

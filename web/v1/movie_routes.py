@@ -7,7 +7,7 @@ from flask import Response
 from pydantic import Field, TypeAdapter
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
-from catalogue.movie_table import Filters, UnknownGenreError, UnknownMovieError
+from catalogue.movie_table import Filters, MovieTable, UnknownGenreError, UnknownMovieError
 from catalogue.user_context import LiveGeneration
 from ranking.similar_movies import similar
 from storage import movies
@@ -15,7 +15,7 @@ from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1 import cursors
 from web.v1.blueprint import answer, group, recommender
-from web.v1.caching import conditional_response
+from web.v1.caching import conditional_response, database_identity
 from web.v1.schemas import (
     GenerationRef,
     Limit,
@@ -136,7 +136,7 @@ class Genres(ResponseModel):
 @api.get("/movies", responses={200: MoviesPage, 304: None})
 def list_movies(query: MoviesQuery) -> Response:
     """Search and browse movies"""
-    table = recommender().movies
+    table = recommender().current_movies
     sort: Sort = "informative" if query.sort == "telling" else query.sort
     search = MovieQuery(query.q, Filters(tuple(query.genre), query.year_from, query.year_to), sort)
     after = None if query.cursor is None else cursors.decode(query.cursor, repr(search), MOVIE_KEY)[0]
@@ -152,7 +152,7 @@ def list_movies(query: MoviesQuery) -> Response:
         following = cursors.encode(repr(search), items[-1].movie_id) if more else None
         return answer(MoviesPage(items=items, next_cursor=following))
 
-    return conditional_response(f"{table.mark} {query!r}", CACHE_ONE_MINUTE, found)
+    return conditional_response(f"{_mark(table)} {query!r}", CACHE_ONE_MINUTE, found)
 
 
 @api.get("/movies/<movie_id>", responses={200: MovieDetails, 304: None, **problems(404)})
@@ -169,19 +169,27 @@ def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
 
     They are liked by the same users. Before the first training run `items` is empty and `generation` null.
     """
-    table, live = recommender().movies, recommender().live
-    if recommender().unknown([path.movie_id]):
+    table = recommender().current_movies
+    live = recommender().live
+    row, known = table.rows(np.array([path.movie_id]))
+    if not known[0] or table.withdrawn[row[0]]:
         raise UnknownMovieError(path.movie_id)
-    etag = f"{table.mark} {live and (live.id, live.trained_at)} {path!r} {query!r}"
+    etag = f"{_mark(table)} {live and (live.id, live.trained_at)} {path!r} {query!r}"
     return conditional_response(etag, CACHE_ONE_MINUTE, lambda: answer(_similar(live, path.movie_id, query.limit)))
 
 
 @api.get("/genres", responses={200: Genres, 304: None})
 def list_genres() -> Response:
     """List genres with the number of movies of each"""
-    table = recommender().movies
-    counted = [Genre(name=name, movie_count=len(rows)) for name, rows in table.by_genre.items()]
-    return conditional_response(table.mark, CACHE_ONE_MINUTE, lambda: answer(Genres(items=counted)))
+    table = recommender().current_movies
+    counts = {name: int((~table.withdrawn[rows]).sum()) for name, rows in table.by_genre.items()}
+    counted = [Genre(name=name, movie_count=count) for name, count in counts.items() if count]
+    return conditional_response(_mark(table), CACHE_ONE_MINUTE, lambda: answer(Genres(items=counted)))
+
+
+def _mark(table: MovieTable) -> str:
+    """Return what changes with every movie."""
+    return f"{database_identity()} {table.version}"
 
 
 def _rated(movie: movies.MovieWithRatings) -> MovieDetails:
@@ -201,6 +209,6 @@ def _similar(live: LiveGeneration | None, movie_id: int, limit: int) -> SimilarM
     items = [
         SimilarMovie(movie=Movie.of(live.movies.movie(row)), similarity=round(float(cosine), 4))
         for known in live.factors.rows(np.array([movie_id]))[0]
-        for row, cosine in zip(*similar(live.factors, known, limit), strict=True)
+        for row, cosine in zip(*similar(live.factors, known, limit, live.movies.listed), strict=True)
     ]
     return SimilarMovies(items=items, generation=GenerationRef(id=live.id, trained_at=live.trained_at))

@@ -6,7 +6,7 @@ list counts only while it carries the version of the history that PostgreSQL hol
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,12 +14,16 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlalchemy import Connection
 
+from catalogue.group_context import GroupContext
 from catalogue.movie_table import MovieTable
 from catalogue.recommendations import ListRequest, RecommendationList, RecommendedMovie
 from catalogue.user_context import LiveGeneration, UserContext
 from ranking.factors import Factors, FactorsError
+from ranking.groups import PopularGroupRanking, group_ranking
 from ranking.ranker import Ranker
 from ranking.rankings import ListSource, PopularRanking, Ranking, ranking_for
+from ranking.rating_histories import Histories
+from ranking.ratings import Ints
 from storage import generations, movies, recommendations
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
@@ -193,21 +197,41 @@ class Recommender:
 
     def anonymous(self, ratings: Mapping[int, float]) -> UserContext:
         """Return the context of a user who is not stored and gives these ratings, by movie."""
-        movie_ids = np.array(sorted(ratings), np.int32)
-        rating = np.array([ratings[movie] for movie in movie_ids.tolist()], np.float32)
-        at = np.zeros(len(movie_ids), np.int64)  # nobody says when
-        return self._viewer(RatingHistory(0, movie_ids, rating, at), self.live)
+        return self._viewer(_guest_history(ratings), self.live)
+
+    def group(self, members: Sequence[int | Mapping[int, float]]) -> GroupContext:
+        """Return the context of a group of users, by id, and guests, by their ratings.
+
+        Raises `UnknownUserError` and `DatabaseUnavailableError`.
+        """
+        with self.database.statement() as db:
+            read = [recommendations.history(db, m) if isinstance(m, int) else (0, _guest_history(m)) for m in members]
+        self._follow(max(catalogue_version for catalogue_version, _ in read))
+        found = [history for _, history in read]
+        start = np.cumsum([0, *(len(history.movies) for history in found)])
+        columns = (np.concatenate([history[at] for history in found]) for at in range(1, 4))
+        histories, live = Histories(np.arange(len(found), dtype=np.int32), start, *columns), self.live
+        seen = np.diff(start).tolist()
+        if live is None:
+            popular = self._popular(histories.movies)
+            return GroupContext(None, self.movies, PopularGroupRanking(popular, len(found)), seen)
+        return GroupContext(live, live.movies, group_ranking(live.ranker, histories), seen)
 
     def _viewer(self, history: RatingHistory, live: LiveGeneration | None) -> UserContext:
         every = self.movies
         listed = every if live is None else live.movies
         ranking: Ranking
         if live is None:
-            likes, seen = every.like_count.astype(np.float32), every.rows(history.movies)[0]
-            ranking = PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), seen)
+            ranking = self._popular(history.movies)
         else:
             ranking = ranking_for(live.ranker, history.movies, history.rating, history.at)
         return UserContext(live, every, listed, ranking, history.version, len(history.movies))
+
+    def _popular(self, seen: Ints) -> PopularRanking:
+        """Return what ranks before the first training, without the movies that were seen."""
+        every = self.movies
+        likes = every.like_count.astype(np.float32)
+        return PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), every.rows(seen)[0])
 
     def _made(self, history: RatingHistory, live: LiveGeneration | None) -> RecommendationList:
         viewer = self._viewer(history, live)
@@ -217,3 +241,9 @@ class Recommender:
 
     def _as_list(self, movie_ids: list[int], expected: list[float], made: ListSource) -> RecommendationList:
         return RecommendationList(tuple(map(RecommendedMovie, map(self.movies.by_id, movie_ids), expected)), made)
+
+
+def _guest_history(ratings: Mapping[int, float]) -> RatingHistory:
+    movie_ids = np.array(sorted(ratings), np.int32)
+    rating = np.array([ratings[movie] for movie in movie_ids.tolist()], np.float32)
+    return RatingHistory(0, movie_ids, rating, np.zeros(len(movie_ids), np.int64))  # nobody says when

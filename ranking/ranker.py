@@ -54,6 +54,17 @@ class FoldedIn(NamedTuple):
     z: Standardization
     c: Floats
 
+    def user(self, i: int) -> "FoldedIn":
+        """Return the fold-in of one user alone."""
+        first = int(self.batch.n[:i].sum())
+        per_rating = self.terms.per_rating[first : first + self.batch.n[i]]
+        start = int(self.terms.per_rating[:first].sum())
+        cut, one = slice(start, start + int(per_rating.sum())), slice(i, i + 1)
+        terms = NeighbourTerms(per_rating, self.terms.place[cut], self.terms.w[cut])
+        z = Standardization(self.z.scale[one], self.z.shift[one])
+        residual = self.residual[one, self.batch.mask[i]]
+        return FoldedIn(self.batch.user(i), terms, residual, self.x[one], self.g[one], z, self.c[one])
+
     @property
     def vectors(self) -> Floats:
         """[x, c, -shift] [b, k + 2]: times a movie's [v, popularity, 1] this is its score without its neighbours."""

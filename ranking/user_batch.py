@@ -10,6 +10,8 @@ from ranking.factors import Factors
 from ranking.rating_histories import Histories, Times, count_newer
 from ranking.ratings import Floats, Ints, Mask, Rows
 
+_Columns = tuple[Rows, Floats, npt.NDArray[np.int64]]
+
 MOST_USERS = 128  # of a batch: their scores of 10,000 movies stay in the processor's cache
 MOST_CELLS = 4_000_000  # of the largest array of a batch, of 4 bytes each
 
@@ -56,14 +58,18 @@ def batch_of_one(factors: Factors, movies: Ints, rating: Floats, at: Times) -> U
     return UserBatch(rows[None, :], rating[known][None, :], newer[None, :], np.ones((1, n), bool), np.array([n]))
 
 
+def batch_of(factors: Factors, histories: Histories) -> UserBatch:
+    """Return all these users as one batch, those without ratings too; movies without factors are left out."""
+    columns, start = _columns(factors, histories)
+    return _padded(start[:-1], np.diff(start), columns)
+
+
 def user_batches(factors: Factors, histories: Histories) -> Iterator[tuple[Rows, UserBatch]]:
     """Cut users into batches of about equally long histories, and yield the users' numbers with each batch.
 
     Movies without factors are left out, and so are users without any other ratings.
     """
-    rows, known = factors.rows(histories.movies)
-    start = np.concatenate([[0], np.cumsum(known)])[histories.start]
-    columns = rows, histories.rating[known], count_newer(start, histories.at[known])
+    columns, start = _columns(factors, histories)
     length = np.diff(start)
     order = np.argsort(length, kind="stable")
     order = order[np.searchsorted(length[order], 1) :]
@@ -77,7 +83,14 @@ def user_batches(factors: Factors, histories: Histories) -> Iterator[tuple[Rows,
         yield some, _padded(start[some], length[some], columns)
 
 
-def _padded(first: Rows, length: Rows, columns: tuple[Rows, Floats, npt.NDArray[np.int64]]) -> UserBatch:
+def _columns(factors: Factors, histories: Histories) -> tuple[_Columns, Rows]:
+    """Return row, rating and number of newer ratings of each rating of a known movie, and where each user's start."""
+    rows, known = factors.rows(histories.movies)
+    start = np.concatenate([[0], np.cumsum(known)])[histories.start]
+    return (rows, histories.rating[known], count_newer(start, histories.at[known])), start
+
+
+def _padded(first: Rows, length: Rows, columns: _Columns) -> UserBatch:
     place = np.arange(length.max())
     mask = place < length[:, None]
     at = np.where(mask, first[:, None] + place, 0)

@@ -31,6 +31,7 @@ REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those b
     ("get", "/users/{user_id}/recommendations", None),
     ("get", "/users/{user_id}/predictions?movie_id=25903", None),
     ("post", "/recommendations", RATINGS),
+    ("post", "/groups/recommendations", {"members": [1, RATINGS]}),
     ("get", "/users/{user_id}/export", None),
     ("get", "/movies?limit=1", None),
     ("get", "/movies/{movie_id}", None),

@@ -5,6 +5,7 @@ A handler parses its request with a model, makes one call and serializes the res
 
 from web.v1 import (
     generation_routes,
+    group_routes,
     movie_routes,
     rating_routes,
     recommendation_routes,
@@ -16,6 +17,7 @@ BLUEPRINTS = (
     user_routes.api,
     rating_routes.api,
     recommendation_routes.api,
+    group_routes.api,
     movie_routes.api,
     generation_routes.api,
     training_routes.api,

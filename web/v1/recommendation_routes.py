@@ -1,13 +1,13 @@
 """Recommendations for a user or a guest, and the expected rating of any movie."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 from flask import Response
 from pydantic import Field
 
 from catalogue.movie_table import Filters, UnknownGenreError
-from catalogue.recommendations import LIST_LENGTH, ListRequest, RankedRecommendation
+from catalogue.recommendations import LIST_LENGTH, ListRequest, RankedRecommendation, Reason
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
 from web.errors import InvalidInputError
@@ -37,13 +37,10 @@ PERSONAL = "private, no-cache"  # the client may keep it, and asks each time whe
 Genre = Annotated[str, Field(max_length=50)]
 
 
-class ListFilters(YearRange):
-    """The part of a list to return. Filters apply before the limit: ten comedies are the ten best comedies."""
+class MovieFilters(YearRange):
+    """The movies to list. Filters apply before the limit: ten comedies are the ten best comedies."""
 
     limit: Limit = LIST_LENGTH
-    offset: Annotated[int, Field(ge=0, le=10_000), PLAIN_INTEGER] = Field(
-        0, description="The number of movies to skip."
-    )
     genre: list[Genre] = Field(
         [],
         max_length=10,
@@ -52,6 +49,19 @@ class ListFilters(YearRange):
     )
     min_ratings: Annotated[int, Field(ge=0, le=INT32), PLAIN_INTEGER] = Field(
         0, description="Only movies with at least this many ratings in the dataset."
+    )
+
+    @property
+    def filters(self) -> Filters:
+        """The filters as the catalogue takes them."""
+        return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings)
+
+
+class ListFilters(MovieFilters):
+    """The part of a list to return."""
+
+    offset: Annotated[int, Field(ge=0, le=10_000), PLAIN_INTEGER] = Field(
+        0, description="The number of movies to skip."
     )
     diversity: float = Field(
         0,
@@ -66,8 +76,7 @@ class ListFilters(YearRange):
     @property
     def wanted(self) -> ListRequest:
         """The request as the recommender takes it."""
-        filters = Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings)
-        return ListRequest(self.limit, self.offset, filters, self.diversity)
+        return ListRequest(self.limit, self.offset, self.filters, self.diversity)
 
 
 class RecommendationsQuery(ListFilters, QueryModel):
@@ -98,6 +107,11 @@ class RecommendationReason(ResponseModel):
     share: float = Field(
         examples=[0.62], description="Its share of all that the user's ratings add to the score, 0 to 1."
     )
+
+    @classmethod
+    def of(cls, reason: Reason) -> Self:
+        """Return a reason of the recommender."""
+        return cls(movie_id=reason.movie.movie_id, title=reason.movie.title, share=round(reason.share, 4))
 
 
 class Recommendation(ResponseModel):
@@ -209,16 +223,12 @@ def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendatio
 
 
 def _recommendation(place: RankedRecommendation) -> Recommendation:
-    reasons = [
-        RecommendationReason(movie_id=reason.movie.movie_id, title=reason.movie.title, share=round(reason.share, 4))
-        for reason in place.because
-    ]
     return Recommendation(
         rank=place.rank,
         movie=Movie.of(place.movie),
         score=round(place.score, 4),
         expected_rating=round(place.expected_rating, 2),
-        because=reasons,
+        because=[RecommendationReason.of(reason) for reason in place.because],
     )
 
 

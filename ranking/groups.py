@@ -1,0 +1,134 @@
+"""Lists for several users at once: movies that none of them has rated, by the scores of all of them.
+
+Shapes: b members, f movies.
+"""
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ranking import explanations
+from ranking.fold_in import Doubles
+from ranking.ranker import Ranker
+from ranking.rankings import MovieShare, PopularRanking
+from ranking.rating_histories import Histories
+from ranking.ratings import Floats, Mask, Rows
+from ranking.top_n import top_n
+from ranking.user_batch import batch_of
+
+Rule = Literal["average", "fair"]
+LEAST_UTILITY = 1e-3  # of a movie that a member likes no more than any other: its logarithm must exist
+
+
+class GroupRanking(Protocol):
+    """The order of all movies for a group, and what can be said of each to each member."""
+
+    def best(self, n: int, rule: Rule, among: Mask) -> Rows:
+        """Return the rows of the n best movies for the group, well-known ones first, only of those in `among`."""
+
+    def scores(self, rows: Rows) -> Floats:
+        """Return the mean scores of the movies at `rows` [r]."""
+
+    def expected(self, rows: Rows) -> Floats:
+        """Return the ratings that the members would give the movies at `rows` [r], [b, r]."""
+
+    def reasons(self, member: int, rows: Rows) -> list[MovieShare | None]:
+        """Return, for each movie at `rows` [r], the member's rated movie that raises its score most."""
+
+
+class PopularGroupRanking:
+    """The popular movies, for a group of whom nothing is known that a generation can use."""
+
+    def __init__(self, popular: PopularRanking, members: int) -> None:
+        self._popular, self._members = popular, members
+
+    def best(self, n: int, rule: Rule, among: Mask) -> Rows:
+        return self._popular.best(n, among)
+
+    def scores(self, rows: Rows) -> Floats:
+        return self._popular.scores(rows)
+
+    def expected(self, rows: Rows) -> Floats:
+        return np.tile(self._popular.expected(rows), (self._members, 1))
+
+    def reasons(self, member: int, rows: Rows) -> list[MovieShare | None]:
+        return [None] * len(rows)
+
+
+class FoldedInGroupRanking:
+    """The ranking by a generation's factors; members without ratings have the scores of popularity.
+
+    Attributes:
+        seen: the rows of the movies that any member has rated.
+        z: each member's scores with mean 0 and deviation 1 over the movies that nobody has rated, [b, f].
+    """
+
+    def __init__(self, ranker: Ranker, histories: Histories) -> None:
+        self._ranker, self._batch = ranker, batch_of(ranker.factors, histories)
+        self._terms = ranker.neighbour_terms(self._batch)
+        self._folded = ranker.fold_in(self._batch, self._terms)
+        self.seen: Rows = np.unique(self._batch.rows[self._batch.mask])
+        scores = ranker.scores(self._folded)
+        scores[self._batch.n == 0] = ranker.factors.popular
+        unseen = np.ones(len(ranker.factors.movies), bool)
+        unseen[self.seen] = False
+        self.z = standardized(scores, unseen)
+
+    def best(self, n: int, rule: Rule, among: Mask) -> Rows:
+        well_known = self._ranker.factors.well_known
+        if rule == "average":
+            return top_n(self.z.mean(axis=0), n, self.seen, well_known, among)
+        return fair_list(self.z, n, self.seen, well_known, among)
+
+    def scores(self, rows: Rows) -> Floats:
+        return np.asarray(self.z[:, rows].mean(axis=0), np.float32)
+
+    def expected(self, rows: Rows) -> Floats:
+        return self._ranker.expected(self._batch, self._terms, np.tile(rows, (len(self._batch), 1)))
+
+    def reasons(self, member: int, rows: Rows) -> list[MovieShare | None]:
+        if not self._batch.n[member]:
+            return [None] * len(rows)
+        folded = self._folded.user(member)
+        found = explanations.reasons(self._ranker, folded, rows)
+        return [(int(folded.batch.rows[0, shares[0][0]]), shares[0][1]) if shares else None for shares in found]
+
+
+def group_ranking(ranker: Ranker, histories: Histories) -> GroupRanking:
+    """Return the ranking of a group with these histories by a generation's factors."""
+    if ranker.factors.rows(histories.movies)[1].any():
+        return FoldedInGroupRanking(ranker, histories)
+    f, nobody = ranker.factors, np.empty(0, np.intp)
+    popular = PopularRanking(f.popular, ranker.usual_rating, f.well_known, nobody)
+    return PopularGroupRanking(popular, len(histories))
+
+
+def standardized(scores: Floats, over: Mask) -> Doubles:
+    """Return scores [b, f] with mean 0 and deviation 1 over some movies [f]; 0 for a member whose scores are all equal."""
+    some = scores[:, over].astype(np.float64)
+    if not some.shape[1]:
+        return np.zeros(scores.shape)
+    deviation = some.std(axis=1, keepdims=True)
+    z: Doubles = (scores - some.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, np.inf)
+    return z
+
+
+def fair_list(z: Doubles, n: int, seen: Rows, preferred: Mask, among: Mask) -> Rows:
+    """Return n movies of which each adds most to the sum over the members of log(utility so far).
+
+    The utility of a movie is the member's z-score, and next to nothing below the mean. A member who has got little so
+    far counts for more, so the list serves everyone in turns. Movies that are not `preferred` come last.
+    """
+    allowed = among.copy()
+    allowed[seen] = False
+    so_far, listed = np.zeros((len(z), 1)), np.empty(0, np.intp)
+    for rows in (np.flatnonzero(allowed & preferred), np.flatnonzero(allowed & ~preferred)):
+        utility, taken = np.maximum(z[:, rows], LEAST_UTILITY), np.zeros(len(rows), bool)
+        for _ in range(min(n - len(listed), len(rows))):
+            # argmax sum_u log(so far_u + utility_u)
+            gain = np.log(so_far + utility).sum(axis=0)
+            gain[taken] = -np.inf
+            best = np.argmax(gain)
+            listed, taken[best] = np.append(listed, rows[best]), True
+            so_far += utility[:, [best]]
+    return listed

@@ -1,0 +1,146 @@
+"""Recommendations for a group of users and guests."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from flask import Response
+from pydantic import Discriminator, Field, Tag
+
+from catalogue.group_context import GroupContext, GroupRecommendation, GroupRequest, MemberOpinion
+from catalogue.movie_table import UnknownGenreError
+from ranking.groups import Rule
+from web.errors import InvalidInputError
+from web.v1 import batch
+from web.v1.blueprint import answer, group, recommender
+from web.v1.recommendation_routes import MovieFilters, RecommendationReason
+from web.v1.schemas import GenerationRef, Id, Movie, RequestBody, ResponseModel, problems
+
+api = group("groups", "What several people could watch together.")
+
+
+class GuestMember(RequestBody):
+    """A member who is not stored, with their ratings."""
+
+    ratings: list[batch.Row] = Field(
+        max_length=batch.MAX_RATINGS, description="Ratings of different movies; may be empty."
+    )
+
+
+def _kind(member: Any) -> str:
+    return "guest" if isinstance(member, dict | GuestMember) else "user"
+
+
+Member = Annotated[Annotated[Id, Tag("user")] | Annotated[GuestMember, Tag("guest")], Discriminator(_kind)]
+
+
+class Group(MovieFilters, RequestBody):
+    """The members of a group, and the list to return."""
+
+    members: list[Member] = Field(
+        min_length=2,
+        max_length=8,
+        description="The ids of users, and guests with their ratings, in any mixture.",
+        json_schema_extra={"example": [1, {"ratings": [{"movie_id": 25905, "rating": 4.5}]}]},
+    )
+    rule: Rule = Field(
+        "average",
+        description="average: movies with the highest mean of the members' scores; fair: each next movie adds most to "
+        "the sum of the logarithms of what each member has got so far, so that nobody goes without.",
+    )
+    reasons: bool = Field(
+        True, description="false leaves reasons out, so that a shared list shows no rating of another member."
+    )
+
+
+class GroupMember(ResponseModel):
+    """A member of a group."""
+
+    user_id: int | None = Field(examples=[1], description="Null for a guest.")
+    ratings_seen: int = Field(examples=[17], description="The number of the member's ratings that the list reflects.")
+
+
+class MemberPrediction(ResponseModel):
+    """What a member is expected to think of a movie."""
+
+    expected_rating: float = Field(examples=[4.58], description="The rating that the member is expected to give.")
+    because: RecommendationReason | None = Field(
+        description="The member's rating that adds most to the score; null without one, or without `reasons`."
+    )
+
+
+class GroupListItem(ResponseModel):
+    """One movie of a group's list."""
+
+    rank: int = Field(examples=[1])
+    movie: Movie
+    score: float = Field(examples=[3.27], description="The mean of the members' scores. Only the order has a meaning.")
+    expected_rating: float = Field(examples=[4.21], description="The mean of the members' expected ratings.")
+    members: list[MemberPrediction] = Field(description="One for each member, in the order of the request.")
+
+
+class GroupRecommendations(ResponseModel):
+    """Movies that no member has rated, best first."""
+
+    items: list[GroupListItem]
+    members: list[GroupMember] = Field(description="In the order of the request.")
+    rule: Rule
+    generation: GenerationRef | None = Field(description="Null before the first training run.")
+
+
+@api.post("/groups/recommendations", responses={200: GroupRecommendations, **problems(403, 404, 413, 415)})
+def recommend_to_group(body: Group) -> Response:
+    """Recommend movies to a group
+
+    Nothing is stored. The list has no movie that any member has rated, and reflects every confirmed rating of each.
+    """
+    if faults := [*_faults(body)]:
+        raise InvalidInputError(*faults)
+    context = recommender().group([_ratings(m) if isinstance(m, GuestMember) else m for m in body.members])
+    try:
+        places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons))
+    except UnknownGenreError as error:
+        raise InvalidInputError(("genre", str(error))) from error
+    return answer(_answered(body, context, places))
+
+
+def _faults(body: Group) -> Iterator[tuple[str, str]]:
+    guests = [member for member in body.members if isinstance(member, GuestMember)]
+    unknown = recommender().unknown(
+        row.movie_id for guest in guests for row in guest.ratings if row.movie_id is not None
+    )
+    for at, member in enumerate(body.members):
+        if isinstance(member, GuestMember):
+            yield from ((f"members.{at}.{where}", message) for where, message in batch.faults(member.ratings, unknown))
+        elif member in body.members[:at]:
+            yield f"members.{at}", f"user {member} is in the group more than once"
+
+
+def _ratings(guest: GuestMember) -> Mapping[int, float]:
+    return {row.movie_id: row.rating for row in guest.ratings if isinstance(row, batch.RatingInput)}
+
+
+def _answered(body: Group, context: GroupContext, places: list[GroupRecommendation]) -> GroupRecommendations:
+    live = context.live
+    return GroupRecommendations(
+        items=[
+            GroupListItem(
+                rank=place.rank,
+                movie=Movie.of(place.movie),
+                score=round(place.score, 4),
+                expected_rating=round(place.expected_rating, 2),
+                members=[_prediction(opinion) for opinion in place.members],
+            )
+            for place in places
+        ],
+        members=[
+            GroupMember(user_id=None if isinstance(member, GuestMember) else member, ratings_seen=seen)
+            for member, seen in zip(body.members, context.ratings_seen, strict=True)
+        ],
+        rule=body.rule,
+        generation=None if live is None else GenerationRef(id=live.id, trained_at=live.trained_at),
+    )
+
+
+def _prediction(opinion: MemberOpinion) -> MemberPrediction:
+    because = None if opinion.because is None else RecommendationReason.of(opinion.because)
+    return MemberPrediction(expected_rating=round(opinion.expected_rating, 2), because=because)

@@ -140,6 +140,7 @@ class Server:
             return False
         self._ready.set()
         log.info("ready to recommend")
+        self._add_identities()
         if difference := dataset_difference(self.database, self.settings):
             log.warning("%s", difference)
             self.health.report("catalogue", "ready", difference)
@@ -152,6 +153,15 @@ class Server:
         from jobs.ingest import init_movie_table  # here: a catalogue that is filled needs no library to read one
 
         init_movie_table(self.database, self.settings)
+
+    def _add_identities(self) -> None:
+        """Add links and tags after an upgrade; the service is ready without them, for it may have to download them."""
+        with self.database.statement() as db:
+            if not movies.identities_missing(db):
+                return
+        from jobs.ingest import add_identities  # as above
+
+        add_identities(self.database, self.settings)
 
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)

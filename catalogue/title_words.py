@@ -12,6 +12,23 @@ PIECE = re.compile(r"[a-z0-9]+")
 SYMBOLS = re.compile(r"\S+")
 ALSO_KNOWN_AS = re.compile(r"^a\.?\s?k\.?\s?a\.?\s")
 PARENTHESES = re.compile(r"[()]")
+OTHER_TITLES = re.compile(r"(?<=\S)(?<! Or)(\s*\([^()]*(\([^()]*\)[^()]*)*\))+$")
+QUOTES = ("'", "\u2019")
+ARTICLES = "A|An|The|Das|Der|Die|Ein|Eine|Den|Det|De|Het|Een|En|Ett|El|La|Las|Los|Un|Una|Uno|Une|Le|Les|L['\u2019]|Il|Lo|I|Gli|O|Os|As"
+ARTICLE_LAST = re.compile(rf"(.+), ({ARTICLES})", re.IGNORECASE)
+
+
+def display_title(title: str) -> str:
+    """Return a title as it is spoken: "Shawshank Redemption, The" is "The Shawshank Redemption".
+
+    Alternative titles, which MovieLens adds in parentheses, are left out.
+    """
+    main = OTHER_TITLES.sub("", title)
+    found = ARTICLE_LAST.fullmatch(main)
+    if found is None:
+        return main
+    name, article = found.groups()
+    return f"{article}{'' if article.endswith(QUOTES) else ' '}{name}"
 
 
 def normalize(text: str) -> str:

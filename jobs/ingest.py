@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jobs.changes import catalogue_source
-from movielens.dataset import DATASET_NAMES, ensure_dataset
+from movielens.dataset import DATASET_NAMES, add_links_and_tags, ensure_dataset, find_dataset
 from movielens.line_report import LineReport
+from movielens.links_and_tags import read_identities
 from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_movies, read_ratings
 from ranking.biases import MOVIE_DAMPING
 from ranking.ratings import HIGHEST, LOWEST, Ratings
@@ -47,6 +48,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
         folder = dataset_folder(settings)
         log.info("reading the movies and ratings of %s", folder)
         mark, parsed_movies, ratings = _read(folder)
+        identities = _identities(folder, [movie.movie_id for movie in parsed_movies])
         base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
     with database.background_transaction() as db:
         movies.lock(db)
@@ -54,6 +56,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
             return
         movies.fill(db, catalogue_rows(parsed_movies, ratings))
         movies.store_histograms(db, ratings)
+        movies.store_identities(db, identities)
         run = runs.begin(db, "ingest")
         details = {"dataset": folder.name, "fingerprint": mark, "films": len(parsed_movies), "ratings": len(ratings)}
         runs.end(db, run, "done", details)
@@ -70,7 +73,42 @@ def _add_histograms(database: Database, settings: Settings) -> None:
         log.warning("rating histograms cannot be shown: %s", error)
         return
     with database.background_transaction() as db:
-        movies.store_histograms(db, base.ratings)
+        movies.store_histograms(db, base.ratings, movies.raise_version(db))
+
+
+def add_identities(database: Database, settings: Settings) -> None:
+    """Add links and tags to a catalogue of an earlier version, from the dataset that it was filled from."""
+    with database.statement() as db:
+        if not movies.identities_missing(db):
+            return
+    name, filled = settings.dataset or DATASET_NAMES[0], catalogue_source(database)
+    try:
+        folder = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
+        if folder is None or fingerprint(folder) != filled.fingerprint:
+            log.warning("links and tags are not read: %s, which has them, is not here", filled.dataset)
+            return
+        add_links_and_tags(folder.name, settings.state_dir)
+    except (DatasetError, OSError) as error:
+        log.warning("links and tags cannot be read; the next start tries again: %s", error)
+        return
+    with database.snapshot() as db:
+        ids = movies.ids(db).tolist()
+    identities = _identities(folder, ids)
+    with database.background_transaction() as db:
+        movies.store_identities(db, identities, movies.raise_version(db))
+    log.info("%d movies have got their links and tags", len(identities))
+
+
+def _identities(folder: Path, movie_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the rows of `movies.store_identities`; none if a file cannot be used, for they are not worth a failure."""
+    try:
+        found, reports = read_identities(folder, movie_ids)
+    except (DatasetError, OSError) as error:
+        log.warning("links and tags cannot be read: %s", error)
+        return []
+    for report in reports:
+        _log_report(report)
+    return [{"id": movie, **asdict(identity)} for movie, identity in found.items()]
 
 
 def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:

@@ -187,6 +187,10 @@ def flagged_format(genres: Sequence[str] = GENRE_FLAGS) -> Format:
     )
 
 
+# the CSV sets have these beside their movies and ratings
+LINKS = FileFormat("links.csv", ",", ("movieId", "imdbId", "tmdbId"), header=True, quoted=True)
+TAGS = FileFormat("tags.csv", ",", ("userId", "movieId", "tag"), header=True, quoted=True)
+
 FORMATS = (CSV, DAT, flagged_format(), RECBOLE)
 FILES = frozenset(table.file for shape in FORMATS for table in (shape.movies, shape.ratings))
 

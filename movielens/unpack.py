@@ -6,14 +6,15 @@ import zlib
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from movielens.formats import FILES, detect
+from movielens.formats import FILES, LINKS, TAGS, detect
 from movielens.line_report import DatasetError
 
+BESIDE = (LINKS.file, TAGS.file, "u.genre")
 LARGEST = 4 << 30  # bytes unpacked; the ratings of the largest dataset, 32M, are under 1 GB
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack movies, ratings and README from `archive` into the new `folder`, completely or not at all.
+    """Unpack movies, ratings, links, tags and README from `archive` into the new `folder`, completely or not at all.
 
     Raises `DatasetError` for a damaged or hostile zip, and for one without a MovieLens dataset.
     """
@@ -34,7 +35,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _members(zipped: ZipFile, name: str) -> list[ZipInfo]:
-    """Return the files to unpack, all from one folder of the zip: movies, ratings and the README with the licence."""
+    """Return the files to unpack, all from one folder of the zip; the README has the licence."""
     for member in zipped.infolist():
         if _is_unsafe(member):
             raise DatasetError(
@@ -55,7 +56,7 @@ def _is_unsafe(member: ZipInfo) -> bool:
 
 
 def _is_wanted(name: str) -> bool:
-    return name in FILES or name == "u.genre" or name.startswith("README")
+    return name in FILES or name in BESIDE or name.startswith("README")
 
 
 def _path(member: ZipInfo) -> PurePosixPath:

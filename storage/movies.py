@@ -2,8 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from storage.prepared_statement import PreparedStatement
 
 # "ours" counts the ratings by our users, from .5 to 5; the other columns are of the dataset
 _FIND = text("""
-    SELECT m.id AS movie_id, m.title, m.genres, m.year, m.rating_count, m.rating_sum, m.rating_histogram,
+    SELECT m.id AS movie_id, m.title, m.genres, m.year, m.imdb_id, m.tmdb_id, coalesce(m.tags, '{}') AS tags,
+        m.added_at, m.withdrawn_at, m.rating_count, m.rating_sum, m.rating_histogram,
         ARRAY(SELECT count(v.rating) FROM generate_series(1, 10) halves
               LEFT JOIN views v ON v.movie_id = m.id AND v.rating * 2 = halves
               GROUP BY halves ORDER BY halves) AS ours
@@ -54,6 +57,11 @@ class MovieWithRatings:
     title: str
     genres: str
     year: int | None
+    imdb_id: str | None
+    tmdb_id: int | None
+    tags: list[str]
+    added_at: datetime
+    withdrawn_at: datetime | None
     rating_count: int
     rating_mean: float | None
     rating_histogram: list[int] | None
@@ -134,7 +142,34 @@ def find(db: Connection, movie_id: int) -> MovieWithRatings:
     base = row.rating_histogram
     histogram = None if base is None else [theirs + ours for theirs, ours in zip(base, row.ours, strict=True)]
     mean = total / count if count else None
-    return MovieWithRatings(row.movie_id, row.title, row.genres, row.year, count, mean, histogram)
+    shown = {field.name: getattr(row, field.name) for field in fields(MovieWithRatings)[:-3]}
+    return MovieWithRatings(**shown, rating_count=count, rating_mean=mean, rating_histogram=histogram)
+
+
+def identities_missing(db: Connection) -> bool:
+    """Return whether the links and tags of a dataset have not been stored for a movie, as after an upgrade."""
+    return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE tags IS NULL)")).scalar_one())
+
+
+def store_identities(db: Connection, identities: Iterable[Mapping[str, Any]], changed: int = 0) -> None:
+    """Store the ids and tags of movies as (id, imdb_id, tmdb_id, tags), and of all others that they have no tags."""
+    statement = text("""
+        UPDATE movies SET imdb_id = made.imdb_id, tmdb_id = made.tmdb_id, tags = made.tags, changed = :changed
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS made (id int, imdb_id text, tmdb_id int, tags text[])
+        WHERE movies.id = made.id AND movies.tags IS NULL
+    """)
+    db.execute(statement, {"rows": json.dumps(list(identities)), "changed": changed})
+    db.execute(text("UPDATE movies SET tags = '{}' WHERE tags IS NULL"))
+
+
+def raise_version(db: Connection) -> int:
+    """Return a new version of the catalogue for the changes of this transaction; others wait until it has ended."""
+    statement = text("""
+        INSERT INTO live_generation (catalogue_version) VALUES (1)
+        ON CONFLICT (single) DO UPDATE SET catalogue_version = live_generation.catalogue_version + 1
+        RETURNING catalogue_version
+    """)
+    return int(db.execute(statement).scalar_one())
 
 
 def histograms_missing(db: Connection) -> bool:
@@ -142,16 +177,20 @@ def histograms_missing(db: Connection) -> bool:
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL)")).scalar_one())
 
 
-def store_histograms(db: Connection, ratings: Ratings) -> None:
+def store_histograms(db: Connection, ratings: Ratings, changed: int = 0) -> None:
     """Store the rating histogram of every movie: how many of these ratings are .5, 1 ... 5."""
     movies = ids(db)
     cell = np.searchsorted(movies, ratings.movie) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
     counts = np.bincount(cell, minlength=len(movies) * STEPS).reshape(-1, STEPS)
     db.execute(
         text("""
-            UPDATE movies SET rating_histogram = CAST(made.histogram AS integer[])
+            UPDATE movies SET rating_histogram = CAST(made.histogram AS integer[]), changed = :changed
             FROM unnest(CAST(:ids AS integer[]), CAST(:histograms AS text[])) AS made (id, histogram)
             WHERE movies.id = made.id
         """),
-        {"ids": movies.tolist(), "histograms": [f"{{{','.join(map(str, row))}}}" for row in counts.tolist()]},
+        {
+            "ids": movies.tolist(),
+            "histograms": [f"{{{','.join(map(str, row))}}}" for row in counts.tolist()],
+            "changed": changed,
+        },
     )

@@ -49,7 +49,8 @@ _REMOVE = text("""
 """)
 
 _OF_USER = text("""
-    SELECT u.id AS user_id, v.movie_id, m.title, m.genres, m.year, v.rating, v.rated_at, v.version
+    SELECT u.id AS user_id, v.movie_id, m.title, m.genres, m.year, m.imdb_id, m.tmdb_id,
+        v.rating, v.rated_at, v.version
     FROM users u
     LEFT JOIN LATERAL (
         SELECT * FROM views
@@ -117,7 +118,7 @@ def remove(db: Connection, user_id: int, movie_id: int) -> bool:
 def of_user(
     db: Connection, user_id: int, limit: int | None = None, after: RatingCursor = FIRST_PAGE
 ) -> Sequence[Row[Any]]:
-    """Return a user's ratings, newest first: (movie_id, title, genres, year, rating, rated_at, version).
+    """Return a user's ratings, newest first: (movie_id, title, genres, year, imdb_id, tmdb_id, rating, rated_at, version).
 
     Raises `UnknownUserError`.
     """

@@ -16,7 +16,9 @@ _MAKE = text("""
     RETURNING id AS user_id, created_at
 """)
 
-_MOVIE = "json_build_object('movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year) AS movie"
+_MOVIE = """json_build_object(
+    'movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year, 'imdb_id', m.imdb_id, 'tmdb_id', m.tmdb_id
+) AS movie"""
 
 # Exact where a count or the newest time would not be: ids are never reused and a version never goes back.
 _FINGERPRINT = text("""

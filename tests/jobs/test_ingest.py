@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from command_line import Operator
-from conftest import MOVIES, checkerboard
+from conftest import MOVIES, checkerboard, write_dataset
 from sqlalchemy import text
 
-from jobs.ingest import init_movie_table, load_base_ratings
+from catalogue.movie_table import Filters
+from jobs.ingest import add_identities, init_movie_table, load_base_ratings
 from movielens.reader import DatasetError
+from recommender import Recommender
 from settings import Settings
 from storage import base_ratings, runs
 from storage.database import Database
+from storage.movies import find
 
 
 def movies(database: Database) -> list[tuple[object, ...]]:
@@ -117,3 +120,42 @@ def test_the_run_says_what_the_catalogue_was_filled_from(database: Database, set
     assert found is not None
     assert found["dataset"] == "checkerboard"
     assert found["films"] == MOVIES
+
+
+@pytest.mark.parametrize("upgraded", [False, True], ids=["filled anew", "filled by an earlier version"])
+def test_every_row_of_the_links_resolves(
+    database: Database, settings: Settings, tmp_path: Path, upgraded: bool
+) -> None:
+    linked = tmp_path / "checkerboard"
+    shutil.copytree(settings.dataset, linked)
+    if upgraded:
+        init_movie_table(database, settings)
+        with database.statement() as db:
+            db.execute(text("UPDATE movies SET tags = NULL"))
+    reader = Recommender(database)
+    assert not upgraded or len(reader.movies) == MOVIES  # before there were links
+    links = "".join(f"{movie},{movie:07d},{movie + 100}\n" for movie in range(1, MOVIES + 1))
+    (linked / "links.csv").write_text("movieId,imdbId,tmdbId\n" + links)
+    (linked / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,Heist,1\n")
+    (add_identities if upgraded else init_movie_table)(database, replace(settings, dataset=str(linked)))
+    table = reader.current_movies
+    for movie in range(1, MOVIES + 1):
+        for filters in (Filters(imdb_id=f"tt{movie:07d}"), Filters(tmdb_id=movie + 100)):
+            assert table.movies[table.matching(filters)].tolist() == [movie]
+    with database.statement() as db:
+        assert find(db, 1).tags == ["heist"]
+        assert find(db, 2).tags == []
+
+
+def test_links_of_another_dataset_are_not_taken(
+    database: Database, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    init_movie_table(database, settings)
+    with database.statement() as db:
+        db.execute(text("UPDATE movies SET tags = NULL"))
+    other = write_dataset(tmp_path / "other", checkerboard(), MOVIES + 1)
+    (other / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0000001,1\n")
+    add_identities(database, replace(settings, dataset=str(other)))
+    assert "links and tags are not read" in caplog.text
+    with database.statement() as db:
+        assert find(db, 1).imdb_id is None

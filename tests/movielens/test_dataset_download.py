@@ -18,7 +18,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import pytest
 
 from movielens import dataset, download, unpack
-from movielens.dataset import DATASET_NAMES, FALLBACK, ensure_dataset
+from movielens.dataset import DATASET_NAMES, FALLBACK, add_links_and_tags, ensure_dataset
 from movielens.reader import DatasetError, read_movies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,9 @@ SET = {
     "movies.csv": b"movieId,title,genres\n1,Heat (1995),Action\n",
     "ratings.csv": b"userId,movieId,rating,timestamp\n" + b"1,1,4.0,100\n" * 30_000,
     "README.txt": b"the licence",
-    "tags.csv": b"not needed",
+    "links.csv": b"movieId,imdbId,tmdbId\n1,0113277,949\n",
+    "tags.csv": b"userId,movieId,tag,timestamp\n1,1,heist,100\n",
+    "genome.csv": b"not needed",
 }
 ATOMIC = {
     "ml-100k.item": b"item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\tHeat\t1995\tAct\n",
@@ -168,7 +170,7 @@ def test_a_set_is_downloaded_once_and_only_what_is_read_is_unpacked(tmp_path: Pa
     folder = ensure_dataset("ml-latest-small", tmp_path, base_url=site.url)
     assert folder == tmp_path / "datasets" / "ml-latest-small"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        name: body for name, body in SET.items() if name != "tags.csv"
+        name: body for name, body in SET.items() if name != "genome.csv"
     }
     assert left_over(tmp_path) == []
     asked = len(site.asked)
@@ -457,3 +459,17 @@ def test_the_script_runs_from_anywhere_in_a_path_with_spaces(script: Path) -> No
     for arguments in ((), ("ml-latest-small",)):
         found = run("bash", script, *arguments)
         assert (found.returncode, found.stdout, found.stderr) == (0, f"{folder}\n", "")
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same set", "a newer set"])
+def test_links_and_tags_are_added_to_a_download_of_an_earlier_version(tmp_path: Path, site: Site, same: bool) -> None:
+    site.publish(movielens_zip())
+    folder = ensure_dataset("ml-latest-small", tmp_path, base_url=site.url)
+    for name in ("links.csv", "tags.csv"):
+        (folder / name).unlink()
+    if not same:
+        site.publish(movielens_zip(files=SET | {"movies.csv": SET["movies.csv"] + b"2,Ran (1985),Drama\n"}))
+    add_links_and_tags("ml-latest-small", tmp_path, site.url)
+    assert (folder / "links.csv").exists() == (folder / "tags.csv").exists() == same
+    assert (folder / "movies.csv").read_bytes() == SET["movies.csv"]
+    assert left_over(tmp_path) == []

@@ -24,6 +24,12 @@ def fill_catalogue(database: Database) -> None:
         movies.fill(db, rows)
 
 
+def movie_json(movie_id: int, title: str, genres: list[str], year: int | None) -> dict[str, object]:
+    """Return a movie without ids elsewhere as /api/v1 shows it."""
+    identity = {"imdb_id": None, "tmdb_id": None, "display_title": title}
+    return {"movie_id": movie_id, "title": title, "genres": genres, "year": year} | identity
+
+
 def two_tastes(seed: int = 0, movies: list[int] = IDS) -> Factors:
     """Return factors by which a user who likes movies in even rows likes all of them, and the same for odd rows.
 

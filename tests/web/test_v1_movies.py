@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import MOVIES, checkerboard
-from handmade_model import EVEN, IDS, fill_catalogue, new_user, publish, store_generation, two_tastes, view
+from handmade_model import EVEN, IDS, fill_catalogue, movie_json, new_user, publish, store_generation, two_tastes, view
 from sqlalchemy import text
 
 from health import Health
@@ -104,7 +104,7 @@ def test_a_movie_is_found_as_a_person_types_it(client: httpx.Client, typed: str,
 
 def test_a_movie_is_shown_as_json(client: httpx.Client) -> None:
     assert get(client, "/movies", q="babylon") == {
-        "items": [{"movie_id": 40697, "title": "Babylon 5", "genres": [], "year": None}],
+        "items": [movie_json(40697, "Babylon 5", [], None)],
         "next_cursor": None,
     }
     (movie,) = get(client, "/movies", q="vita")["items"]
@@ -266,8 +266,8 @@ def test_a_movie_is_shown_with_all_its_ratings(database: Database, serve: Serve,
 
 def test_a_movie_without_ratings_has_no_mean(client: httpx.Client) -> None:
     movie = get(client, "/movies/9")
-    assert movie == {
-        "movie_id": 9, "title": TITLES[-1][1], "genres": ["Drama"], "year": 2016,
+    assert movie == movie_json(9, TITLES[-1][1], ["Drama"], 2016) | {
+        "tags": [], "links": {"imdb": None, "tmdb": None}, "added_at": movie["added_at"], "recommendable": True,
         "rating_count": 0, "rating_mean": None, "rating_histogram": None,
     }  # fmt: skip
 

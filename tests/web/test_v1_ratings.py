@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from handmade_model import EVEN, IDS, fill_catalogue, new_user, publish, two_tastes
+from handmade_model import EVEN, IDS, fill_catalogue, movie_json, new_user, publish, two_tastes
 from sqlalchemy import text
 
 from health import Health
@@ -66,7 +66,7 @@ def test_a_first_rating_is_201_and_a_later_one_200(client: httpx.Client) -> None
     assert (first.status_code, first.json()) == (201, {"movie_id": IDS[0], "rating": 4.5})
     assert (second.status_code, second.json()) == (200, {"movie_id": IDS[0], "rating": 2.0})
     (item,) = client.get(RATINGS).json()["items"]
-    assert item["movie"] == {"movie_id": IDS[0], "title": "Movie 0", "genres": ["Action"], "year": 1950}
+    assert item["movie"] == movie_json(IDS[0], "Movie 0", ["Action"], 1950)
     assert item["rating"] == 2.0
     assert item["rated_at"].endswith("Z")
 

@@ -9,7 +9,19 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from handmade_model import EVEN, IDS, ODD, fill_catalogue, flip, new_user, publish, store_generation, two_tastes, view
+from handmade_model import (
+    EVEN,
+    IDS,
+    ODD,
+    fill_catalogue,
+    flip,
+    movie_json,
+    new_user,
+    publish,
+    store_generation,
+    two_tastes,
+    view,
+)
 from list_of_one import ranked
 from sqlalchemy import text
 
@@ -62,7 +74,7 @@ def test_a_recommendation_tells_its_movie_its_rating_and_the_reasons_for_it(
     for item in listed["items"]:
         movie = item["movie"]
         n = IDS.index(movie["movie_id"])
-        assert movie == {"movie_id": IDS[n], "title": f"Movie {n}", "genres": ["Action"], "year": 1950 + n}
+        assert movie == movie_json(IDS[n], f"Movie {n}", ["Action"], 1950 + n)
         assert 0.5 <= item["expected_rating"] <= 5
         # both liked movies speak for it, and the disliked one of the other kind does not
         assert {reason["movie_id"] for reason in item["because"]} == {EVEN[0], EVEN[1]}
@@ -246,7 +258,7 @@ def test_any_movie_has_a_rating_to_expect(recommender: Recommender, client: http
     wanted = [IDS[35], EVEN[0], ODD[5], EVEN[7]]
     items = asked(client, PREDICTIONS, movie_id=wanted)["items"]
     assert [item["movie"]["movie_id"] for item in items] == wanted
-    assert items[1]["movie"] == {"movie_id": IDS[0], "title": "Movie 0", "genres": ["Action"], "year": 1950}
+    assert items[1]["movie"] == movie_json(IDS[0], "Movie 0", ["Action"], 1950)
     shown = {item["movie"]["movie_id"]: item["expected_rating"] for item in asked(client, limit=100)["items"]}
     expected = {item["movie"]["movie_id"]: item["expected_rating"] for item in items}
     assert expected[IDS[35]] == 2.75  # what people gave it, which is all that is known

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from handmade_model import EVEN, IDS, new_user, store_list
+from handmade_model import EVEN, IDS, movie_json, new_user, store_list
 from sqlalchemy import text
 
 from health import Health
@@ -93,7 +93,7 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     ]  # fmt: skip
     assert [item["movie"]["movie_id"] for item in held["recommendations"]] == [movie["movie_id"] for movie in listed]
     assert [item["rank"] for item in held["recommendations"]] == list(range(1, 11))
-    movie = {"movie_id": EVEN[1], "title": "Movie 2", "genres": ["Action"], "year": 1952}
+    movie = movie_json(EVEN[1], "Movie 2", ["Action"], 1952)
     assert held["foretold"] == [{"generation_id": 1, "movie": movie, "rating": 4.5, "expected_rating": 3.25, "rank": 7}]
 
 

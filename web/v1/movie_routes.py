@@ -1,10 +1,11 @@
 """Movies: search, browsing, one movie, and movies similar to it."""
 
+from math import floor
 from typing import Annotated, Literal
 
 import numpy as np
 from flask import Response
-from pydantic import Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
 from catalogue.movie_table import Filters, MovieTable, UnknownGenreError, UnknownMovieError
@@ -17,13 +18,16 @@ from web.v1 import cursors
 from web.v1.blueprint import answer, group, recommender
 from web.v1.caching import conditional_response, database_identity
 from web.v1.schemas import (
+    PLAIN_INTEGER,
     GenerationRef,
+    Id,
     Limit,
     Movie,
     MovieId,
     QueryModel,
     RequestModel,
     ResponseModel,
+    Timestamp,
     YearRange,
     problems,
 )
@@ -60,8 +64,42 @@ class MoviesQuery(YearRange, QueryModel):
         "rating says most about a user's taste first, well known and controversial ones (telling is the old name); "
         "year: newest first; title: alphabetical, articles last.",
     )
+    movie_id: list[Id] = Field(
+        [],
+        max_length=100,
+        description="Only these movies. Without a limit, all of them are on one page.",
+        json_schema_extra={"example": [25904]},
+    )
+    imdb_id: str | None = Field(
+        None,
+        pattern="^tt[0-9]{7,10}$",
+        description="Only movies with this id.",
+        json_schema_extra={"example": "tt0036164"},
+    )
+    tmdb_id: Annotated[int, Field(ge=1, le=INT32), PLAIN_INTEGER] | None = Field(
+        None, description="Only movies with this id.", json_schema_extra={"example": 40092}
+    )
+    added_since: AwareDatetime | None = Field(
+        None,
+        description="Only movies that were added at this time or later.",
+        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
+    )
     limit: Limit = 20
     cursor: str | None = Field(None, max_length=200, description="The next_cursor of the previous page.")
+
+    @property
+    def filters(self) -> Filters:
+        """The movies to find, as the catalogue takes them."""
+        since = None if self.added_since is None else floor(self.added_since.timestamp())
+        return Filters(
+            tuple(self.genre),
+            self.year_from,
+            self.year_to,
+            added_since=since,
+            imdb_id=self.imdb_id,
+            tmdb_id=self.tmdb_id,
+            movie_ids=tuple(self.movie_id),
+        )
 
 
 class MoviesPage(ResponseModel):
@@ -86,9 +124,23 @@ class RatingCount(ResponseModel):
     count: int = Field(examples=[12])
 
 
+class MovieLinks(ResponseModel):
+    """The addresses of a movie's pages elsewhere; null where its id is not known."""
+
+    imdb: str | None = Field(examples=["https://www.imdb.com/title/tt0036164/"])
+    tmdb: str | None = Field(examples=["https://www.themoviedb.org/movie/40092"])
+
+
 class MovieDetails(Movie):
     """A movie and how it was rated, in the dataset and by the users of this service."""
 
+    tags: list[str] = Field(examples=[["wartime"]], description="The five most given tags of the dataset.")
+    links: MovieLinks
+    added_at: Timestamp
+    recommendable: bool = Field(
+        examples=[True],
+        description="Whether it can be in personal lists: it is not withdrawn, and the generation knows it.",
+    )
     rating_count: int = Field(examples=[17], description="The number of ratings, at most one per user.")
     rating_mean: float | None = Field(examples=[3.87], description="Null without ratings.")
     rating_histogram: list[RatingCount] | None = Field(
@@ -135,15 +187,19 @@ class Genres(ResponseModel):
 
 @api.get("/movies", responses={200: MoviesPage, 304: None})
 def list_movies(query: MoviesQuery) -> Response:
-    """Search and browse movies"""
+    """Search and browse movies
+
+    A movie is also looked up by its ids here and elsewhere. One id elsewhere may be that of several movies.
+    """
     table = recommender().current_movies
     sort: Sort = "informative" if query.sort == "telling" else query.sort
-    search = MovieQuery(query.q, Filters(tuple(query.genre), query.year_from, query.year_to), sort)
+    search = MovieQuery(query.q, query.filters, sort)
+    limit = query.limit if "limit" in query.model_fields_set else max(query.limit, len(query.movie_id))
     after = None if query.cursor is None else cursors.decode(query.cursor, repr(search), MOVIE_KEY)[0]
 
     def found() -> Response:
         try:
-            rows, more = search_page(table, search, after, query.limit)
+            rows, more = search_page(table, search, after, limit)
         except UnknownGenreError as error:
             raise InvalidInputError(("genre", str(error))) from error
         except CursorNotFoundError as error:
@@ -160,7 +216,11 @@ def show_movie(path: MoviePath) -> Response:
     """Show a movie and how it was rated"""
     with recommender().database.statement() as db:
         movie = movies.find(db, path.movie_id)
-    return conditional_response(repr(movie), REVALIDATE_ALWAYS, lambda: answer(_rated(movie)))
+    live = recommender().live
+    known = live is None or live.movies.rows(np.array([movie.movie_id]))[1][0]
+    recommendable = bool(known) and movie.withdrawn_at is None
+    etag = f"{movie!r} {recommendable}"
+    return conditional_response(etag, REVALIDATE_ALWAYS, lambda: answer(_rated(movie, recommendable)))
 
 
 @api.get("/movies/<movie_id>/similar", responses={200: SimilarMovies, 304: None, **problems(404)})
@@ -192,7 +252,7 @@ def _mark(table: MovieTable) -> str:
     return f"{database_identity()} {table.version}"
 
 
-def _rated(movie: movies.MovieWithRatings) -> MovieDetails:
+def _rated(movie: movies.MovieWithRatings, recommendable: bool) -> MovieDetails:
     histogram = movie.rating_histogram
     bars = (
         None
@@ -200,7 +260,12 @@ def _rated(movie: movies.MovieWithRatings) -> MovieDetails:
         else [RatingCount(rating=n / 2, count=count) for n, count in enumerate(histogram, start=1)]
     )
     mean = None if movie.rating_mean is None else round(movie.rating_mean, 2)
-    return MovieDetails(**vars(movie) | {"rating_mean": mean, "rating_histogram": bars})
+    links = MovieLinks(
+        imdb=f"https://www.imdb.com/title/{movie.imdb_id}/" if movie.imdb_id else None,
+        tmdb=f"https://www.themoviedb.org/movie/{movie.tmdb_id}" if movie.tmdb_id else None,
+    )
+    given = {"rating_mean": mean, "rating_histogram": bars, "links": links, "recommendable": recommendable}
+    return MovieDetails(**vars(movie) | given)
 
 
 def _similar(live: LiveGeneration | None, movie_id: int, limit: int) -> SimilarMovies:

@@ -14,11 +14,13 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    computed_field,
     field_validator,
 )
 from sqlalchemy import Row
 
 from catalogue import movie_table
+from catalogue.title_words import display_title
 from ranking.ratings import SCALE, on_scale
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
 from web.parsing import INT32
@@ -194,6 +196,16 @@ class Movie(ResponseModel):
     title: str = Field(examples=["Ministry of Fear"])
     genres: Genres = Field(examples=[["Drama", "Film-Noir", "Thriller"]])
     year: int | None = Field(examples=[1944])
+    imdb_id: str | None = Field(examples=["tt0036164"], description="The id at imdb.com.")
+    tmdb_id: int | None = Field(examples=[40092], description="The id at themoviedb.org.")
+
+    @computed_field(  # type: ignore[prop-decorator]
+        examples=["Ministry of Fear"], description="The title as it is spoken: the article first, no other titles."
+    )
+    @property
+    def display_title(self) -> str:
+        """The title as it is spoken."""
+        return display_title(self.title)
 
     @classmethod
     def of(cls, row: Row[Any] | movie_table.CatalogueMovie) -> Self:

@@ -29,7 +29,7 @@ class UnknownMovieError(LookupError):
     """The catalogue has no movie with this id, or with these."""
 
     def __init__(self, *movie_ids: int) -> None:
-        super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}. Ids are those of MovieLens.")
+        super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}.")
         self.movie_ids = movie_ids
 
 

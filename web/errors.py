@@ -14,6 +14,7 @@ from storage.errors import (
     UnknownRatingError,
     UnknownUserError,
 )
+from storage.movie_changes import ExternalIdTakenError
 from system.logs import request_id
 from web.error_page import error_page
 
@@ -51,6 +52,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(UnknownUserError, _unknown_user)
     for unknown in (UnknownMovieError, UnknownRatingError, UnknownGenerationError):
         app.register_error_handler(unknown, _unknown)
+    app.register_error_handler(ExternalIdTakenError, _external_id_taken)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(Exception, _unforeseen)
@@ -91,6 +93,15 @@ def _unknown(error: LookupError) -> Response:
 def _unknown_user(error: UnknownUserError) -> Response:
     route = "/api/v1/users" if request.path.startswith("/api/") else "/users/create"
     return problem(404, f"{error.args[0]} POST {request.script_root}{route} creates one.")
+
+
+def _external_id_taken(error: ExternalIdTakenError) -> Response:
+    many = request.path.endswith("/batch")
+    errors = [
+        {"where": f"movies.{one.place}.{one.column}" if many else one.column, "message": f"movie {one.movie_id} has it"}
+        for one in error.taken
+    ]
+    return problem(409, str(error), code="external_id_taken", movie_id=error.taken[0].movie_id, errors=errors)
 
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:

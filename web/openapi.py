@@ -19,7 +19,7 @@ Stores users' movie ratings and recommends what to watch next.
 
 * Once a write returns 2xx, that user's next recommendations reflect it.
 * Every write can be repeated without harm; `POST /users` needs an `Idempotency-Key` for that.
-* Movie ids are those of MovieLens. A rating is a multiple of 0.5 from 0.5 to 5.
+* Movie ids are those of MovieLens, and from 1,000,000,000 on ours. A rating is a multiple of 0.5 from 0.5 to 5.
 * Lists are paged: send `next_cursor` back as `cursor` until it is null.
 * Errors are `application/problem+json` (RFC 9457); `errors` names every fault of a request.
 """

@@ -6,6 +6,7 @@ A handler parses its request with a model, makes one call and serializes the res
 from web.v1 import (
     generation_routes,
     group_routes,
+    movie_changes,
     movie_routes,
     rating_routes,
     recommendation_routes,
@@ -21,5 +22,5 @@ BLUEPRINTS = (
     movie_routes.api,
     generation_routes.api,
     training_routes.api,
-    training_routes.admin,
+    movie_changes.api,
 )

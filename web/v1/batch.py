@@ -14,7 +14,7 @@ from web.v1.schemas import MovieId, RatingValue, RequestBody, faults_of
 
 MAX_RATINGS = 1000
 DUPLICATE_MOVIE = "the movie is in the request more than once"
-UNKNOWN = "there is no such movie; ids are those of MovieLens"
+UNKNOWN = "there is no such movie"
 MOVIE_ID: TypeAdapter[int] = TypeAdapter(MovieId)
 
 

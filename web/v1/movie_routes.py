@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from flask import Response
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
 from catalogue.movie_table import Filters, MovieTable, UnknownGenreError, UnknownMovieError
@@ -27,6 +27,7 @@ from web.v1.schemas import (
     QueryModel,
     RequestModel,
     ResponseModel,
+    SinceTime,
     Timestamp,
     YearRange,
     problems,
@@ -79,7 +80,7 @@ class MoviesQuery(YearRange, QueryModel):
     tmdb_id: Annotated[int, Field(ge=1, le=INT32), PLAIN_INTEGER] | None = Field(
         None, description="Only movies with this id.", json_schema_extra={"example": 40092}
     )
-    added_since: AwareDatetime | None = Field(
+    added_since: SinceTime | None = Field(
         None,
         description="Only movies that were added at this time or later.",
         json_schema_extra={"example": "2026-01-31T12:00:00Z"},

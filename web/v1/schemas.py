@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -92,6 +93,13 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _written_out(value: Any) -> Any:
+    """Accept dates and times as text only: Pydantic alone also accepts "1" and "1e9", as seconds."""
+    if isinstance(value, str) and not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value):
+        raise ValueError(f"{value[:50]!r} is not a time like 2026-01-31T12:00:00Z")
+    return value
+
+
 def _split(genres: Any) -> Any:
     """Split genres as MovieLens writes them, "Drama|Thriller"."""
     return movie_table.split_genres(genres) if isinstance(genres, str) else genres
@@ -113,6 +121,7 @@ MovieId = Annotated[
 ]
 Year = Annotated[int, Field(ge=1000, le=9999), PLAIN_INTEGER]
 Timestamp = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC)), Field(examples=["2026-01-31T12:00:00Z"])]
+SinceTime = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Genres = Annotated[list[str], BeforeValidator(_split)]
 # the schema shows the bounds to readers; `_half_steps` checks them, with a message of its own
 RatingValue = Annotated[

@@ -1,0 +1,189 @@
+"""Add, change and withdraw movies: for operators."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+from flask import Response
+from pydantic import AfterValidator, ConfigDict, Field
+from werkzeug.exceptions import MethodNotAllowed
+
+from catalogue.movie_table import NO_GENRES
+from storage import movie_changes
+from storage.movie_changes import MovieChange, MovieDescription
+from web.errors import InvalidInputError
+from web.parsing import INT32
+from web.v1.blueprint import answer, location, recommender
+from web.v1.movie_routes import MoviePath
+from web.v1.schemas import MovieId, RequestBody, RequestModel, ResponseModel, problems
+from web.v1.training_routes import admin
+
+api = admin  # one group has all routes of operators
+
+MAX_MOVIES = 1000
+KEY = r"^[!-~]{1,250}$"  # a batch adds the place of each movie
+
+
+def _plain(text: str) -> str:
+    """Refuse what PostgreSQL cannot store, and what would spoil a line of a log or a file."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text) or not text.strip():
+        raise ValueError("give a text without control characters")
+    return text.strip()
+
+
+def _genre(name: str) -> str:
+    if "|" in name:
+        raise ValueError("a genre has no |; give several as a list")
+    return name
+
+
+Text = Annotated[str, AfterValidator(_plain)]
+MovieGenre = Annotated[Text, Field(max_length=50), AfterValidator(_genre)]
+Int = Annotated[int, Field(ge=1, le=INT32)]
+
+
+class MovieInput(RequestBody):
+    """A movie, whole: what is left out, it does not have."""
+
+    title: Text = Field(
+        max_length=500, description="The title without the year.", json_schema_extra={"example": "Ministry of Fear"}
+    )
+    year: Annotated[int, Field(ge=1000, le=9999)] | None = Field(None, json_schema_extra={"example": 1944})
+    genres: list[MovieGenre] = Field(
+        [],
+        max_length=20,
+        description="New names make new genres.",
+        json_schema_extra={"example": ["Drama", "Film-Noir"]},
+    )
+    imdb_id: Annotated[str, Field(pattern="^tt[0-9]{7,10}$")] | None = Field(
+        None, json_schema_extra={"example": "tt0036164"}
+    )
+    tmdb_id: Int | None = Field(None, json_schema_extra={"example": 40092})
+
+    @property
+    def description(self) -> MovieDescription:
+        """The movie as it is stored."""
+        genres = "|".join(dict.fromkeys(self.genres)) or NO_GENRES
+        return MovieDescription(self.title, genres, self.year, self.imdb_id, self.tmdb_id)
+
+
+class BatchMovie(MovieInput):
+    """A movie of a batch."""
+
+    movie_id: Int | None = Field(
+        None,
+        description="The movie to add or replace; without it a new movie gets an id.",
+        json_schema_extra={"example": 25904},
+    )
+
+
+class MovieBatch(RequestBody):
+    """Up to 1,000 different movies."""
+
+    movies: list[BatchMovie] = Field(min_length=1, max_length=MAX_MOVIES)
+
+
+class AddHeader(RequestModel):
+    """The headers of a request that adds movies."""
+
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="A unique text of your choice. A repeated request with the same text adds no movie again.",
+        json_schema_extra={"example": "8e03978e-40d5-43dd-bc93-6894a57f9324"},
+    )
+
+
+class MovieWritten(ResponseModel):
+    """The movie that was written."""
+
+    model_config = ConfigDict(
+        openapi_extra={
+            "headers": {"Location": {"description": "The address of the movie.", "schema": {"type": "string"}}}
+        }
+    )  # type: ignore[typeddict-unknown-key]
+
+    movie_id: MovieId
+
+
+class MoviesWritten(ResponseModel):
+    """How many movies of a batch are new, how many were there, and their ids in the order of the batch."""
+
+    created: int = Field(examples=[1])
+    replaced: int = Field(examples=[0])
+    movie_ids: list[int] = Field(examples=[[1_000_000_000]])
+
+
+@api.put("/movies/<movie_id>", responses={200: MovieWritten, 201: MovieWritten, **problems(403, 404, 409, 413, 415)})
+def put_movie(path: MoviePath, body: MovieInput) -> Response:
+    """Add a movie with this id, or replace it
+
+    The next answer of every process shows it. A withdrawn movie comes back. 409 names the movie that has the `imdb_id`
+    or `tmdb_id`.
+    """
+    if path.movie_id < 1:
+        raise InvalidInputError(("movie_id", "the ids of movies begin at 1"))
+    ((movie_id, created),) = _put([MovieChange(path.movie_id, body.description)])
+    return answer(MovieWritten(movie_id=movie_id), 201 if created else 200, Location=location(f"/movies/{movie_id}"))
+
+
+@api.post("/movies", responses={201: MovieWritten, **problems(403, 409, 413, 415)})
+def add_movie(header: AddHeader, body: MovieInput) -> Response:
+    """Add a movie
+
+    It gets an id from 1,000,000,000 on; MovieLens has those below. 409 names the movie that has the `imdb_id` or
+    `tmdb_id`.
+    """
+    ((movie_id, _),) = _put([MovieChange(None, body.description, header.idempotency_key)])
+    return answer(MovieWritten(movie_id=movie_id), 201, Location=location(f"/movies/{movie_id}"))
+
+
+@api.post("/movies/batch", responses={200: MoviesWritten, **problems(403, 409, 413, 415)})
+def put_movies(header: AddHeader, body: MovieBatch) -> Response:
+    """Add or replace many movies, all or none
+
+    An error names every invalid movie by its index, as in `movies.3.title`.
+    """
+    given = [movie.movie_id for movie in body.movies]
+    if faults := [
+        (f"movies.{index}.movie_id", "the movie is in the request more than once")
+        for index, movie_id in enumerate(given)
+        if movie_id is not None and movie_id in given[:index]
+    ]:
+        raise InvalidInputError(*faults)
+    key = header.idempotency_key
+    written = _put(
+        [
+            MovieChange(movie.movie_id, movie.description, f"{key} {index}" if key and not movie.movie_id else None)
+            for index, movie in enumerate(body.movies)
+        ]
+    )
+    created = sum(new for _, new in written)
+    ids = [movie_id for movie_id, _ in written]
+    return answer(MoviesWritten(created=created, replaced=len(ids) - created, movie_ids=ids))
+
+
+def _refuse_method() -> NoReturn:
+    raise MethodNotAllowed(valid_methods=["OPTIONS", "POST"])
+
+
+# else "batch" would be taken for a movie's id
+api.add_url_rule("/movies/batch", view_func=_refuse_method, methods=["GET", "PUT", "DELETE"])
+
+
+@api.delete("/movies/<movie_id>", responses={204: None, **problems(403, 404)})
+def withdraw_movie(path: MoviePath) -> Response:
+    """Withdraw a movie
+
+    From the next answer on it is in no list, search or similar movies. It stays in users' ratings and exports, and PUT
+    brings it back.
+    """
+    with recommender().database.transaction() as db:
+        movie_changes.withdraw(db, [path.movie_id])
+    return Response(status=204)
+
+
+def _put(changes: Sequence[MovieChange]) -> Any:
+    with recommender().database.transaction() as db:
+        return movie_changes.put(db, changes)

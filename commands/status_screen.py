@@ -11,7 +11,7 @@ from storage import schema
 from storage.overview import Contents
 from system.plural import counted
 
-GIVEN = "5"  # ratings of a held-out user after which the measures that are shown were taken
+GIVEN = "10"  # ratings of a held-out user after which the shown measures were taken, as the page and the API show them
 MEASURES = ("NDCG@10", "popularity", "RMSE")
 GB = 1_000_000_000
 
@@ -102,8 +102,12 @@ def _content_lines(contents: Contents) -> Iterator[str]:
 
 
 def _quality(live: Row[Any]) -> str:
-    given = live.details.get("held_out", {}).get("candidate", {}).get("given", {}).get(GIVEN, {})
+    evaluated = live.details.get("held_out", {}).get("candidate", {}).get("given", {})
+    known = GIVEN if GIVEN in evaluated else max(evaluated, key=int, default=GIVEN)
+    given = evaluated.get(known, {})
     held_out = [f"{name} {given[name][0]:.3f}" for name in MEASURES if given.get(name) and given[name][0] is not None]
+    if held_out:
+        held_out[-1] += f" after {known} ratings"
     online = (
         [f"{counted(live.online['views'], 'new rating')} predicted, RMSE {live.online['rmse']:.3f}"]
         if live.online

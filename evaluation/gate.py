@@ -14,6 +14,7 @@ MIN_RATED_MOVIES_RATIO = (
 )
 SEED_ONLY_OVERLAP = 0.75  # least overlap of two trainings that differ in their seeds alone: measured .86
 MIN_OVERLAP = 0.2  # least overlap with lists that were learnt from wholly other ratings
+MEASURE = "mean NDCG@10 over all history lengths"  # metrics beside it are after 10 ratings alone
 TOLERATED_NDCG, TOLERATED_RMSE = 0.005, 0.01  # worse by less than this is no reason to keep an old model
 
 
@@ -61,7 +62,7 @@ def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change:
         )
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
     return Verdict(
-        True, f"not worse than the live generation: NDCG@10 {_signed(gain)} on {len(candidate.users)} people"
+        True, f"not worse than the live generation: {MEASURE} {_signed(gain)} on {len(candidate.users)} people"
     )
 
 
@@ -71,7 +72,7 @@ def _first(candidate: HeldOutResult) -> Verdict:
             True, f"the first generation; {_too_few_held_out(candidate)}, so it was not compared with popularity"
         )
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(candidate.popular))
-    compared = f"NDCG@10 {_signed(gain)} against popularity {_on(candidate)}"
+    compared = f"{MEASURE} {_signed(gain)} against popularity {_on(candidate)}"
     if not gain.value > 0:
         return Verdict(False, f"not better than popularity: {compared}; popularity goes on serving")
     return Verdict(True, f"the first generation: {compared}")
@@ -97,7 +98,7 @@ def _worse(candidate: HeldOutResult, live: HeldOutResult) -> str:
         return ""
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
     if gain.high < 0 and gain.value < -TOLERATED_NDCG:
-        return f"its lists are worse than the live generation's: NDCG@10 {_signed(gain)}"
+        return f"its lists are worse than the live generation's: {MEASURE} {_signed(gain)}"
     tested = candidate.tested.sum(axis=1)
     error = bootstrap.paired_rmse_difference(
         candidate.squared_errors.sum(axis=1), live.squared_errors.sum(axis=1), tested

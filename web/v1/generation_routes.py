@@ -113,7 +113,9 @@ class Generation(ResponseModel):
     created_at: Timestamp
     verdict: Literal["accepted", "rejected"] = Field(examples=["accepted"])
     reason: str = Field(
-        examples=["not worse than the live generation: NDCG@10 +0.0012 (-0.0031 to +0.0057) on 104 people"],
+        examples=[
+            "not worse than the live generation: mean NDCG@10 over all history lengths +0.0012 (-0.0031 to +0.0057) on 104 people"
+        ],
         description="The reason for the verdict.",
     )
     live: bool = Field(examples=[True], description="Whether it is the one in use.")

@@ -3,14 +3,16 @@
 import { toast } from "./dom.js";
 import { requestKey } from "./keys.js";
 import { recall, remember } from "./memory.js";
+import { faultText } from "./words.js";
 
 const RETRIED = [0, 429, 502, 503, 504]; // statuses that pass; 0: no answer
 const TIMEOUT = 15000; // ms
 
 export class Problem extends Error {
   constructor(status, body, pause = 1) {
-    super(body.detail || body.title || "The service cannot be reached.");
+    super(faultText(status, body));
     this.status = status;
+    this.closed = /closed/.test(body.detail); // no key would help
     this.pause = pause; // seconds to wait before another try
   }
 }
@@ -53,11 +55,11 @@ async function withKey(request) {
       if (key) remember("key", key, "tab");
       return answer;
     } catch (error) {
-      const wanted = error.status === 401 || (error.status === 403 && key && !/closed/.test(error.message));
+      const wanted = error.status === 401 || (error.status === 403 && key && !error.closed);
       if (!wanted) throw error;
       const meanwhile = recall("key", null, "tab");
       if (meanwhile !== key && error.status === 401 && meanwhile) key = meanwhile;
-      else key = await requestKey(error.status === 403 ? "admin" : key ? "wrong" : request.admin ? "admin" : "missing");
+      else key = await requestKey(error.status === 401 && key, request.purpose);
       if (!key) throw error;
     }
   }
@@ -80,7 +82,7 @@ async function withRetries(request) {
 
 const connection = () => document.getElementById("connection");
 function showUnavailable(message) {
-  const text = `${message.replace(/ Try again.*$/, "")} Trying again …`;
+  const text = `${message} Trying again …`;
   if (connection().textContent !== text) connection().textContent = text;
 }
 function hideUnavailable() {
@@ -115,7 +117,8 @@ const V1 = `${ROOT}api/v1`;
 export const get = (path, signal) => withRetries({ method: "GET", path: V1 + path, signal });
 export const read = (path, body, signal) => withRetries({ method: "POST", path: V1 + path, body, signal });
 export const post = (path, body) => withKey({ method: "POST", path: V1 + path, body });
-export const operate = (path, method = "POST") => withKey({ method, path: V1 + path, admin: true });
+// `purpose` says what an operator's key is for, as in "start a training run".
+export const operate = (path, purpose, method = "POST") => withKey({ method, path: V1 + path, purpose });
 export const put = (path, body) => withKey({ method: "PUT", path: V1 + path, body });
 export const remove = (path) => withKey({ method: "DELETE", path: V1 + path });
 export const health = (signal) => withRetries({ method: "GET", path: `${ROOT}health/ready`, signal });

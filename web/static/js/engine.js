@@ -60,10 +60,11 @@ function trainingPoller(places, signal) {
 
 function serving(generation) {
   if (!generation) return h("p", { className: "empty" }, NONE_YET);
-  const { id, created_at: made, data, metrics, online } = generation;
+  const { id, held, created_at: made, data, metrics, online } = generation;
   const against = metrics?.popularity && `popularity ${number(metrics.popularity.value, 3)}`;
   return [
     h("p", { className: "figure" }, h("b", {}, `No. ${id}`), " trained ", since(made)),
+    h("p", { className: "hint" }, held ? "Held by an operator: training runs are stored, but do not replace it." : "The next accepted training run replaces it."),
     h("dl", { className: "facts" },
       fact("Movies", number(data.films)), fact("Ratings of the dataset", number(data.base_ratings)),
       fact("Ratings given here", number(data.views)), fact("Users here", number(data.users)),

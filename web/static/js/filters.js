@@ -1,28 +1,30 @@
-// The filters of the list: a genre and years, kept while the page is open.
+// The filters of the list, a genre and years. The address has them.
 
+import { parameter, setParameters } from "./address.js";
 import { get, toastUnlessAborted } from "./api.js";
 import { h } from "./dom.js";
 
-export const wanted = { genre: "", year_from: "", year_to: "" };
+const NAMES = { genre: "genre", year_from: "from", year_to: "to" }; // of the service, and in the address
+export const wanted = () => Object.fromEntries(Object.entries(NAMES).map(([name, ours]) => [name, parameter(ours)]));
 
 export function filters(signal, changed) {
-  const all = () => set({ genre: "", year_from: "", year_to: "" });
+  const all = () => set({ genre: "", from: "", to: "" });
   const reset = h("button", { type: "button", className: "link", onclick: all }, "All movies");
   const genre = h("select", { id: "genre", onchange: () => set({ genre: genre.value }) }, h("option", { value: "" }, "Any genre"));
   const from = year("from", "From"), to = year("to", "To");
   const show = () => {
-    [genre.value, from.value, to.value] = [wanted.genre, wanted.year_from, wanted.year_to];
-    reset.hidden = !Object.values(wanted).some(Boolean);
+    [genre.value, from.value, to.value] = Object.values(NAMES).map(parameter);
+    reset.hidden = !Object.values(wanted()).some(Boolean);
   };
   function set(some) {
-    Object.assign(wanted, some);
+    setParameters({ ...some, shown: "" }, true);
     show();
     checkOrder();
     changed();
   }
   function year(id, label) {
     return h("input", { id, type: "number", min: 1870, max: 2100, placeholder: label.toLowerCase(), "aria-label": `${label} year`,
-      oninput: checkOrder, onchange: (event) => event.target.reportValidity() && set({ year_from: from.value, year_to: to.value }) });
+      oninput: checkOrder, onchange: (event) => event.target.reportValidity() && set({ from: from.value, to: to.value }) });
   }
   // a range that ends before it begins is marked and not sent
   function checkOrder() {

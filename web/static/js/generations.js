@@ -22,14 +22,14 @@ function row(generation, refresh) {
     h("div", {},
       h("p", { className: "line" }, h("span", { className: "badge" }, state), h("span", { className: "made" }, since(made)),
         measure(ndcgLabel(metrics), metrics?.ndcg), measure("RMSE", metrics?.rmse)),
-      h("p", { className: "why" }, reason)),
+      h("p", { className: "why" }, sentence(reason))),
     h("div", { className: "act" }, !live && kept && activateButton(generation, refresh), held && releaseButton(refresh)));
 }
 
-const releaseButton = (refresh) => h("button", { type: "button", className: "quiet", title: "Trainings do not replace it.", onclick: async () => {
+const releaseButton = (refresh) => h("button", { type: "button", className: "quiet", title: "Training runs do not replace it.", onclick: async () => {
   try {
-    await operate("/generations/live/hold", "DELETE");
-    toast("The next accepted training replaces it.");
+    await operate("/generations/live/hold", "end the hold of the live generation", "DELETE");
+    toast("The next accepted training run replaces it.");
     await refresh();
   } catch (error) {
     toast(error.message);
@@ -40,6 +40,8 @@ const activateButton = (generation, refresh) =>
   h("button", { type: "button", className: "quiet", onclick: () => confirm(generation, refresh) },
     "Serve this", h("span", { className: "unseen" }, ` generation, ${generation.id}`));
 
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
 const measure = (name, estimate) =>
   h("span", { className: "measure" }, h("small", {}, name), ` ${estimate ? number(estimate.value, 3) : "–"}`);
 
@@ -47,7 +49,7 @@ const confirm = (generation, look) => dialog(`Serve generation ${generation.id}?
   const activate = async () => {
     close();
     try {
-      await operate(`/generations/${generation.id}/activate`);
+      await operate(`/generations/${generation.id}/activate`, `serve generation ${generation.id}`);
       toast(`Generation ${generation.id} is now live.`);
       await refresh();
     } catch (error) {
@@ -55,9 +57,9 @@ const confirm = (generation, look) => dialog(`Serve generation ${generation.id}?
     }
   };
   return h("div", {},
-    h("p", {}, "Everyone's list is made with it at once."),
+    h("p", {}, "Everyone’s list is made with it at once. Later training runs are stored but do not replace it, until you release it."),
     h("p", {}, `Trained ${ago(generation.created_at)}, ${generation.verdict}.`),
-    h("p", { className: "hint" }, `${generation.reason}.`),
+    h("p", { className: "hint" }, sentence(generation.reason)),
     h("div", { className: "row" }, h("button", { type: "button", className: "quiet", onclick: close }, "Keep the current one"),
       h("button", { type: "button", onclick: activate }, "Serve it")));
 });

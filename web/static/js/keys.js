@@ -2,17 +2,12 @@
 
 import { dialog, h } from "./dom.js";
 
-const REASONS = {
-  missing: "This Matinee needs a key. Ask its operator for one.",
-  wrong: "That key was not accepted.",
-  admin: "Only operators may do this. It needs the admin key.",
-};
 let asking = null;
 
-// Resolves to the typed key, or to null if the dialog is closed without one.
-export const requestKey = (reason) => (asking ??= new Promise((resolve) => show(REASONS[reason], resolve)));
+// Resolves to the typed key, or to null if the dialog is closed without one. With a `purpose`, it is the admin key.
+export const requestKey = (refused, purpose) => (asking ??= new Promise((resolve) => show(refused, purpose, resolve)));
 
-function show(reason, resolve) {
+function show(refused, purpose, resolve) {
   let typed = null;
   const build = (close) => {
     const field = h("input", { type: "password", required: true, autocomplete: "off", id: "key" });
@@ -21,7 +16,9 @@ function show(reason, resolve) {
       typed = field.value;
       close();
     };
-    return h("form", { onsubmit: use }, h("p", {}, reason), h("label", { htmlFor: "key" }, "Key"), field,
+    return h("form", { onsubmit: use }, refused && h("p", { className: "fault" }, "That key was not accepted."),
+      h("p", {}, purpose ? `The admin key is needed to ${purpose}. Operators have it.` : "This Matinee needs a key. Ask its operator for one."),
+      h("label", { htmlFor: "key" }, "Key"), field,
       h("p", { className: "hint" }, "It stays in this tab until the tab is closed."),
       h("button", { type: "submit" }, "Use this key"));
   };
@@ -29,5 +26,5 @@ function show(reason, resolve) {
     asking = null;
     resolve(typed);
   };
-  dialog("A key is needed", build).addEventListener("close", done);
+  dialog(purpose ? "The admin key is needed" : "A key is needed", build).addEventListener("close", done);
 }

@@ -1,5 +1,6 @@
 // Routing between views, and what surrounds them: the header, the theme and the error view.
 
+import { keepMovies, moviesAddress, path } from "./address.js";
 import { announce, clear, h } from "./dom.js";
 import { engine } from "./engine.js";
 import { movie } from "./movie.js";
@@ -11,14 +12,14 @@ import { watch } from "./watch.js";
 const main = document.getElementById("main");
 const scrolled = new Map(); // the scroll position of each view, for the way back
 let leaving = null;
-let here = null;
 let clicked = false; // otherwise the visitor goes back or forward
 
 function route() {
-  const [, view, id] = location.hash.split("/");
-  if (view === "movie" && /^\d+$/.test(id ?? "")) return ["movie", (signal) => movie(main, Number(id), signal)];
+  const [, view, id] = path().split("/");
+  if (view === "") return ["watch", (signal) => watch(main, signal)];
+  if (view === "movie" && /^\d{1,10}$/.test(id ?? "")) return ["movie", (signal) => movie(main, Number(id), signal)];
   if (view === "engine") return ["engine", (signal) => engine(main, signal, failed)];
-  return ["watch", (signal) => watch(main, signal)];
+  return ["", () => notice("Page not found", "There is no page at this address.")];
 }
 
 async function go(first = false) {
@@ -29,7 +30,7 @@ async function go(first = false) {
   const [name, open] = route();
   const back = !clicked && scrolled.get(location.hash);
   clicked = false;
-  here = location.hash;
+  keepMovies();
   for (const link of document.querySelectorAll("[data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -43,7 +44,12 @@ async function go(first = false) {
   }
 }
 
+let searching = false; // the search is wanted where it is not shown yet
 function arrive(top) {
+  if (searching) {
+    searching = false;
+    return document.getElementById("search").focus();
+  }
   window.scrollTo(0, top);
   main.focus({ preventScroll: true });
   announce(main.querySelector("h1").textContent);
@@ -51,11 +57,22 @@ function arrive(top) {
 
 function failed(error) {
   leaving.abort();
-  clear(main, h("div", { className: "failed", role: "alert" },
-    h("h1", {}, error.status === 404 ? "Not in the catalogue" : "Something went wrong"), h("p", {}, error.message),
-    h("div", { className: "row" },
-      h("button", { type: "button", onclick: () => go() }, "Try again"), h("a", { href: "#/" }, "Back to movies"))));
+  notice(error.status === 404 ? "Not in the catalogue" : "Something went wrong", error.message,
+    h("button", { type: "button", onclick: () => go() }, "Try again"));
 }
+
+const notice = (title, text, action) => clear(main, h("div", { className: "failed", role: "alert" },
+  h("h1", {}, title), h("p", {}, text), h("div", { className: "row" }, action, h("a", { href: moviesAddress() }, "Back to movies"))));
+
+// "/" goes to the search, from everywhere.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")
+    || document.querySelector("dialog")) return;
+  event.preventDefault();
+  const field = document.getElementById("search");
+  if (field) field.focus();
+  else [searching, location.hash] = [true, moviesAddress()];
+});
 
 const THEMES = { auto: "◐", light: "☀", dark: "☾" };
 function paint(theme) {
@@ -73,12 +90,14 @@ const another = () => Object.keys(THEMES)[(Object.keys(THEMES).indexOf(theme()) 
 paint(theme());
 document.getElementById("theme").addEventListener("click", () => paint(another()));
 document.getElementById("person").addEventListener("click", chooseUser);
-document.querySelector(".skip").addEventListener("click", (event) => {
+document.addEventListener("click", (event) => {
+  const skip = event.target.closest(".skip");
+  if (!skip) return;
   event.preventDefault(); // the place after # says which view it is
-  main.focus();
+  document.getElementById(skip.hash.slice(1)).focus();
 });
 document.addEventListener("click", (event) => (clicked = Boolean(event.target.closest("a"))), { capture: true });
-document.addEventListener("scroll", () => scrolled.set(here, window.scrollY), { passive: true });
+document.addEventListener("scroll", () => scrolled.set(location.hash, window.scrollY), { passive: true });
 window.addEventListener("hashchange", () => go());
 userEvents.addEventListener("change", () => go());
 history.scrollRestoration = "manual";

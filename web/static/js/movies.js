@@ -1,15 +1,18 @@
-// A movie in a list: a ticket with its stub.
+// A movie in a list: a ticket, whose stub is the poster.
 
 import { h } from "./dom.js";
+import { poster } from "./posters.js";
 import { stars } from "./stars.js";
-import { hue, listed, titled } from "./titles.js";
+import { alternatives, hue, listed, titled } from "./titles.js";
 
 export function ticket(movie, { stub, more, aside } = {}) {
+  const other = alternatives(movie);
   return h("article", { className: aside ? "ticket full" : "ticket", "--hue": hue(movie) },
-    h("div", { className: "stub", "aria-hidden": "true" }, stub ?? h("span", { className: "year" }, movie.year ?? "★")),
+    h("div", { className: "stub", "aria-hidden": "true" }, poster(movie), stub && h("div", { className: "place" }, stub)),
     h("div", { className: "body" },
       h("h3", {}, h("a", { href: `#/movie/${movie.movie_id}` }, titled(movie))),
-      h("p", { className: "about" }, h("span", { className: "unseen" }, movie.year && `${movie.year}, `), listed(movie.genres)), more),
+      other && h("p", { className: "other" }, other),
+      h("p", { className: "about" }, listed([movie.year, ...movie.genres].filter(Boolean))), more),
     stars(movie), aside);
 }
 
@@ -17,5 +20,7 @@ export function ticket(movie, { stub, more, aside } = {}) {
 export const placeholders = (count) =>
   Array.from({ length: count }, () => h("li", { className: "placeholder", "aria-hidden": "true" }));
 
-export const expected = (rating) =>
-  h("p", { className: "expected" }, h("b", {}, rating.toFixed(1)), h("span", {}, "expected"));
+// The rating that this person would probably give, or the average where nothing is known of them.
+export const expected = (rating, personal = true) =>
+  h("p", { className: "expected" }, h("b", {}, h("i", { "aria-hidden": "true" }, "★"), rating.toFixed(1)),
+    h("span", {}, personal ? "for you" : "average"));

@@ -1,6 +1,7 @@
 // Movies to rate: the most informative ones, search results, or those already rated.
 
-import { get, latestOnly, query, toastUnlessAborted } from "./api.js";
+import { parameter, setParameters } from "./address.js";
+import { get, latestOnly, query } from "./api.js";
 import { announce, clear, h, plural } from "./dom.js";
 import { placeholders, ticket } from "./movies.js";
 import { hidden, ratedMovies, ratingCount, ratingOf } from "./user.js";
@@ -8,20 +9,25 @@ import { hidden, ratedMovies, ratingCount, ratingOf } from "./user.js";
 const TYPING = 180; // ms
 const FEW = 5; // ratings that say little about a taste
 const AT_ONCE = matchMedia("(min-width: 56rem)").matches ? 10 : 5; // movies; on a small screen the recommendations stand below
-const state = { typed: "", mine: false }; // kept while another view is open
+const MANY = 40; // movies of the service to choose from
 
-async function informative(signal) {
+// The state of this panel is in the address.
+const typed = () => parameter("q");
+const mine = () => parameter("tab") === "mine";
+
+// Movies that are neither rated nor hidden, and not in the list beside these.
+async function informative(signal, listed) {
   const movies = [];
   let cursor = null;
   do {
-    const page = await get(`/movies${query({ sort: "informative", limit: 20, cursor })}`, signal);
-    movies.push(...page.items.filter(({ movie_id: movie }) => !ratingOf(movie) && !hidden().includes(movie)));
+    const [page, beside] = await Promise.all([get(`/movies${query({ sort: "informative", limit: MANY, cursor })}`, signal), listed]);
+    const fresh = ({ movie_id: movie }) => !ratingOf(movie) && !hidden().includes(movie) && !beside.has(movie);
+    movies.push(...page.items.filter(fresh));
     cursor = page.next_cursor;
   } while (movies.length < AT_ONCE && cursor);
   return movies;
 }
-const found = async (signal) => (await get(`/movies${query({ q: state.typed, limit: 50 })}`, signal)).items;
-const mine = async () => ratedMovies();
+const found = async (signal) => (await get(`/movies${query({ q: typed(), limit: 50 })}`, signal)).items;
 
 export function ratePanel(signal) {
   const list = h("ol", { className: "tickets" }, placeholders(AT_ONCE));
@@ -30,10 +36,11 @@ export function ratePanel(signal) {
   const tabs = [tab("To rate", false), tab("", true)];
   const nextSignal = latestOnly(signal);
   let shown = [];
+  let listed = Promise.resolve(new Set()); // the ids of the recommended movies
 
   function tab(name, isMine) {
     const pick = () => {
-      Object.assign(state, { typed: "", mine: isMine });
+      setParameters({ q: "", more: "", tab: isMine && "mine" }, true);
       field.value = "";
       open();
     };
@@ -42,14 +49,14 @@ export function ratePanel(signal) {
 
   const label = () => {
     tabs[1].textContent = `Your ratings (${ratingCount()})`;
-    tabs.forEach((each, at) => each.setAttribute("aria-pressed", !state.typed && state.mine === Boolean(at)));
+    tabs.forEach((each, at) => each.setAttribute("aria-pressed", !typed() && mine() === Boolean(at)));
   };
   const name = () => {
-    head.textContent = state.typed ? `Found for “${state.typed}”` : state.mine ? "Rated by you"
+    head.textContent = typed() ? `Found for “${typed()}”` : mine() ? "Rated by you"
       : ratingCount() < FEW ? "Movies worth rating first" : "More to rate";
   };
 
-  const draw = (movies, upTo = AT_ONCE) => {
+  const draw = (movies, upTo = Number(parameter("more")) || AT_ONCE) => {
     shown = movies;
     name();
     const tickets = movies.slice(0, upTo).map((movie) => h("li", {}, ticket(movie)));
@@ -58,19 +65,22 @@ export function ratePanel(signal) {
     clear(more, rest > 0 && h("button", { type: "button", className: "quiet", onclick: () => showMore(upTo) }, `Show ${rest} more`));
   };
   const showMore = (from) => {
+    setParameters({ more: from + AT_ONCE });
     draw(shown, from + AT_ONCE);
     list.children[from].querySelector("a").focus();
   };
 
-  const open = async () => {
+  const open = async (beside = listed) => {
+    listed = beside;
     const latest = nextSignal();
     label();
     try {
-      const movies = await (state.typed ? found : state.mine ? mine : informative)(latest);
+      const movies = typed() ? await found(latest) : mine() ? ratedMovies() : await informative(latest, listed);
       draw(movies);
-      if (state.typed) announce(`${plural(movies.length, "movie")} found`);
+      if (typed()) announce(`${plural(movies.length, "movie")} found`);
     } catch (error) {
-      toastUnlessAborted(error);
+      if (latest.aborted) return;
+      clear(list, h("li", { className: "empty" }, error.message));
     }
   };
 
@@ -79,17 +89,17 @@ export function ratePanel(signal) {
     label();
     const rated = ratedMovies();
     const there = new Set(shown.map((movie) => movie.movie_id));
-    if (state.mine && !state.typed && rated.some((movie) => !there.has(movie.movie_id))) draw(rated);
+    if (mine() && !typed() && rated.some((movie) => !there.has(movie.movie_id))) draw(rated);
   };
 
   let typing;
   const type = () => {
-    state.typed = field.value.trim();
+    setParameters({ q: field.value.trim(), more: "" });
     clearTimeout(typing);
-    typing = setTimeout(open, TYPING);
+    typing = setTimeout(() => open(), TYPING);
   };
-  const field = h("input", { type: "search", id: "search", placeholder: "Title, a few words are enough", autocomplete: "off",
-    spellcheck: false, value: state.typed, oninput: type });
+  const field = h("input", { type: "search", id: "search", placeholder: "Title, a few words are enough", "aria-keyshortcuts": "/", autocomplete: "off",
+    spellcheck: false, value: typed(), oninput: type });
   const element = h("section", { className: "rate", "aria-labelledby": "rate-head" },
     h("div", { role: "search", className: "search" }, h("label", { htmlFor: "search" }, "Find a movie"), field),
     h("div", { className: "head" }, head, h("div", { className: "tabs", role: "group", "aria-label": "Movies to show" }, tabs)),
@@ -99,6 +109,6 @@ export function ratePanel(signal) {
   return { element, open, refresh };
 }
 
-const nothing = () => state.typed ? `No movie matches “${state.typed}”. A few words of the title are enough.`
-  : state.mine ? "No ratings yet. Movies that you rate appear here."
+const nothing = () => typed() ? `No movie matches “${typed()}”. A few words of the title are enough.`
+  : mine() ? "No ratings yet. Movies that you rate appear here."
   : "You have rated every movie.";

@@ -2,20 +2,19 @@
 
 import { prefersReducedMotion, h } from "./dom.js";
 import { expected, ticket } from "./movies.js";
-import { hide, ratingOf } from "./user.js";
-import { brief, titled } from "./titles.js";
+import { hide, LIKED, ratingOf } from "./user.js";
+import { titled } from "./titles.js";
 
-const LIKED = 3.5; // the lowest rating that counts as a like
-
-// Returns a function that shows items, best first; with `marked`, each shows how far it has moved.
+// Returns a function that shows items, best first; with `marked`, each shows how far it has moved. `same` is the reason
+// that all have in common, and so is not repeated.
 export function recommendationList(list) {
   let rows = new Map(); // movie id -> row
-  return (items, marked) => {
+  return (items, { marked, personal, same }) => {
     const was = rows;
     const held = focused(list);
     const from = new Map([...was].map(([movie, { element }]) => [movie, element.offsetTop]));
     rows = new Map(items.map((item) => [item.movie.movie_id, was.get(item.movie.movie_id) ?? row(item.movie)]));
-    items.forEach((item, at) => rows.get(item.movie.movie_id).update(item, at + 1, marked && was.size > 0));
+    items.forEach((item, at) => rows.get(item.movie.movie_id).update(item, at + 1, { marked: marked && was.size > 0, personal, same }));
     arrange(list, [...rows.values()].map(({ element }) => element));
     refocus(list, held);
     if (!prefersReducedMotion()) rows.forEach(({ element }, movie) => slide(element, from.get(movie)));
@@ -23,18 +22,18 @@ export function recommendationList(list) {
 }
 
 function row(movie) {
-  const rank = h("b"), moved = h("span", { className: "moved" }), why = h("p", { className: "because" });
+  const rank = h("b"), moved = h("span", { className: "moved" }), why = h("div", { className: "because" });
   const aside = h("div", { className: "aside" });
   const hiding = h("button", { type: "button", className: "quiet round hide", onclick: () => hide(movie), title: "Hide",
     "aria-label": `Hide ${titled(movie)}` }, "✕");
-  const element = h("li", {}, ticket(movie, { stub: [rank, h("span", {}, movie.year), moved], more: why, aside: [aside, hiding] }));
+  const element = h("li", {}, ticket(movie, { stub: [rank, moved], more: why, aside: [aside, hiding] }));
   let place = null;
-  const update = (item, now, marked) => {
+  const update = (item, now, { marked, personal, same }) => {
     rank.textContent = now;
     moved.textContent = marked ? movement(place, now) : "";
     place = now;
-    aside.replaceChildren(expected(item.expected_rating));
-    why.replaceChildren(...because(item.because));
+    aside.replaceChildren(expected(item.expected_rating, personal));
+    why.replaceChildren(...(same ? [] : because(item.because)));
   };
   return { element, update };
 }
@@ -45,12 +44,21 @@ function movement(before, now) {
   return before > now ? `▲ ${before - now}` : `▼ ${now - before}`;
 }
 
+const NAMED = 2; // movies that a reason names; its details have all
+const liked = ({ movie_id: movie }) => ratingOf(movie) >= LIKED;
+const reason = (reasons) => `Because you ${reasons.slice(0, NAMED).every(liked) ? "liked" : "rated"} `
+  + reasons.slice(0, NAMED).map(titled).join(" and ");
+
+// The reason of all items in words, if they have the same one.
+export function sharedReason(items) {
+  const texts = new Set(items.map(({ because }) => (because.length ? reason(because) : "")));
+  return items.length > 1 && texts.size === 1 ? [...texts][0] : "";
+}
+
 function because(reasons) {
   if (!reasons.length) return [];
-  const verb = reasons.every(({ movie_id: movie }) => ratingOf(movie) >= LIKED) ? "liked" : "rated";
-  const named = reasons.map((each, at) => [
-    at > 0 ? ", " : "", h("a", { href: `#/movie/${each.movie_id}` }, brief(each)), ` ${Math.round(each.share * 100)}\u00a0%`]);
-  return [`Because you ${verb} `, ...named.flat()];
+  const share = (each) => h("li", {}, h("a", { href: `#/movie/${each.movie_id}` }, titled(each)), ` ${Math.round(each.share * 100)}\u00a0%`);
+  return [h("details", {}, h("summary", {}, reason(reasons)), h("p", {}, "Share of your ratings in this:"), h("ul", {}, reasons.map(share)))];
 }
 
 // Orders the elements, and moves only those that are out of place.

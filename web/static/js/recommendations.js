@@ -1,12 +1,13 @@
 // Recommendations: the list, how it was made, and its filters.
 
-import { get, latestOnly, read, query, toastUnlessAborted } from "./api.js";
-import { announce, clear, h, plural, prefersReducedMotion } from "./dom.js";
+import { parameter, setParameters } from "./address.js";
+import { get, latestOnly, read, query } from "./api.js";
+import { announce, clear, h, plural, since, prefersReducedMotion } from "./dom.js";
 import { filters, wanted } from "./filters.js";
 import { placeholders } from "./movies.js";
 import { current, hidden, reloadUser, unhide } from "./user.js";
-import { recommendationList } from "./recommendation_list.js";
-import { brief, titled } from "./titles.js";
+import { recommendationList, sharedReason } from "./recommendation_list.js";
+import { titled } from "./titles.js";
 
 const PAGE = 10;
 const MAX_LIMIT = 100; // of the service
@@ -14,32 +15,42 @@ const MAX_LIMIT = 100; // of the service
 export function recommendationPanel(signal) {
   const list = h("ol", { className: "tickets", id: "next" }, placeholders(PAGE));
   const draw = recommendationList(list);
-  const how = h("p", { className: "how" });
+  const how = h("div", { className: "how" }, h("p", {}, "\u00a0"), h("p", {}, "\u00a0")); // the height of what comes
   const foot = h("div", { className: "more" });
   const head = h("h2", { id: "next-head", tabIndex: -1 }, "Watch next");
   const nextSignal = latestOnly(signal);
-  let pages = 1;
   let before = null;
+  let listed; // resolves to the ids of the first list
+  const open = () => new Promise((resolve) => {
+    listed = resolve;
+    refresh(false);
+  });
 
   const refresh = async (marked = true) => {
     const latest = nextSignal();
     list.setAttribute("aria-busy", "true");
     try {
-      const { items, answer, more } = await unhidden(PAGE * pages, latest);
-      clear(how, describe(answer));
-      draw(items, marked);
+      const { items, answer, more } = await unhidden(Number(parameter("shown")) || PAGE, latest);
+      const same = sharedReason(items);
+      const explained = how.querySelector("details")?.open;
+      clear(how, describe(answer, same, explained));
+      draw(items, { marked, personal: answer.strategy !== "popular", same });
+      listed(new Set(items.map(({ movie }) => movie.movie_id)));
       if (!items.length) clear(list, h("li", { className: "empty" }, "No movies match. Widen the years, or choose another genre."));
       clear(foot, more && quiet("Show more", showMore), hidden().length > 0 && quiet(`Show ${hidden().length} hidden`, unhide));
       announceChange(items);
     } catch (error) {
-      if (error.status === 404) await reloadUser();
-      else toastUnlessAborted(error);
+      if (error.status === 404) return await reloadUser();
+      if (latest.aborted) return;
+      listed(new Set());
+      clear(how);
+      clear(list, h("li", { className: "empty" }, error.message, " ", quiet("Try again", () => refresh())));
     } finally {
       if (!latest.aborted) list.removeAttribute("aria-busy");
     }
   };
   const showMore = () => {
-    pages += 1;
+    setParameters({ shown: (Number(parameter("shown")) || PAGE) + PAGE });
     return refresh(false);
   };
   const announceChange = (items) => {
@@ -49,14 +60,10 @@ export function recommendationPanel(signal) {
     before = now;
     peek(items[0]?.movie);
   };
-  const filtersChanged = () => {
-    pages = 1;
-    return refresh(false);
-  };
   const element = h("section", { className: "next", "aria-labelledby": "next-head" },
-    h("div", { className: "head" }, head, filters(signal, filtersChanged)), how, list, foot);
+    h("div", { className: "head" }, head, filters(signal, () => refresh(false))), how, list, foot);
   const peek = preview(element, head, signal);
-  return { element, refresh, open: () => refresh(false) };
+  return { element, refresh, open };
 }
 
 const quiet = (text, onclick) => h("button", { type: "button", className: "quiet", onclick }, text);
@@ -67,7 +74,7 @@ async function unhidden(count, signal) {
   const items = [];
   for (let offset = 0; ; offset += MAX_LIMIT) {
     const limit = Math.min(MAX_LIMIT, count + excluded.length + 1);
-    const answer = await recommended({ ...wanted, limit, offset }, signal);
+    const answer = await recommended({ ...wanted(), limit, offset }, signal);
     items.push(...answer.items.filter(({ movie }) => !excluded.includes(movie.movie_id)));
     const more = items.length > count;
     if (more || answer.items.length < limit) return { answer, items: items.slice(0, count), more };
@@ -81,19 +88,23 @@ const recommended = (filter, signal) => {
   return read("/recommendations", { ratings: [], ...rest, ...given }, signal);
 };
 
-const HOW_MADE = {
-  personal: (ratings) => `, from your ${ratings}`,
-  blended: (ratings) => `, from your ${ratings} and what people like`,
-  popular: (ratings, { generation, ratings_seen: seen }) => !generation ? ", until the first training run is done"
-    : seen ? ": your ratings say little yet" : ": rate a movie, and the list becomes yours",
+const SOURCES = {
+  personal: (ratings) => `From your ${ratings}`,
+  blended: (ratings) => `From your ${ratings}, and what people like`,
+  popular: (ratings, { generation, ratings_seen: seen }) => !generation ? "Popular with everyone, until the first training run is done"
+    : seen ? "Popular with everyone: your ratings say little yet" : "Popular with everyone. Rate a movie to make this list yours",
 };
 
-function describe(answer) {
-  const made = HOW_MADE[answer.strategy](plural(answer.ratings_seen, "rating"), answer);
-  const name = answer.strategy[0].toUpperCase() + answer.strategy.slice(1);
-  const trained = answer.generation && [" · ", h("a", { href: "#/engine" }, `generation ${answer.generation.id}`)];
-  return [h("b", { className: "strategy" }, name), made, trained];
-}
+// What the list is made from, a reason that all its movies share, and more on demand.
+const describe = ({ strategy, generation, ratings_seen: seen, ...answer }, same, open) => [
+  h("p", {}, SOURCES[strategy](plural(seen, "rating"), { generation, ratings_seen: seen, ...answer }), ".", same && ` ${same}.`),
+  h("details", { open }, h("summary", {}, "How this list is made"),
+    h("p", {}, "People with a taste like yours decide the order: what they liked and you have not rated comes first. ",
+      "Until you have rated about 25 movies, what everyone likes counts as well. The number beside a movie is the rating ",
+      "that you would probably give it, or the average where nothing is known of you."),
+    h("p", {}, generation
+      ? ["Learned from everyone’s ratings ", since(generation.trained_at), " (", h("a", { href: "#/engine" }, `generation ${generation.id}`), ")."]
+      : "Nothing has been learned from the ratings yet."))];
 
 // On a small screen: the first recommendation, while the list is out of view.
 // Returns a function that shows the first movie of the list in `section`.
@@ -115,6 +126,6 @@ function preview(section, head, signal) {
     if (movie?.movie_id === before) return;
     before = movie?.movie_id;
     clear(dock, movie && h("button", { type: "button", onclick: go },
-      h("span", {}, "Watch next"), h("b", {}, brief(movie)), h("i", { "aria-hidden": "true" }, "↓")));
+      h("span", {}, "Watch next"), h("b", {}, titled(movie)), h("i", { "aria-hidden": "true" }, "↓")));
   };
 }

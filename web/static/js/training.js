@@ -3,6 +3,11 @@
 import { operate } from "./api.js";
 import { announce, clear, h, number, since, toast } from "./dom.js";
 
+// What happens while no phase moves yet.
+const STARTING = { queued: "Queued. It starts within a second or two.", snapshot: "Reading the ratings.",
+  compare: "Comparing the live generation with the newest ratings.", ranker: "Starting Spark. This takes about ten seconds." };
+const RANKER_STARTS = 0.05; // progress until which Spark may still be starting
+
 export function showTraining(place, training, newest, refresh) {
   const running = training.state === "running";
   const held = place.contains(document.activeElement);
@@ -43,12 +48,13 @@ function phases({ phases: all, phase, progress, started_at: started }) {
       h("progress", { id, max: 1, value: done }), h("span", {}, `${Math.round(done * 100)}\u00a0%`));
   });
   return [h("p", { className: "figure" }, h("b", {}, `${Math.round(progress * 100)}\u00a0%`), " started ", since(started)),
+    phase in STARTING && progress < RANKER_STARTS && h("p", { className: "hint" }, STARTING[phase]),
     h("ol", { className: "phases" }, bars)];
 }
 
 async function retrain(refresh) {
   try {
-    await operate("/retrain");
+    await operate("/retrain", "start a training run");
     announce("Training has started.");
     await refresh();
   } catch (error) {

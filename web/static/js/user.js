@@ -3,11 +3,13 @@
 import { get, post, put, remove } from "./api.js";
 import { plural, toast } from "./dom.js";
 import { recall, remember } from "./memory.js";
-import { brief } from "./titles.js";
+import { titled } from "./titles.js";
 
+export const LIKED = 3.5; // the lowest rating that counts as a like
 const MAX_KNOWN = 8; // users that the device remembers
 const channel = new BroadcastChannel("matinee");
-export const userEvents = new EventTarget(); // "change": another user; "ratings": other ratings or hidden movies
+export const userEvents = new EventTarget(); // "change": another user; "rating": one is given;
+// "ratings": other ratings or hidden movies
 const emit = (name) => userEvents.dispatchEvent(new Event(name));
 
 let id = recall("person", null);
@@ -78,7 +80,10 @@ let last = Promise.resolve();
 const inOrder = (write) => (last = last.then(write, write));
 
 // Sets a rating; 0 deletes it. Rejects, with everything unchanged, if the service did not confirm it.
-export const rate = (movie, rating) => inOrder(() => write(movie, rating, true));
+export function rate(movie, rating) {
+  emit("rating");
+  return inOrder(() => write(movie, rating, true));
+}
 
 async function write(movie, rating, undoable) {
   const before = ratingOf(movie.movie_id);
@@ -100,8 +105,8 @@ async function write(movie, rating, undoable) {
   channel.postMessage({ rated: id });
   const undo = () => inOrder(() => write(movie, before, false)).catch((error) => toast(error.message, "Try again", undo));
   const done = rating ? plural(rating, "star") : "rating removed";
-  if (undoable) toast(`${brief(movie)}: ${done}`, "Undo", undo);
-  else toast(`Undone. ${brief(movie)}: ${done}`);
+  if (undoable) toast(`${titled(movie)}: ${done}`, "Undo", undo);
+  else toast(`Undone. ${titled(movie)}: ${done}`);
 }
 
 channel.onmessage = async ({ data }) => {
@@ -120,7 +125,7 @@ const hideOnly = (movies) => {
 export const unhide = () => hideOnly([]);
 export function hide(movie) {
   hideOnly([...hidden(), movie.movie_id]);
-  toast(`${brief(movie)} is hidden.`, "Undo", () => hideOnly(hidden().filter((other) => other !== movie.movie_id)));
+  toast(`${titled(movie)} is hidden.`, "Undo", () => hideOnly(hidden().filter((other) => other !== movie.movie_id)));
 }
 
 export function showUser() {

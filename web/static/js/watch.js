@@ -9,8 +9,8 @@ import { isNewcomer, ratingsLoaded, userEvents } from "./user.js";
 export async function watch(main, signal) {
   const rating = ratePanel(signal);
   const next = recommendationPanel(signal);
-  clear(main,
-    isNewcomer() ? h("h1", { className: "welcome" }, "Rate a movie or two. See what to watch next.") : h("h1", { className: "unseen" }, "Watch"),
+  const headline = h("h1", { className: isNewcomer() ? "welcome" : "unseen" }, "Rate a movie or two. See what to watch next.");
+  clear(main, headline, h("a", { className: "skip", href: "#next-head" }, "Skip to what to watch next"),
     h("div", { className: "watch" }, rating.element, next.element));
   await ratingsLoaded();
   if (signal.aborted) return;
@@ -20,5 +20,8 @@ export async function watch(main, signal) {
     next.refresh();
   };
   userEvents.addEventListener("ratings", refresh, { signal });
-  await Promise.all([rating.open(), next.open()]);
+  // at once, since browsers count what moves half a second after a click as a surprise
+  userEvents.addEventListener("rating", () => (headline.className = "unseen"), { signal });
+  const listed = next.open();
+  await Promise.all([rating.open(listed), listed]);
 }

@@ -1,0 +1,26 @@
+// What went wrong, in words for people: the service's own texts are for programmers.
+
+const CODES = {
+  user_not_found: "This person is no longer there.",
+  movie_not_found: "This movie is not in the catalogue.",
+  training_running: "A training run is in progress already.",
+  admin_closed: "The operator has not opened this to anyone: no admin key is set.",
+  admin_key_needed: "Only an operator may do this, with the admin key.",
+  file_format_unknown: "This file is none that Matinee can read.",
+};
+const STATUSES = {
+  0: "The service cannot be reached.",
+  400: "The service did not accept this.",
+  401: "This needs a key.",
+  403: "Only an operator may do this.",
+  404: "It is not there, or no longer.",
+  409: "Something else got there first. Look again.",
+  413: "This is too large.",
+  429: "Too many requests at once.",
+  500: "Something went wrong in the service. Its log has the details.",
+  503: "The service is not ready yet.",
+};
+
+export const faultText = (status, body) => CODES[body.code] ?? BY_DETAIL.find(([known]) => known.test(body.detail))?.[1]
+  ?? STATUSES[status] ?? "Something went wrong.";
+const BY_DETAIL = [[/database/i, "The database cannot be reached."], [/closed until/, CODES.admin_closed], [/training run/i, CODES.training_running]];

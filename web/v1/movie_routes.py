@@ -1,11 +1,12 @@
 """Movies: search, browsing, one movie, and movies similar to it."""
 
 from math import floor
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from flask import Response
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, field_validator
+from werkzeug.exceptions import MethodNotAllowed
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
 from catalogue.movie_table import Filters, MovieTable, UnknownGenreError, UnknownMovieError
@@ -116,6 +117,14 @@ class MoviePath(RequestModel):
     """The movie."""
 
     movie_id: MovieId
+
+    @field_validator("movie_id", mode="before")
+    @classmethod
+    def _not_a_route(cls, movie_id: Any) -> Any:
+        """Refuse other methods than POST for /movies/batch, which would be taken for a movie's address."""
+        if movie_id == "batch":
+            raise MethodNotAllowed(["OPTIONS", "POST"])
+        return movie_id
 
 
 class RatingCount(ResponseModel):

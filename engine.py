@@ -25,9 +25,10 @@ from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
 from evaluation.splits import split_held_out
-from movielens.reader import DatasetError, read_dataset
-from ranking.batch_lists import ListColumns, concatenate_lists
+from movielens.reader import DatasetError, content_of, read_dataset, read_movies
+from ranking.batch_lists import ListColumns, concatenate_lists, count_ratings
 from ranking.biases import residuals
+from ranking.content import with_content
 from ranking.factors import Factors
 from ranking.neighbours import fit_neighbours, to_csr
 from ranking.popularity import popularity
@@ -237,7 +238,11 @@ def train_folder(engine: Engine, folder: Path) -> Factors:
     """Train on a MovieLens folder, without the people who are held out to judge by. Raises `DatasetError`."""
     ratings, movies = read_dataset(folder)
     train_ratings, _ = split_held_out(ratings)
-    factors = engine.train(train_ratings, movies, engine.settings.model_for(len(ratings)), _log_progress)
+    model = engine.settings.model_for(len(ratings))
+    factors = engine.train(train_ratings, movies, model, _log_progress)
+    catalogue = sorted(read_movies(folder)[0], key=lambda movie: movie.movie_id)
+    likes = count_ratings(train_ratings, movies, model.like_threshold)
+    factors = with_content(factors, [content_of(movie) for movie in catalogue], likes)
     return replace(factors, facts={**factors.facts, **HELD_OUT_FACT})
 
 

@@ -71,7 +71,7 @@ class Recommender:
                     changed = movies.table(db, known.version)
                 known = known.updated(changed)
                 if self.live is not None:  # before the table, whose version says that all of this is done
-                    self.live = replace(self.live, movies=known.take(self.live.factors.movies))
+                    self.live = self.live.over(known)
                 self._movies = known
             return known
 
@@ -86,7 +86,8 @@ class Recommender:
         ranker, _ = Ranker(factors), self.current_movies
         with self._following:
             table = self._movies_of(generation_id, factors)
-            self.live = LiveGeneration(generation_id, ranker, table, trained_at, datetime.now(UTC))
+            live = LiveGeneration(generation_id, ranker, table, trained_at, datetime.now(UTC))
+            self.live = live.over(self.movies)
         log.info("generation %d is served: %d movies", generation_id, len(factors.movies))
 
     def refresh(self) -> None:

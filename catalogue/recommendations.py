@@ -64,9 +64,11 @@ class ListRequest:
     """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters.
 
     `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
+    Movies with few ratings come last unless there is no `floor`.
     """
 
     limit: int = LIST_LENGTH
     offset: int = 0
     filters: Filters = NO_FILTERS
     diversity: float = 0.0
+    floor: bool = True

@@ -1,13 +1,14 @@
 """A user's ranking over the movies of the catalogue: any part of their list with reasons, and expected ratings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 import numpy as np
 from cachetools import FIFOCache
 
+from catalogue.content_features import features_of
 from catalogue.movie_table import MovieTable, UnknownMovieError
 from catalogue.recommendations import (
     NO_FILTERS,
@@ -19,6 +20,7 @@ from catalogue.recommendations import (
     RecommendedMovie,
 )
 from ranking.calibration import POOL, calibrated, miscalibration
+from ranking.content import unrated, with_movies, with_predicted
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import Ranking
@@ -35,6 +37,7 @@ class LiveGeneration:
     """A generation in memory, ready to serve.
 
     Attributes:
+        ranker: of its factors, which have a row for every movie of the catalogue if they can predict them.
         movies: those of its factors, row for row, as they are in the newest version of the catalogue.
         lists: made with it, so that they go with it.
     """
@@ -49,6 +52,18 @@ class LiveGeneration:
     @property
     def factors(self) -> Factors:
         return self.ranker.factors
+
+    def over(self, catalogue: MovieTable) -> "LiveGeneration":
+        """Return this generation over the movies of a catalogue as it is now, new ones by what they are about."""
+        factors = self.factors
+        if not factors.has_content:
+            return replace(self, movies=catalogue.take(factors.movies))
+        if not np.array_equal(factors.movies, catalogue.movies):
+            factors = with_movies(factors, catalogue.movies)
+        found = with_predicted(factors, [features_of(catalogue, row) for row in unrated(factors)])
+        if found.movies is self.factors.movies and np.array_equal(found.content, self.factors.content):
+            return replace(self, movies=catalogue)
+        return replace(self, movies=catalogue, ranker=Ranker(found))
 
 
 @dataclass(frozen=True)
@@ -80,10 +95,10 @@ class UserContext:
         among = movies.listed if wanted.filters == NO_FILTERS else movies.matching(wanted.filters)
         end = wanted.offset + wanted.limit
         if not wanted.diversity or not len(self.ranking.liked):
-            return self.ranking.best(end, among)[wanted.offset :]
+            return self.ranking.best(end, among, wanted.floor)[wanted.offset :]
         # the whole pool is chosen from, whatever part of it is asked for, so that pages go on where the last one ended
-        rows = self.ranking.best(max(end, POOL), among)
-        return self._calibrated(rows, wanted.diversity, end)[wanted.offset :]
+        rows = self.ranking.best(max(end, POOL), among, wanted.floor)
+        return self._calibrated(rows, wanted, end)[wanted.offset :]
 
     def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
         """Return the wanted part of the list. Raises `UnknownGenreError`."""
@@ -116,12 +131,14 @@ class UserContext:
         off = miscalibration(genres[rows], genres[liked].mean(axis=0)) if len(liked) else None
         return ListBalance(off, float(np.median(self.movies.rating_count[rows])))
 
-    def _calibrated(self, rows: Rows, diversity: float, n: int) -> Rows:
+    def _calibrated(self, rows: Rows, wanted: ListRequest, n: int) -> Rows:
         """Return the first n of these movies [r], best first, the first `POOL` of them in calibrated order."""
         pool, genres = rows[:POOL], self.movies.genre_shares
-        preferred = np.ones(len(pool), bool) if self.live is None else self.live.factors.well_known[pool]
+        preferred = np.ones(len(pool), bool)
+        if self.live is not None and wanted.floor:
+            preferred = self.live.factors.well_known[pool]
         p = genres[self.ranking.liked].mean(axis=0)
-        order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, diversity, min(n, POOL))
+        order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, wanted.diversity, min(n, POOL))
         return np.concatenate([pool[order], rows[POOL:n]])
 
     def _named(self, reasons: list[tuple[int, float]]) -> list[Reason]:

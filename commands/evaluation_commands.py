@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evaluation.protocol_result import ProtocolResult
 
 PROTOCOLS = click.Choice(
-    ["temporal", "random", "new-users", "newcomers", "calendar", "strong", "steadiness", "implicit"]
+    ["temporal", "random", "new-users", "newcomers", "calendar", "strong", "cold", "steadiness", "implicit"]
 )
 
 dataset_option = click.option(

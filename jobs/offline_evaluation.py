@@ -11,9 +11,10 @@ from evaluation.held_out_result import GIVEN_N, HeldOutResult
 from evaluation.protocol_result import ProtocolResult, Row, mean
 from evaluation.splits import split_held_out
 from jobs import new_user_protocols, protocols
+from jobs.cold_protocol import cold
 from jobs.ingest import load_base_ratings
 from jobs.pairs import read_pairs
-from movielens.reader import read_dataset
+from movielens.reader import read_dataset, read_movies
 from ranking.ratings import Ints, Ratings
 from settings import ModelSettings, Settings
 from storage import generations
@@ -36,6 +37,9 @@ def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) 
     """Run a protocol on the dataset in this folder, once for each seed, and return the mean."""
     ratings, movies = read_dataset(folder)
     model = engine.settings.model_for(len(ratings))
+    if name == "cold":
+        catalogue = sorted(read_movies(folder)[0], key=lambda movie: movie.movie_id)
+        return _for_each(seeds, lambda seed: cold(engine, ratings, catalogue, model, seed, lambda *_: None))
     return _for_each(seeds, lambda seed: PROTOCOLS[name](engine, ratings, movies, model, seed, lambda *_: None))
 
 

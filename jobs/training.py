@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from catalogue.content_features import features_of
+from catalogue.movie_table import MovieTable
 from engine import HELD_OUT_FACT, Engine
 from evaluation.splits import split_held_out
 from jobs.changes import anything_to_learn, catalogue_source, training_fingerprint
@@ -18,8 +20,10 @@ from jobs.job_run import JobRun, record_run
 from jobs.online_evaluation import evaluate_new_ratings
 from jobs.phases import PHASE_SHARES
 from jobs.publish import Candidate, Publisher
+from ranking.batch_lists import count_ratings
+from ranking.content import with_content
 from ranking.factors import Factors, FactorsError, checksum
-from ranking.ratings import Ints, Ratings, concatenate, without_future
+from ranking.ratings import Ratings, concatenate, without_future
 from recommender import Recommender
 from settings import USER_OFFSET, ModelSettings, Settings
 from storage import movies, predictions, runs, snapshot
@@ -38,13 +42,13 @@ class TrainingInput:
 
     Attributes:
         user_snapshot: our users and their ratings; those of the dataset are read when they are needed.
-        movie_ids: the catalogue, ascending, int32 [f].
+        movies: the catalogue.
         model: the settings to learn with.
         fingerprint: of all this: when it is the same, so is the result.
     """
 
     user_snapshot: Snapshot
-    movie_ids: Ints
+    movies: MovieTable
     model: ModelSettings
     fingerprint: str
 
@@ -119,9 +123,9 @@ class Trainer:
         run.advance("snapshot")
         source = catalogue_source(self.database)
         with self.database.snapshot() as db:
-            user_snapshot, movie_ids = snapshot.take(db), movies.ids(db)
+            user_snapshot, table = snapshot.take(db), movies.table(db)
             model = self.settings.model_for(source.ratings + len(user_snapshot.views))
-            return TrainingInput(user_snapshot, movie_ids, model, training_fingerprint(db, source, model))
+            return TrainingInput(user_snapshot, table, model, training_fingerprint(db, source, model))
 
     def _refresh(self) -> bool:
         """Have the live generation in memory, or what stands in for it; False if it cannot be read."""
@@ -154,7 +158,10 @@ class Trainer:
         ratings = combine_ratings(base, training_input.user_snapshot.views)
         del base  # of 32 million ratings it is 600 MB
         run.advance("ranker")  # which is to begin with the start of Spark, if it has not been started
-        factors = self.engine.train(ratings, training_input.movie_ids, training_input.model, run.advance)
+        catalogue, model = training_input.movies, training_input.model
+        factors = self.engine.train(ratings, catalogue.movies, model, run.advance)
+        likes = count_ratings(ratings, catalogue.movies, model.like_threshold)
+        factors = with_content(factors, [features_of(catalogue, row) for row in range(len(catalogue))], likes)
         factors = replace(factors, facts={**factors.facts, **HELD_OUT_FACT, **facts})
         return Candidate(factors, ratings, held_out, training_input.user_snapshot, training_input.fingerprint)
 
@@ -177,10 +184,10 @@ def combine_ratings(base: Ratings, views: Ratings) -> Ratings:
 
 def check_factors(factors: Factors, training_input: TrainingInput) -> None:
     """Raise `FactorsError` unless these factors can be judged and served here."""
-    if not np.array_equal(factors.movies, training_input.movie_ids):
+    if not np.array_equal(factors.movies, training_input.movies.movies):
         raise FactorsError(
             f"they were trained for a catalogue of {len(factors.movies):,} movies, and this one's "
-            f"{len(training_input.movie_ids):,} "
+            f"{len(training_input.movies):,} "
             "are not the same; train them on the dataset that this catalogue was filled from"
         )
     if not HELD_OUT_FACT.items() <= factors.facts.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogue.content_features import content_features
 from movielens.formats import LONGEST_TEXT, Format, detect, fingerprint, parse_movielens_id
 from movielens.line_report import DatasetError, LineError, LineReport
 from movielens.ratings_file import read_ratings
@@ -50,6 +51,11 @@ def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
     if not movies:
         raise DatasetError(f"{folder / shape.movies.file} holds no movies. Is it a whole file of a MovieLens dataset?")
     return list(movies.values()), report
+
+
+def content_of(movie: MovieLensMovie) -> list[str]:
+    """Return what a movie is about, as `ranking.content` takes it."""
+    return content_features(movie.title, movie.genres, movie.year)
 
 
 def read_dataset(folder: Path) -> tuple[Ratings, Ints]:

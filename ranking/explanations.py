@@ -37,7 +37,7 @@ def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats,
         baseline + parts.sum(axis=0) are the scores.
     """
     f, history, scale = ranker.factors, folded.batch.rows[0], folded.z.scale[0]
-    V_s, V = f.V[history], f.V[rows]
+    V_s, V = f.V[history], f.V_ranked[rows]
     liked = folded.batch.rating[0] >= f.model.like_threshold
     parts = fold_in.map_gains(V_s, V, ranker.prior, f.model.noise) * (scale[0] * folded.residual).T
     if liked.any():

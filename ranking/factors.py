@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ranking.ratings import Floats, Ints, rows_of
 from settings import ModelSettings
 
-FORMAT = 2
+FORMAT = 3
 MOST_LEFT_OUT = 0.9  # share of the catalogue that may have too few ratings to be recommended first
 FEWEST_KEPT = 50
 
@@ -37,6 +37,9 @@ class Factors:
         rating_count, rating_mean: of the ratings trained on, int32 and float32 [f].
         popular: how popular each is, float32 [f]; see `ranking.popularity`.
         w_start, w_movie, w: neighbour weights W as CSR, row = movie of the history, int64 [f + 1], int32, float32.
+        features, B: names [c] and weights [c + 1, k] that predict V from what a movie is about, see `ranking.content`;
+            of a generation before format 3 there are none.
+        content: the V that B predicts of the movies without ratings, in their order, float32 [movies without ratings, k].
         model: the settings it was trained with.
         facts: what it was trained on (numbers of ratings and users, times), plain JSON.
     """
@@ -55,14 +58,34 @@ class Factors:
     w_start: npt.NDArray[np.int64]
     w_movie: Ints
     w: Floats
+    features: npt.NDArray[np.str_] = field(default_factory=lambda: np.empty(0, np.str_))
+    B: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    content: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
     model: ModelSettings = field(default_factory=ModelSettings)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def V_ranked(self) -> Floats:
+        """The factors by which movies are ranked: V, and of movies without ratings those from content, float32 [f, k].
+
+        V alone says who a user is: no user's vector was fitted to the others.
+        """
+        if not self.has_content:
+            return self.V
+        V = self.V.copy()
+        V[self.rating_count == 0] = self.content
+        return V
+
+    @cached_property
     def lengths(self) -> Floats:
-        """|v| of each movie, float32 [f]."""
-        norms: Floats = np.linalg.norm(self.V, axis=1)
+        """|v| of each movie as it is ranked, float32 [f]."""
+        norms: Floats = np.linalg.norm(self.V_ranked, axis=1)
         return norms
+
+    @property
+    def has_content(self) -> bool:
+        """Return whether vectors of movies can be predicted from what they are about."""
+        return len(self.B) > 0
 
     @cached_property
     def well_known(self) -> npt.NDArray[np.bool_]:
@@ -85,10 +108,12 @@ class Factors:
         f, k, h = len(self.movies), self.V.shape[1], self.Q.shape[1]
         shapes = {"V": (f, k), "m": (k,), "C": (k, k), "Q": (f, h), "C_r": (h, h), "movie_bias": (f,)}
         shapes |= dict.fromkeys(("rating_count", "rating_mean", "popular"), (f,)) | {"w_start": (f + 1,)}
+        if self.has_content:
+            shapes |= {"B": (len(self.features) + 1, k), "content": (int((self.rating_count == 0).sum()), k)}
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise FactorsError(f"{name} has the shape {getattr(self, name).shape} instead of {shape}")
-        for name in ("V", "m", "C", "Q", "C_r", "mu", "movie_bias", "rating_mean", "popular", "w"):
+        for name in ("V", "m", "C", "Q", "C_r", "mu", "movie_bias", "rating_mean", "popular", "w", "B", "content"):
             if not np.isfinite(getattr(self, name)).all():
                 raise FactorsError(f"{name} holds a number that is not finite")
         if f == 0 or (np.diff(self.movies) <= 0).any():
@@ -111,7 +136,7 @@ class Factors:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             header = json.loads(arrays.pop("header").tobytes())
-            if header["format"] not in (1, FORMAT):
+            if header["format"] not in range(1, FORMAT + 1):
                 raise FactorsError(f"the factors have format {header['format']}; this version reads up to {FORMAT}")
             if header["format"] == 1:
                 arrays, header["model"] = _with_todays_names(arrays), _model_of_format_1(header["model"])

@@ -100,7 +100,7 @@ class Ranker:
         self.usual_rating = np.clip(factors.mu + factors.movie_bias, LOWEST, HIGHEST).astype(np.float32)
         self._V_sum: Doubles = factors.V.sum(axis=0, dtype=np.float64)
         known = self.row[: self.known]
-        self._items = np.vstack([factors.V[known].T, factors.popular[known], np.ones(self.known, np.float32)])
+        self._items = np.vstack([factors.V_ranked[known].T, factors.popular[known], np.ones(self.known, np.float32)])
         self._W = sparse.csr_matrix((factors.w, self.place[factors.w_movie], factors.w_start), (f, f))
 
     def fold_in(self, batch: UserBatch, terms: NeighbourTerms) -> FoldedIn:
@@ -145,7 +145,7 @@ class Ranker:
         """Return the scores of the movies at `rows` [r], or of all, [b, r]; only their order means anything."""
         f, which = self.factors, slice(None) if rows is None else rows
         x, c, minus_shift = np.split(folded.vectors, [-2, -1], axis=1)
-        score: Floats = x @ f.V[which].T
+        score: Floats = x @ f.V_ranked[which].T
         score += c * f.popular[which] + minus_shift
         score += folded.z.scale[:, 2:] * folded.g[:, self.place[which]]
         return score

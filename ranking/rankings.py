@@ -2,6 +2,8 @@
 
 from typing import Literal, Protocol
 
+import numpy as np
+
 from ranking import explanations
 from ranking.ranker import FoldedIn, Ranker
 from ranking.rating_histories import Times
@@ -32,8 +34,11 @@ class Ranking(Protocol):
     @property
     def strategy(self) -> Strategy: ...
 
-    def best(self, n: int, among: Mask | None = None) -> Rows:
-        """Return the rows of the n movies to recommend, best first: unseen ones, and only of those in `among`."""
+    def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
+        """Return the rows of the n movies to recommend, best first: unseen ones, and only of those in `among`.
+
+        Movies with few ratings come last unless there is no `floor`.
+        """
 
     def scores(self, rows: Rows) -> Floats:
         """Return the scores of the movies at `rows` [r]; only their order means anything."""
@@ -67,7 +72,10 @@ class PersonalRanking:
         """Blended while popularity has half of its full weight or more."""
         return "blended" if len(self.seen) <= POPULARITY_FADES_AT else "personal"
 
-    def best(self, n: int, among: Mask | None = None) -> Rows:
+    def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
+        if not floor:
+            scores = self._ranker.scores(self.folded_in())[0]
+            return top_n(scores, n, self.seen, np.ones(len(scores), bool), among)
         rows, there = self._ranker.top_n(self.folded_in(), n, among)
         best: Rows = rows[there]
         return best
@@ -107,8 +115,9 @@ class PopularRanking:
         self._popularity, self._usual_rating, self._preferred = popularity, usual_rating, preferred
         self.seen, self.liked = seen, seen[:0]
 
-    def best(self, n: int, among: Mask | None = None) -> Rows:
-        return top_n(self._popularity, n, self.seen, self._preferred, among)
+    def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
+        preferred = self._preferred if floor else np.ones(len(self._preferred), bool)
+        return top_n(self._popularity, n, self.seen, preferred, among)
 
     def scores(self, rows: Rows) -> Floats:
         scores: Floats = self._popularity[rows]

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_ratings import CATALOGUE, MODEL, USERS, tastes
+from synthetic_ratings import CATALOGUE, MODEL, MOVIES, TASTES, USERS, tastes
 
 from engine import Engine
 from evaluation.baselines import bias_predictions
 from evaluation.protocol_result import ProtocolResult, mean
 from evaluation.splits import random_split
 from jobs import new_user_protocols, protocols
+from jobs.cold_protocol import cold
 from jobs.pairs import read_pairs
 from movielens.line_report import DatasetError
+from movielens.reader import MovieLensMovie
 from ranking.ratings import Ratings
 
 
@@ -71,6 +73,15 @@ def test_users_who_are_held_out_as_a_whole_are_ranked_by_taste(engine: Engine) -
     assert result.facts["users judged"] == USERS / 10
     assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
     assert set(result.rows["EASE on likes"]) == {"Recall@20", "Recall@50", "NDCG@100"}
+
+
+def test_movies_without_ratings_are_ranked_by_what_they_are_about(engine: Engine) -> None:
+    kinds = [f"Taste {movie % TASTES}" for movie in range(MOVIES)]  # of which those of a user are the liked ones
+    catalogue = [MovieLensMovie(movie + 1, f"Movie {movie}", kind, None) for movie, kind in enumerate(kinds)]
+    result = cold(engine, tastes(), catalogue, MODEL, 1, ignore)
+    assert result.facts["movies without ratings"] == MOVIES / 10
+    assert result.rows["Matinee"]["NDCG@10"] > 1.5 * result.rows["genre average"]["NDCG@10"]
+    assert result.rows["genre average"]["low"] > 0
 
 
 def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> None:

@@ -83,11 +83,23 @@ def test_a_generation_of_format_1_serves_by_its_own_equations() -> None:
     assert Factors.from_bytes(old.to_bytes()).model == old.model
 
 
+def test_a_generation_of_format_2_serves_without_predicted_factors() -> None:
+    f = random_factors()
+    with np.load(io.BytesIO(f.to_bytes())) as archive:
+        arrays = {name: archive[name] for name in archive.files if name not in ("features", "B", "content")}
+    header = json.loads(arrays.pop("header").tobytes()) | {"format": 2}
+    out = io.BytesIO()
+    np.savez(out, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    old = Factors.from_bytes(out.getvalue())
+    assert (old.has_content, old.model) == (False, f.model)
+    assert old.V_ranked is old.V
+
+
 def test_factors_of_a_later_format_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ranking.factors.FORMAT", 3)
+    monkeypatch.setattr("ranking.factors.FORMAT", 4)
     later = random_factors().to_bytes()
     monkeypatch.undo()
-    with pytest.raises(FactorsError, match="format 3; this version reads up to 2"):
+    with pytest.raises(FactorsError, match="format 4; this version reads up to 3"):
         Factors.from_bytes(later)
 
 

@@ -1,7 +1,9 @@
 """A handmade catalogue and handmade factors, whose correct recommendations are known without training."""
 
 import numpy as np
+from sqlalchemy import text
 
+from ranking.content import with_content
 from ranking.factors import Factors
 from recommender import Recommender
 from settings import ModelSettings
@@ -48,6 +50,24 @@ def two_tastes(seed: int = 0, movies: list[int] = IDS) -> Factors:
         w_start=np.zeros(n + 1, np.int64), w_movie=np.zeros(0, np.int32), w=np.zeros(0, np.float32),
         model=ModelSettings(ranker_rank=2, rater_rank=2),
     )  # fmt: skip
+
+
+def with_genres(factors: Factors) -> Factors:
+    """Return factors by which a new movie of the genre Action is like those in even rows, and a comedy like the others."""
+    features = [["genre Comedy"] if n % 2 else ["genre Action"] for n in range(len(factors.movies))]
+    return with_content(factors, features, factors.rating_count.astype(np.float32))
+
+
+def add_movie(database: Database, movie: int, genres: str) -> None:
+    with database.transaction() as db:
+        values = {"id": movie, "genres": genres, "changed": movies.raise_version(db)}
+        db.execute(
+            text("""
+                INSERT INTO movies (id, title, genres, year, rating_count, rating_sum, like_count, expected_rating, changed)
+                VALUES (:id, 'A new movie', :genres, 2026, 0, 0, 0, 3.5, :changed)
+            """),
+            values,
+        )
 
 
 def store_generation(database: Database, factors: Factors) -> int:

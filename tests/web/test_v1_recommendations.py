@@ -13,6 +13,7 @@ from handmade_model import (
     EVEN,
     IDS,
     ODD,
+    add_movie,
     fill_catalogue,
     flip,
     movie_json,
@@ -21,6 +22,7 @@ from handmade_model import (
     store_generation,
     two_tastes,
     view,
+    with_genres,
 )
 from list_of_one import ranked
 from sqlalchemy import text
@@ -170,6 +172,33 @@ def test_a_diverse_list_is_the_same_movies_nearer_to_the_genres_that_are_liked(
     assert diverse["median_popularity"] == 100
     ratings = {EVEN[0]: 5.0, EVEN[1]: 4.0, EVEN[2]: 4.0, ODD[0]: 3.5, ODD[1]: 0.5}
     assert client.post(GUEST, json=sent(ratings, diversity=1)).json()["items"] == diverse["items"]
+
+
+def test_a_movie_that_was_added_after_the_training_is_similar_to_others_and_in_lists_without_a_floor(
+    recommender: Recommender, client: httpx.Client
+) -> None:
+    publish(recommender, with_genres(two_tastes()))
+    new_user(recommender.database, SOME)
+    assert asked(client, min_ratings=0)["items"] == asked(client)["items"]
+    add_movie(recommender.database, NEW, "Action")
+
+    def similar(movie: int) -> list[int]:
+        return movies(client.get(f"/api/v1/movies/{movie}/similar", params={"limit": 20}).json())
+
+    assert set(similar(NEW)) == set(EVEN)
+    assert set(similar(EVEN[3])) == {*EVEN, NEW} - {EVEN[3]}
+    by_score = movies(asked(client, min_ratings=0, limit=100))
+    assert by_score.index(NEW) < len(by_score) - 10
+    assert movies(asked(client, min_ratings=0, limit=100, year_from=2026, diversity=1)) == [NEW]
+    prediction = asked(client, PREDICTIONS, movie_id=NEW)["items"][0]
+    assert 0.5 <= prediction["expected_rating"] <= 5
+    view(recommender.database, 1, NEW, 5.0)
+    assert NEW not in movies(asked(client, min_ratings=0, limit=100))
+    group = {"members": [{"ratings": []}, {"ratings": []}], "limit": 100}
+    assert NEW in movies(client.post("/api/v1/groups/recommendations", json=group).json())
+
+
+NEW = 1_000_000_000
 
 
 def test_before_there_is_a_liked_movie_diversity_changes_nothing(

@@ -47,14 +47,16 @@ class MovieFilters(YearRange):
         description="A genre of GET /genres, in any case; with several, a movie must have all.",
         json_schema_extra={"example": ["Comedy"]},
     )
-    min_ratings: Annotated[int, Field(ge=0, le=INT32), PLAIN_INTEGER] = Field(
-        0, description="Only movies with at least this many ratings in the dataset."
+    min_ratings: Annotated[int, Field(ge=0, le=INT32), PLAIN_INTEGER] | None = Field(
+        None,
+        description="Only movies with at least this many ratings in the dataset. 0 ranks all by score alone, so that "
+        "movies with few ratings, and new ones, do not come last.",
     )
 
     @property
     def filters(self) -> Filters:
         """The filters as the catalogue takes them."""
-        return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings)
+        return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings or 0)
 
 
 class ListFilters(MovieFilters):
@@ -76,7 +78,7 @@ class ListFilters(MovieFilters):
     @property
     def wanted(self) -> ListRequest:
         """The request as the recommender takes it."""
-        return ListRequest(self.limit, self.offset, self.filters, self.diversity)
+        return ListRequest(self.limit, self.offset, self.filters, self.diversity, floor=self.min_ratings != 0)
 
 
 class RecommendationsQuery(ListFilters, QueryModel):

@@ -1,0 +1,92 @@
+"""Factors of movies that nobody has liked yet, from what they are about: V^ = [M 1] B.
+
+A row of M is 1 in the columns of the movie's features, such as its genres. Shapes: f movies, c features, k dimensions.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg, sparse
+
+from ranking.factors import Factors
+from ranking.ratings import Floats, Ints, Rows
+
+RIDGE = 10.0
+FEWEST_MOVIES = 3  # that have a feature, for it to have a column
+MOST_FEATURES = 4000  # the most frequent ones: solving for so many takes a second or two
+HALF_TRUSTED = 5  # likes at which a movie's factors count for half of those with many likes
+
+Features = Sequence[Sequence[str]]
+"""The features of each movie, each once."""
+
+
+def with_content(factors: Factors, features: Features, likes: Floats) -> Factors:
+    """Return factors with the B that predicts V from the features of the movies [f], of which each has so many likes [f]."""
+    count = Counter(name for movie in features for name in movie)
+    frequent = sorted((-movies, name) for name, movies in count.items() if movies >= FEWEST_MOVIES)[:MOST_FEATURES]
+    names = np.array(sorted(name for _, name in frequent), np.str_)
+    M, trust = _matrix(names, features), likes / (likes + HALF_TRUSTED)
+    # B = (M'TM + 10 I)^-1 M'TV, T being l/(l + 5) for a movie with l likes
+    MT = M.T.multiply(trust).tocsr()
+    A = (MT @ M).toarray()
+    A[np.diag_indices(len(A))] += RIDGE
+    B = linalg.solve(A, MT @ factors.V, assume_a="pos", overwrite_a=True, check_finite=False)
+    fitted = replace(factors, features=names, B=B.astype(np.float32))
+    return with_predicted(fitted, [features[row] for row in unrated(factors)])
+
+
+def unrated(factors: Factors) -> Rows:
+    """Return the rows of the movies without ratings."""
+    return np.flatnonzero(factors.rating_count == 0)
+
+
+def with_predicted(factors: Factors, features: Features) -> Factors:
+    """Return factors with the predicted V of the movies without ratings, which have these features."""
+    return replace(factors, content=content_vectors(factors, features))
+
+
+def content_vectors(factors: Factors, features: Features) -> Floats:
+    """Return V^ of movies with these features, [len(features), k]."""
+    vectors: Floats = _matrix(factors.features, features) @ factors.B
+    return vectors
+
+
+def _matrix(names: npt.NDArray[np.str_], features: Features) -> sparse.csr_matrix:
+    """Return [M 1], float32 [len(features), c + 1]; features without a column are left out."""
+    column = {name: at for at, name in enumerate(names.tolist())}
+    rows = [[column[name] for name in movie if name in column] + [len(column)] for movie in features]
+    start = np.cumsum([0, *map(len, rows)])
+    columns = np.fromiter((at for row in rows for at in row), np.int32, start[-1])
+    return sparse.csr_matrix((np.ones(len(columns), np.float32), columns, start), (len(rows), len(column) + 1))
+
+
+def with_movies(factors: Factors, movies: Ints) -> Factors:
+    """Return factors with rows for all of `movies` (ascending, and all of the factors' among them).
+
+    Nothing is known of a new one: it has no ratings and no neighbours, and is as popular as a movie that nobody likes.
+    `with_predicted` has to follow.
+    """
+    f, row = len(movies), np.searchsorted(movies, factors.movies)
+
+    def spread(values: npt.NDArray[Any], otherwise: float = 0) -> npt.NDArray[Any]:
+        found = np.full((f, *values.shape[1:]), otherwise, values.dtype)
+        found[row] = values
+        return found
+
+    per_movie = spread(np.diff(factors.w_start))
+    return replace(
+        factors,
+        movies=movies,
+        V=spread(factors.V),
+        Q=spread(factors.Q),
+        movie_bias=spread(factors.movie_bias),
+        rating_count=spread(factors.rating_count),
+        rating_mean=spread(factors.rating_mean),
+        popular=spread(factors.popular, float(factors.popular.min())),
+        w_start=np.concatenate([[0], np.cumsum(per_movie)]),
+        w_movie=row[factors.w_movie].astype(np.int32),
+    )

@@ -1,14 +1,17 @@
 """The page in a real Chromium: what people do there, however they do it."""
 
+import json
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 from browser import (
     MISSING,
     BrowserSession,
+    accessibility_violations,
     chromium,
     expect_taste,
     give,
@@ -281,6 +284,64 @@ def test_a_narrow_screen_shows_all_of_it_and_how_the_list_changes(
         page.goto(page_url + view)
         expect(page.locator(shown).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 360, view
+
+
+def test_a_person_has_a_name_a_taste_and_their_own_data(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(f"{page_url}#/you")
+    expect(page.locator("main")).to_contain_text("You are a guest")
+    page.goto(page_url)
+    give(search(page, "movie 3"), 4.5)
+    page.get_by_role("button", name="Person 1").click()
+    page.get_by_role("link", name="Person 1: name, taste and data").click()
+    page.get_by_label("Name, on this device only").fill("Ann")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ann")
+    expect(page.get_by_role("region", name="Name and number")).to_contain_text("Your number is 1.")
+    expect(page.get_by_role("region", name="Taste")).to_contain_text("1 rating, 4.5 stars on average.")
+    assert accessibility_violations(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert json.loads(Path(download.value.path()).read_text())["ratings"][0]["rating"] == 4.5
+    page.get_by_role("button", name="Delete everything").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("button", name="Guest")).to_be_visible()
+    assert httpx.get(f"{page_url}api/v1/users/1").status_code == 404
+
+
+def test_a_movie_night_has_one_list_for_people_and_guests(
+    page_url: str, trained_by_hand: Recommender, visits: BrowserSession
+) -> None:
+    new_user(trained_by_hand.database, {25903: 5.0})
+    page = visits.open(f"{page_url}#/night", reduced_motion="reduce")
+    together = page.get_by_role("region", name="Watch together")
+    expect(together).to_contain_text("Add two people")
+    for typed in ("99", "1", f"{page_url}#/night?with=1"):
+        page.get_by_role("button", name="Add by number or link").click()
+        page.get_by_label("number, or their link").fill(typed)
+        page.get_by_role("button", name="Add", exact=True).click()
+        if typed != "1":
+            expect(page.get_by_role("alert")).to_contain_text("no person 99" if typed == "99" else "there already")
+            page.get_by_role("button", name="Close").click()
+    expect(together).to_contain_text("Add one more person")
+    page.get_by_role("button", name="Add a guest").click()
+    page.get_by_label("Name", exact=True).fill("Bob")
+    for at in range(5):
+        give(page.get_by_role("dialog").get_by_role("listitem").nth(at), 4)
+    assert accessibility_violations(page) == []
+    page.get_by_role("button", name="Add the guest").click()
+    expect(together.get_by_role("listitem").first).to_contain_text(
+        re.compile(r"Person 1 ★\s\d\.\d, because of Movie 1.*Bob ★\s\d\.\d", re.DOTALL)
+    )
+    page.get_by_label("Something for each").check()
+    expect(together.locator("[aria-busy]")).to_have_count(0)
+    assert accessibility_violations(page) == []
+    shared = visits.open(page.url, viewport={"width": 320, "height": 640})
+    expect(shared.get_by_role("button", name="Remove Bob")).to_be_visible()
+    expect(shared.get_by_label("Something for each")).to_be_checked()
+    expect(shared.locator("#night h3").first).to_be_visible()
+    assert shared.evaluate("document.documentElement.scrollWidth") == 320
+    page.get_by_role("button", name="Remove Bob").click()
+    expect(together).to_contain_text("Add one more person")
 
 
 SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}  # ms, bytes/s

@@ -4,10 +4,12 @@ import { keepMovies, moviesAddress, path } from "./address.js";
 import { announce, clear, h } from "./dom.js";
 import { engine } from "./engine.js";
 import { movie } from "./movie.js";
+import { night } from "./night.js";
 import { recall, remember } from "./memory.js";
 import { chooseUser } from "./users.js";
 import { current, loadRatings, showUser, userEvents } from "./user.js";
 import { watch } from "./watch.js";
+import { you } from "./you.js";
 
 const main = document.getElementById("main");
 const scrolled = new Map(); // the scroll position of each view, for the way back
@@ -18,6 +20,8 @@ function route() {
   const [, view, id] = path().split("/");
   if (view === "") return ["watch", (signal) => watch(main, signal)];
   if (view === "movie" && /^\d{1,10}$/.test(id ?? "")) return ["movie", (signal) => movie(main, Number(id), signal)];
+  if (view === "night") return ["night", (signal) => night(main, signal)];
+  if (view === "you") return ["you", (signal) => you(main, signal)];
   if (view === "engine") return ["engine", (signal) => engine(main, signal, failed)];
   return ["", () => notice("Page not found", "There is no page at this address.")];
 }

@@ -7,7 +7,8 @@ import { titled } from "./titles.js";
 const SETTLES = 1200; // ms after the last key until a rating is sent; Enter and leaving the slider send it at once
 const valueText = (value) => (value ? plural(value, "star") : "not rated");
 
-export function stars(movie) {
+// `whose` keeps the rating: that of this device's user, if no other is given.
+export function stars(movie, whose = { rate, ratingOf }) {
   const name = titled(movie);
   const input = h("input", { type: "range", min: 0, max: 5, step: 0.5, "aria-label": `Rate ${name}`,
     title: "Choose your stars; choose the same again to remove them" });
@@ -24,9 +25,9 @@ export function stars(movie) {
     settling = null;
     const value = Number(input.value);
     try {
-      await rate(movie, value);
+      await whose.rate(movie, value);
     } catch (error) {
-      show(ratingOf(movie.movie_id));
+      show(whose.ratingOf(movie.movie_id));
       toast(`${name} could not be rated: ${error.message}`, "Try again", () => (show(value), commit()));
     }
   };
@@ -41,9 +42,9 @@ export function stars(movie) {
     else if (event.key === "Enter" && settling) commit();
   });
   input.addEventListener("blur", () => settling && commit());
-  point(input, { show, paint, commit, rated: () => ratingOf(movie.movie_id) });
-  show(ratingOf(movie.movie_id));
-  shown.refresh = () => settling || input.dataset.held || show(ratingOf(movie.movie_id));
+  point(input, { show, paint, commit, rated: () => whose.ratingOf(movie.movie_id) });
+  show(whose.ratingOf(movie.movie_id));
+  shown.refresh = () => settling || input.dataset.held || show(whose.ratingOf(movie.movie_id));
   return shown;
 }
 

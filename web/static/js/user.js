@@ -20,6 +20,14 @@ export const ratingOf = (movie) => ratings.get(movie)?.rating ?? 0;
 export const ratingCount = () => ratings.size;
 export const ratedMovies = () => [...ratings.values()].map(({ movie }) => movie);
 export const knownUsers = () => recall("people", []);
+export const nicknameOf = (user) => recall("names", {})[user] ?? "";
+export const nameOf = (user) => nicknameOf(user) || `Person ${user}`;
+
+// The name is kept on this device only.
+export function rename(name) {
+  remember("names", { ...recall("names", {}), [id]: name });
+  showUser();
+}
 
 function setUser(chosen) {
   id = chosen;
@@ -72,7 +80,15 @@ export async function reloadUser() {
 function forget(gone) {
   remember("people", knownUsers().filter((other) => other !== gone));
   setUser(null);
-  toast(`Person ${gone} is no longer there.`);
+  toast(`${nameOf(gone)} is no longer there.`);
+}
+
+// Deletes the user and everything the service holds about them.
+export async function erase() {
+  const gone = id;
+  await remove(`/users/${gone}`);
+  forget(gone);
+  await switchUser(null);
 }
 
 // Writes are sent one after the other, so that they keep their order and the first one alone creates a user.
@@ -129,5 +145,5 @@ export function hide(movie) {
 }
 
 export function showUser() {
-  document.getElementById("person").textContent = id === null ? "Guest" : `Person ${id}`;
+  document.getElementById("person").textContent = id === null ? "Guest" : nameOf(id);
 }

@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { dialog, h, toast } from "./dom.js";
-import { current, knownUsers, switchUser } from "./user.js";
+import { current, knownUsers, nameOf, switchUser } from "./user.js";
 
 export const chooseUser = () => dialog("Who is watching?", (close) => {
   const fault = h("p", { className: "fault", role: "alert" });
@@ -18,8 +18,9 @@ export const chooseUser = () => dialog("Who is watching?", (close) => {
     get(`/users/${wanted.value}`).then(() => use(Number(wanted.value)), refuse);
   };
   const choice = (id) => h("li", {}, h("button", { type: "button", className: "choice", onclick: () => use(id),
-    "aria-current": id === current() ? "true" : null }, `Person ${id}`));
+    "aria-current": id === current() ? "true" : null }, nameOf(id)));
   return h("div", { className: "people" },
+    current() !== null && h("a", { href: "#/you" }, `${nameOf(current())}: name, taste and data`),
     knownUsers().length > 0 && h("ul", {}, knownUsers().map(choice)),
     h("button", { type: "button", onclick: create }, "New person"),
     h("form", { onsubmit: open }, h("label", { htmlFor: "wanted" }, "Open another person by number"),

@@ -1,7 +1,6 @@
 """A handmade catalogue and handmade factors, whose correct recommendations are known without training."""
 
 import numpy as np
-from sqlalchemy import text
 
 from ranking.content import with_content
 from ranking.factors import Factors
@@ -56,18 +55,6 @@ def with_genres(factors: Factors) -> Factors:
     """Return factors by which a new movie of the genre Action is like those in even rows, and a comedy like the others."""
     features = [["genre Comedy"] if n % 2 else ["genre Action"] for n in range(len(factors.movies))]
     return with_content(factors, features, factors.rating_count.astype(np.float32))
-
-
-def add_movie(database: Database, movie: int, genres: str) -> None:
-    with database.transaction() as db:
-        values = {"id": movie, "genres": genres, "changed": movies.raise_version(db)}
-        db.execute(
-            text("""
-                INSERT INTO movies (id, title, genres, year, rating_count, rating_sum, like_count, expected_rating, changed)
-                VALUES (:id, 'A new movie', :genres, 2026, 0, 0, 0, 3.5, :changed)
-            """),
-            values,
-        )
 
 
 def store_generation(database: Database, factors: Factors) -> int:

@@ -13,7 +13,6 @@ from handmade_model import (
     EVEN,
     IDS,
     ODD,
-    add_movie,
     fill_catalogue,
     flip,
     movie_json,
@@ -177,10 +176,13 @@ def test_a_diverse_list_is_the_same_movies_nearer_to_the_genres_that_are_liked(
 def test_a_movie_that_was_added_after_the_training_is_similar_to_others_and_in_lists_without_a_floor(
     recommender: Recommender, client: httpx.Client
 ) -> None:
+    with recommender.database.statement() as db:
+        db.execute(text("UPDATE movies SET added_at = '2020-01-01'"))
     publish(recommender, with_genres(two_tastes()))
     new_user(recommender.database, SOME)
     assert asked(client, min_ratings=0)["items"] == asked(client)["items"]
-    add_movie(recommender.database, NEW, "Action")
+    added = {"title": "A new movie", "genres": ["Action"], "year": 2026}
+    assert client.put(f"/api/v1/movies/{NEW}", json=added).status_code == 201
 
     def similar(movie: int) -> list[int]:
         return movies(client.get(f"/api/v1/movies/{movie}/similar", params={"limit": 20}).json())
@@ -189,7 +191,9 @@ def test_a_movie_that_was_added_after_the_training_is_similar_to_others_and_in_l
     assert set(similar(EVEN[3])) == {*EVEN, NEW} - {EVEN[3]}
     by_score = movies(asked(client, min_ratings=0, limit=100))
     assert by_score.index(NEW) < len(by_score) - 10
-    assert movies(asked(client, min_ratings=0, limit=100, year_from=2026, diversity=1)) == [NEW]
+    since = client.get(f"/api/v1/movies/{NEW}").json()["added_at"]
+    for query in ({"added_since": since}, {"min_ratings": 0, "year_from": 2026, "diversity": 1}):
+        assert movies(asked(client, limit=100, **query)) == [NEW]
     prediction = asked(client, PREDICTIONS, movie_id=NEW)["items"][0]
     assert 0.5 <= prediction["expected_rating"] <= 5
     view(recommender.database, 1, NEW, 5.0)
@@ -314,6 +318,7 @@ WRONG = {
     f"{LIST}?limit=1.0": "limit", f"{LIST}?offset=-1": "offset", f"{LIST}?offset=10001": "offset",
     f"{LIST}?year_from=999": "year_from",
     f"{LIST}?year_to=10000": "year_to", f"{LIST}?min_ratings=-1": "min_ratings", f"{LIST}?genre=Nonsense": "genre",
+    f"{LIST}?added_since=today": "added_since",
     f"{LIST}?diversity=1.1": "diversity", f"{LIST}?diversity=nan": "diversity",
     f"{LIST}?genre=": "genre", f"{LIST}?genres=Comedy": "genres", f"{LIST}?genre=Comedy&genre=%00": "genre",
     PREDICTIONS: "movie_id", f"{PREDICTIONS}?movie_id=x": "movie_id.0",

@@ -1,6 +1,7 @@
 """Recommendations for a user or a guest, and the expected rating of any movie."""
 
 from collections.abc import Sequence
+from math import floor
 from typing import Annotated, Self
 
 from flask import Response
@@ -25,6 +26,7 @@ from web.v1.schemas import (
     QueryModel,
     RequestBody,
     ResponseModel,
+    SinceTime,
     UserPath,
     YearRange,
     problems,
@@ -52,11 +54,17 @@ class MovieFilters(YearRange):
         description="Only movies with at least this many ratings in the dataset. 0 ranks all by score alone, so that "
         "movies with few ratings, and new ones, do not come last.",
     )
+    added_since: SinceTime | None = Field(
+        None,
+        description="Only movies that were added at this time or later.",
+        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
+    )
 
     @property
     def filters(self) -> Filters:
         """The filters as the catalogue takes them."""
-        return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings or 0)
+        since = None if self.added_since is None else floor(self.added_since.timestamp())
+        return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings or 0, since)
 
 
 class ListFilters(MovieFilters):

@@ -344,6 +344,27 @@ def test_a_movie_night_has_one_list_for_people_and_guests(
     expect(together).to_contain_text("Add one more person")
 
 
+def test_shelves_have_more_of_what_is_liked_and_no_movie_twice(page_url: str, visits: BrowserSession) -> None:
+    page = visits.open(page_url, reduced_motion="reduce")
+    give(search(page, "movie 3"), 4.5)
+    give(search(page, "movie 5"), 2)
+    expect(strategy(page)).to_contain_text("From your 2 ratings")
+    page.locator(".foot").scroll_into_view_if_needed()
+    liked = page.get_by_role("region", name="Because you liked Movie 3")
+    expect(liked.get_by_role("link").first).to_be_visible()
+    expect(page.get_by_role("region", name="Comedy, which you like")).to_be_visible()
+    everywhere = page.locator("#next h3, .rate h3, .shelf h3").all_inner_texts()
+    assert sorted(everywhere) == sorted(set(everywhere))
+    assert accessibility_violations(page) == []
+    page.get_by_label("Variety").focus()
+    page.get_by_label("Variety").press("End")
+    expect(page).to_have_url(re.compile("variety=1"))
+    page.reload()
+    expect(page.get_by_label("Variety")).to_have_value("1")
+    page.get_by_role("button", name="All movies").click()
+    expect(page.get_by_label("Variety")).to_have_value("0")
+
+
 SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}  # ms, bytes/s
 SHIFTS = """
     window.shifted = 0;

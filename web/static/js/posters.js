@@ -122,7 +122,7 @@ function lens(paint, pick) {
 }
 
 // The title chooses among the scenes of its genre.
-const SCENES = { Action: [beams, rings], War: [ridges, mesas], "Sci-Fi": [planet, lens], IMAX: [planet], Horror: [wood, rings], Western: [mesas],
+const SCENES = { Action: [beams, rings], War: [ridges, mesas], "Sci-Fi": [planet, beams, ridges], IMAX: [planet], Horror: [wood, rings], Western: [mesas],
   Romance: [pair, ridges], Comedy: [balloons, waves], Children: [balloons, peaks], Animation: [balloons, peaks, ridges], Drama: [ridges, pair],
   "Film-Noir": [blinds], Crime: [blinds, rings, beams], Adventure: [peaks, mesas], Fantasy: [peaks, wood], Thriller: [rings, blinds], Mystery: [rings, wood],
   Musical: [waves], Documentary: [lens] };

@@ -106,7 +106,8 @@ export function ratePanel(signal) {
     list, more);
   label();
   name();
-  return { element, open, refresh };
+  const ids = () => shown.slice(0, list.children.length).map((movie) => movie.movie_id);
+  return { element, open, refresh, ids };
 }
 
 const nothing = () => typed() ? `No movie matches “${typed()}”. A few words of the title are enough.`

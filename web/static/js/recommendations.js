@@ -20,6 +20,7 @@ export function recommendationPanel(signal) {
   const head = h("h2", { id: "next-head", tabIndex: -1 }, "Watch next");
   const nextSignal = latestOnly(signal);
   let before = null;
+  let shown = [];
   let listed; // resolves to the ids of the first list
   const open = () => new Promise((resolve) => {
     listed = resolve;
@@ -35,7 +36,8 @@ export function recommendationPanel(signal) {
       const explained = how.querySelector("details")?.open;
       clear(how, describe(answer, same, explained));
       draw(items, { marked, personal: answer.strategy !== "popular", same });
-      listed(new Set(items.map(({ movie }) => movie.movie_id)));
+      shown = items.map(({ movie }) => movie.movie_id);
+      listed(new Set(shown));
       if (!items.length) clear(list, h("li", { className: "empty" }, "No movies match. Widen the years, or choose another genre."));
       clear(foot, more && quiet("Show more", showMore), hidden().length > 0 && quiet(`Show ${hidden().length} hidden`, unhide));
       announceChange(items);
@@ -54,7 +56,7 @@ export function recommendationPanel(signal) {
     return refresh(false);
   };
   const announceChange = (items) => {
-    const now = items.map(({ movie }) => movie.movie_id).join();
+    const now = shown.join();
     const news = items.length ? `The list has changed. First is ${titled(items[0].movie)}.` : "The list is empty.";
     if (before !== null && now !== before) announce(news);
     before = now;
@@ -63,7 +65,7 @@ export function recommendationPanel(signal) {
   const element = h("section", { className: "next", "aria-labelledby": "next-head" },
     h("div", { className: "head" }, head, filters(signal, () => refresh(false))), how, list, foot);
   const peek = preview(element, head, signal);
-  return { element, refresh, open };
+  return { element, refresh, open, ids: () => shown };
 }
 
 const quiet = (text, onclick) => h("button", { type: "button", className: "quiet", onclick }, text);
@@ -83,9 +85,9 @@ async function unhidden(count, signal) {
 
 const recommended = (filter, signal) => {
   if (current() !== null) return get(`/users/${current()}/recommendations${query(filter)}`, signal);
-  const { genre, year_from: from, year_to: to, ...rest } = filter;
+  const { genre, year_from: from, year_to: to, limit, offset } = filter; // a guest has no likes to vary
   const given = { ...(genre && { genre: [genre] }), ...(from && { year_from: Number(from) }), ...(to && { year_to: Number(to) }) };
-  return read("/recommendations", { ratings: [], ...rest, ...given }, signal);
+  return read("/recommendations", { ratings: [], limit, offset, ...given }, signal);
 };
 
 const SOURCES = {
@@ -114,7 +116,7 @@ function preview(section, head, signal) {
     section.scrollIntoView({ behavior: prefersReducedMotion() ? "auto" : "smooth" });
     head.focus({ preventScroll: true });
   };
-  const observer = new IntersectionObserver(([{ isIntersecting }]) => (dock.hidden = isIntersecting), { rootMargin: "0px 0px -90px" });
+  const observer = new IntersectionObserver(([{ isIntersecting, boundingClientRect: box }]) => (dock.hidden = isIntersecting || box.top < 0), { rootMargin: "0px 0px -90px" });
   observer.observe(section);
   signal.addEventListener("abort", () => {
     observer.disconnect();

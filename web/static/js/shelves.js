@@ -1,0 +1,80 @@
+// Shelves below the list: more of what one likes, and a surprise. They load when they come into view; no movie stands twice.
+
+import { get, latestOnly, query } from "./api.js";
+import { clear, h } from "./dom.js";
+import { poster } from "./posters.js";
+import { genreOf, hue, titled } from "./titles.js";
+import { current, hidden, LIKED, ratedMovies, ratingOf } from "./user.js";
+
+const SIZE = 10; // movies in a shelf
+const SPARE = 30; // movies to choose from, since some stand elsewhere or are hidden
+const FURTHER = [20, 220]; // places in the list that a surprise comes from
+
+// `taken` returns the ids of movies that are shown above. Returns the element, and a function for when ratings have changed.
+export function shelves(signal, taken) {
+  const element = h("div", { className: "shelves" });
+  const nextSignal = latestOnly(signal);
+  let [stale, visible] = [true, false];
+
+  async function load() {
+    if (!visible || !stale || current() === null) return;
+    stale = false;
+    const latest = nextSignal();
+    const wanted = wishes();
+    if (!element.children.length) clear(element, wanted.map(({ title }) => shelf(title, waiting())));
+    try {
+      const found = await Promise.all(wanted.map(({ path }) => get(path, latest)));
+      const shown = new Set([...taken(), ...hidden(), ...ratedMovies().map(({ movie_id: movie }) => movie)]);
+      const filled = wanted.map(({ title, again }, at) => [title, choose(found[at].items, shown), again]);
+      clear(element, filled.map(([title, items, again]) => items.length > 0 && shelf(title, items.map(card), again && surpriseButton())));
+    } catch (error) {
+      if (latest.aborted) return;
+      stale = true;
+      clear(element, h("p", { className: "empty" }, error.message));
+    }
+  }
+  const refresh = () => {
+    stale = true;
+    return load();
+  };
+  const surpriseButton = () => h("button", { type: "button", className: "quiet", "aria-label": "Surprise me again", onclick: async () => {
+    await refresh();
+    element.querySelector("button")?.focus({ preventScroll: true });
+  } }, "Again");
+  const observer = new IntersectionObserver(([{ isIntersecting }]) => {
+    visible = isIntersecting;
+    load();
+  }, { rootMargin: "200px" });
+  observer.observe(element);
+  signal.addEventListener("abort", () => observer.disconnect());
+  return { element, refresh };
+}
+
+// The shelves of this person, by their latest like and most liked genre.
+function wishes() {
+  const liked = ratedMovies().filter(({ movie_id: movie }) => ratingOf(movie) >= LIKED);
+  const genres = new Map();
+  for (const movie of liked) genres.set(genreOf(movie), (genres.get(genreOf(movie)) ?? 0) + 1);
+  const [genre] = [...genres].sort((a, b) => b[1] - a[1])[0] ?? [];
+  const recommended = (filter) => `/users/${current()}/recommendations${query({ limit: SPARE, ...filter })}`;
+  const offset = Math.floor(FURTHER[0] + Math.random() * (FURTHER[1] - FURTHER[0]));
+  return [liked.length > 0 && { title: `Because you liked ${titled(liked[0])}`, path: `/movies/${liked[0].movie_id}/similar?limit=${SPARE}` },
+    genre && { title: `${genre}, which you like`, path: recommended({ genre }) },
+    { title: "Surprise me", path: recommended({ offset }), again: true }].filter(Boolean);
+}
+
+function choose(items, shown) {
+  const chosen = items.filter(({ movie }) => !shown.has(movie.movie_id)).slice(0, SIZE);
+  for (const { movie } of chosen) shown.add(movie.movie_id);
+  return chosen;
+}
+
+function shelf(title, cards, action) {
+  const id = `shelf-${title.replace(/\W+/g, "-")}`;
+  return h("section", { "aria-labelledby": id }, h("div", { className: "head" }, h("h2", { id }, title), action), h("ol", { className: "shelf" }, cards));
+}
+
+const card = ({ movie, expected_rating: rating }) => h("li", {}, h("article", { className: "card", "--hue": hue(movie) },
+  h("div", { className: "stub" }, poster(movie)), h("h3", {}, h("a", { href: `#/movie/${movie.movie_id}` }, titled(movie))),
+  h("p", { className: "about" }, [movie.year, rating && `★\u00a0${rating.toFixed(1)}\u00a0for\u00a0you`].filter(Boolean).join(" · "))));
+const waiting = () => Array.from({ length: SIZE }, () => h("li", { className: "placeholder", "aria-hidden": "true" }));

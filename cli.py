@@ -21,11 +21,13 @@ if __name__ == "__main__" and signal.default_int_handler == INTERRUPTS:
 import click
 
 import settings as settings_module
+from catalogue.movie_table import UnknownMovieError
 from commands import (
     backup_commands,
     doctor,
     evaluation_commands,
     generation_commands,
+    movie_commands,
     retrain_command,
     status,
     transfer_commands,
@@ -49,6 +51,7 @@ from storage.errors import (
     UnknownUserError,
     UserIdTakenError,
 )
+from storage.movie_changes import ExternalIdTakenError
 from system.disk import FullDiskError
 from system.logs import log_to_stderr
 
@@ -58,6 +61,7 @@ OPERATOR_ERRORS = (
     DatabaseUnavailableError,
     DatasetError,
     DowngradeRefusedError,
+    ExternalIdTakenError,
     FactorsError,
     FullDiskError,
     JavaError,
@@ -69,6 +73,7 @@ OPERATOR_ERRORS = (
     UserIdTakenError,
     TrainingError,
     UnknownGenerationError,
+    UnknownMovieError,
     UnknownUserError,
 )
 
@@ -105,6 +110,7 @@ for command in (
     *(evaluation_commands.evaluate, evaluation_commands.tune, evaluation_commands.report),
     *(user_commands.users, user_commands.erase),
     *(transfer_commands.import_, transfer_commands.export),
+    *(movie_commands.movies, movie_commands.catalogue),
 ):
     cli.add_command(command)
 

@@ -132,20 +132,26 @@ class MovieTable:
         """Return the table of these movies only, ascending, without those that do not exist."""
         if np.array_equal(movies, self.movies):
             return self
-        rows, _ = self.rows(movies)
+        # movies that were added here come last: without them, columns are cut and not copied
+        first = np.array_equal(movies, self.movies[: len(movies)])
+        rows = slice(len(movies)) if first else self.rows(movies)[0]
         columns: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
         return MovieTable(**columns, version=self.version)
 
     def updated(self, changed: "MovieTable") -> "MovieTable":
         """Return the table of the version of `changed`, whose movies are new or replace those with their ids."""
-        rows, known = self.rows(changed.movies)
+        _, known = self.rows(changed.movies)
         at = np.searchsorted(self.movies, changed.movies[~known])
+        last = bool((at == len(self)).all())  # as those are that were added here; to insert takes three times as long
         columns: dict[str, Any] = {}
         for name, theirs in changed._columns.items():
-            column = getattr(self, name).copy()
-            column[rows] = theirs[known]
-            columns[name] = np.insert(column, at, theirs[~known])
-        movies, before = columns["movies"], self.movies[self.fresh] if self.fresh is not None else self.movies[:0]
+            column, new = getattr(self, name), theirs[~known]
+            columns[name] = np.concatenate([column, new]) if last else np.insert(column, at, new)
+        movies = columns["movies"]
+        rows = np.searchsorted(movies, changed.movies[known])
+        for name, theirs in changed._columns.items():
+            columns[name][rows] = theirs[known]
+        before = self.movies[:0] if self.fresh is None else self.movies[self.fresh]
         fresh = np.searchsorted(movies, np.union1d(before, changed.movies))
         if len(fresh) > MOST_FRESH:
             return MovieTable(**columns, version=changed.version)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,11 +122,14 @@ class Context:
         finally:
             engine.stop()
 
-    def dataset(self) -> Path:
-        """Return the folder of the service's dataset, downloaded if need be."""
+    def dataset(self, name: str | None = None) -> Path:
+        """Return the folder of a dataset, by default the service's, downloaded if need be."""
         from jobs.ingest import dataset_folder
+        from movielens.dataset import DATASET_NAMES
 
-        return dataset_folder(self.settings)
+        if name and name not in DATASET_NAMES:
+            name = str(Path(name).absolute())  # as the caller sees it; in a setting it would start at the project
+        return dataset_folder(replace(self.settings, dataset=name) if name else self.settings)
 
 
 def exists(path: Path) -> bool:

@@ -112,7 +112,7 @@ def _dataset(settings: Settings, catalogue_source: dict[str, str] | None) -> Ite
         told = (
             f"the catalogue was filled from {catalogue_source['dataset']}, and {found or name} is a different dataset"
         )
-        advice = "trainings use the first; set MATINEE_DATASET to it, or use a new database"
+        advice = "trainings use the first; set MATINEE_DATASET to it, or run `matinee catalogue update`"
         yield Finding("fail", "dataset", f"{told}: {advice}")
     else:
         yield Finding("ok", "dataset", str(found))

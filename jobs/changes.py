@@ -51,7 +51,7 @@ def dataset_difference(database: Database, settings: Settings) -> str | None:
         return f"MATINEE_DATASET cannot be read ({error}); {told}."
     if found is None and (not settings.dataset or name == filled["dataset"]):
         return None
-    advice = f"Set MATINEE_DATASET to {filled['dataset']}, or use a new database."
+    advice = f"Set MATINEE_DATASET to {filled['dataset']}, or take in the other one with `matinee catalogue update`."
     return f"MATINEE_DATASET names a different dataset ({found or name}); {told}. {advice}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jobs.changes import catalogue_source
 from movielens.dataset import DATASET_NAMES, add_links_and_tags, ensure_dataset, find_dataset
 from movielens.line_report import LineReport
-from movielens.links_and_tags import read_identities
+from movielens.links_and_tags import MovieIdentity, read_identities
 from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_movies, read_ratings
 from ranking.biases import MOVIE_DAMPING
 from ranking.ratings import HIGHEST, LOWEST, Ratings
@@ -47,7 +47,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
     with translate_disk_full(settings.state_dir):
         folder = dataset_folder(settings)
         log.info("reading the movies and ratings of %s", folder)
-        mark, parsed_movies, ratings = _read(folder)
+        mark, parsed_movies, ratings = read_set(folder)
         identities = _identities(folder, [movie.movie_id for movie in parsed_movies])
         base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
     with database.background_transaction() as db:
@@ -100,15 +100,21 @@ def add_identities(database: Database, settings: Settings) -> None:
 
 
 def _identities(folder: Path, movie_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the rows of `movies.store_identities`; none if a file cannot be used, for they are not worth a failure."""
+    """Return the rows of `movies.store_identities`."""
+    found = read_identities_of(folder, movie_ids)
+    return [{"id": movie, **asdict(identity)} for movie, identity in found.items()]
+
+
+def read_identities_of(folder: Path, movie_ids: Sequence[int]) -> dict[int, MovieIdentity]:
+    """Return links and tags of movies; none if a file cannot be used, for they are not worth a failure."""
     try:
         found, reports = read_identities(folder, movie_ids)
     except (DatasetError, OSError) as error:
         log.warning("links and tags cannot be read: %s", error)
-        return []
+        return {}
     for report in reports:
         _log_report(report)
-    return [{"id": movie, **asdict(identity)} for movie, identity in found.items()]
+    return found
 
 
 def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:
@@ -131,9 +137,9 @@ def _read_again(folder: Path, name: str, mark: str) -> Ratings:
     if found != mark:
         raise DatasetError(
             f"The catalogue was filled from {name} ({mark}), but {folder} is {found}. "
-            "Set MATINEE_DATASET to the dataset it was filled from, or use a new database."
+            "Set MATINEE_DATASET to the dataset it was filled from, or run `matinee catalogue update`."
         )
-    return _read(folder)[2]
+    return read_set(folder)[2]
 
 
 def catalogue_rows(parsed_movies: Sequence[MovieLensMovie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
@@ -156,7 +162,8 @@ def dataset_folder(settings: Settings) -> Path:
     return ensure_dataset(settings.dataset or DATASET_NAMES[0], settings.state_dir, fallback=not settings.dataset)
 
 
-def _read(folder: Path) -> tuple[str, list[MovieLensMovie], Ratings]:
+def read_set(folder: Path) -> tuple[str, list[MovieLensMovie], Ratings]:
+    """Return fingerprint, movies and ratings of the dataset in a folder. Raises `DatasetError`."""
     mark = fingerprint(folder)
     parsed_movies, movie_report = read_movies(folder)
     ratings, rating_report = read_ratings(folder, [movie.movie_id for movie in parsed_movies])

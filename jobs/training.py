@@ -29,6 +29,7 @@ from settings import USER_OFFSET, ModelSettings, Settings
 from storage import movies, predictions, runs, snapshot
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import UnknownGenerationError
+from storage.movie_changes import FIRST_OWN_ID
 from storage.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -184,7 +185,8 @@ def combine_ratings(base: Ratings, views: Ratings) -> Ratings:
 
 def check_factors(factors: Factors, training_input: TrainingInput) -> None:
     """Raise `FactorsError` unless these factors can be judged and served here."""
-    if not np.array_equal(factors.movies, training_input.movies.movies):
+    dataset_ids = training_input.movies.movies[training_input.movies.movies < FIRST_OWN_ID]
+    if not np.array_equal(factors.movies[factors.movies < FIRST_OWN_ID], dataset_ids):
         raise FactorsError(
             f"they were trained for a catalogue of {len(factors.movies):,} movies, and this one's "
             f"{len(training_input.movies):,} "

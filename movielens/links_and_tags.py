@@ -65,7 +65,7 @@ def _read(
     folder: Path, table: FileFormat, movie_ids: Collection[int], take: Callable[[int, dict[str, str]], None]
 ) -> LineReport:
     report = LineReport(table.file)
-    for number, row in _rows(folder, table, report):
+    for number, row in rows_of(folder, table, report):
         try:
             movie_id = parse_movielens_id(row["movieId"])
             if movie_id not in movie_ids:
@@ -77,7 +77,8 @@ def _read(
     return report
 
 
-def _rows(folder: Path, table: FileFormat, report: LineReport) -> Iterator[tuple[int, dict[str, str]]]:
+def rows_of(folder: Path, table: FileFormat, report: LineReport) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number and the fields of each line after the header; report those that cannot be read."""
     with (folder / table.file).open("rb") as file:
         skip_byte_order_mark(file)
         names = table.names(file.readline())

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, text
 
 from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, UnknownMovieError
@@ -177,11 +178,16 @@ def histograms_missing(db: Connection) -> bool:
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL)")).scalar_one())
 
 
+def rating_histograms(movies: Ints, ratings: Ratings) -> npt.NDArray[np.intp]:
+    """Return how many ratings of .5, 1 ... 5 each of these movies has, ids ascending, int64 [f, 10]."""
+    cell = np.searchsorted(movies, ratings.movie) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
+    return np.bincount(cell, minlength=len(movies) * STEPS).reshape(-1, STEPS)
+
+
 def store_histograms(db: Connection, ratings: Ratings, changed: int = 0) -> None:
     """Store the rating histogram of every movie: how many of these ratings are .5, 1 ... 5."""
     movies = ids(db)
-    cell = np.searchsorted(movies, ratings.movie) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
-    counts = np.bincount(cell, minlength=len(movies) * STEPS).reshape(-1, STEPS)
+    counts = rating_histograms(movies, ratings)
     db.execute(
         text("""
             UPDATE movies SET rating_histogram = CAST(made.histogram AS integer[]), changed = :changed

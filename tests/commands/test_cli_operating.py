@@ -97,9 +97,10 @@ def found(operator: Operator, *arguments: str, **environ: str) -> Any:
 
 
 def test_the_list_of_commands_says_whole_sentences(operator: Operator) -> None:
-    for group in (cli.cli, cli.cli.commands["users"]):
+    for path in ([], ["users"], ["movies"], ["catalogue"]):
+        group = cli.cli.commands[path[0]] if path else cli.cli
         assert isinstance(group, click.Group)
-        shown = " ".join(operator.says(*([] if group is cli.cli else ["users"]), "--help", COLUMNS="80").split())
+        shown = " ".join(operator.says(*path, "--help", COLUMNS="80").split())
         for name, command in group.commands.items():
             assert command.help
             sentence = " ".join(command.help.partition("\n\n")[0].split()).partition(". ")[0].removesuffix(".")

@@ -1,0 +1,98 @@
+"""Take in another edition of the dataset beside a running service: movies and base ratings, whole or not at all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.changes import catalogue_source
+from jobs.ingest import catalogue_rows, read_identities_of, read_set
+from movielens.line_report import DatasetError
+from movielens.links_and_tags import MovieIdentity
+from movielens.reader import MovieLensMovie
+from ranking.ratings import Ratings
+from settings import Settings
+from storage import base_ratings, dataset_update, runs
+from storage.database import TRAINING_LOCK, Database
+from storage.dataset_update import CatalogueDifference
+from storage.movies import rating_histograms
+
+BUSY = "A training run is in progress, which learns from the ratings that are there now. Try again when it has ended."
+
+
+@dataclass(frozen=True)
+class DatasetComparison:
+    """Another edition of the dataset beside the one that the catalogue was filled from."""
+
+    before: str
+    ratings_before: int
+    dataset: str
+    ratings: int
+    difference: CatalogueDifference
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How many movies differ in each way, and the numbers of ratings."""
+        return {
+            "dataset": self.dataset,
+            "before": self.before,
+            "added": len(self.difference.added),
+            "changed": len(self.difference.changed),
+            "missing": len(self.difference.missing),
+            "withdrawn": len(self.difference.withdrawn),
+            "ratings_before": self.ratings_before,
+            "ratings": self.ratings,
+        }
+
+
+def compare(database: Database, folder: Path) -> DatasetComparison:
+    """Return how the dataset in a folder differs from the catalogue. Nothing is changed. Raises `DatasetError`."""
+    _, parsed_movies, ratings = read_set(folder)
+    with database.background_transaction() as db:
+        difference = dataset_update.take_in(db, _rows(folder, parsed_movies, ratings))
+    return _comparison(database, folder, ratings, difference)
+
+
+def update(
+    database: Database, settings: Settings, folder: Path, withdraw_missing: bool = False, restore: bool = False
+) -> DatasetComparison:
+    """Make catalogue and base ratings those of the dataset in a folder, in one transaction; the next training is due.
+
+    Movies that it lacks stay, without ratings of a dataset, unless they are to be withdrawn. With `restore` withdrawn
+    movies that it has come back. Raises `DatasetError`, also while a training run is in progress.
+    """
+    with database.try_lock(TRAINING_LOCK) as mine:
+        if not mine:
+            raise DatasetError(BUSY)
+        mark, parsed_movies, ratings = read_set(folder)
+        rows = list(_rows(folder, parsed_movies, ratings))
+        base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
+        source = catalogue_source(database)
+        with database.background_transaction() as db:
+            difference = dataset_update.take_in(db, rows)
+            dataset_update.apply(db, withdraw_missing, restore)
+            details = {"dataset": folder.name, "fingerprint": mark, "films": len(rows), "ratings": len(ratings)}
+            runs.end(db, runs.begin(db, "ingest"), "done", details)
+    return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
+
+
+def _comparison(
+    database: Database, folder: Path, ratings: Ratings, difference: CatalogueDifference
+) -> DatasetComparison:
+    source = catalogue_source(database)
+    return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
+
+
+def _rows(folder: Path, parsed_movies: list[MovieLensMovie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of `dataset_update.take_in`."""
+    ids = np.array([movie.movie_id for movie in parsed_movies], np.int32)
+    identities = read_identities_of(folder, ids.tolist())
+    order = np.argsort(ids)
+    histograms = np.empty((len(ids), 10), np.int64)
+    histograms[order] = rating_histograms(ids[order], ratings)
+    for row, histogram in zip(catalogue_rows(parsed_movies, ratings), histograms.tolist(), strict=True):
+        identity = identities.get(row[0], MovieIdentity())
+        tags = ",".join('"' + tag.replace("\\", "\\\\").replace('"', '\\"') + '"' for tag in identity.tags)
+        yield *row, f"{{{','.join(map(str, histogram))}}}", identity.imdb_id, identity.tmdb_id, f"{{{tags}}}"

@@ -1,0 +1,73 @@
+"""Import movies from a CSV file with MovieLens's columns, all or none."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+from movielens.formats import CSV, LONGEST_TEXT, FileFormat, parse_movielens_id
+from movielens.line_report import DatasetError, LineError, LineReport
+from movielens.links_and_tags import parse_imdb_id, rows_of
+from storage import movie_changes
+from storage.database import Database
+from storage.movie_changes import MovieChange, MovieDescription
+from system.progress import progress
+
+BATCH = 10_000
+
+
+def import_movies(database: Database, file: Path) -> tuple[int, int]:
+    """Add or replace the movies of a file; return how many are new, and how many were there.
+
+    A movie without a movieId gets an id of ours, and the same one if the file is imported again.
+
+    Raises `DatasetError` for a missing column and for lines that cannot be used, and `ExternalIdTakenError`.
+    """
+    report = LineReport(file.name)
+    changes = list(_changes(file, report))
+    if report.rejected or not changes:
+        raise DatasetError(f"{'. '.join(report.lines())}. Nothing was imported.")
+    left = iter(changes)
+    created = 0
+    with (
+        database.background_transaction() as db,
+        progress(len(changes), f"importing {file.name}", unit=" movies") as advance,
+    ):
+        while batch := list(islice(left, BATCH)):
+            created += sum(new for _, new in movie_changes.put(db, batch))
+            advance(len(batch))
+    return created, len(changes) - created
+
+
+def _changes(file: Path, report: LineReport) -> Iterator[MovieChange]:
+    table = FileFormat(file.name, ",", CSV.movies.columns, header=True, quoted=True)
+    seen: set[int | str] = set()
+    for number, row in rows_of(file.parent, table, report):
+        try:
+            change = _change(row)
+            which = change.movie_id or change.key or ""
+            if which in seen:
+                raise LineError("an earlier line is the same movie")
+            seen.add(which)
+            report.kept += 1
+            yield change
+        except LineError as fault:
+            report.reject(str(fault), [number])
+
+
+def _change(row: dict[str, str]) -> MovieChange:
+    described = CSV.describe(row)
+    if not described.title or max(len(described.title), len(described.genres)) > LONGEST_TEXT:
+        raise LineError(f"a title that is empty, or a text of more than {LONGEST_TEXT} characters")
+    tmdb = row.get("tmdbId", "").strip()
+    movie = MovieDescription(
+        described.title,
+        described.genres,
+        described.year,
+        parse_imdb_id(row.get("imdbId", "")),
+        parse_movielens_id(tmdb) if tmdb else None,
+    )
+    if given := row["movieId"].strip():
+        return MovieChange(parse_movielens_id(given), movie)
+    # no client's Idempotency-Key has a space in it
+    return MovieChange(None, movie, f"import {blake2b(repr(movie).encode(), digest_size=16).hexdigest()}")

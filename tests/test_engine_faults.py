@@ -133,12 +133,11 @@ def train_through(faults: list[str], database: Database, dataset: Path, state_di
 def test_a_jvm_that_is_killed_or_out_of_memory_fails_the_run_by_name_and_nothing_else(
     database: Database, dataset: Path, tmp_path: Path
 ) -> None:
-    told = train_through(["killed", "killed in lists", "out_of_memory"], database, dataset, tmp_path)
+    told = train_through(["killed", "out_of_memory"], database, dataset, tmp_path)
     again = "; the next training starts another"
     was_killed = "EngineError: Spark's JVM was killed, as the system does when its memory runs out" + again
     reasons = {
         "killed": was_killed,
-        "killed in lists": was_killed,
         "out_of_memory": "EngineError: Spark's JVM ran out of memory with a heap of 512m; "
         "set MATINEE_SPARK_DRIVER_MEMORY to more" + again,
     }

@@ -28,7 +28,7 @@ def sizes(relevant: Sequence[Ints]) -> npt.NDArray[np.int64]:
 
 
 def ndcg(hit: Hits, relevant: npt.NDArray[np.int64]) -> Values:
-    """NDCG@k of hits [u, k] with `relevant` [u] movies to be found; the best list has min(k, relevant) hits in front."""
+    """NDCG@k of hits [u, k] with `relevant` [u] movies to be found; the best list has min(k, relevant) hits first."""
     k = hit.shape[1]
     # DCG = sum over the hits of 1 / log2(place + 1), places counted from 1
     gain = 1 / np.log2(np.arange(2, k + 2))

@@ -17,19 +17,19 @@ def sort_by_user_and_time(ratings: Ratings) -> Ratings:
     """The ratings user by user, each user's earliest first; those of one moment in an order that means nothing.
 
     MovieLens shows a page of movies at once, so ties are common. By movie id they would come oldest and best known
-    first, and the next movies would be foretold by their ids.
+    first, and a movie's id would predict its place.
     """
     return ratings.take(np.lexsort((hash_to_unit_interval(ratings.movie), ratings.at, ratings.user)))
 
 
 def history_positions(ordered: Ratings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Which of its user's ratings each is, from 0, and how many that user has; of ratings that are `sort_by_user_and_time`."""
+    """Return each rating's place among its user's, from 0, and their number; they are sorted by user and time."""
     _, start, user, count = np.unique(ordered.user, return_index=True, return_inverse=True, return_counts=True)
     return np.arange(len(ordered)) - start[user], count[user]
 
 
 def latest_mask(ordered: Ratings, share: float) -> Mask:
-    """Each user's last ratings, this share of them rounded to the nearest; of ratings that are `sort_by_user_and_time`."""
+    """Return which are among the last `share` of their user's ratings, rounded; these are sorted by user and time."""
     place, count = history_positions(ordered)
     test: Mask = place >= count - np.round(share * count)
     return test

@@ -33,7 +33,7 @@ def damped_biases(
 
 
 def residuals(ratings: Ratings, rows: Index, movies: int) -> tuple[Floats, float, npt.NDArray[np.float64]]:
-    """What the biases leave of each rating, float32 [n], with mu and b_i [movies]; `rows` [n] says of which movie it is.
+    """Return what the biases leave of each rating, float32 [n], with mu and b_i [movies]; `rows` [n] are their movies.
 
     Block by block, since numbers of 32 million ratings take 256 MB as float64.
     """

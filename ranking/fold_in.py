@@ -1,7 +1,7 @@
 """Fold-in: the vectors of many users, solved from their histories and fixed item factors.
 
 A single user is a batch of one. Numpy solves a thousand small systems in one call, which costs hardly more than one.
-Shapes: b users, l ratings each, k dimensions. A history shorter than l is padded with zero rows, which change no system.
+Shapes: b users, l ratings each, k dimensions. A shorter history is padded with zero rows, which change no system.
 """
 
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def map_gains(V_s: Floats, V: Floats, prior: UserPrior, noise: float) -> Floats:
 
 
 def als_vectors(V_p: Floats, liked: Mask, item_gram: ItemGram, alpha: float, reg: float) -> Floats:
-    """Return the vectors [b, k] of the step by which Spark's implicit ALS updates users; zeros for a user without likes.
+    """Return the vectors [b, k] of the user step of Spark's implicit ALS; zeros for a user without likes.
 
     Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008), with Spark's scaling
     of the regularization by the number of likes (Zhou et al., "ALS-WR", 2008).

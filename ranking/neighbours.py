@@ -135,6 +135,6 @@ _LAST = np.int64(2**31 - 1)
 
 
 def to_csr(weights: NeighbourWeights, movies: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]:
-    """Return the weights as CSR by the movie of the history: (start int64 [movies + 1], target int32, value float32)."""
+    """Return the weights as CSR by the movie of the history: start int64 [movies + 1], target int32, value float32."""
     W = sparse.csr_matrix((weights.value, (weights.source, weights.target)), shape=(movies, movies))
     return W.indptr.astype(np.int64), W.indices.astype(np.int32), W.data.astype(np.float32)

@@ -39,7 +39,7 @@ class FoldedIn(NamedTuple):
     """The histories of a batch as the ranker sees them.
 
     Attributes:
-        terms: of g; residual: y - V_s m [b, l], by how much the targets differ from the average user's; 0 in the padding.
+        terms: of g; residual: y - V_s m [b, l], the targets less the average user's; 0 in the padding.
         x: the MAP vector x_m and the plain vector x_p of each user [b, 2, k].
         g: the neighbour scores by place [b, f].
         z: the standardizations of V x_m, V x_p and g, [b, 3] each.
@@ -82,7 +82,7 @@ class Ranker:
     """A generation's factors, with everything that does not depend on a user computed once.
 
     Movies stand in places: the well-known ones come first, then the others, both in the order of their rows. A list
-    holds others only after all well-known movies, which are a fifth of a large catalogue, so the others are seldom scored.
+    holds others only after all well-known movies, a fifth of a large catalogue, so the others are seldom scored.
 
     Attributes:
         row: of the movie at each place [f]; place: of the movie in each row [f].
@@ -208,7 +208,7 @@ class Ranker:
         return fold_in.als_vectors(V_p, liked, self.item_gram, model.ranker_alpha, model.ranker_reg)
 
     def _sums_over_unseen(self, batch: UserBatch, V_s: Floats, x: Floats, g: Floats) -> tuple[Rows, Doubles, Doubles]:
-        """Return the number of unseen movies [b, 1], and over them the sums of V x_m, V x_p and g, and of their squares.
+        """Return the number of unseen movies [b, 1], and over these the sums of V x_m, V x_p, g, and of their squares.
 
         V x is not computed for that: its sums over all movies are 1'V x and x'V'V x.
         """

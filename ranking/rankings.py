@@ -132,7 +132,7 @@ class PopularRanking:
 
 
 def ranking_for(ranker: Ranker, movies: Ints, rating: Floats, at: Times) -> Ranking:
-    """Return the ranking of a user who rated `movies` [n] with `rating` [n] at these times, by a generation's factors."""
+    """Return the ranking of a user who rated `movies` [n] with `rating` [n] at these times, by these factors."""
     batch, f = batch_of_one(ranker.factors, movies, rating, at), ranker.factors
     if batch.n[0]:
         return PersonalRanking(ranker, batch)

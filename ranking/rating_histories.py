@@ -39,7 +39,7 @@ class Histories:
 
 
 def count_newer(start: npt.NDArray[np.int64], at: Times) -> npt.NDArray[np.int64]:
-    """Return how many ratings of the same user are newer than each [n]; those of user i are [start[i], start[i + 1])."""
+    """Return how many ratings of the same user are newer than each [n]; user i has [start[i], start[i + 1])."""
     user = np.repeat(np.arange(len(start) - 1), np.diff(start))
     order = np.lexsort((at, user))
     user, at = user[order], at[order]

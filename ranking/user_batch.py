@@ -51,7 +51,7 @@ class UserBatch:
 
 
 def batch_of_one(factors: Factors, movies: Ints, rating: Floats, at: Times) -> UserBatch:
-    """Return the batch of a user who rated `movies` [n] with `rating` [n] at these times; movies without factors are left out."""
+    """Return the batch of a user who rated `movies` [n] with `rating` [n] at these times, without unknown movies."""
     rows, known = factors.rows(movies)
     n = len(rows)
     newer = count_newer(np.array([0, n]), at[known])

@@ -65,7 +65,7 @@ Versions = npt.NDArray[np.int64]
 
 
 class RatingHistory(NamedTuple):
-    """A user's ratings as of one version, by movie: movie ids int32 [n], ratings float32 [n], unix seconds int64 [n]."""
+    """A user's ratings as of one version, by movie: ids int32 [n], ratings float32 [n], unix seconds int64 [n]."""
 
     version: int
     movies: Ints

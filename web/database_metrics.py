@@ -31,7 +31,7 @@ HELD_OUT = {  # a measure of people who were held out: what the metric is called
     "popularity_rmse": ("popularity_rmse", "Error of the mean of each movie for them, in stars."),
 }
 ONLINE = {
-    "views": ("views", "Views that the live generation had foretold before it could learn of them."),
+    "views": ("views", "Views that the live generation had predicted before it could learn of them."),
     "rmse": ("rmse", "Error of the rating that it expected of them, in stars."),
     "hit_rate": ("hit_ratio", "Share of their movies that its first ten places held."),
     "median_rank": ("median_rank", "Median place of their movies among all that their users had not seen."),

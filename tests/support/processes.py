@@ -70,7 +70,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def all_gone(folder: Path, seconds: float = 5.0) -> bool:
-    """Tell whether no process of a state directory is left; multiprocessing's helpers end a moment after the service."""
+    """Return whether no process of a state directory is left; multiprocessing's helpers end just after the service."""
     deadline = time.monotonic() + seconds
     while processes_of(folder) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -2,7 +2,9 @@
 
 Prints two Markdown tables, quality and cost; --out writes the raw numbers as JSON. Every model trains on the first 80 %
 of each user's ratings and ranks the whole catalogue; the relevant movies are those that the user rated 4 or more in the
-last 20 %. Each model trains twice in a process of its own: the first time includes starting its libraries.
+last 20 %. All models share the split and the order of ties, and the last three columns are Matinee's NDCG@10 minus the
+model's with its paired 95 % interval. Each model trains twice in a process of its own: the first time includes starting
+its libraries.
 """
 
 import argparse
@@ -21,17 +23,20 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import numpy as np
-from compare_interface import FOLDED_IN, TRAINED, Split
+from compare_interface import FOLDED_IN, LIST_LENGTH, TRAINED, Split
 from run_history import describe_run
 
-from evaluation.protocol_result import ProtocolResult, Row, list_quality, mean
+from evaluation import offline_metrics
+from evaluation.offline_metrics import Values
+from evaluation.protocol_result import FIRST_LESS_THIS, ProtocolResult, Row, list_quality, mean
 from evaluation.splits import latest_mask, sort_by_user_and_time
 from jobs.protocols import TEST_SHARE, relevant_movies
 from movielens.reader import read_dataset
 from ranking.batch_lists import count_ratings
 
 HERE = Path(__file__).resolve().parent
-QUALITY = ("NDCG@10", "Recall@10", "Recall@20", "hit rate@10", "coverage@10", "under 25 ratings")
+DIFFERENCE = (FIRST_LESS_THIS, "low", "high")
+QUALITY = ("NDCG@10", "Recall@10", "Recall@20", "hit rate@10", "coverage@10", "under 25 ratings", *DIFFERENCE)
 COST = (
     "first s",
     "train s",
@@ -67,6 +72,9 @@ MODELS = {
 }
 
 
+Measured = tuple[Row, Values]
+
+
 class Comparison:
     """One split of one dataset: models train on one part, and their lists are evaluated on the other."""
 
@@ -78,10 +86,10 @@ class Comparison:
         self.split.save(scratch / "split.npz")
         self.users, self.relevant = relevant_movies(ordered.take(test))
         self.count = count_ratings(self.split.train, movies, 0).astype(np.int32)
-        self._seedless: dict[str, Row] = {}
+        self._seedless: dict[str, Measured] = {}
 
-    def row(self, name: str, seed: int) -> Row | None:
-        """Return the measures of a model. Return None for a model that is left out, and print the reason."""
+    def measure(self, name: str, seed: int) -> Measured | None:
+        """Return the measures of a model and its NDCG@10 by user; None for a model that is left out; print the reason."""
         if name in self._seedless:
             return self._seedless[name]
         print(f"{name}, seed {seed} ...", file=sys.stderr)
@@ -89,7 +97,8 @@ class Comparison:
         if "left out" in cost:
             print(f"{name} is left out: {cost['left out']}", file=sys.stderr)
             return None
-        measured = self._quality() | cost
+        quality, ndcg = self._quality()
+        measured = quality | cost, ndcg
         if MODELS[name].seedless:
             self._seedless[name] = measured
         return measured
@@ -103,10 +112,12 @@ class Comparison:
         cost: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return cost
 
-    def _quality(self) -> dict[str, float]:
+    def _quality(self) -> tuple[dict[str, float], Values]:
         test_rows = np.searchsorted(self.split.users, self.users)
         lists = np.load(self.scratch / "lists.npy")[test_rows]
-        return list_quality(lists, self.relevant, self.split.movies, self.count)
+        hit = offline_metrics.hits(lists[:, :LIST_LENGTH], self.relevant)
+        ndcg = offline_metrics.ndcg(hit, offline_metrics.sizes(self.relevant))
+        return list_quality(lists, self.relevant, self.split.movies, self.count), ndcg
 
 
 def compare_models(dataset: Path, seeds: Sequence[int], names: Sequence[str] = tuple(MODELS)) -> list[ProtocolResult]:
@@ -117,9 +128,11 @@ def compare_models(dataset: Path, seeds: Sequence[int], names: Sequence[str] = t
         facts["training ratings"] = len(comparison.split.train)
         results = []
         for seed in seeds:
-            rows = {name: comparison.row(name, seed) for name in names}
-            found = {name: row for name, row in rows.items() if row is not None}
-            results.append(ProtocolResult("temporal", (seed,), found, facts))
+            measured = {name: comparison.measure(name, seed) for name in names}
+            found = {name: of_one for name, of_one in measured.items() if of_one is not None}
+            rows = {name: row for name, (row, _) in found.items()}
+            ndcg = {name: values for name, (_, values) in found.items()}
+            results.append(ProtocolResult("temporal", (seed,), rows, facts, ndcg))
         return results
 
 

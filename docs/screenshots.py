@@ -44,7 +44,7 @@ def new_user(browser: Browser, url: str) -> int:
             slider.press("ArrowRight")
         slider.press("Enter")
         expect(page.locator("#toast")).to_contain_text("star")
-    expect(page.locator(".how")).to_contain_text(f"from your {len(LIKED)} ratings")
+    expect(page.locator(".how")).to_contain_text(f"From your {len(LIKED)} ratings")
     return int(page.evaluate("localStorage.getItem('matinee-person')"))
 
 

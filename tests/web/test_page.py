@@ -22,7 +22,7 @@ from browser import (
     titles,
 )
 from generation_records import judged, record
-from handmade_model import new_user, publish, two_tastes
+from handmade_model import new_user, publish, two_tastes, with_genres
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import text
 
@@ -344,7 +344,10 @@ def test_a_movie_night_has_one_list_for_people_and_guests(
     expect(together).to_contain_text("Add one more person")
 
 
-def test_shelves_have_more_of_what_is_liked_and_no_movie_twice(page_url: str, visits: BrowserSession) -> None:
+def test_shelves_have_more_of_what_is_liked_and_no_movie_twice(
+    page_url: str, trained_by_hand: Recommender, visits: BrowserSession
+) -> None:
+    publish(trained_by_hand, with_genres(two_tastes()))
     page = visits.open(page_url, reduced_motion="reduce")
     give(search(page, "movie 3"), 4.5)
     give(search(page, "movie 5"), 2)
@@ -353,6 +356,10 @@ def test_shelves_have_more_of_what_is_liked_and_no_movie_twice(page_url: str, vi
     liked = page.get_by_role("region", name="Because you liked Movie 3")
     expect(liked.get_by_role("link").first).to_be_visible()
     expect(page.get_by_role("region", name="Comedy, which you like")).to_be_visible()
+    httpx.put(f"{page_url}api/v1/movies/7", json={"title": "Fresh", "year": 2024, "genres": ["Comedy"]})
+    page.reload()
+    page.locator(".foot").scroll_into_view_if_needed()
+    expect(page.get_by_role("region", name="New here")).to_contain_text("Fresh")
     everywhere = page.locator("#next h3, .rate h3, .shelf h3").all_inner_texts()
     assert sorted(everywhere) == sorted(set(everywhere))
     assert accessibility_violations(page) == []

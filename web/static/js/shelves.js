@@ -8,6 +8,7 @@ import { current, hidden, LIKED, ratedMovies, ratingOf } from "./user.js";
 
 const SIZE = 10; // movies in a shelf
 const SPARE = 30; // movies to choose from, since some stand elsewhere or are hidden
+const MONTH = 30 * 24 * 3600 * 1000; // ms
 const FURTHER = [20, 220]; // places in the list that a surprise comes from
 
 // `taken` returns the ids of movies that are shown above. Returns the element, and a function for when ratings have changed.
@@ -20,9 +21,10 @@ export function shelves(signal, taken) {
     if (!visible || !stale || current() === null) return;
     stale = false;
     const latest = nextSignal();
-    const wanted = wishes();
+    let wanted = wishes();
     if (!element.children.length) clear(element, wanted.map(({ title }) => shelf(title, waiting())));
     try {
+      wanted = [...(await newHere(latest)), ...wanted]; // first, since nothing else shows them first
       const found = await Promise.all(wanted.map(({ path }) => get(path, latest)));
       const shown = new Set([...taken(), ...hidden(), ...ratedMovies().map(({ movie_id: movie }) => movie)]);
       const filled = wanted.map(({ title, again }, at) => [title, choose(found[at].items, shown), again]);
@@ -50,17 +52,27 @@ export function shelves(signal, taken) {
   return { element, refresh };
 }
 
+const recommended = (filter) => `/users/${current()}/recommendations${query({ limit: SPARE, ...filter })}`;
+
 // The shelves of this person, by their latest like and most liked genre.
 function wishes() {
   const liked = ratedMovies().filter(({ movie_id: movie }) => ratingOf(movie) >= LIKED);
   const genres = new Map();
   for (const movie of liked) genres.set(genreOf(movie), (genres.get(genreOf(movie)) ?? 0) + 1);
   const [genre] = [...genres].sort((a, b) => b[1] - a[1])[0] ?? [];
-  const recommended = (filter) => `/users/${current()}/recommendations${query({ limit: SPARE, ...filter })}`;
   const offset = Math.floor(FURTHER[0] + Math.random() * (FURTHER[1] - FURTHER[0]));
   return [liked.length > 0 && { title: `Because you liked ${titled(liked[0])}`, path: `/movies/${liked[0].movie_id}/similar?limit=${SPARE}` },
     genre && { title: `${genre}, which you like`, path: recommended({ genre }) },
     { title: "Surprise me", path: recommended({ offset }), again: true }].filter(Boolean);
+}
+
+// Movies that were added within a month, and later than a movie that this person has rated: a new dataset is not news.
+async function newHere(signal) {
+  const [rated] = ratedMovies();
+  if (!rated) return [];
+  const { added_at: added } = await get(`/movies/${rated.movie_id}`, signal);
+  const since = new Date(Math.max(Date.now() - MONTH, Date.parse(added) + 1000)).toISOString();
+  return [{ title: "New here", path: recommended({ added_since: since, min_ratings: 0 }) }];
 }
 
 function choose(items, shown) {

@@ -87,6 +87,7 @@ function forget(gone) {
 export async function erase() {
   const gone = id;
   await remove(`/users/${gone}`);
+  remember("names", { ...recall("names", {}), [gone]: undefined });
   forget(gone);
   await switchUser(null);
 }

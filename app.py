@@ -5,6 +5,7 @@ from flask import Flask, Response, request
 from health import Health
 from recommender import Recommender
 from settings import Settings
+from storage.impression_buffer import ImpressionBuffer
 from web.access import guard
 from web.behind_proxy import behind_proxy
 from web.docs_page import docs_page
@@ -37,6 +38,7 @@ def create_app(
     app.extensions["database_probe"] = DatabaseProbe()
     app.extensions["training"] = training
     app.extensions["metrics"] = RequestMetrics()
+    app.extensions["impressions"] = _impressions(recommender, settings, app.extensions["metrics"])
     app.extensions["metrics_page"] = MetricsPage(recommender.database)
     app.register_blueprint(health_routes)
     app.register_blueprint(metrics_page)
@@ -53,6 +55,13 @@ def create_app(
     app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]
     app.wsgi_app = behind_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     return app
+
+
+def _impressions(recommender: Recommender, settings: Settings, metrics: RequestMetrics) -> ImpressionBuffer | None:
+    """Return what records the lists that users are shown, unless the settings turn it off."""
+    if not settings.impressions:
+        return None
+    return ImpressionBuffer(recommender.database, settings.impression_days, metrics.impressed)
 
 
 def _answer_server_options() -> Response | None:

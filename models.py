@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -254,3 +255,45 @@ class StoredPrediction(Base):
     rating: Mapped[float]
     expected_rating: Mapped[float]
     rank: Mapped[int]  # of the movie among all that the user had not seen
+
+
+class Impression(Base):
+    """A list that a user was shown, best first; `times` counts the same list within ten minutes.
+
+    A partition for each day, so that the oldest are dropped as a whole. `storage.impressions` makes them.
+    """
+
+    __tablename__ = "impressions"
+    __table_args__ = (
+        CheckConstraint("first_place >= 1", "first_place"),
+        CheckConstraint("times >= 1", "times"),
+        CheckConstraint("cardinality(expected_ratings) = cardinality(movie_ids)", "expected_ratings"),
+        CheckConstraint("cardinality(teams) = cardinality(movie_ids)", "teams"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+    list_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    generation_id: Mapped[int | None]  # of the lists of an interleaved experiment: that of its first arm
+    experiment: Mapped[str | None]
+    arm: Mapped[str | None]
+    route: Mapped[str]
+    first_place: Mapped[int]  # of the first movie in the whole list: a later page begins later
+    movie_ids: Mapped[list[int]]
+    expected_ratings: Mapped[list[float]]  # as they were shown
+    teams: Mapped[list[str] | None]  # of an interleaved list: the arm that chose each movie
+    times: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class Event(Base):
+    """What a user did with a movie of a list that they were shown, other than to rate it."""
+
+    __tablename__ = "events"
+    __table_args__ = (CheckConstraint("event IN ('opened')", "event"),)
+
+    list_id: Mapped[UUID] = mapped_column(primary_key=True)
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
+    event: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]

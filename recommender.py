@@ -167,7 +167,7 @@ class Recommender:
         self._follow(now.catalogue_version)
         live = self.live  # whose movies are of that version now
         if isinstance(found, StoredList):
-            listed = kept = self._as_list(*found, "stored")
+            listed = kept = self._as_list(*found, "stored", now.generation_id)
         else:
             listed = self._made(found, live)
             kept = replace(listed, made="stored")
@@ -188,7 +188,7 @@ class Recommender:
         with self.database.statement() as db:
             catalogue_version, history = recommendations.history(db, user_id)
         self._follow(catalogue_version)
-        return self._viewer(history, self.live)
+        return self._viewer(history, self.live, user_id)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
         """Return those of these movies that the catalogue lacks."""
@@ -218,7 +218,7 @@ class Recommender:
             return GroupContext(None, self.movies, PopularGroupRanking(popular, len(found)), seen)
         return GroupContext(live, live.movies, group_ranking(live.ranker, histories), seen)
 
-    def _viewer(self, history: RatingHistory, live: LiveGeneration | None) -> UserContext:
+    def _viewer(self, history: RatingHistory, live: LiveGeneration | None, user_id: int | None = None) -> UserContext:
         every = self.movies
         listed = every if live is None else live.movies
         ranking: Ranking
@@ -226,7 +226,7 @@ class Recommender:
             ranking = self._popular(history.movies)
         else:
             ranking = ranking_for(live.ranker, history.movies, history.rating, history.at)
-        return UserContext(live, every, listed, ranking, history.version, len(history.movies))
+        return UserContext(live, every, listed, ranking, history.version, len(history.movies), user_id)
 
     def _popular(self, seen: Ints) -> PopularRanking:
         """Return what ranks before the first training, without the movies that were seen."""
@@ -238,10 +238,13 @@ class Recommender:
         viewer = self._viewer(history, live)
         rows = viewer.rows(ListRequest())
         movie_ids, expected = viewer.movies.movies[rows], viewer.ranking.expected(rows)
-        return self._as_list(movie_ids.tolist(), expected.tolist(), viewer.ranking.strategy)
+        return self._as_list(movie_ids.tolist(), expected.tolist(), viewer.ranking.strategy, live.id if live else None)
 
-    def _as_list(self, movie_ids: list[int], expected: list[float], made: ListSource) -> RecommendationList:
-        return RecommendationList(tuple(map(RecommendedMovie, map(self.movies.by_id, movie_ids), expected)), made)
+    def _as_list(
+        self, movie_ids: list[int], expected: list[float], made: ListSource, generation_id: int | None
+    ) -> RecommendationList:
+        items = tuple(map(RecommendedMovie, map(self.movies.by_id, movie_ids), expected))
+        return RecommendationList(items, made, generation_id)
 
 
 def _guest_history(ratings: Mapping[int, float]) -> RatingHistory:

@@ -27,7 +27,7 @@ from jobs.trainer_pool import TrainerPool
 from movielens.line_report import DatasetError
 from recommender import Recommender
 from serving.ending import end_after
-from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving
+from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving, storing_impressions
 from serving.workers import Workers
 from settings import Settings, SettingsError
 from storage import movies
@@ -79,13 +79,14 @@ class Server:
         Vitals(ProcessProbe(registry, "server"), probe).start()
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
         workers = Workers(self.settings, self._database_url)
-        while not self.told_to_stop:
-            self._keep_database()
-            if self._ready.is_set():
-                workers.keep()
-            time.sleep(NOTICE_SECONDS)
-        workers.hang_up()
-        stop_serving()
+        with storing_impressions(app.extensions["impressions"]):
+            while not self.told_to_stop:
+                self._keep_database()
+                if self._ready.is_set():
+                    workers.keep()
+                time.sleep(NOTICE_SECONDS)
+            workers.hang_up()
+            stop_serving()
         workers.stop()
         self._stop()
 

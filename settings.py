@@ -186,6 +186,10 @@ class Settings:
     keep_generations: int = setting(
         "MATINEE_KEEP_GENERATIONS", 5, whole(1, 1000), "Accepted generations kept for a rollback."
     )
+    impressions: int = setting("MATINEE_IMPRESSIONS", 1, whole(0, 1), "0: do not record which lists users are shown.")
+    impression_days: int = setting(
+        "MATINEE_IMPRESSION_DAYS", 90, whole(8, 36500), "Days for which it is known which lists users were shown."
+    )
     log_level: str = setting(
         "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The lowest level that is logged."
     )

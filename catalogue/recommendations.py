@@ -1,6 +1,7 @@
 """What a recommendation is made of: which list is asked for, and the movies that come back."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from catalogue.movie_table import CatalogueMovie, Filters
 from ranking.rankings import ListSource
@@ -26,6 +27,15 @@ class RecommendationList:
 
     items: tuple[RecommendedMovie, ...]
     made: ListSource
+    generation_id: int | None = None
+
+    @cached_property
+    def movie_ids(self) -> tuple[int, ...]:
+        return tuple(item.movie.movie_id for item in self.items)
+
+    @cached_property
+    def expected_ratings(self) -> tuple[float, ...]:
+        return tuple(round(item.expected_rating, 2) for item in self.items)
 
 
 @dataclass(frozen=True)

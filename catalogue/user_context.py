@@ -75,6 +75,7 @@ class UserContext:
         catalogue: all movies; movies: those that may be listed, row for row those of the ranking.
         version: of the history, 0 for a user who is not stored.
         ratings_seen: how many ratings the history has.
+        user_id: None for someone who is not stored.
     """
 
     live: LiveGeneration | None
@@ -83,6 +84,7 @@ class UserContext:
     ranking: Ranking
     version: int
     ratings_seen: int
+    user_id: int | None = None
 
     @property
     def mark(self) -> str:

@@ -11,7 +11,9 @@ from cherrypy.process.servers import ServerAdapter
 
 from serving.http_server import HttpServer
 from settings import Settings
+from storage.impression_buffer import ImpressionBuffer
 from system.listening_port import address_family, bind_error
+from system.vitals import Vitals
 
 QUEUE = 128  # connections that wait to be accepted
 
@@ -47,6 +49,22 @@ def serve(app: WSGIApplication, settings: Settings, first: bool = True) -> HttpS
 def stop_serving() -> None:
     """Accept no more and finish the requests that are under way."""
     cherrypy.engine.exit()
+
+
+@contextmanager
+def storing_impressions(buffer: ImpressionBuffer | None) -> Iterator[None]:
+    """Store each second, in a thread, which lists the users of this process were shown, and at the end the last."""
+    if buffer is None:
+        yield
+        return
+    each_second = Vitals(buffer.store)
+    each_second.start()
+    try:
+        yield
+    finally:
+        each_second.stop()
+        buffer.store()  # what PostgreSQL could not take before
+        buffer.store()  # and what came meanwhile
 
 
 def address(settings: Settings) -> str:

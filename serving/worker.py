@@ -20,7 +20,7 @@ from jobs.orders import TrainingOrders
 from jobs.refresh import refresh, report_trainer
 from recommender import Recommender
 from serving.ending import end_after
-from serving.front import serve, stop_serving
+from serving.front import serve, stop_serving, storing_impressions
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
@@ -56,9 +56,10 @@ class Worker:
             server, registry = serve(app, self.settings, first=False), app.extensions["metrics"].registry
             probe = ServerProbe(registry, server.workers, self.health, self.recommender)
             Vitals(ProcessProbe(registry, "server"), probe).start()
-            while not self.over.wait(LOOK_SECONDS):
-                self._look()
-            stop_serving()
+            with storing_impressions(app.extensions["impressions"]):
+                while not self.over.wait(LOOK_SECONDS):
+                    self._look()
+                stop_serving()
         self.database.close()
 
     def _look(self) -> str:

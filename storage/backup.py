@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from models import Base
-from storage import schema
+from storage import impressions, schema
 from storage.bulk_copy import copy_in
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 
@@ -27,13 +27,18 @@ _END_OF_ROWS = b"\\.\n"
 
 
 def tables(db: Connection) -> dict[str, str]:
-    """Return our tables that exist, each with its name as SQL has it: with the schema, quoted where needed."""
+    """Return our tables that exist, each with its name as SQL has it: with the schema, quoted where needed.
+
+    Partitions take the place of the table that they are parts of.
+    """
     found = db.execute(
         text("""
-            SELECT relname, format('%I.%I', nspname, relname) AS qualified
-            FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-            WHERE relname = ANY(:names) AND relkind IN ('r', 'p') AND pg_table_is_visible(pg_class.oid)
-            ORDER BY relname
+            SELECT pg_class.relname, format('%I.%I', nspname, pg_class.relname) AS qualified
+            FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+            LEFT JOIN pg_inherits ON inhrelid = pg_class.oid LEFT JOIN pg_class parent ON parent.oid = inhparent
+            WHERE coalesce(parent.relname, pg_class.relname) = ANY(:names) AND pg_class.relkind = 'r'
+                AND pg_table_is_visible(pg_class.oid)
+            ORDER BY 1
         """),
         {"names": list(NAMES)},
     )
@@ -123,6 +128,7 @@ def fill(db: Connection, script: IO[bytes], advance: Callable[[int], object]) ->
     db.execute(text("SET LOCAL client_encoding = 'UTF8'"))
     while line := script.readline():
         if table := _COPY.fullmatch(line):
+            impressions.make_partition_named(db, table[1].decode())
             rows = cast(IO[bytes], _TableRows(script, advance))
             copy_in(db, f'"{table[1].decode()}" {table[2].decode()}', rows, "FORMAT text")
         elif newest := _SETVAL.fullmatch(line):

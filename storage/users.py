@@ -43,23 +43,33 @@ _HELD = text(f"""
         (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT f.generation_id, {_MOVIE}, f.rating, f.expected_rating, f.rank
             FROM foretold f JOIN movies m ON m.id = f.movie_id WHERE f.user_id = u.id ORDER BY f.version DESC, m.id
-        ) held) AS foretold
+        ) held) AS foretold,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT list_id, at, times, generation_id, experiment, arm, route, first_place, movie_ids, expected_ratings,
+                teams
+            FROM impressions WHERE user_id = u.id ORDER BY at DESC
+        ) held) AS impressions,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT list_id, movie_id, event, at FROM events WHERE user_id = u.id ORDER BY at DESC, movie_id
+        ) held) AS events
     FROM users u WHERE u.id = :user
 """)  # noqa: S608 - no part of it comes from outside
 
 _COUNTS = text("""
     SELECT (SELECT count(*) FROM views WHERE user_id = :user),
         (SELECT coalesce(sum(cardinality(movie_ids)), 0) FROM recommendations WHERE user_id = :user),
-        (SELECT count(*) FROM foretold WHERE user_id = :user)
+        (SELECT count(*) FROM foretold WHERE user_id = :user),
+        (SELECT count(*) FROM impressions WHERE user_id = :user)
 """)
 
 
 class DeletedRows(NamedTuple):
-    """How many rows were deleted with a user: ratings, places in stored lists, and predictions."""
+    """How many rows were deleted with a user: ratings, places in stored lists, predictions, impressions."""
 
     views: int
     listed: int
     foretold: int
+    impressions: int = 0
 
 
 def create(db: Connection) -> int:
@@ -102,9 +112,9 @@ def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
 
 
 def export(db: Connection, user_id: int) -> Row[Any]:
-    """Return all about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold).
+    """Return all about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold, impressions, events).
 
-    The last three are lists of dicts, newest first, each with its movie as the dict `movie`. Raises `UnknownUserError`.
+    The last five are lists of dicts, newest first; each of the first three has its movie as the dict `movie`. Raises `UnknownUserError`.
     """
     found = db.execute(_HELD, {"user": user_id}).one_or_none()
     if found is None:

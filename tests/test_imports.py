@@ -52,7 +52,7 @@ ONLY_IN = {
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler", "jobs.trainer_pool"},
     "psycopg2": {"storage", "embedded", "system.postgres_url"},
-    "cachetools": {"catalogue.user_context"},
+    "cachetools": {"catalogue.user_context", "storage.impression_buffer"},
     "alembic": {"storage.schema", "migrations"},
     "dotenv": {"system.settings_file"},
     "limits": {"web.rate_limits"},

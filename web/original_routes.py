@@ -12,6 +12,8 @@ from catalogue.movie_table import CatalogueMovie
 from catalogue.recommendations import RecommendationList, RecommendedMovie
 from recommender import Recommender
 from storage import user_ratings, users
+from storage.impression_buffer import ShownList
+from web.impressions import record, with_list_id
 from web.parsing import parse_id, parse_rating
 from web.request_metrics import metrics
 
@@ -57,9 +59,13 @@ def put_view(user_id: str, movie_id: str) -> Response:
 
 @original_routes.get("/users/<user_id>/recommendations")
 def list_recommendations(user_id: str) -> Response:
-    found = _recommender().recommend(parse_id("user_id", user_id))
+    user = parse_id("user_id", user_id)
+    found = _recommender().recommend(user)
     metrics().listed(found.made)
-    return Response(_body(found), headers=NOT_KEPT, content_type=JSON)
+    response = Response(_body(found), headers=NOT_KEPT, content_type=JSON)
+    return with_list_id(
+        response, record(user, "original", ShownList(found.generation_id, found.movie_ids, found.expected_ratings))
+    )
 
 
 def _body(found: RecommendationList) -> str:

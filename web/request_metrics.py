@@ -3,12 +3,14 @@
 Every label has few values: a request is counted under the pattern of its route, never under its path.
 """
 
+from typing import get_args
 from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, current_app, request
 from prometheus_client import Counter, Histogram
 
 from ranking.rankings import ListSource
+from storage.impression_buffer import RecordedAs
 from system.shared_counts import own_counts
 
 # from a list read from the database to a request that waits for it as long as one may
@@ -31,9 +33,11 @@ class RequestMetrics:
         )
         self._lists = Counter("matinee_lists", "Lists by how they came to be.", ["source"], registry=own)
         self._views = Counter("matinee_views_written", "Views written.", ["change"], registry=own)
+        self._impressions = Counter("matinee_impressions", "Lists shown to users.", ["recorded"], registry=own)
         # kept, since to look one up by its labels takes as long as to count; and a rate is told only from what was 0
         self._by_labels: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         self._by_source = {source: self._lists.labels(source) for source in set(SOURCES.values())}
+        self._by_recorded = {each: self._impressions.labels(each) for each in get_args(RecordedAs)}
         self._by_change = {change: self._views.labels(change) for change in ("created", "replaced", "removed")}
 
     def request(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
@@ -50,6 +54,10 @@ class RequestMetrics:
         """Count a list that the current request is answered with: stored before, or by which strategy it was made."""
         request.environ[STRATEGY] = made
         self._by_source[SOURCES[made]].inc()
+
+    def impressed(self, recorded: RecordedAs, n: int) -> None:
+        """Count impressions: stored, repeated within ten minutes, or dropped since PostgreSQL was away for long."""
+        self._by_recorded[recorded].inc(n)
 
     def written(self, created: int = 0, replaced: int = 0, removed: int = 0) -> None:
         """Count views: of a movie that had none by this user, in the place of another, taken back."""

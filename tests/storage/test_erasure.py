@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from command_line import Operator
-from handmade_model import IDS, fill_catalogue, flip, new_user, store_generation, store_list, two_tastes
+from handmade_model import IDS, fill_catalogue, flip, new_user, show_and_open, store_generation, store_list, two_tastes
 from processes import poll
 from sqlalchemy import text
 
@@ -78,13 +78,14 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
     recommender.refresh()
     for each in (user, other):
         store_list(recommender, each)
+        show_and_open(filled, each)
         with filled.background_transaction() as db:
             predictions.add(
                 db, [PredictionRow(each, 1, IDS[0], generation, 4.0, 3.5, 2)], np.array([each]), np.array([2])
             )
     before = rows_about(filled, other)
     assert all(before.values())
-    assert erase(filled, user) == users.DeletedRows(views=2, listed=10, foretold=1)
+    assert erase(filled, user) == users.DeletedRows(views=2, listed=10, foretold=1, impressions=1)
     assert not any(rows_about(filled, user).values())
     assert rows_about(filled, other) == before
     with pytest.raises(UnknownUserError):

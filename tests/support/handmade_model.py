@@ -1,13 +1,17 @@
 """A handmade catalogue and handmade factors, whose correct recommendations are known without training."""
 
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import numpy as np
 
 from ranking.content import with_content
 from ranking.factors import Factors
 from recommender import Recommender
 from settings import ModelSettings
-from storage import generations, movies, recommendations, user_ratings, users
+from storage import generations, impressions, movies, recommendations, user_ratings, users
 from storage.database import Database
+from storage.impressions import Event, Impression
 
 MOVIES = 40
 # ids like MovieLens's: with gaps, and larger than the number of movies
@@ -89,6 +93,16 @@ def store_list(recommender: Recommender, user: int) -> None:
         versions = np.full(len(items), history.version)
         recommendations.store_lists(db, recommender.live.id, users_of, versions, movies, expected, catalogue)
     recommender.forget(user)
+
+
+def show_and_open(database: Database, user: int) -> None:
+    """Store that a user was shown a list and opened its first movie."""
+    now = datetime.now(UTC)
+    shown = Impression(str(uuid4()), now, user, 1, None, None, "v1", 1, IDS[:2], [4.5, 4.0], None)
+    with database.transaction() as db:
+        impressions.make_partitions(db, [now.date()])
+        impressions.add(db, [shown])
+        impressions.add_events(db, [Event(shown.list_id, IDS[0], "opened", now)])
 
 
 def new_user(database: Database, ratings: dict[int, float] | None = None) -> int:

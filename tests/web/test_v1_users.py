@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from handmade_model import EVEN, IDS, movie_json, new_user, store_list
+from handmade_model import EVEN, IDS, movie_json, new_user, show_and_open, store_list
 from sqlalchemy import text
 
 from health import Health
@@ -77,6 +77,7 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     for movie, rating in zip(EVEN[:3], (5, 4.5, 1), strict=True):
         client.put(f"{USERS}/{user}/ratings/{movie}", json={"rating": rating})
     store_list(live, user)
+    show_and_open(database, user)
     listed = [dict(pairs) for pairs in client.get(f"/users/{user}/recommendations").json()]
     with database.statement() as db:
         db.execute(
@@ -85,7 +86,8 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     answer = client.get(f"{USERS}/{user}/export")
     held = answer.json()
     assert answer.headers["cache-control"] == "no-store"
-    assert set(held) == {"user_id", "created_at", "idempotency_key", "ratings", "recommendations", "foretold"}
+    lists = {"ratings", "recommendations", "foretold", "impressions", "events"}
+    assert set(held) == {"user_id", "created_at", "idempotency_key", *lists}
     assert (held["user_id"], held["idempotency_key"]) == (user, "mine")
     assert held["ratings"] == client.get(f"{USERS}/{user}/ratings").json()["items"]
     assert [(item["movie"]["movie_id"], item["rating"]) for item in held["ratings"]] == [
@@ -95,6 +97,8 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     assert [item["rank"] for item in held["recommendations"]] == list(range(1, 11))
     movie = movie_json(EVEN[1], "Movie 2", ["Action"], 1952)
     assert held["foretold"] == [{"generation_id": 1, "movie": movie, "rating": 4.5, "expected_rating": 3.25, "rank": 7}]
+    assert [(shown["movie_ids"], shown["times"]) for shown in held["impressions"]] == [(IDS[:2], 1)]
+    assert [(event["movie_id"], event["event"]) for event in held["events"]] == [(IDS[0], "opened")]
 
 
 def test_an_export_leaves_no_table_out(database: Database) -> None:
@@ -103,7 +107,8 @@ def test_an_export_leaves_no_table_out(database: Database) -> None:
         speaking = db.execute(
             text("SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'user_id'")
         ).scalars()
-        assert set(speaking) == {"views", "recommendations", "foretold"}
+        tables = {table for table in speaking if not table.startswith("impressions_")}
+        assert tables == {"views", "recommendations", "foretold", "impressions", "events"}
 
 
 def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, database: Database) -> None:

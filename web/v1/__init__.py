@@ -4,6 +4,7 @@ A handler parses its request with a model, makes one call and serializes the res
 """
 
 from web.v1 import (
+    event_routes,
     generation_routes,
     group_routes,
     movie_changes,
@@ -23,4 +24,5 @@ BLUEPRINTS = (
     generation_routes.api,
     training_routes.api,
     movie_changes.api,
+    event_routes.api,
 )

@@ -11,7 +11,9 @@ from catalogue.movie_table import Filters, UnknownGenreError
 from catalogue.recommendations import LIST_LENGTH, ListRequest, RankedRecommendation, Reason
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
+from storage.impression_buffer import ShownList
 from web.errors import InvalidInputError
+from web.impressions import record, with_list_id
 from web.parsing import INT32
 from web.request_metrics import metrics
 from web.v1 import batch
@@ -164,6 +166,11 @@ class Recommendations(ResponseModel):
     median_popularity: float | None = Field(
         examples=[117], description="The median number of ratings of these items in the dataset; null without items."
     )
+    list_id: str | None = Field(
+        examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+        description="The id under which it is recorded that the user was shown these items, also in `X-List-ID`; the "
+        "same list within ten minutes keeps it. Null for guests, without items, and while nothing is recorded.",
+    )
 
 
 class Prediction(ResponseModel):
@@ -186,7 +193,7 @@ def list_recommendations(path: UserPath, query: RecommendationsQuery) -> Respons
     The list reflects every rating whose write has returned 2xx.
     """
     viewer = recommender().viewer(path.user_id)
-    return conditional_response(_etag(path, viewer, query), PERSONAL, lambda: answer(_recommendations(viewer, query)))
+    return conditional_response(_etag(path, viewer, query), PERSONAL, lambda: recommendations_answer(viewer, query))
 
 
 @api.get("/users/<user_id>/predictions", responses={200: Predictions, 304: None, **problems(404)})
@@ -208,11 +215,17 @@ def recommend_to_guest(body: GuestHistory) -> Response:
     if faults := [*batch.faults(body.ratings, unknown)]:
         raise InvalidInputError(*faults)
     viewer = recommender().anonymous({row.movie_id: row.rating for row in body.ratings})
-    return answer(_recommendations(viewer, body))
+    return recommendations_answer(viewer, body)
 
 
 def _etag(path: UserPath, viewer: UserContext, query: QueryModel) -> str:
     return f"{database_identity()} {path!r} {viewer.mark} {query!r}"
+
+
+def recommendations_answer(viewer: UserContext, filters: ListFilters) -> Response:
+    """Return a list as an answer, which is recorded if the user is stored."""
+    body = _recommendations(viewer, filters)
+    return with_list_id(answer(body), body.list_id)
 
 
 def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendations:
@@ -222,14 +235,25 @@ def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendatio
         raise InvalidInputError(("genre", str(error))) from error
     metrics().listed(viewer.ranking.strategy)
     live, balance = viewer.live, viewer.balance(places)
+    items = [_recommendation(place) for place in places]
     return Recommendations(
-        items=[_recommendation(place) for place in places],
+        items=items,
         strategy=viewer.ranking.strategy,
         generation=None if live is None else GenerationRef(id=live.id, trained_at=live.trained_at),
         ratings_seen=viewer.ratings_seen,
         miscalibration=None if balance.miscalibration is None else round(balance.miscalibration, 4),
         median_popularity=balance.median_popularity,
+        list_id=_record(viewer, filters, items),
     )
+
+
+def _record(viewer: UserContext, filters: ListFilters, items: Sequence[Recommendation]) -> str | None:
+    if viewer.user_id is None or not items:
+        return None
+    movie_ids = tuple(item.movie.movie_id for item in items)
+    expected = [item.expected_rating for item in items]
+    generation_id = viewer.live.id if viewer.live else None
+    return record(viewer.user_id, "v1", ShownList(generation_id, movie_ids, expected, filters.offset + 1))
 
 
 def _recommendation(place: RankedRecommendation) -> Recommendation:

@@ -63,6 +63,35 @@ class ExportedPrediction(ResponseModel):
     rank: int = Field(examples=[23], description="The movie's rank among all that the user had not rated.")
 
 
+class ExportedImpression(ResponseModel):
+    """A list that the user was shown."""
+
+    list_id: str = Field(examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"])
+    at: Timestamp
+    times: int = Field(examples=[2], description="How many times within ten minutes.")
+    generation_id: int | None = Field(examples=[4])
+    experiment: str | None = Field(
+        examples=["fewer-neighbours"], description="The experiment that the list was part of."
+    )
+    arm: str | None = Field(examples=["today"], description="The arm of the experiment that made the list.")
+    route: str = Field(examples=["v1"])
+    first_place: int = Field(examples=[1], description="The place of the first movie in the whole list.")
+    movie_ids: list[int] = Field(examples=[[25904, 25905]])
+    expected_ratings: list[float] = Field(examples=[[4.58, 4.51]])
+    teams: list[str] | None = Field(
+        examples=[["today", "G17"]], description="Of an interleaved list: the arm that chose each movie."
+    )
+
+
+class ExportedEvent(ResponseModel):
+    """What the user did with a movie of a list."""
+
+    list_id: str = Field(examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"])
+    movie_id: int = Field(examples=[25904])
+    event: str = Field(examples=["opened"])
+    at: Timestamp
+
+
 class UserExport(ResponseModel):
     """All data stored about a user."""
 
@@ -74,6 +103,8 @@ class UserExport(ResponseModel):
         description="The stored lists that still reflect these ratings."
     )
     foretold: list[ExportedPrediction] = Field(description="Predictions stored for the online evaluation.")
+    impressions: list[ExportedImpression] = Field(description="The lists that the user was shown, newest first.")
+    events: list[ExportedEvent] = Field(description="What the user did with movies of these lists, newest first.")
 
 
 @api.post("/users", responses={201: NewUser, **problems(403)})

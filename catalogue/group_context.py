@@ -10,12 +10,16 @@ from ranking.groups import GroupRanking, Rule
 
 @dataclass(frozen=True)
 class GroupRequest:
-    """The list that a group asks for; without `reasons` no member learns of another's ratings."""
+    """The list that a group asks for; without `reasons` no member learns of another's ratings.
+
+    Movies with few ratings come last unless there is no `floor`.
+    """
 
     rule: Rule = "average"
     limit: int = LIST_LENGTH
     filters: Filters = NO_FILTERS
     reasons: bool = True
+    floor: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class GroupContext:
 
     def places(self, wanted: GroupRequest) -> list[GroupRecommendation]:
         """Return the list. Raises `UnknownGenreError`."""
-        rows = self.ranking.best(wanted.limit, wanted.rule, self.movies.matching(wanted.filters))
+        rows = self.ranking.best(wanted.limit, wanted.rule, self.movies.matching(wanted.filters), wanted.floor)
         expected, members = self.ranking.expected(rows), range(len(self.ratings_seen))
         reasons = [self.ranking.reasons(m, rows) if wanted.reasons else [None] * len(rows) for m in members]
         return [

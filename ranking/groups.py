@@ -23,8 +23,11 @@ LEAST_UTILITY = 1e-3  # of a movie that a member likes no more than any other: i
 class GroupRanking(Protocol):
     """The order of all movies for a group, and what can be said of each to each member."""
 
-    def best(self, n: int, rule: Rule, among: Mask) -> Rows:
-        """Return the rows of the n best movies for the group, well-known ones first, only of those in `among`."""
+    def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
+        """Return the rows of the n best movies for the group, only of those in `among`.
+
+        Movies with few ratings come last unless there is no `floor`.
+        """
 
     def scores(self, rows: Rows) -> Floats:
         """Return the mean scores of the movies at `rows` [r]."""
@@ -42,8 +45,8 @@ class PopularGroupRanking:
     def __init__(self, popular: PopularRanking, members: int) -> None:
         self._popular, self._members = popular, members
 
-    def best(self, n: int, rule: Rule, among: Mask) -> Rows:
-        return self._popular.best(n, among)
+    def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
+        return self._popular.best(n, among, floor)
 
     def scores(self, rows: Rows) -> Floats:
         return self._popular.scores(rows)
@@ -74,11 +77,11 @@ class FoldedInGroupRanking:
         unseen[self.seen] = False
         self.z = standardized(scores, unseen)
 
-    def best(self, n: int, rule: Rule, among: Mask) -> Rows:
-        well_known = self._ranker.factors.well_known
+    def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
+        preferred = self._ranker.factors.well_known if floor else among
         if rule == "average":
-            return top_n(self.z.mean(axis=0), n, self.seen, well_known, among)
-        return fair_list(self.z, n, self.seen, well_known, among)
+            return top_n(self.z.mean(axis=0), n, self.seen, preferred, among)
+        return fair_list(self.z, n, self.seen, preferred, among)
 
     def scores(self, rows: Rows) -> Floats:
         return np.asarray(self.z[:, rows].mean(axis=0), np.float32)

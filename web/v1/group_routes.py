@@ -97,7 +97,7 @@ def recommend_to_group(body: Group) -> Response:
         raise InvalidInputError(*faults)
     context = recommender().group([_ratings(m) if isinstance(m, GuestMember) else m for m in body.members])
     try:
-        places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons))
+        places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons, body.floor))
     except UnknownGenreError as error:
         raise InvalidInputError(("genre", str(error))) from error
     return answer(_answered(body, context, places))

@@ -68,6 +68,11 @@ class MovieFilters(YearRange):
         since = None if self.added_since is None else floor(self.added_since.timestamp())
         return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings or 0, since)
 
+    @property
+    def floor(self) -> bool:
+        """Whether movies with few ratings come last."""
+        return self.min_ratings != 0
+
 
 class ListFilters(MovieFilters):
     """The part of a list to return."""
@@ -88,7 +93,7 @@ class ListFilters(MovieFilters):
     @property
     def wanted(self) -> ListRequest:
         """The request as the recommender takes it."""
-        return ListRequest(self.limit, self.offset, self.filters, self.diversity, floor=self.min_ratings != 0)
+        return ListRequest(self.limit, self.offset, self.filters, self.diversity, self.floor)
 
 
 class RecommendationsQuery(ListFilters, QueryModel):

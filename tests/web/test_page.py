@@ -108,7 +108,9 @@ def test_a_movie_of_the_list_is_hidden_rated_and_opened(page_url: str, visits: B
     give(next_movies(page).first, 4)
     expect(next_movies(page).first).to_contain_text(second)
     expect(next_movies(page).filter(has_text=re.compile("▲ 1")).first).to_be_visible()
-    next_movies(page).nth(1).get_by_role("link", name=third, exact=True).click()
+    with page.expect_response("**/api/v1/events") as event:
+        next_movies(page).nth(1).get_by_role("link", name=third, exact=True).click()
+    assert event.value.status == 202
     expect(page.get_by_role("heading", level=1, name=third)).to_be_visible()
     page.go_back()
     expect(next_movies(page).first).to_contain_text(second)

@@ -1,7 +1,7 @@
 // Recommendations: the list, how it was made, and its filters.
 
 import { parameter, setParameters } from "./address.js";
-import { get, latestOnly, read, query } from "./api.js";
+import { get, latestOnly, post, query, read } from "./api.js";
 import { announce, clear, h, plural, since, prefersReducedMotion } from "./dom.js";
 import { filters, wanted } from "./filters.js";
 import { placeholders } from "./movies.js";
@@ -21,6 +21,7 @@ export function recommendationPanel(signal) {
   const nextSignal = latestOnly(signal);
   let before = null;
   let shown = [];
+  let listId = null; // under which the service has recorded that it is shown
   let listed; // resolves to the ids of the first list
   const open = () => new Promise((resolve) => {
     listed = resolve;
@@ -37,6 +38,7 @@ export function recommendationPanel(signal) {
       clear(how, describe(answer, same, explained));
       draw(items, { marked, personal: answer.strategy !== "popular", same });
       shown = items.map(({ movie }) => movie.movie_id);
+      listId = answer.list_id;
       listed(new Set(shown));
       if (!items.length) clear(list, h("li", { className: "empty" }, "No movies match. Widen the years, or choose another genre."));
       clear(foot, more && quiet("Show more", showMore), hidden().length > 0 && quiet(`Show ${hidden().length} hidden`, unhide));
@@ -64,9 +66,16 @@ export function recommendationPanel(signal) {
   };
   const element = h("section", { className: "next", "aria-labelledby": "next-head" },
     h("div", { className: "head" }, head, filters(signal, () => refresh(false))), how, list, foot);
+  list.addEventListener("click", ({ target }) => {
+    const link = target.closest("h3 a");
+    if (link && listId) opened(listId, Number(link.hash.split("/")[2]));
+  });
   const peek = preview(element, head, signal);
   return { element, refresh, open, ids: () => shown };
 }
+
+// Only statistics depend on it, so a failure is nobody's concern.
+const opened = (list, movie) => post("/events", { list_id: list, movie_id: movie, event: "opened" }).catch(() => {});
 
 const quiet = (text, onclick) => h("button", { type: "button", className: "quiet", onclick }, text);
 
@@ -75,11 +84,11 @@ async function unhidden(count, signal) {
   const excluded = hidden();
   const items = [];
   for (let offset = 0; ; offset += MAX_LIMIT) {
-    const limit = Math.min(MAX_LIMIT, count + excluded.length + 1);
+    const limit = Math.min(MAX_LIMIT, count + excluded.length); // no more than is shown: the service records it as shown
     const answer = await recommended({ ...wanted(), limit, offset }, signal);
     items.push(...answer.items.filter(({ movie }) => !excluded.includes(movie.movie_id)));
-    const more = items.length > count;
-    if (more || answer.items.length < limit) return { answer, items: items.slice(0, count), more };
+    const more = answer.items.length === limit;
+    if (items.length >= count || !more) return { answer, items: items.slice(0, count), more: more || items.length > count };
   }
 }
 

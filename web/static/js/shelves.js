@@ -6,8 +6,8 @@ import { poster } from "./posters.js";
 import { genreOf, hue, titled } from "./titles.js";
 import { current, hidden, LIKED, ratedMovies, ratingOf } from "./user.js";
 
-const SIZE = 10; // movies in a shelf
-const SPARE = 30; // movies to choose from, since some stand elsewhere or are hidden
+const SIZE = 8; // movies in a shelf
+const SPARE = 16; // movies to choose from, since some stand elsewhere or are hidden
 const MONTH = 30 * 24 * 3600 * 1000; // ms
 const FURTHER = [20, 220]; // places in the list that a surprise comes from
 

@@ -9,7 +9,7 @@ from commands.framework import CommandResult, command
 from storage import movie_changes
 from storage.movie_changes import MovieChange, MovieDescription
 
-MOVIE_ID = click.IntRange(1, movie_changes.LAST_ID)
+MOVIE_ID = click.IntRange(1, 2**31 - 1)
 
 
 @click.group(short_help="Add, import and withdraw movies.")
@@ -23,7 +23,12 @@ def movies() -> None:
 @click.option("--genre", multiple=True, help="A genre; repeat it for several.")
 @click.option("--imdb-id", help="Like tt0036164.")
 @click.option("--tmdb-id", type=MOVIE_ID, help="Its number at TMDB.")
-@click.option("--id", "movie_id", type=MOVIE_ID, help="Add or replace the movie with this id.")
+@click.option(
+    "--id",
+    "movie_id",
+    type=click.IntRange(1, movie_changes.LAST_GIVEN_ID),
+    help="Add or replace the movie with this id.",
+)
 @click.pass_obj
 def add(
     context: Context,

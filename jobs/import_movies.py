@@ -10,7 +10,7 @@ from movielens.line_report import DatasetError, LineError, LineReport
 from movielens.links_and_tags import parse_imdb_id, rows_of
 from storage import movie_changes
 from storage.database import Database
-from storage.movie_changes import MovieChange, MovieDescription
+from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription
 from system.progress import progress
 
 BATCH = 10_000
@@ -68,6 +68,9 @@ def _change(row: dict[str, str]) -> MovieChange:
         parse_movielens_id(tmdb) if tmdb else None,
     )
     if given := row["movieId"].strip():
-        return MovieChange(parse_movielens_id(given), movie)
+        movie_id = parse_movielens_id(given)
+        if movie_id > LAST_GIVEN_ID:
+            raise LineError(f"an id above {LAST_GIVEN_ID:,}")
+        return MovieChange(movie_id, movie)
     # no client's Idempotency-Key has a space in it
     return MovieChange(None, movie, f"import {blake2b(repr(movie).encode(), digest_size=16).hexdigest()}")

@@ -42,6 +42,10 @@ _TABLE = text(f"""
 _OTHER_VERSION = PreparedStatement("""
     PREPARE other_version (bigint) AS SELECT catalogue_version FROM live_generation WHERE catalogue_version <> $1
 """)
+RAISE_VERSION = """
+    INSERT INTO live_generation (catalogue_version) VALUES (1)
+    ON CONFLICT (single) DO UPDATE SET catalogue_version = live_generation.catalogue_version + 1
+"""
 COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expected_rating"
 
 
@@ -165,12 +169,7 @@ def store_identities(db: Connection, identities: Iterable[Mapping[str, Any]], ch
 
 def raise_version(db: Connection) -> int:
     """Return a new version of the catalogue for the changes of this transaction; others wait until it has ended."""
-    statement = text("""
-        INSERT INTO live_generation (catalogue_version) VALUES (1)
-        ON CONFLICT (single) DO UPDATE SET catalogue_version = live_generation.catalogue_version + 1
-        RETURNING catalogue_version
-    """)
-    return int(db.execute(statement).scalar_one())
+    return int(db.execute(text(f"{RAISE_VERSION} RETURNING catalogue_version")).scalar_one())
 
 
 def histograms_missing(db: Connection) -> bool:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from catalogue.movie_table import NO_GENRES
 from storage import movie_changes
-from storage.movie_changes import MovieChange, MovieDescription
+from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription
 from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1.blueprint import answer, location, recommender
@@ -39,6 +39,7 @@ def _genre(name: str) -> str:
 Text = Annotated[str, AfterValidator(_plain)]
 MovieGenre = Annotated[Text, Field(max_length=50), AfterValidator(_genre)]
 Int = Annotated[int, Field(ge=1, le=INT32)]
+GivenId = Annotated[int, Field(ge=1, le=LAST_GIVEN_ID)]
 
 
 class MovieInput(RequestBody):
@@ -69,7 +70,7 @@ class MovieInput(RequestBody):
 class BatchMovie(MovieInput):
     """A movie of a batch."""
 
-    movie_id: Int | None = Field(
+    movie_id: GivenId | None = Field(
         None,
         description="The movie to add or replace; without it a new movie gets an id.",
         json_schema_extra={"example": 25904},
@@ -121,8 +122,8 @@ def put_movie(path: MoviePath, body: MovieInput) -> Response:
     The next answer of every process shows it. A withdrawn movie comes back. 409 names the movie that has the `imdb_id`
     or `tmdb_id`.
     """
-    if path.movie_id < 1:
-        raise InvalidInputError(("movie_id", "the ids of movies begin at 1"))
+    if not 1 <= path.movie_id <= LAST_GIVEN_ID:
+        raise InvalidInputError(("movie_id", f"choose an id from 1 to {LAST_GIVEN_ID:,}"))
     ((movie_id, created),) = _put([MovieChange(path.movie_id, body.description)])
     return answer(MovieWritten(movie_id=movie_id), 201 if created else 200, Location=location(f"/movies/{movie_id}"))
 
@@ -177,7 +178,7 @@ def withdraw_movie(path: MoviePath) -> Response:
     From the next answer on it is in no list, search or similar movies. It stays in users' ratings and exports, and PUT
     brings it back.
     """
-    with recommender().database.transaction() as db:
+    with recommender().database.statement() as db:
         movie_changes.withdraw(db, [path.movie_id])
     return Response(status=204)
 

@@ -6,8 +6,8 @@ list counts only while it carries the version of the history that PostgreSQL hol
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -30,6 +30,8 @@ from storage.errors import DatabaseUnavailableError, UnknownGenerationError
 from storage.recommendations import NO_LIST, RatingHistory, StoredList
 
 log = logging.getLogger(__name__)
+
+Connecting = AbstractContextManager[Connection]
 
 MAX_FALLBACKS = 5
 CACHE_MISS = NO_LIST, RecommendationList((), "stored")
@@ -60,14 +62,14 @@ class Recommender:
             newer = movies.other_version(db, self.movies.version)
         return self.movies if newer is None else self._follow(newer)
 
-    def _follow(self, version: int) -> MovieTable:
+    def _follow(self, version: int, connect: Callable[[], Connecting] | None = None) -> MovieTable:
         """Return the movies of this version of the catalogue, or of a later one; read those that have changed since."""
         if self.movies.version == version:
             return self.movies
         with self._following:
             known = self.movies
             if known.version < version:
-                with self.database.statement() as db:
+                with (connect or self.database.statement)() as db:
                     changed = movies.table(db, known.version)
                 known = known.updated(changed)
                 if self.live is not None:  # before the table, whose version says that all of this is done
@@ -103,6 +105,10 @@ class Recommender:
                     self._read_movies(db)
             with self.database.statement() as db:
                 wanted = generations.live_id(db)
+                newer = movies.other_version(db, self._movies.version) if self._movies is not None else None
+            if newer is not None:
+                # a request might not have the time to read very many changes, and no later one would
+                self._follow(newer, self.database.background_transaction).warm_up()
             if wanted is None or (self.live is not None and self.live.id == wanted):
                 return
             if self._unreadable is not None and self._unreadable[0] == wanted:

@@ -19,7 +19,6 @@ import settings as settings_module
 from app import create_app
 from embedded.postgres import EmbeddedPostgres, PostgresError
 from health import Health
-from jobs.changes import dataset_difference
 from jobs.orders import TrainingOrders
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
@@ -142,9 +141,6 @@ class Server:
         self._ready.set()
         log.info("ready to recommend")
         self._add_identities()
-        if difference := dataset_difference(self.database, self.settings):
-            log.warning("%s", difference)
-            self.health.report("catalogue", "ready", difference)
         return True
 
     def _fill_catalogue(self) -> None:

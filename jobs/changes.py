@@ -1,10 +1,13 @@
 """Whether there is anything to learn since the last training run: a few statements, without Spark or the ratings."""
 
 import hashlib
+import logging
+import threading
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
+from health import Health
 from movielens.dataset import DATASET_NAMES, find_dataset
 from movielens.formats import fingerprint
 from movielens.line_report import DatasetError
@@ -12,6 +15,9 @@ from ranking.factors import FORMAT
 from settings import ModelSettings, Settings
 from storage import generations, runs, users
 from storage.database import Database
+from storage.errors import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,36 @@ def dataset_difference(database: Database, settings: Settings) -> str | None:
         return None
     advice = f"Set MATINEE_DATASET to {filled['dataset']}, or take in the other one with `matinee catalogue update`."
     return f"MATINEE_DATASET names a different dataset ({found or name}); {told}. {advice}"
+
+
+class DatasetWatch:
+    """Says in the log and in the health of a process whether its dataset is that of the catalogue.
+
+    The dataset, which takes seconds to read if it is large, is read when the process has started, and whenever another
+    one has been taken in.
+    """
+
+    def __init__(self, database: Database, settings: Settings, health: Health) -> None:
+        self._database, self._settings, self._health = database, settings, health
+        self._fingerprint: str | None = None
+
+    def look(self) -> None:
+        """Compare the two, in a thread, unless they are those of the last look. Raise `DatabaseUnavailableError`."""
+        with self._database.statement() as db:
+            filled = runs.ingest_details(db)
+        if filled is not None and filled["fingerprint"] != self._fingerprint:
+            self._fingerprint = filled["fingerprint"]
+            threading.Thread(target=self._compare, name="dataset", daemon=True).start()
+
+    def _compare(self) -> None:
+        try:
+            difference = dataset_difference(self._database, self._settings)
+        except DatabaseUnavailableError:
+            self._fingerprint = None  # the next look tries again
+            return
+        if difference:
+            log.warning("%s", difference)
+        self._health.report("catalogue", "ready", difference)
 
 
 def anything_to_learn(database: Database, settings: Settings) -> bool:

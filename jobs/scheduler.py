@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
-from jobs.changes import anything_to_learn
+from jobs.changes import DatasetWatch, anything_to_learn
 from jobs.refresh import refresh, report_trainer
 from jobs.trainer_pool import TrainerEndedError
 from jobs.trainer_process import TrainingResult
@@ -51,6 +51,7 @@ class Scheduler:
     def __init__(self, settings: Settings, recommender: Recommender, health: Health, pool: Pool) -> None:
         self.database: Database = recommender.database
         self._settings, self._recommender, self._health, self._pool = settings, recommender, health, pool
+        self._dataset = DatasetWatch(self.database, settings, health)
         self._run: int | None = None  # whose training was given to the pool
         self._idle_since = time.monotonic()
         self._clocks = time.time() - time.monotonic()
@@ -129,6 +130,7 @@ class Scheduler:
         self._settle()
         self._start_queued()
         report_trainer(self.database, self._health, self._settings.retrain_minutes)
+        self._dataset.look()
         self._announce()
         self._end_idle_trainer()
 

@@ -16,6 +16,7 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 # isort: split
 from app import create_app
 from health import Health
+from jobs.changes import DatasetWatch
 from jobs.orders import TrainingOrders
 from jobs.refresh import refresh, report_trainer
 from recommender import Recommender
@@ -44,6 +45,7 @@ class Worker:
         self.database = Database(database_url, settings.threads)
         self.recommender = Recommender(self.database)
         self.health = Health()
+        self._dataset = DatasetWatch(self.database, settings, self.health)
         self.health.report("catalogue", "ready")  # else the first process would not have started this one
 
     def serve(self) -> None:
@@ -67,6 +69,7 @@ class Worker:
         try:
             refresh(self.recommender, self.health)
             report_trainer(self.database, self.health, self.settings.retrain_minutes)
+            self._dataset.look()
         except DatabaseUnavailableError as error:
             log.debug("how the trainer does could not be read: %s", error)
         except Exception:

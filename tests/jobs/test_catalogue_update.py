@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from conftest import MOVIES, checkerboard
 from handmade_model import new_user
+from processes import poll
 from sqlalchemy import text
 
 from catalogue.movie_table import Filters
+from health import Health
 from jobs.catalogue_update import compare, update
-from jobs.changes import catalogue_source, dataset_difference
+from jobs.changes import DatasetWatch, catalogue_source, dataset_difference
 from jobs.ingest import init_movie_table, load_base_ratings
 from movielens.line_report import DatasetError
 from recommender import Recommender
@@ -129,3 +131,15 @@ def test_a_set_without_links_leaves_ids_and_tags_as_they_are(filled: Database, s
     with filled.statement() as db:
         db.execute(text("UPDATE movies SET imdb_id = 'tt0000001', tags = ARRAY['kept'] WHERE id = 1"))
     assert compare(filled, Path(settings.dataset)).difference == dataset_update.CatalogueDifference([], [], [], [])
+
+
+def test_a_dataset_that_differs_is_in_the_health_until_it_is_taken_in(
+    filled: Database, settings: Settings, newer: Path, ready: Health
+) -> None:
+    watch = DatasetWatch(filled, replace(settings, dataset=str(newer)), ready)
+    watch.look()
+    poll(lambda: "names a different dataset" in (ready["catalogue"].reason or ""), what="the difference")
+    assert ready["catalogue"].state == "ready"
+    update(filled, settings, newer)
+    watch.look()
+    poll(lambda: ready["catalogue"].reason is None, what="the end of the difference")

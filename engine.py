@@ -58,7 +58,7 @@ from system.memory import Heap
 
 log = logging.getLogger(__name__)
 
-HELD_OUT_FACT = {"judges_kept_out": True}  # the fact of a training that may be judged on the held-out people
+HELD_OUT_FACT = {"judges_kept_out": True}  # says that a training may be judged on the held-out users
 STOPPED = "it was stopped, with the process that it worked for"
 
 Progress = Callable[[str, float], None]
@@ -235,7 +235,7 @@ def train_to_file(settings: Settings, folder: Path, out: Path) -> None:
 
 
 def train_folder(engine: Engine, folder: Path) -> Factors:
-    """Train on a MovieLens folder, without the people who are held out to judge by. Raises `DatasetError`."""
+    """Train on a MovieLens folder, without the held-out users. Raises `DatasetError`."""
     ratings, movies = read_dataset(folder)
     train_ratings, _ = split_held_out(ratings)
     model = engine.settings.model_for(len(ratings))

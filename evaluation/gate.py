@@ -1,4 +1,4 @@
-"""May a freshly trained generation take over from the one that serves?"""
+"""Decide whether a newly trained generation may replace the live one."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,18 @@ import numpy as np
 from evaluation import bootstrap
 from evaluation.held_out_result import HeldOutResult, mean_per_user
 
-MIN_HELD_OUT_USERS = 20  # people below whom a bootstrap says nothing
+MIN_HELD_OUT_USERS = 20  # with fewer, a bootstrap interval means nothing
 MIN_COVERAGE_RATIO = 0.5  # of the live lists' coverage; two trainings with other seeds differ by some 3 %
-MIN_RATED_MOVIES_RATIO = (
-    0.98  # of the live generation's rated movies; people withdraw ratings, but seldom of a movie's last
-)
+MIN_RATED_MOVIES_RATIO = 0.98  # of the live generation's; users withdraw ratings, but seldom a movie's last one
 SEED_ONLY_OVERLAP = 0.75  # least overlap of two trainings that differ in their seeds alone: measured .86
-MIN_OVERLAP = 0.2  # least overlap with lists that were learnt from wholly other ratings
+MIN_OVERLAP = 0.2  # least overlap with lists that were trained on entirely different ratings
 MEASURE = "mean NDCG@10 over all history lengths"  # metrics beside it are after 10 ratings alone
 TOLERATED_NDCG, TOLERATED_RMSE = 0.005, 0.01  # worse by less than this is no reason to keep an old model
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a generation may serve, and why or why not, in one sentence for whoever runs the service."""
+    """Whether a generation may serve, and the reason in one sentence for the operator."""
 
     accepted: bool
     reason: str
@@ -45,11 +43,11 @@ class ListChange:
 
 
 def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change: ListChange | None = None) -> Verdict:
-    """Judge a candidate against the generation that serves, or against popularity where none does.
+    """Return the verdict on a candidate against the live generation, or against popularity where there is none.
 
     Args:
-        candidate, live: judged on the same people with the same code.
-        change: of the lists of everybody; None where there are no live lists to compare.
+        candidate, live: results on the same held-out users.
+        change: between the two lists of every user; None where there are no live lists to compare.
     """
     if live is None:
         return _first(candidate)
@@ -61,9 +59,7 @@ def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change:
             True, f"{_too_few_held_out(candidate)}, so only movies and lists were compared with the live generation's"
         )
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
-    return Verdict(
-        True, f"not worse than the live generation: {MEASURE} {_signed(gain)} on {len(candidate.users)} people"
-    )
+    return Verdict(True, f"not worse than the live generation: {MEASURE} {_signed(gain)} {_on(candidate)}")
 
 
 def _first(candidate: HeldOutResult) -> Verdict:
@@ -115,12 +111,11 @@ def _collapsed(candidate: HeldOutResult, live: HeldOutResult) -> str:
 
 
 def _too_few_held_out(candidate: HeldOutResult) -> str:
-    people = "nobody was" if len(candidate.users) == 0 else f"only {len(candidate.users)} people were"
-    return f"{people} held out"
+    return f"only {n} users were held out" if (n := len(candidate.users)) else "no users were held out"
 
 
 def _on(candidate: HeldOutResult) -> str:
-    return f"on {len(candidate.users)} people"
+    return f"on {len(candidate.users)} held-out users"
 
 
 def _signed(estimate: bootstrap.IntervalEstimate) -> str:

@@ -77,7 +77,7 @@ def held_out(users: Ints) -> Mask:
 
 
 def split_held_out(base: Ratings) -> tuple[Ratings, Ratings]:
-    """Ratings in two: those to learn from, and those of the people who are held out to judge by."""
-    people = np.unique(base.user)
-    out = np.isin(base.user, people[held_out(people)])
+    """Return the ratings to train on, and those of the held-out users."""
+    users = np.unique(base.user)
+    out = np.isin(base.user, users[held_out(users)])
     return base.take(~out), base.take(out)

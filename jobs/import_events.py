@@ -27,7 +27,7 @@ Check = Callable[[Event], Event]
 class ImportCounts:
     """What became of the lines of a file."""
 
-    people: int = 0
+    users: int = 0
     created: int = 0
     replaced: int = 0
     unchanged: int = 0
@@ -35,14 +35,14 @@ class ImportCounts:
 
     def add(self, merged: MergeCounts) -> None:
         """Add the counts of a batch."""
-        self.people += merged.users
+        self.users += merged.users
         self.created += merged.created
         self.replaced += merged.replaced
         self.unchanged += merged.unchanged
 
     def __str__(self) -> str:
         return (
-            f"users created: {self.people:,}; ratings created: {self.created:,}, replaced by a later one: "
+            f"users created: {self.users:,}; ratings created: {self.created:,}, replaced by a later one: "
             f"{self.replaced:,}, unchanged: {self.unchanged:,}; bad lines skipped: {self.bad:,}"
         )
 

@@ -87,7 +87,7 @@ class Trainer:
     def load(self, factors: Factors) -> Outcome:
         """Bring in factors that were trained elsewhere, through the same gate.
 
-        Raises `FactorsError` if they are of another catalogue or have learned from the people who are to judge them.
+        Raises `FactorsError` if they are of another catalogue or have learned from the held-out users.
         """
         with self._training_run() as run:
             if run is None:
@@ -193,4 +193,4 @@ def check_factors(factors: Factors, training_input: TrainingInput) -> None:
             "are not the same; train them on the dataset that this catalogue was filled from"
         )
     if not HELD_OUT_FACT.items() <= factors.facts.items():
-        raise FactorsError("they have learned from the people who are kept out to judge by; train with engine.py")
+        raise FactorsError("these factors were trained on the held-out users' ratings; train them with engine.py")

@@ -1,4 +1,4 @@
-"""Movies that are liked by the same people as a given one."""
+"""Movies that the same users like."""
 
 import numpy as np
 

@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 1.0
 TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  # told from 0 on, as a rate has to be
-HELD_OUT = {  # a measure of people who were held out: what the metric is called, and what it is
-    "ndcg": ("ndcg", "NDCG@10 of the lists of people held out."),
-    "popularity": ("popularity_ndcg", "NDCG@10 of the most popular movies for the same people."),
+HELD_OUT = {  # a measure on the held-out users: its metric's name and description
+    "ndcg": ("ndcg", "NDCG@10 of the held-out users' lists."),
+    "popularity": ("popularity_ndcg", "NDCG@10 of the most popular movies for the same users."),
     "recall": ("recall", "Recall@10 for them."),
     "hit_rate": ("hit_ratio", "Share of them whose list held a movie that they came to like."),
     "rmse": ("rmse", "Error of the rating that they were shown, in stars."),

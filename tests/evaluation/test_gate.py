@@ -123,5 +123,5 @@ def test_new_ratings_may_change_the_lists_and_chance_may_not(live_judged: HeldOu
 
 def test_where_nobody_was_held_out_the_verdict_says_so(live: Factors) -> None:
     nobody = evaluate_held_out(live, TRAIN, TEST.take(np.arange(0)))
-    assert "nobody was held out" in verdict(nobody).reason
-    assert "nobody was held out" in verdict(nobody, nobody, ListChange(0.9, 0.0)).reason
+    assert "no users were held out" in verdict(nobody).reason
+    assert "no users were held out" in verdict(nobody, nobody, ListChange(0.9, 0.0)).reason

@@ -287,5 +287,5 @@ def test_factors_that_do_not_fit_are_refused(trainer: Trainer, engine: Engine) -
     factors = train_folder(engine, Path(trainer.settings.dataset))
     with pytest.raises(FactorsError, match="catalogue"):
         trainer.load(replace(factors, movies=factors.movies + 1))
-    with pytest.raises(FactorsError, match="judge"):
+    with pytest.raises(FactorsError, match="held-out users"):
         trainer.load(replace(factors, facts={}))

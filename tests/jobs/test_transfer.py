@@ -155,7 +155,7 @@ def test_users_are_found_again_by_their_id_and_its_source(database: Database, tm
 
 def test_ids_are_kept_only_where_nobody_else_has_any(database: Database, tmp_path: Path) -> None:
     file = csv_file(tmp_path, f"17,{IDS[0]},4.0,1000")
-    assert bring(database, file, source=None).people == 1
+    assert bring(database, file, source=None).users == 1
     assert bring(database, file, source=None) == ImportCounts(unchanged=1)
     assert all_users(database) == [(17, 1)]
     assert new_user(database) == 18

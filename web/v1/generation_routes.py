@@ -114,7 +114,8 @@ class Generation(ResponseModel):
     verdict: Literal["accepted", "rejected"] = Field(examples=["accepted"])
     reason: str = Field(
         examples=[
-            "not worse than the live generation: mean NDCG@10 over all history lengths +0.0012 (-0.0031 to +0.0057) on 104 people"
+            "not worse than the live generation: mean NDCG@10 over all history lengths +0.0012 (-0.0031 to +0.0057) "
+            "on 104 held-out users"
         ],
         description="The reason for the verdict.",
     )

@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from ranking.ratings import Floats, Ints
 from settings import Settings
-from spark.session import free_jvm_memory, report_progress
+from spark.job_progress import report_progress
+from spark.session import free_jvm_memory
 from spark.session_files import parquet_for_executors
 
 STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration runs, as counted

@@ -9,16 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyspark
-from pyspark import SparkConf, SparkContext, StatusTracker
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from settings import ROOT, Settings
@@ -40,7 +36,6 @@ from system.process import SUBMITTED
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
-WATCH_SECONDS = 0.5
 OUT_OF_MEMORY = (3, 52)  # how a JVM ends that is told to, and how Spark's executors end it
 LOOPBACK = "127.0.0.1"
 SPARK_VARIABLE = re.compile(r"(PY)?SPARK_")
@@ -210,47 +205,6 @@ def close_session(spark: SparkSession) -> None:
         # pyspark keeps the first JVM for ever: without this the next session would use a dead one
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = None
-
-
-@contextmanager
-def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], None]) -> Iterator[None]:
-    """Report the share, 0 to 1, of about `tasks` Spark tasks that this thread starts in the block."""
-    group = uuid.uuid4().hex
-    spark.sparkContext.setJobGroup(group, "matinee")
-    over = threading.Event()
-
-    def watch() -> None:
-        tracker = spark.sparkContext.statusTracker()
-        settled: dict[int, int] = {}
-        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
-            while not over.wait(WATCH_SECONDS):
-                running = 0
-                for job in tracker.getJobIdsForGroup(group):
-                    if job not in settled:
-                        done, finished = _tasks_done(tracker, job)
-                        settled |= {job: done} if finished else {}
-                        running += 0 if finished else done
-                report(min(1.0, (sum(settled.values()) + running) / tasks))
-
-    watcher = threading.Thread(target=watch, name="spark-progress", daemon=True)
-    report(0.0)
-    watcher.start()
-    try:
-        with require_executors(spark):
-            yield
-    finally:
-        over.set()
-        watcher.join()
-    report(1.0)
-
-
-def _tasks_done(tracker: StatusTracker, job: int) -> tuple[int, bool]:
-    """Return the tasks that a job has finished, and whether the job has ended."""
-    known = tracker.getJobInfo(job)
-    if known is None:
-        return 0, False
-    stages = [tracker.getStageInfo(stage) for stage in known.stageIds]
-    return sum(stage.numCompletedTasks for stage in stages if stage), known.status != "RUNNING"
 
 
 def _builder(settings: Settings, work: Path) -> SparkSession.Builder:

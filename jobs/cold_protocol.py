@@ -1,6 +1,6 @@
 """The protocol for movies without ratings: a tenth of the movies lose theirs and are ranked by what they are about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +52,11 @@ def cold(
         "genre average": _best(movies, [average] * len(given), among),
         "genre profile": _best(movies, profiles, among),
     }
+    facts = {"users judged": len(users), "movies": len(movies), "movies without ratings": len(chosen)}
+    return replace(_measured(lists, relevant, seed), facts=facts)
+
+
+def _measured(lists: Mapping[str, Ints], relevant: Sequence[Ints], seed: int) -> ProtocolResult:
     sizes = offline_metrics.sizes(relevant)
     hit = {name: offline_metrics.hits(found, relevant) for name, found in lists.items()}
     ndcg = {name: offline_metrics.ndcg(found, sizes) for name, found in hit.items()}
@@ -63,9 +68,8 @@ def cold(
         }
         for name, found in hit.items()
     }
-    facts = {"users judged": len(users), "movies": len(movies), "movies without ratings": len(chosen)}
     # the users differ from seed to seed, so the intervals are of each seed, and their ends are averaged
-    return replace(ProtocolResult("cold", (seed,), rows, facts, ndcg).with_differences(), ndcg={})
+    return replace(ProtocolResult("cold", (seed,), rows, {}, ndcg).with_differences(), ndcg={})
 
 
 def _lists(factors: Factors, given: Sequence[Ratings], among: Mask) -> Ints:

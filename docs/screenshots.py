@@ -56,7 +56,7 @@ def take(browser: Browser, url: str, user: int, name: str, device: dict[str, Any
     page.goto(url)
     page.wait_for_load_state("networkidle")
     settle(page)
-    page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=82, full_page=name in ("movie", "engine"))
+    page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=72, full_page=name in ("movie", "engine"))
     context.close()
 
 

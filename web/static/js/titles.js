@@ -19,7 +19,8 @@ function turned({ title }) {
 
 // The title to show, and its alternative titles, which stand in parentheses.
 export const titled = (movie) => movie.display_title ?? (turned(movie).replace(/( \([^()]*\))+$/, "") || movie.title);
-export const alternatives = (movie) => (turned(movie).match(/( \([^()]*\))+$/)?.[0] ?? "").slice(2, -1).replaceAll(") (", " · ");
+export const alternatives = (movie) => (turned(movie).match(/( \([^()]*\))+$/)?.[0] ?? "").slice(2, -1)
+  .split(") (").map((title) => turned({ title })).join(" · ");
 
 // Lines break neither before a dot nor within a genre.
 export const listed = (words) => words.join("\u00a0· ").replaceAll("-", "\u2011");

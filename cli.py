@@ -26,6 +26,7 @@ from commands import (
     backup_commands,
     doctor,
     evaluation_commands,
+    experiment_commands,
     generation_commands,
     movie_commands,
     retrain_command,
@@ -38,6 +39,7 @@ from commands.framework import FAILED, USAGE_ERROR
 from commands.service_client import ServiceRefusedError
 from embedded.postgres import PostgresError
 from movielens.line_report import DatasetError
+from ranking.experiment import ExperimentError
 from ranking.factors import FactorsError
 from settings import SettingsError
 from spark.java import JavaError
@@ -51,12 +53,16 @@ from storage.errors import (
     UnknownUserError,
     UserIdTakenError,
 )
+from storage.experiments import ExperimentConflictError, UnknownExperimentError
 from storage.movie_changes import ExternalIdTakenError
 from system.disk import FullDiskError
 from system.logs import log_to_stderr
 
 SHUTDOWN_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
 OPERATOR_ERRORS = (
+    ExperimentConflictError,
+    ExperimentError,
+    UnknownExperimentError,
     BackupError,
     DatabaseUnavailableError,
     DatasetError,
@@ -109,6 +115,7 @@ for command in (
     ),
     *(evaluation_commands.evaluate, evaluation_commands.tune, evaluation_commands.report),
     *(user_commands.users, user_commands.erase),
+    experiment_commands.experiment,
     *(transfer_commands.import_, transfer_commands.export),
     *(movie_commands.movies, movie_commands.catalogue),
 ):

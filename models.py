@@ -286,6 +286,27 @@ class Impression(Base):
     times: Mapped[int] = mapped_column(server_default=text("1"))
 
 
+class StartedExperiment(Base):
+    """An experiment. At most one runs; its name stays, since impressions refer to it."""
+
+    __tablename__ = "experiments"
+    __table_args__ = (
+        CheckConstraint("cardinality(arms) >= 2", "arms"),
+        CheckConstraint("share BETWEEN 1 AND 100", "share"),
+        Index("uq_experiments_running", text("(true)"), unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    arms: Mapped[list[str]]  # the control first
+    ended: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))  # arms that users no longer get
+    share: Mapped[int]
+    interleave: Mapped[bool]
+    salt: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    ended_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+
+
 class Event(Base):
     """What a user did with a movie of a list that they were shown, other than to rate it."""
 

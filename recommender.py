@@ -17,14 +17,16 @@ from sqlalchemy import Connection
 from catalogue.group_context import GroupContext
 from catalogue.movie_table import MovieTable
 from catalogue.recommendations import ListRequest, RecommendationList, RecommendedMovie
-from catalogue.user_context import LiveGeneration, UserContext
+from catalogue.user_context import Arm, LiveGeneration, UserContext
+from ranking.experiment import Experiment
 from ranking.factors import Factors, FactorsError
 from ranking.groups import PopularGroupRanking, group_ranking
 from ranking.ranker import Ranker
 from ranking.rankings import ListSource, PopularRanking, Ranking, ranking_for
 from ranking.rating_histories import Histories
 from ranking.ratings import Ints
-from storage import generations, movies, recommendations
+from running_experiment import RunningExperiment
+from storage import experiments, generations, movies, recommendations
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError
 from storage.recommendations import NO_LIST, RatingHistory, StoredList
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 Connecting = AbstractContextManager[Connection]
 
 MAX_FALLBACKS = 5
+NO_ARM = Arm()
 CACHE_MISS = NO_LIST, RecommendationList((), "stored")
 
 
@@ -46,6 +49,8 @@ class Recommender:
         self._movies: MovieTable | None = None
         self._loading, self._caching, self._following = threading.Lock(), threading.Lock(), threading.Lock()
         self._unreadable: tuple[int, str] | None = None
+        self.trial: RunningExperiment | None = None
+        self._broken_trial: Experiment | None = None
 
     @property
     def movies(self) -> MovieTable:
@@ -74,6 +79,8 @@ class Recommender:
                 known = known.updated(changed)
                 if self.live is not None:  # before the table, whose version says that all of this is done
                     self.live = self.live.over(known)
+                if self.trial is not None:
+                    self.trial = self.trial.over(known)
                 self._movies = known
             return known
 
@@ -120,6 +127,41 @@ class Recommender:
                 self._unreadable = wanted, str(error)
                 raise
 
+    def refresh_experiment(self) -> None:
+        """Serve the experiment that runs, by PostgreSQL, to its users.
+
+        Raises:
+            DatabaseUnavailableError: what was served goes on.
+            FactorsError, UnknownGenerationError: an arm cannot be served; everybody gets the live generation.
+        """
+        with self.database.statement() as db:
+            experiment = experiments.running(db)
+        live, trial = self.live, self.trial
+        if experiment is None or live is None:
+            self.trial = None
+        elif trial is None or not trial.is_of(experiment, live):
+            if self._broken_trial == experiment:
+                return  # megabytes need not be read again to fail again
+            try:
+                made = RunningExperiment.of(experiment, live, self._stored)
+            except (FactorsError, UnknownGenerationError):
+                self.trial, self._broken_trial = None, experiment
+                raise
+            with self._following:
+                self.trial = made.over(self.movies)
+            log.info("experiment %s: arms %s", experiment.name, ", ".join(experiment.arms))
+
+    def _stored(self, generation_id: int) -> LiveGeneration:
+        with self.database.background_transaction() as db:
+            factors, trained_at = generations.load(db, generation_id), generations.trained_at(db, generation_id)
+        table = self._movies_of(generation_id, factors)
+        return LiveGeneration(generation_id, Ranker(factors), table, trained_at, datetime.now(UTC))
+
+    def _serves(self, user_id: int) -> LiveGeneration | None:
+        """Return what a user's lists are made with: the live generation, or an arm of the experiment."""
+        arm = self.trial.serves(user_id) if self.trial is not None else None
+        return self.live if arm is None else arm
+
     def activate(self, generation_id: int) -> None:
         """Make a stored generation the live one, for every process, hold it, and serve it here at once.
 
@@ -164,37 +206,42 @@ class Recommender:
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
-        live = self.live
+        live = self._serves(user_id)
         state, kept = CACHE_MISS if live is None else live.lists.get(user_id, CACHE_MISS)
         with self.database.statement() as db:
             now, found = recommendations.read(db, user_id, state)
         if found is None:
             return kept
         self._follow(now.catalogue_version)
-        live = self.live  # whose movies are of that version now
-        if isinstance(found, StoredList):
-            listed = kept = self._as_list(*found, "stored", now.generation_id)
+        live = self._serves(user_id)  # whose movies are of that version now
+        if isinstance(found, StoredList) and (live is None or live.takes_stored(now.generation_id)):
+            listed = kept = self._as_list(*found, "stored", now.generation_id, live)
         else:
-            listed = self._made(found, live)
+            if isinstance(found, StoredList):  # of another arm
+                with self.database.statement() as db:
+                    _, found = recommendations.history(db, user_id)
+            listed = self._made(found, live, user_id)
             kept = replace(listed, made="stored")
+            now = now._replace(version=found.version)
         # another process may have just made a newer generation live; this list is not of that one
-        if live is not None and live.id == now.generation_id:
+        if live is not None and live.is_current(now.generation_id):
             with self._caching:
                 live.lists[user_id] = now, kept
         return listed
 
     def forget(self, user_id: int) -> None:
         """Drop the cached list of a user who has been removed."""
-        if self.live is not None:
-            with self._caching:
-                self.live.lists.pop(user_id, None)
+        for served in (self.live, *(self.trial.arms.values() if self.trial else ())):
+            if served is not None:
+                with self._caching:
+                    served.lists.pop(user_id, None)
 
     def viewer(self, user_id: int) -> UserContext:
         """Return a user with all confirmed ratings. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
         with self.database.statement() as db:
             catalogue_version, history = recommendations.history(db, user_id)
         self._follow(catalogue_version)
-        return self._viewer(history, self.live, user_id)
+        return self._viewer(history, self._serves(user_id), user_id)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
         """Return those of these movies that the catalogue lacks."""
@@ -232,7 +279,9 @@ class Recommender:
             ranking = self._popular(history.movies)
         else:
             ranking = ranking_for(live.ranker, history.movies, history.rating, history.at)
-        return UserContext(live, every, listed, ranking, history.version, len(history.movies), user_id)
+        context = UserContext(live, every, listed, ranking, history.version, len(history.movies), user_id)
+        versus = live.arm.versus if live else None
+        return replace(context, versus=self._viewer(history, versus, user_id)) if versus else context
 
     def _popular(self, seen: Ints) -> PopularRanking:
         """Return what ranks before the first training, without the movies that were seen."""
@@ -240,17 +289,30 @@ class Recommender:
         likes = every.like_count.astype(np.float32)
         return PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), every.rows(seen)[0])
 
-    def _made(self, history: RatingHistory, live: LiveGeneration | None) -> RecommendationList:
-        viewer = self._viewer(history, live)
+    def _made(self, history: RatingHistory, live: LiveGeneration | None, user_id: int) -> RecommendationList:
+        viewer = self._viewer(history, live, user_id)
+        if viewer.versus is not None:
+            places = viewer.places(ListRequest())
+            ids, ratings = [place.movie.movie_id for place in places], [place.expected_rating for place in places]
+            listed = self._as_list(ids, ratings, viewer.ranking.strategy, live.id if live else None, live)
+            return replace(listed, arm=None, teams=tuple(str(place.team) for place in places))
         rows = viewer.rows(ListRequest())
         movie_ids, expected = viewer.movies.movies[rows], viewer.ranking.expected(rows)
-        return self._as_list(movie_ids.tolist(), expected.tolist(), viewer.ranking.strategy, live.id if live else None)
+        return self._as_list(
+            movie_ids.tolist(), expected.tolist(), viewer.ranking.strategy, live.id if live else None, live
+        )
 
     def _as_list(
-        self, movie_ids: list[int], expected: list[float], made: ListSource, generation_id: int | None
+        self,
+        movie_ids: list[int],
+        expected: list[float],
+        made: ListSource,
+        generation_id: int | None,
+        live: LiveGeneration | None,
     ) -> RecommendationList:
         items = tuple(map(RecommendedMovie, map(self.movies.by_id, movie_ids), expected))
-        return RecommendationList(items, made, generation_id)
+        arm = live.arm if live is not None else NO_ARM
+        return RecommendationList(items, made, generation_id, arm.experiment, arm.name)
 
 
 def _guest_history(ratings: Mapping[int, float]) -> RatingHistory:

@@ -28,6 +28,9 @@ class RecommendationList:
     items: tuple[RecommendedMovie, ...]
     made: ListSource
     generation_id: int | None = None
+    experiment: str | None = None
+    arm: str | None = None
+    teams: tuple[str, ...] | None = None
 
     @cached_property
     def movie_ids(self) -> tuple[int, ...]:
@@ -48,11 +51,15 @@ class Reason:
 
 @dataclass(frozen=True)
 class RankedRecommendation(RecommendedMovie):
-    """A place of a list, from 1 on, with the score that put the movie there, and up to three reasons for it."""
+    """A place of a list, from 1 on, with the score that put the movie there, and up to three reasons for it.
+
+    `team` is the arm of an interleaved experiment that chose it.
+    """
 
     rank: int
     score: float
     because: list[Reason]
+    team: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from catalogue.recommendations import (
 )
 from ranking.calibration import POOL, calibrated, miscalibration
 from ranking.content import unrated, with_movies, with_predicted
+from ranking.experiment import team_draft
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import Ranking
@@ -30,6 +31,31 @@ MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of
 
 ListCache: TypeAlias = "FIFOCache[int, tuple[tuple[int, int | None, int], RecommendationList]]"
 """The newest lists by user, each with the versions and the generation that it was made from."""
+
+
+def new_cache() -> ListCache:
+    """Return an empty cache."""
+    return FIFOCache(MAX_CACHED_LISTS)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a generation is in an experiment.
+
+    Attributes:
+        name: None outside of experiments.
+        fixed: it stays when another generation becomes live.
+        changed: it serves with other settings than those it was trained with.
+        versus: the other arm, where the lists are interleaved.
+        salt: of the coins of the interleaving.
+    """
+
+    experiment: str | None = None
+    name: str | None = None
+    fixed: bool = False
+    changed: bool = False
+    versus: "LiveGeneration | None" = None
+    salt: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,14 +73,28 @@ class LiveGeneration:
     movies: MovieTable
     trained_at: datetime
     since: datetime
-    lists: ListCache = field(default_factory=lambda: FIFOCache(MAX_CACHED_LISTS))
+    lists: ListCache = field(default_factory=new_cache)
+    arm: Arm = Arm()
 
     @property
     def factors(self) -> Factors:
         return self.ranker.factors
 
+    def takes_stored(self, generation_id: int | None) -> bool:
+        """Return whether a list that a training run stored for this live generation is what this one would make."""
+        unlike = self.arm.changed or self.arm.versus is not None
+        return not unlike and (not self.arm.fixed or self.id == generation_id)
+
+    def is_current(self, generation_id: int | None) -> bool:
+        """Return whether lists made with this one count while this generation is live in PostgreSQL."""
+        versus = self.arm.versus
+        return (self.arm.fixed or self.id == generation_id) and (versus is None or versus.is_current(generation_id))
+
     def over(self, catalogue: MovieTable) -> "LiveGeneration":
         """Return this generation over the movies of a catalogue as it is now, new ones by what they are about."""
+        if self.arm.versus is not None:
+            alone = replace(self, arm=replace(self.arm, versus=None)).over(catalogue)
+            return replace(alone, arm=replace(self.arm, versus=self.arm.versus.over(catalogue)))
         factors = self.factors
         if not factors.has_content:
             return replace(self, movies=catalogue.take(factors.movies))
@@ -76,6 +116,7 @@ class UserContext:
         version: of the history, 0 for a user who is not stored.
         ratings_seen: how many ratings the history has.
         user_id: None for someone who is not stored.
+        versus: the same user in the other arm of an interleaved experiment.
     """
 
     live: LiveGeneration | None
@@ -85,11 +126,15 @@ class UserContext:
     version: int
     ratings_seen: int
     user_id: int | None = None
+    versus: "UserContext | None" = None
 
     @property
     def mark(self) -> str:
         """Changes with everything that changes the list of a stored user."""
-        return f"{self.live.id if self.live else None} {self.version} {self.catalogue.version}"
+        live = self.live
+        made_with = f"{live.id} {live.arm.experiment} {live.arm.name}" if live else None
+        both = f" {self.versus.mark}" if self.versus else ""
+        return f"{made_with} {self.version} {self.catalogue.version}{both}"
 
     def rows(self, wanted: ListRequest) -> Rows:
         """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
@@ -104,11 +149,30 @@ class UserContext:
 
     def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
         """Return the wanted part of the list. Raises `UnknownGenreError`."""
+        if self.versus is not None:
+            return self._interleaved(self.versus, wanted)
         rows = self.rows(wanted)
         columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows))
         return [
             RankedRecommendation(self.movies.movie(row), float(expected), rank, float(score), self._named(reasons))
             for rank, (row, expected, score, reasons) in enumerate(zip(*columns, strict=True), wanted.offset + 1)
+        ]
+
+    def _interleaved(self, versus: "UserContext", wanted: ListRequest) -> list[RankedRecommendation]:
+        """Return the wanted part of a list that both arms have drafted."""
+        end = wanted.offset + wanted.limit
+        # from the first place on, so that pages go on where the last one ended
+        whole = replace(wanted, limit=end, offset=0)
+        teams = [
+            {place.movie.movie_id: place for place in team.places(whole)}
+            for team in (replace(self, versus=None), versus)
+        ]
+        arms = [context.live.arm if context.live else Arm() for context in (self, versus)]
+        drafted = team_draft([*teams[0]], [*teams[1]], end, f"{arms[0].salt} {self.user_id} {self.mark}")
+        return [
+            replace(teams[team][movie], rank=rank, team=arms[team].name)
+            for rank, (movie, team) in enumerate(drafted, 1)
+            if rank > wanted.offset
         ]
 
     def expected_ratings(self, movie_ids: Sequence[int]) -> list[RecommendedMovie]:

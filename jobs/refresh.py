@@ -19,6 +19,7 @@ def refresh(recommender: Recommender, health: Health) -> None:
     try:
         recommender.refresh()
         health.report("database", "ready")
+        refresh_experiment(recommender)
     except DatabaseUnavailableError as error:
         health.report("database", "failed", str(error))
     except (FactorsError, UnknownGenerationError) as error:
@@ -31,6 +32,14 @@ def refresh(recommender: Recommender, health: Health) -> None:
             health.report("generation", "missing", "no training has been published yet: popular movies are served")
         else:
             health.report("generation", "ready")
+
+
+def refresh_experiment(recommender: Recommender) -> None:
+    """Serve the experiment that runs; if an arm of it cannot be read, serve the live generation to everybody."""
+    try:
+        recommender.refresh_experiment()
+    except (FactorsError, UnknownGenerationError) as error:
+        log.error("the experiment cannot be served, and everybody gets the live generation: %s", error)
 
 
 def report_trainer(database: Database, health: Health, retrain_minutes: float) -> None:

@@ -12,6 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
 from jobs.changes import DatasetWatch, anything_to_learn
+from jobs.experiments import end_worse_arms
 from jobs.refresh import refresh, report_trainer
 from jobs.trainer_pool import TrainerEndedError
 from jobs.trainer_process import TrainingResult
@@ -23,6 +24,7 @@ from storage.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
+EXPERIMENT_SECONDS = 60  # between two looks at the running experiment
 LOOK_SECONDS = 1.0
 SOON = timedelta(seconds=10)  # until the next check after one that found no database
 CLOCK_STEP_SECONDS = 1.0  # a wall clock that moves further against the monotonic one was set
@@ -71,6 +73,7 @@ class Scheduler:
         if self._settings.retrain_minutes:
             minutes, due = self._settings.retrain_minutes, self._first_check()
             self._background.add_job(self._check, "interval", minutes=minutes, next_run_time=due, id=CHECK)
+        self._background.add_job(self._end_worse_arms, "interval", seconds=EXPERIMENT_SECONDS)
         self._background.start()
         self._looking.start()
 
@@ -107,6 +110,12 @@ class Scheduler:
             self._check_soon()
         except Exception:
             log.exception("the check whether there is anything to learn failed; the next one tries again")
+
+    def _end_worse_arms(self) -> None:
+        try:
+            end_worse_arms(self.database)
+        except DatabaseUnavailableError as error:
+            log.debug("the running experiment could not be looked at: %s", error)
 
     def _check_soon(self) -> None:
         job = self._background.get_job(CHECK)

@@ -225,7 +225,7 @@ def live(db: Connection) -> Row[Any] | None:
 
 
 def prune(db: Connection, keep: int) -> None:
-    """Drop the factors of all but the newest `keep` accepted generations, the newest rejected one and the live one.
+    """Drop the factors of all but the newest `keep` accepted generations, the newest rejected one, the live one and arms.
 
     Every record stays. `db` must be a transaction.
     """
@@ -233,7 +233,8 @@ def prune(db: Connection, keep: int) -> None:
     db.execute(
         text("""
             UPDATE generations SET factors = NULL, checksum = NULL
-            WHERE factors IS NOT NULL AND id <> (SELECT generation_id FROM live_generation) AND id NOT IN (
+            WHERE factors IS NOT NULL AND id <> (SELECT generation_id FROM live_generation)
+                AND 'G' || id NOT IN (SELECT unnest(arms) FROM experiments WHERE ended_at IS NULL) AND id NOT IN (
                 SELECT id FROM (
                     SELECT id, verdict, row_number() OVER (PARTITION BY verdict ORDER BY id DESC) AS place
                     FROM generations WHERE factors IS NOT NULL

@@ -33,7 +33,7 @@ from storage.database import Database
 
 # tests/spark/spark-defaults.conf says why; tests pass it on to the processes they start
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
-TRUNCATE_ALL = "TRUNCATE movies, users, runs, generations RESTART IDENTITY CASCADE"
+TRUNCATE_ALL = "TRUNCATE movies, users, runs, generations, experiments RESTART IDENTITY CASCADE"
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
 

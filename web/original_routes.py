@@ -63,9 +63,9 @@ def list_recommendations(user_id: str) -> Response:
     found = _recommender().recommend(user)
     metrics().listed(found.made)
     response = Response(_body(found), headers=NOT_KEPT, content_type=JSON)
-    return with_list_id(
-        response, record(user, "original", ShownList(found.generation_id, found.movie_ids, found.expected_ratings))
-    )
+    what = (found.generation_id, found.movie_ids, found.expected_ratings)
+    shown = ShownList(*what, experiment=found.experiment, arm=found.arm, teams=found.teams)
+    return with_list_id(response, record(user, "original", shown))
 
 
 def _body(found: RecommendationList) -> str:

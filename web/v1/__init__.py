@@ -5,6 +5,7 @@ A handler parses its request with a model, makes one call and serializes the res
 
 from web.v1 import (
     event_routes,
+    experiment_routes,  # noqa: F401 - it adds to the routes of operators
     generation_routes,
     group_routes,
     movie_changes,

@@ -1,6 +1,7 @@
 """Recommendations for a user or a guest, and the expected rating of any movie."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import floor
 from typing import Annotated, Self
 
@@ -248,17 +249,21 @@ def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendatio
         ratings_seen=viewer.ratings_seen,
         miscalibration=None if balance.miscalibration is None else round(balance.miscalibration, 4),
         median_popularity=balance.median_popularity,
-        list_id=_record(viewer, filters, items),
+        list_id=_record(viewer, filters, places),
     )
 
 
-def _record(viewer: UserContext, filters: ListFilters, items: Sequence[Recommendation]) -> str | None:
-    if viewer.user_id is None or not items:
+def _record(viewer: UserContext, filters: ListFilters, places: Sequence[RankedRecommendation]) -> str | None:
+    if viewer.user_id is None or not places:
         return None
-    movie_ids = tuple(item.movie.movie_id for item in items)
-    expected = [item.expected_rating for item in items]
-    generation_id = viewer.live.id if viewer.live else None
-    return record(viewer.user_id, "v1", ShownList(generation_id, movie_ids, expected, filters.offset + 1))
+    movie_ids = tuple(place.movie.movie_id for place in places)
+    expected = [round(place.expected_rating, 2) for place in places]
+    shown = ShownList(viewer.live.id if viewer.live else None, movie_ids, expected, filters.offset + 1)
+    if viewer.live is not None:
+        arm = viewer.live.arm
+        teams = tuple(str(place.team) for place in places) if viewer.versus else None
+        shown = replace(shown, experiment=arm.experiment, arm=None if teams else arm.name, teams=teams)
+    return record(viewer.user_id, "v1", shown)
 
 
 def _recommendation(place: RankedRecommendation) -> Recommendation:

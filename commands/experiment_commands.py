@@ -1,0 +1,89 @@
+"""Experiments: start, list, show and stop."""
+
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+import click
+from sqlalchemy import Connection, Row
+
+from commands.context import Context
+from commands.framework import CommandResult, command
+from evaluation.experiment_result import ExperimentResult, result
+from ranking.experiment import Experiment
+from storage import experiments as stored
+from storage import outcomes
+
+
+@click.group(short_help="Start, list, show and stop experiments.")
+def experiment() -> None:
+    """Show lists of different models to different users, and see which they like; docs/experiments.md explains it."""
+
+
+@command(
+    "start",
+    examples=[
+        ("matinee experiment start fewer --arm today --arm neighbour_weight=0.8", "A/B, with a fifth of the users."),
+        ("matinee experiment start back --arm today --arm G17 --share 100 --interleave", "Both in each list."),
+    ],
+)
+@click.argument("name")
+@click.option(
+    "--arm", "arms", multiple=True, required=True, help="today, a generation like G17, or a setting of the score."
+)
+@click.option(
+    "--share", type=click.IntRange(1, 100), default=20, show_default=True, help="Percentage of users who take part."
+)
+@click.option("--interleave", is_flag=True, help="Have both arms draft each list.")
+@click.pass_obj
+def start(context: Context, name: str, arms: tuple[str, ...], share: int, interleave: bool) -> CommandResult:
+    """Start the experiment NAME; the first arm is the control. Running services follow within two seconds."""
+    wanted = Experiment(name, arms, share, interleave, secrets.token_hex(8))
+    with context.database() as database, database.background_transaction() as db:
+        stored.start(db, wanted)
+    return CommandResult(f"experiment {name} runs with {share} % of the users", asdict(wanted))
+
+
+@command("list", examples=[("matinee experiment list", "All experiments, the newest first.")])
+@click.pass_obj
+def list_experiments(context: Context) -> CommandResult:
+    """List experiments, the newest first."""
+    with context.database() as database, database.background_transaction() as db:
+        rows = stored.recent(db)
+    lines = [f"{row.name:<24} {_state(row):<40} {', '.join(row.arms)}" for row in rows]
+    return CommandResult("\n".join(lines) or "there has been no experiment", [dict(row._mapping) for row in rows])
+
+
+@command("show", examples=[("matinee experiment show fewer", "What has become of its lists so far.")])
+@click.argument("name")
+@click.pass_obj
+def show(context: Context, name: str) -> CommandResult:
+    """Show what has become of the lists of the experiment NAME; it may be looked at at any time."""
+    with context.database() as database, database.background_transaction() as db:
+        row = stored.find(db, name)
+        found = _result(db, row)
+    text = f"{name}: {_state(row)}\n{found}"
+    return CommandResult(text, {**row._mapping, "result": asdict(found)})
+
+
+@command("stop", examples=[("matinee experiment stop fewer", "Everybody gets the live generation again.")])
+@click.argument("name")
+@click.pass_obj
+def stop(context: Context, name: str) -> CommandResult:
+    """End the experiment NAME; its results stay."""
+    with context.database() as database, database.background_transaction() as db:
+        stored.end(db, name, "ended by an operator")
+    return CommandResult(f"experiment {name} has ended", {"name": name})
+
+
+def _result(db: Connection, row: Row[Any]) -> ExperimentResult:
+    return result(stored.of_row(row), outcomes.by_user(db, row.name))
+
+
+def _state(row: Row[Any]) -> str:
+    ended = "" if row.ended_at is None else f", ended {row.ended_at:%Y-%m-%d %H:%M}: {row.reason}"
+    return f"since {row.started_at:%Y-%m-%d %H:%M}, {row.share} %{ended}"
+
+
+for shown in (start, list_experiments, show, stop):
+    experiment.add_command(shown)

@@ -1,0 +1,105 @@
+"""An experiment: its arms, which user is in which, and team-draft interleaving."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from hashlib import blake2b
+from random import Random
+
+from settings import ModelSettings
+
+TODAY = "today"
+# settings that act when a list is made: the others act in a training, and need a generation of their own
+SCORE_SETTINGS = ("plain_weight", "neighbour_weight", "popularity_weight", "recency_exponent", "noise", "min_ratings")
+WHAT_ARMS_ARE = (
+    f"An arm is {TODAY} (the live generation), a generation like G17, or a setting of the score like "
+    f"neighbour_weight=0.8; those are {', '.join(SCORE_SETTINGS)}."
+)
+
+
+class ExperimentError(ValueError):
+    """An experiment cannot be started as it is; the message says why."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment that runs, or is to run.
+
+    Attributes:
+        arms: their names, the control first; `ended` are those that users no longer get.
+        share: the percentage of the users who take part.
+        interleave: whether each of them gets both arms in each list.
+        salt: makes the assignment of this experiment independent of that of others.
+    """
+
+    name: str
+    arms: tuple[str, ...]
+    share: int
+    interleave: bool
+    salt: str
+    ended: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise `ExperimentError` if it cannot run, whatever is in the database."""
+        if len(self.arms) < 2 or len(set(self.arms)) < len(self.arms):
+            raise ExperimentError("Give at least two different arms, the control first.")
+        if self.interleave and len(self.arms) != 2:
+            raise ExperimentError("An interleaved experiment has exactly two arms.")
+        for arm in self.arms:
+            generation_of(arm)
+            model_of(arm, ModelSettings())
+
+    def arm_of(self, user_id: int) -> str | None:
+        """Return the arm of a user, the control where the lists are interleaved; None for those who do not take part.
+
+        A function of the ids alone, so that every process agrees, also after a restart.
+        """
+        digest = blake2b(f"{self.salt} {user_id}".encode(), digest_size=16).digest()
+        takes_part, which = int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
+        if takes_part * 100 >= self.share << 64:
+            return None
+        arm = self.arms[0 if self.interleave else which * len(self.arms) >> 64]
+        return None if arm in self.ended else arm
+
+
+def generation_of(arm: str) -> int | None:
+    """Return the generation that an arm names; None for one that follows the live generation."""
+    if arm[:1] == "G" and arm[1:].isascii() and arm[1:].isdigit() and len(arm) <= 10:
+        return int(arm[1:])
+    return None
+
+
+def model_of(arm: str, model: ModelSettings) -> ModelSettings:
+    """Return the settings of a model as an arm changes them. Raises `ExperimentError` if it is no arm at all."""
+    name, equals, value = arm.partition("=")
+    if not equals:
+        if arm != TODAY and generation_of(arm) is None:
+            raise ExperimentError(f"{arm[:50]!r} is not an arm. {WHAT_ARMS_ARE}")
+        return model
+    if name not in SCORE_SETTINGS:
+        raise ExperimentError(f"{name[:50]!r} is not a setting of the score. {WHAT_ARMS_ARE}")
+    parse = next(field.metadata["parse"] for field in fields(ModelSettings) if field.name == name)
+    try:
+        return replace(model, **{name: parse(value)})
+    except ValueError as error:
+        raise ExperimentError(f"{arm[:50]!r}: give {error}.") from error
+
+
+def team_draft(first: Sequence[int], second: Sequence[int], n: int, seed: str) -> list[tuple[int, int]]:
+    """Return up to n movies of two lists as (movie, team), team 0 or 1.
+
+    The team with fewer movies chooses next, a coin decides where both have as many, and it chooses the first movie of
+    its list that is not there yet: Radlinski, Kurup and Joachims, CIKM 2008, algorithm 2.
+    """
+    coin, lists = Random(seed), (iter(first), iter(second))  # noqa: S311 - no secret
+    drafted: dict[int, int] = {}
+    size, over = [0, 0], [False, False]
+    while len(drafted) < n and not all(over):
+        team = coin.randrange(2) if size[0] == size[1] else int(size[1] < size[0])
+        team = 1 - team if over[team] else team
+        movie = next((movie for movie in lists[team] if movie not in drafted), None)
+        if movie is None:
+            over[team] = True
+        else:
+            drafted[movie] = team
+            size[team] += 1
+    return list(drafted.items())

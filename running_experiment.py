@@ -1,0 +1,55 @@
+"""The experiment that runs, with its arms in memory: which generation a user's lists are made with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from catalogue.movie_table import MovieTable
+from catalogue.user_context import Arm, LiveGeneration, new_cache
+from ranking.experiment import Experiment, generation_of, model_of
+from ranking.ranker import Ranker
+
+
+@dataclass(frozen=True)
+class RunningExperiment:
+    """An experiment and the generation of each arm, made from the live one of that moment."""
+
+    experiment: Experiment
+    live: LiveGeneration
+    arms: dict[str, LiveGeneration]
+
+    @classmethod
+    def of(
+        cls, experiment: Experiment, live: LiveGeneration, load: Callable[[int], LiveGeneration]
+    ) -> "RunningExperiment":
+        """Return an experiment with its arms; `load` returns a stored generation."""
+        made = {name: _arm(experiment, name, live, load) for name in experiment.arms}
+        if experiment.interleave:
+            control, other = (made[name] for name in experiment.arms)
+            control = replace(control, arm=replace(control.arm, versus=other, salt=experiment.salt))
+            made = {experiment.arms[0]: control}
+        return cls(experiment, live, made)
+
+    def is_of(self, experiment: Experiment, live: LiveGeneration) -> bool:
+        """Return whether nothing that the arms are made from is different."""
+        return self.experiment == experiment and self.live.id == live.id
+
+    def serves(self, user_id: int) -> LiveGeneration | None:
+        """Return the generation of a user's arm; None for those who do not take part."""
+        arm = self.experiment.arm_of(user_id)
+        return None if arm is None else self.arms[arm]
+
+    def over(self, catalogue: MovieTable) -> "RunningExperiment":
+        """Return the same over the movies of a catalogue as it is now."""
+        return replace(self, arms={name: arm.over(catalogue) for name, arm in self.arms.items()})
+
+
+def _arm(
+    experiment: Experiment, name: str, live: LiveGeneration, load: Callable[[int], LiveGeneration]
+) -> LiveGeneration:
+    wanted = generation_of(name)
+    base = live if wanted is None else load(wanted)
+    model = model_of(name, base.factors.model)
+    changed = model != base.factors.model
+    ranker = Ranker(replace(base.factors, model=model)) if changed else base.ranker
+    arm = Arm(experiment.name, name, fixed=wanted is not None, changed=changed)
+    return replace(base, ranker=ranker, arm=arm, lists=new_cache())

@@ -1,0 +1,131 @@
+"""Experiments: started, shown and ended by operators, with what has become of the lists so far."""
+
+import secrets
+from typing import Annotated, Any, Self
+
+from flask import Response
+from pydantic import Field
+from sqlalchemy import Row
+from werkzeug.exceptions import Conflict, NotFound
+
+from evaluation.experiment_result import ArmResult, ExperimentResult, result
+from ranking.experiment import Experiment, ExperimentError
+from storage import experiments, outcomes
+from storage.experiments import ExperimentConflictError, UnknownExperimentError
+from web.errors import InvalidInputError
+from web.v1.blueprint import answer, location, recommender
+from web.v1.schemas import RequestBody, RequestModel, ResponseModel, Timestamp, problems
+from web.v1.training_routes import admin
+
+EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=EXPERIMENT_NAME, json_schema_extra={"example": "fewer-neighbours"})]
+
+
+class NewExperiment(RequestBody):
+    """An experiment to start."""
+
+    name: Name
+    arms: list[Annotated[str, Field(max_length=50)]] = Field(
+        min_length=2,
+        max_length=8,
+        description="The control first. Each is `today`, a generation like `G17`, or a setting of the score like "
+        "`neighbour_weight=0.8`.",
+        json_schema_extra={"example": ["today", "neighbour_weight=0.8"]},
+    )
+    share: int = Field(20, ge=1, le=100, description="The percentage of the users who take part.")
+    interleave: bool = Field(False, description="Each list has movies of both arms, drafted in turns.")
+
+
+class ExperimentPath(RequestModel):
+    """The name of an experiment, in the path."""
+
+    name: str = Field(description="The name.", json_schema_extra={"example": "fewer-neighbours"})
+
+
+class ExperimentArm(ResponseModel):
+    """What has become of the lists of an arm."""
+
+    name: str = Field(examples=["neighbour_weight=0.8"])
+    ended: bool = Field(examples=[False], description="Its users get what everybody gets: it is provably worse.")
+    users: int = Field(examples=[310], description="Users who were shown a list.")
+    shown: int = Field(examples=[4120], description="Different movies that they were shown, added up.")
+    liked: int = Field(examples=[96], description="Those that they liked within 7 days.")
+    difference: list[float | None] = Field(
+        examples=[[0.04, -0.02, 0.1]],
+        description="Likes per user minus those of the control, with the ends of an interval that may be looked at at "
+        "any time; null while there are too few users.",
+    )
+
+    @classmethod
+    def of(cls, arm: ArmResult, ended: bool) -> Self:
+        """Return an arm of a result."""
+        difference: list[float | None] = arm.difference.rounded() if arm.difference else [None] * 3
+        return cls(name=arm.name, ended=ended, users=arm.users, shown=arm.shown, liked=arm.liked, difference=difference)
+
+
+class RunExperiment(ResponseModel):
+    """An experiment and what has become of it so far."""
+
+    name: str = Field(examples=["fewer-neighbours"])
+    share: int = Field(examples=[20])
+    interleave: bool = Field(examples=[False])
+    started_at: Timestamp
+    ended_at: Timestamp | None = Field(description="Null while it runs.")
+    reason: str | None = Field(examples=[None], description="Why it ended.")
+    arms: list[ExperimentArm] = Field(description="The control first.")
+
+    @classmethod
+    def of(cls, row: Row[Any], found: ExperimentResult) -> Self:
+        """Return an experiment of the database with its result."""
+        arms = [ExperimentArm.of(arm, arm.name in row.ended) for arm in found.arms]
+        kept = {
+            name: getattr(row, name) for name in ("name", "share", "interleave", "started_at", "ended_at", "reason")
+        }
+        return cls(arms=arms, **kept)
+
+
+class Experiments(ResponseModel):
+    """All experiments, the newest first."""
+
+    items: list[RunExperiment]
+
+
+@admin.get("/experiments", responses={200: Experiments, **problems(403)})
+def list_experiments() -> Response:
+    """List the experiments with what has become of them so far"""
+    with recommender().database.statement() as db:
+        items = [
+            RunExperiment.of(row, result(experiments.of_row(row), outcomes.by_user(db, row.name)))
+            for row in experiments.recent(db)
+        ]
+    return answer(Experiments(items=items))
+
+
+@admin.post("/experiments", responses={201: Experiments, **problems(403, 409, 413, 415)})
+def start_experiment(body: NewExperiment) -> Response:
+    """Start an experiment
+
+    Every process serves it within two seconds. 409 while another one runs, or if one had this name.
+    """
+    wanted = Experiment(body.name, tuple(body.arms), body.share, body.interleave, secrets.token_hex(8))
+    try:
+        with recommender().database.transaction() as db:
+            experiments.start(db, wanted)
+            row = experiments.find(db, body.name)
+    except ExperimentError as error:
+        raise InvalidInputError(("arms", str(error))) from error
+    except ExperimentConflictError as error:
+        raise Conflict(str(error)) from error
+    items = [RunExperiment.of(row, result(wanted, []))]
+    return answer(Experiments(items=items), 201, Location=location("/experiments"))
+
+
+@admin.delete("/experiments/<name>", responses={204: None, **problems(403, 404)})
+def end_experiment(path: ExperimentPath) -> Response:
+    """End an experiment; its results stay"""
+    try:
+        with recommender().database.transaction() as db:
+            experiments.end(db, path.name, "ended by an operator")
+    except UnknownExperimentError as error:
+        raise NotFound(str(error)) from error
+    return Response(status=204)

@@ -9,6 +9,8 @@ import click
 
 from commands.context import FILE, FOLDER, NEW_FILE, SEEDS, Context
 from commands.framework import CommandResult, command
+from evaluation.outcome_report import outcome_report
+from storage import outcomes
 from system.atomic_file import write_atomically
 
 if TYPE_CHECKING:
@@ -111,16 +113,29 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
 @click.option(
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many generations, newest first."
 )
+@click.option(
+    "--days",
+    type=click.IntRange(1, 36500),
+    default=30,
+    show_default=True,
+    help="What users were shown so many days ago.",
+)
 @click.option("--html", "page", type=NEW_FILE, help="Write a page with plots to this file; it needs no other file.")
 @click.pass_obj
-def report(context: Context, limit: int, page: Path | None) -> CommandResult:
-    """Show how good each generation has been, on held-out users and on the ratings that came after it."""
+def report(context: Context, limit: int, days: int, page: Path | None) -> CommandResult:
+    """Show how good each generation has been: on held-out users, on later ratings, and with users.
+
+    The last part is what users did with the movies that they were shown.
+    """
     from jobs.quality_report import report as gather
 
     with context.database() as database:
         found = gather(database, limit)
+        with database.background_transaction() as db:
+            shown = outcome_report(days, outcomes.by_generation(db, days), outcomes.by_place(db, days))
     if page is not None:
         from jobs.quality_report_page import page as drawn
 
         write_atomically(page, drawn(found).encode())
-    return CommandResult(str(found), {"generations": [asdict(entry) for entry in found.entries]})
+    facts = {"generations": [asdict(entry) for entry in found.entries], "shown": asdict(shown)}
+    return CommandResult(f"{found}\n\n{shown}", facts)

@@ -1,16 +1,18 @@
 """What users do with the movies that they are shown."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from flask import Response
 from pydantic import Field
 
+from evaluation.outcome_report import KINDS, OutcomeCounts, outcome_report
+from storage import outcomes
 from storage.impressions import Event
 from web.impressions import impressions
-from web.v1.blueprint import answer, group
-from web.v1.schemas import MovieId, RequestBody, ResponseModel, problems
+from web.v1.blueprint import answer, group, recommender
+from web.v1.schemas import PLAIN_INTEGER, MovieId, QueryModel, RequestBody, ResponseModel, problems
 
 api = group("events", "What users do with the movies that they are shown.")
 
@@ -31,6 +33,67 @@ class AcceptedEvent(ResponseModel):
     """An event that will be stored, if its list is known."""
 
     accepted: Literal[True] = Field(examples=[True])
+
+
+class OutcomesQuery(QueryModel):
+    """The time to look at."""
+
+    days: Annotated[int, Field(ge=1, le=36500), PLAIN_INTEGER] = Field(30, description="So many days until now.")
+
+
+class OutcomeShare(ResponseModel):
+    """How many of the shown movies had an outcome, and their share with a 95 % interval (Wilson)."""
+
+    count: int = Field(examples=[310])
+    share: float = Field(examples=[0.075])
+    low: float = Field(examples=[0.067])
+    high: float = Field(examples=[0.084])
+
+
+class ShownMovies(ResponseModel):
+    """Movies that were shown by a generation and strategy, or at a place, and what became of them within 7 days."""
+
+    generation_id: int | None = Field(examples=[4], description="Null of places, and before the first generation.")
+    strategy: str | None = Field(examples=["personal"], description="Null of places.")
+    place: int | None = Field(examples=[None], description="Null of generations.")
+    shown: int = Field(examples=[4120], description="Different movies for each user, added up over the users.")
+    opened: OutcomeShare
+    rated: OutcomeShare
+    liked: OutcomeShare
+    expected: float | None = Field(examples=[4.12], description="The mean expected rating of those that were rated.")
+    rating: float | None = Field(examples=[4.05], description="The mean of their ratings.")
+    rmse: float | None = Field(examples=[0.87], description="The error of the expected rating, in stars.")
+
+    @classmethod
+    def of(cls, counts: OutcomeCounts) -> Self:
+        """Return a row of the report."""
+        shares = {kind: counts.share(kind) for kind in KINDS}
+        found = {
+            kind: OutcomeShare(count=getattr(counts, kind), share=share.value, low=share.low, high=share.high)
+            for kind, share in shares.items()
+        }
+        return cls.model_validate(vars(counts) | found)
+
+
+class Outcomes(ResponseModel):
+    """What users did with the movies that they were shown."""
+
+    days: int = Field(examples=[30])
+    generations: list[ShownMovies] = Field(description="By generation and strategy.")
+    places: list[ShownMovies] = Field(description="By place, the first ten.")
+
+
+@api.get("/outcomes", responses={200: Outcomes})
+def show_outcomes(query: OutcomesQuery) -> Response:
+    """Show what users did with the movies that they were shown, within 7 days
+
+    A movie counts once for each user and generation, however many lists had it, at the place where it was shown first.
+    """
+    with recommender().database.statement() as db:
+        rows = outcomes.by_generation(db, query.days), outcomes.by_place(db, query.days)
+    found = outcome_report(query.days, *rows)
+    generations, places = ([ShownMovies.of(counts) for counts in part] for part in (found.generations, found.places))
+    return answer(Outcomes(days=found.days, generations=generations, places=places))
 
 
 @api.post("/events", responses={202: AcceptedEvent, **problems(403, 413, 415)})

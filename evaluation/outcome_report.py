@@ -1,0 +1,79 @@
+"""What users did with the movies that they were shown, with Wilson intervals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from evaluation.bootstrap import IntervalEstimate
+
+Z = 1.959964  # of a 95 % interval
+KINDS = ("opened", "rated", "liked")
+
+
+def wilson(k: int, n: int) -> IntervalEstimate:
+    """Return the share k of n with its 95 % interval: Wilson, JASA 1927. Nan where n is 0."""
+    if n == 0:
+        return IntervalEstimate(float("nan"), float("nan"), float("nan"))
+    # (p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)
+    p, z2 = k / n, Z * Z
+    middle, half = p + z2 / (2 * n), Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return IntervalEstimate(p, (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n))
+
+
+@dataclass(frozen=True)
+class OutcomeCounts:
+    """How many movies were shown, and what became of them; of a generation and strategy, or of a place.
+
+    Attributes:
+        generation_id: None of places, and before the first generation.
+        expected, rating, rmse: of the movies that were rated: the means of the ratings that were shown as expected and
+            of those given, and the error; None of places and without ratings.
+    """
+
+    shown: int
+    opened: int
+    rated: int
+    liked: int
+    generation_id: int | None = None
+    strategy: str | None = None
+    place: int | None = None
+    expected: float | None = None
+    rating: float | None = None
+    rmse: float | None = None
+
+    def share(self, kind: str) -> IntervalEstimate:
+        """Return the share of the shown movies that were opened, rated or liked."""
+        return wilson(getattr(self, kind), self.shown)
+
+    def __str__(self) -> str:
+        what = f"place {self.place}" if self.place else f"{self.generation_id or '-'} {self.strategy}"
+        shares = "".join(f"  {s.value:>6.1%} ({s.low:.1%} to {s.high:.1%})" for s in map(self.share, KINDS))
+        ratings = ""
+        if self.expected is not None and self.rating is not None:
+            ratings = f"  {self.expected:.2f} {self.rating:.2f} {self.rmse:.2f}"
+        return f"  {what:<14} {self.shown:>9,}{shares}{ratings}"
+
+
+@dataclass(frozen=True)
+class OutcomeReport:
+    """Outcomes by generation and strategy, and by place."""
+
+    days: int
+    generations: list[OutcomeCounts]
+    places: list[OutcomeCounts]
+
+    def __str__(self) -> str:
+        if not self.generations:
+            return f"No list was shown to a user in the last {self.days} days."
+        head = (
+            f"Movies shown in the last {self.days} days, and the share of them that was opened, rated and liked within 7 "
+            "days; then expected rating, rating and error:"
+        )
+        return "\n".join([head, *map(str, self.generations), *map(str, self.places)])
+
+
+def outcome_report(days: int, by_generation: Iterable[Any], by_place: Iterable[Any]) -> OutcomeReport:
+    """Return the report of the rows of `storage.outcomes`."""
+    generations, places = ([OutcomeCounts(**row._mapping) for row in rows] for rows in (by_generation, by_place))
+    return OutcomeReport(days, generations, places)

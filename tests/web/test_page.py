@@ -151,8 +151,11 @@ def test_the_address_keeps_what_is_shown(page_url: str, visits: BrowserSession) 
     page.get_by_label("From year").fill("1960")
     page.get_by_label("From year").press("Enter")
     found = titles(search(page, "movie 33").locator("xpath=.."))
+    drawn = movies_to_rate(page).first.locator(".poster").inner_html()
     page.reload()
     expect(page.get_by_role("heading", name="Found for “movie 33”")).to_be_visible()
+    expect(movies_to_rate(page).first).to_contain_text("Movie 33")
+    assert movies_to_rate(page).first.locator(".poster").inner_html() == drawn  # the same each time
     expect(page.get_by_label("Genre")).to_have_value("Action")
     shared = visits.open(page.url)
     expect(shared.get_by_label("From year")).to_have_value("1960")
@@ -168,6 +171,10 @@ def test_the_address_keeps_what_is_shown(page_url: str, visits: BrowserSession) 
     page.go_back()  # the genre
     expect(page.get_by_label("Genre")).to_have_value("")
     expect(next_movies(page)).to_have_count(20)
+    page.goto(f"{page_url}#/?shown=-7&more=x&from=1990&to=1980")
+    expect(page.locator("#next")).to_contain_text("The service did not accept this.")
+    page.goto(f"{page_url}#/night?with=x|0")
+    expect(page.get_by_role("region", name="Watch together")).to_contain_text("Add two people")
     page.goto(f"{page_url}#/nowhere")
     expect(page.get_by_role("alert")).to_contain_text("There is no page at this address.")
 
@@ -249,7 +256,7 @@ def test_two_tabs_are_one_device(page_url: str, visits: BrowserSession) -> None:
 
 
 def test_a_movie_is_shown_with_its_ratings_those_like_it_and_what_to_expect(
-    page_url: str, visits: BrowserSession
+    page_url: str, trained_by_hand: Recommender, visits: BrowserSession
 ) -> None:
     page = visits.open(page_url)
     give(movies_to_rate(page).first, 5)
@@ -265,6 +272,10 @@ def test_a_movie_is_shown_with_its_ratings_those_like_it_and_what_to_expect(
     give(page.locator(".movie-head"), 2.5)
     expect(people).to_contain_text("3.49 from 101 ratings")
     expect(page.locator(".movie-head")).to_contain_text("You gave it 2.5 stars.")
+    with trained_by_hand.database.statement() as db:
+        db.execute(text("UPDATE movies SET rating_count = 4, rating_sum = 14, like_count = 4 WHERE id = 25915"))
+    page.goto(f"{page_url}#/movie/25915")
+    expect(page.get_by_role("region", name="also liked")).to_contain_text("Too few people have liked it")
     page.goto(f"{page_url}#/movie/1")
     expect(page.get_by_role("alert")).to_contain_text("Not in the catalogue")
 

@@ -4,6 +4,9 @@ const split = () => (location.hash || "#/").split("?");
 export const path = () => split()[0];
 export const parameter = (name) => new URLSearchParams(split()[1]).get(name) ?? "";
 
+// A number of the address from `least` to `most`; `least` without one.
+export const count = (name, least, most) => Math.min(most, Math.max(least, Math.round(Number(parameter(name))) || least));
+
 // Empty values are left out. With `step`, Back returns to the address as it was before.
 export function setParameters(changes, step = false) {
   const [here, old] = split();

@@ -19,7 +19,7 @@ function members() {
   return given.split("|").filter(Boolean).map((text) => {
     const [name, ...ratings] = text.split(";");
     return ratings.length ? { name, ratings: ratings.map((each) => each.split(":").map(Number)) } : { user: Number(name) };
-  });
+  }).filter(({ user, ratings }) => ratings || user > 0).slice(0, MOST);
 }
 const written = ({ user, name, ratings }) => (user ? String(user) : [name, ...ratings.map((each) => each.join(":"))].join(";"));
 const named = ({ user, name }) => name ?? nameOf(user);

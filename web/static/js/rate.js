@@ -1,6 +1,6 @@
 // Movies to rate: the most informative ones, search results, or those already rated.
 
-import { parameter, setParameters } from "./address.js";
+import { count, parameter, setParameters } from "./address.js";
 import { get, latestOnly, query } from "./api.js";
 import { announce, clear, h, plural } from "./dom.js";
 import { placeholders, ticket } from "./movies.js";
@@ -9,6 +9,7 @@ import { hidden, ratedMovies, ratingCount, ratingOf } from "./user.js";
 const TYPING = 180; // ms
 const FEW = 5; // ratings that say little about a taste
 const AT_ONCE = matchMedia("(min-width: 56rem)").matches ? 10 : 5; // movies; on a small screen the recommendations stand below
+const LONGEST = 100; // movies shown at once
 const MANY = 40; // movies of the service to choose from
 
 // The state of this panel is in the address.
@@ -56,7 +57,7 @@ export function ratePanel(signal) {
       : ratingCount() < FEW ? "Movies worth rating first" : "More to rate";
   };
 
-  const draw = (movies, upTo = Number(parameter("more")) || AT_ONCE) => {
+  const draw = (movies, upTo = count("more", AT_ONCE, LONGEST)) => {
     shown = movies;
     name();
     const tickets = movies.slice(0, upTo).map((movie) => h("li", {}, ticket(movie)));

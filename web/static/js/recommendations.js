@@ -1,6 +1,6 @@
 // Recommendations: the list, how it was made, and its filters.
 
-import { parameter, setParameters } from "./address.js";
+import { count, setParameters } from "./address.js";
 import { get, latestOnly, post, query, read } from "./api.js";
 import { announce, clear, h, plural, since, prefersReducedMotion } from "./dom.js";
 import { filters, wanted } from "./filters.js";
@@ -11,6 +11,8 @@ import { titled } from "./titles.js";
 
 const PAGE = 10;
 const MAX_LIMIT = 100; // of the service
+const LONGEST = 500; // movies shown at once
+const size = () => count("shown", PAGE, LONGEST);
 
 export function recommendationPanel(signal) {
   const list = h("ol", { className: "tickets", id: "next" }, placeholders(PAGE));
@@ -32,7 +34,7 @@ export function recommendationPanel(signal) {
     const latest = nextSignal();
     list.setAttribute("aria-busy", "true");
     try {
-      const { items, answer, more } = await unhidden(Number(parameter("shown")) || PAGE, latest);
+      const { items, answer, more } = await unhidden(size(), latest);
       const same = sharedReason(items);
       const explained = how.querySelector("details")?.open;
       clear(how, describe(answer, same, explained));
@@ -54,7 +56,7 @@ export function recommendationPanel(signal) {
     }
   };
   const showMore = () => {
-    setParameters({ shown: (Number(parameter("shown")) || PAGE) + PAGE });
+    setParameters({ shown: size() + PAGE });
     return refresh(false);
   };
   const announceChange = (items) => {
@@ -79,16 +81,16 @@ const opened = (list, movie) => post("/events", { list_id: list, movie_id: movie
 
 const quiet = (text, onclick) => h("button", { type: "button", className: "quiet", onclick }, text);
 
-// Fetches `count` movies that are not hidden on this device, and whether there are more.
-async function unhidden(count, signal) {
+// Fetches `most` movies that are not hidden on this device, and whether there are more.
+async function unhidden(most, signal) {
   const excluded = hidden();
   const items = [];
   for (let offset = 0; ; offset += MAX_LIMIT) {
-    const limit = Math.min(MAX_LIMIT, count + excluded.length); // no more than is shown: the service records it as shown
+    const limit = Math.min(MAX_LIMIT, most + excluded.length); // no more than is shown: the service records it as shown
     const answer = await recommended({ ...wanted(), limit, offset }, signal);
     items.push(...answer.items.filter(({ movie }) => !excluded.includes(movie.movie_id)));
     const more = answer.items.length === limit;
-    if (items.length >= count || !more) return { answer, items: items.slice(0, count), more: more || items.length > count };
+    if (items.length >= most || !more) return { answer, items: items.slice(0, most), more: more || items.length > most };
   }
 }
 

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ class Impression:
         """The values as COPY reads them, arrays in braces."""
         return [
             "{" + ",".join(map(str, value)) + "}" if isinstance(value, list | tuple) else value
-            for value in astuple(self)
+            for value in vars(self).values()
         ]
 
 

@@ -17,7 +17,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
 
-from web.errors import problem
+from web.errors import CODES, problem
 from web.request_log import HEADER, named_request
 from web.security_headers import add_security_headers
 
@@ -74,7 +74,7 @@ class Refusal(ErrorTask):
         error = self.request.error
         with named_request() as own:
             log.info("refused a malformed request with %d", error.code)  # without the reason, which may quote a key
-            response = add_security_headers(problem(error.code, error.body))
+            response = add_security_headers(problem(error.code, error.body, CODES.get(error.code, "http_error")))
         response.headers[HEADER] = own
         self.status = response.status
         self.response_headers.extend(response.headers)

@@ -5,7 +5,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import Conflict, HTTPException, NotFound
 
 from catalogue.movie_table import UnknownMovieError
 from storage.errors import (
@@ -25,22 +25,58 @@ MAX_FAULTS_IN_DETAIL = 5  # the member `errors` has all faults of a request, `de
 API_PREFIXES = ("/api/", "/users/", "/health/")
 
 
-class InvalidInputError(ValueError):
-    """The request is malformed: one (place, message) for each fault."""
+CODES = {  # of errors that Flask, Werkzeug and our own routes raise as HTTP errors
+    400: "request_invalid",
+    401: "key_missing",
+    403: "key_insufficient",
+    404: "route_not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "body_too_large",
+    415: "media_type_unsupported",
+    429: "rate_limited",
+    500: "internal_error",
+}
+UNKNOWN: dict[type[LookupError], str] = {
+    UnknownMovieError: "movie_not_found",
+    UnknownRatingError: "rating_not_found",
+    UnknownGenerationError: "generation_not_found",
+}
 
-    def __init__(self, *faults: tuple[str, str]) -> None:
+
+class InvalidInputError(ValueError):
+    """The request is malformed: one (place, message) for each fault.
+
+    `code` is "rating_invalid" if every fault is in a rating, and so on for other places; "input_invalid" for several.
+    """
+
+    def __init__(self, *faults: tuple[str, str], code: str | None = None) -> None:
         more = f"; and {len(faults) - MAX_FAULTS_IN_DETAIL} more" if len(faults) > MAX_FAULTS_IN_DETAIL else ""
         super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:MAX_FAULTS_IN_DETAIL]) + more)
         self.faults = faults
+        names = {where.rpartition(".")[2] for where, _ in faults}
+        self.code = code or (f"{names.pop()}_invalid" if len(names) == 1 else "input_invalid")
 
 
 class NotReadyError(RuntimeError):
     """The service cannot answer yet; the message says what is missing."""
 
 
-def problem(status: int, detail: str, **members: object) -> Response:
-    """Return an error response. The body has the request's id, which the log also shows, and these extra members."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+class CodedConflict(Conflict):
+    """A 409 with a code of its own."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.error_code = code
+
+
+def problem(status: int, detail: str, code: str, **members: object) -> Response:
+    """Return an error response.
+
+    Programs tell errors apart by `code`. The body has the request's id, which the log also shows, and these extra
+    members.
+    """
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code}
     body |= {"success": False, "request_id": request_id.get()} | members
     return Response(json.dumps(body), status, content_type="application/problem+json")
 
@@ -50,7 +86,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(InvalidInputError, _invalid)
     app.register_error_handler(UnknownUserError, _unknown_user)
-    for unknown in (UnknownMovieError, UnknownRatingError, UnknownGenerationError):
+    for unknown in UNKNOWN:
         app.register_error_handler(unknown, _unknown)
     app.register_error_handler(ExternalIdTakenError, _external_id_taken)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
@@ -61,7 +97,8 @@ def handle_errors(app: Flask) -> None:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     mistyped = status in (401, 404) and _is_mistyped_page()
-    response = error_page(status) if mistyped else problem(status, _detail(error))
+    code = getattr(error, "error_code", CODES.get(status, "http_error"))
+    response = error_page(status) if mistyped else problem(status, _detail(error), code)
     response.headers.extend(
         [(k, v) for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")]
     )
@@ -83,16 +120,16 @@ def _detail(error: HTTPException) -> str:
 
 def _invalid(error: InvalidInputError) -> Response:
     errors = [{"where": where, "message": message} for where, message in error.faults]
-    return problem(400, str(error), errors=errors)
+    return problem(400, str(error), error.code, errors=errors)
 
 
 def _unknown(error: LookupError) -> Response:
-    return problem(404, str(error.args[0]))
+    return problem(404, str(error.args[0]), UNKNOWN[type(error)])
 
 
 def _unknown_user(error: UnknownUserError) -> Response:
     route = "/api/v1/users" if request.path.startswith("/api/") else "/users/create"
-    return problem(404, f"{error.args[0]} POST {request.script_root}{route} creates one.")
+    return problem(404, f"{error.args[0]} POST {request.script_root}{route} creates one.", "user_not_found")
 
 
 def _external_id_taken(error: ExternalIdTakenError) -> Response:
@@ -101,24 +138,26 @@ def _external_id_taken(error: ExternalIdTakenError) -> Response:
         {"where": f"movies.{one.place}.{one.column}" if many else one.column, "message": f"movie {one.movie_id} has it"}
         for one in error.taken
     ]
-    return problem(409, str(error), code="external_id_taken", movie_id=error.taken[0].movie_id, errors=errors)
+    return problem(409, str(error), "external_id_taken", movie_id=error.taken[0].movie_id, errors=errors)
 
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
     log.warning("the database is unavailable: %s", error)
-    return _retry_later("The database cannot be reached at the moment. Try again; sending a rating twice does no harm.")
+    detail = "The database cannot be reached at the moment. Try again; sending a rating twice does no harm."
+    return _retry_later(detail, "database_unavailable")
 
 
 def _not_ready(error: NotReadyError) -> Response:
-    return _retry_later(str(error))
+    return _retry_later(str(error), "not_ready")
 
 
-def _retry_later(detail: str) -> Response:
-    response = problem(503, detail)
+def _retry_later(detail: str, code: str) -> Response:
+    response = problem(503, detail, code)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
 def _unforeseen(error: Exception) -> Response:
     log.exception("a request failed", exc_info=error)
-    return problem(500, "Something went wrong on the server. Its log has the details under this request_id.")
+    detail = "Something went wrong on the server. Its log has the details under this request_id."
+    return problem(500, detail, CODES[500])

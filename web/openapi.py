@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from web.errors import InvalidInputError
 from web.v1 import BLUEPRINTS
-from web.v1.schemas import Problem, faults_of, problems
+from web.v1.schemas import YEAR_RANGE_EMPTY, Problem, faults_of, problems
 
 VERSION = "1.0.0"
 ABOUT = """\
@@ -86,7 +86,8 @@ def to_json_text(document: dict[str, Any]) -> str:
 
 
 def _refuse(error: ValidationError) -> NoReturn:
-    raise InvalidInputError(*faults_of(error))
+    only = {fault["type"] for fault in error.errors()} == {YEAR_RANGE_EMPTY}
+    raise InvalidInputError(*faults_of(error), code=YEAR_RANGE_EMPTY if only else None)
 
 
 def _number(text: str) -> int | float:

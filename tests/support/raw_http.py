@@ -11,7 +11,7 @@ from typing import Any
 
 from serving.http_server import HttpServer
 
-MEMBERS = {"type", "title", "status", "detail", "success", "request_id"}  # of every error
+MEMBERS = {"type", "title", "status", "detail", "code", "success", "request_id"}  # of every error
 LEAKS = ("<html", "traceback", "select ", "insert ", "psycopg2", "sqlalchemy", "werkzeug", "pydantic")
 Address = tuple[str, int]
 

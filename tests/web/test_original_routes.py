@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,12 +61,13 @@ def assert_problem(answer: httpx.Response, status: int, *, where: str | None = N
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
-    expected = {"type", "title", "status", "detail", "success", "request_id"} | ({"errors"} if where else set())
+    expected = {"type", "title", "status", "detail", "code", "success", "request_id"} | ({"errors"} if where else set())
     assert set(body) == expected
     assert body["request_id"] == answer.headers["x-request-id"] != ""
     assert (body["type"], body["status"], body["success"]) == ("about:blank", status, False)
     assert body["title"]
     assert body["detail"]
+    assert re.fullmatch("[a-z0-9_]+", body["code"])
     if where:
         assert [set(error) for error in body["errors"]] == [{"where", "message"}]
         assert body["errors"][0]["where"] == where

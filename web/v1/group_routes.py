@@ -99,7 +99,7 @@ def recommend_to_group(body: Group) -> Response:
     try:
         places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons, body.floor))
     except UnknownGenreError as error:
-        raise InvalidInputError(("genre", str(error))) from error
+        raise InvalidInputError(("genre", str(error)), code="genre_unknown") from error
     return answer(_answered(body, context, places))
 
 

@@ -211,7 +211,7 @@ def list_movies(query: MoviesQuery) -> Response:
         try:
             rows, more = search_page(table, search, after, limit)
         except UnknownGenreError as error:
-            raise InvalidInputError(("genre", str(error))) from error
+            raise InvalidInputError(("genre", str(error)), code="genre_unknown") from error
         except CursorNotFoundError as error:
             raise InvalidInputError(("cursor", str(error))) from error
         items = [Movie.of(table.movie(row)) for row in rows]

@@ -238,7 +238,7 @@ def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendatio
     try:
         places = viewer.places(filters.wanted)
     except UnknownGenreError as error:
-        raise InvalidInputError(("genre", str(error))) from error
+        raise InvalidInputError(("genre", str(error)), code="genre_unknown") from error
     metrics().listed(viewer.ranking.strategy)
     live, balance = viewer.live, viewer.balance(places)
     items = [_recommendation(place) for place in places]

@@ -18,15 +18,19 @@ from pydantic import (
     computed_field,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
 from catalogue import movie_table
 from catalogue.title_words import display_title
 from ranking.ratings import SCALE, on_scale
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
+from web.errors import CODES
 from web.parsing import INT32
 from web.v1.examples import example_of
 
+YEAR_RANGE_EMPTY = "year_range_empty"
+EXAMPLE_CODES = CODES | {404: "user_not_found", 409: "training_running", 503: "database_unavailable"}
 DETAILS = {  # the example of each status, as it is sent
     401: HOW_TO_SEND,
     403: NEEDS_ADMIN_KEY,
@@ -149,6 +153,10 @@ class Problem(ResponseModel):
     title: str = Field(examples=["Bad Request"])
     status: int = Field(examples=[400])
     detail: str = Field(examples=[f"rating: {SCALE}"])
+    code: str = Field(
+        examples=["rating_invalid"],
+        description="What went wrong, for programs: stable, unlike `detail`. docs/api.md lists all codes.",
+    )
     success: bool = Field(examples=[False])
     request_id: str = Field(examples=["5b3f0c9e2a7d4c1f"], description="The request's id, also in the server's log.")
     errors: list[RequestFault] = Field([], description="Every fault of the request, with its place.")
@@ -165,7 +173,7 @@ def problems(*statuses: int) -> Responses:
 def _documented(status: int) -> dict[str, Any]:
     example = example_of(Problem.model_json_schema()) | {"status": status, "title": HTTPStatus(status).phrase}
     if status in DETAILS:
-        example["detail"] = DETAILS[status]
+        example |= {"detail": DETAILS[status], "code": EXAMPLE_CODES[status]}
         del example["errors"]
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
     return {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": content}}
@@ -182,7 +190,7 @@ class YearRange(RequestModel):
     def _not_empty(cls, year_to: int | None, checked: ValidationInfo) -> int | None:
         year_from = checked.data.get("year_from")
         if year_from is not None and year_to is not None and year_from > year_to:
-            raise ValueError(f"it is before year_from, {year_from}")
+            raise PydanticCustomError(YEAR_RANGE_EMPTY, f"it is before year_from, {year_from}")
         return year_to
 
 

@@ -7,12 +7,12 @@ from typing import Any, Literal, Protocol
 from flask import Response, current_app
 from pydantic import ConfigDict, Field
 from sqlalchemy import Row
-from werkzeug.exceptions import Conflict
 
 from ranking.factors import FactorsError
 from storage import generations, runs
 from storage.database import TRAINING_LOCK
 from web.access import for_operators
+from web.errors import CodedConflict
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.generation_routes import Generation, GenerationPath
 from web.v1.schemas import ResponseModel, Timestamp, problems
@@ -102,7 +102,9 @@ def retrain() -> Response:
     training = _training()
     run_id = training.order() if training else None
     if run_id is None:
-        raise Conflict("A training run is in progress." if training else "This server does not train.")
+        if training is None:
+            raise CodedConflict("training_off", "This server does not train.")
+        raise CodedConflict("training_running", "A training run is in progress.")
     return answer(TrainingStarted(run_id=run_id), 202, Location=location("/retrain"))
 
 
@@ -115,13 +117,15 @@ def activate_generation(path: GenerationPath) -> Response:
     """
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
-            raise Conflict(
-                f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
+            raise CodedConflict(
+                "generation_not_stored",
+                f"The factors of generation {path.generation_id} are no longer stored; only its record is left.",
             )
     try:
         recommender().activate(path.generation_id)
     except FactorsError as error:
-        raise Conflict(f"It cannot be activated: {error}. Nothing was changed.") from error
+        told = f"It cannot be activated: {error}. Nothing was changed."
+        raise CodedConflict("generation_unusable", told) from error
     with recommender().database.statement() as db:
         return answer(Generation.of(generations.find(db, path.generation_id)))
 

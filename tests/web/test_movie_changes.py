@@ -200,15 +200,23 @@ def test_every_thread_reads_its_writes_in_either_process_while_generations_are_p
     user = new_user(database, {IDS[-1]: 5.0})
     watching = True
 
+    def written(method: Callable[..., Any], n: int, **body: Any) -> int:
+        """Return the status; 503 asks a client to try again, as where twenty threads share one slow core."""
+        for _ in range(10):
+            status: int = method(f"{API}/movies/{IDS[n]}", **body).status_code
+            if status != 503:
+                break
+        return status
+
     def change(n: int) -> int:
         ways = [processes[n % 2](), processes[(n + 1) % 2]()]
         for turn in range(6):
             writer, reader = ways if turn % 3 else ways[::-1]
-            assert writer.delete(f"{API}/movies/{IDS[n]}").status_code == 204
+            assert written(writer.delete, n) == 204
             assert IDS[n] not in found(reader, q=f"movie {n}", limit=100)
             assert IDS[n] not in listed(reader, user)[1]
             title = f"Movie {n} okapi{n}x{turn}"
-            assert writer.put(f"{API}/movies/{IDS[n]}", json={"title": title}).status_code == 200
+            assert written(writer.put, n, json={"title": title}) == 200
             assert found(reader, q=f"okapi{n}x{turn}")[0] == IDS[n]
             assert IDS[n] in listed(reader, user)[1]
         return 1

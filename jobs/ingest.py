@@ -81,8 +81,9 @@ def add_identities(database: Database, settings: Settings) -> None:
     with database.statement() as db:
         if not movies.identities_missing(db):
             return
-    name, filled = settings.dataset or DATASET_NAMES[0], catalogue_source(database)
+    name = settings.dataset or DATASET_NAMES[0]
     try:
+        filled = catalogue_source(database)
         folder = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
         if folder is None or fingerprint(folder) != filled.fingerprint:
             log.warning("links and tags are not read: %s, which has them, is not here", filled.dataset)

@@ -141,6 +141,22 @@ class View(Base):
     version: Mapped[int] = mapped_column(BigInteger)
 
 
+class Mark(Base):
+    """What a user says of a movie without rating it; no training learns from it."""
+
+    __tablename__ = "marks"
+    __table_args__ = (
+        CheckConstraint("mark IN ('seen', 'hidden', 'later')", "mark"),
+        CheckConstraint(readable_time("at"), "at"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
+    mark: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    version: Mapped[int] = mapped_column(BigInteger)  # the history_version this change made, as of a view
+
+
 class Run(Base):
     """One run of a job. A row without an outcome is queued (a phase), under way, or its process died."""
 

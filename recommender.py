@@ -236,11 +236,16 @@ class Recommender:
                 with self._caching:
                     served.lists.pop(user_id, None)
 
-    def viewer(self, user_id: int) -> UserContext:
-        """Return a user with all confirmed ratings. Raises `UnknownUserError`, `DatabaseUnavailableError`."""
+    def viewer(self, user_id: int, rated_since: int | None = None) -> UserContext:
+        """Return a user with all confirmed ratings, or, for what to recommend, those of this unix second or later.
+
+        Raises `UnknownUserError` and `DatabaseUnavailableError`.
+        """
         with self.database.statement() as db:
             catalogue_version, history = recommendations.history(db, user_id)
         self._follow(catalogue_version)
+        if rated_since is not None:
+            history = history.since(rated_since)
         return self._viewer(history, self._serves(user_id), user_id)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
@@ -266,10 +271,11 @@ class Recommender:
         columns = (np.concatenate([history[at] for history in found]) for at in range(1, 4))
         histories, live = Histories(np.arange(len(found), dtype=np.int32), start, *columns), self.live
         seen = np.diff(start).tolist()
+        marked = tuple(np.concatenate([history.marked for history in found]).tolist())
         if live is None:
             popular = self._popular(histories.movies)
-            return GroupContext(None, self.movies, PopularGroupRanking(popular, len(found)), seen)
-        return GroupContext(live, live.movies, group_ranking(live.ranker, histories), seen)
+            return GroupContext(None, self.movies, PopularGroupRanking(popular, len(found)), seen, marked)
+        return GroupContext(live, live.movies, group_ranking(live.ranker, histories), seen, marked)
 
     def _viewer(self, history: RatingHistory, live: LiveGeneration | None, user_id: int | None = None) -> UserContext:
         every = self.movies
@@ -279,7 +285,10 @@ class Recommender:
             ranking = self._popular(history.movies)
         else:
             ranking = ranking_for(live.ranker, history.movies, history.rating, history.at)
-        context = UserContext(live, every, listed, ranking, history.version, len(history.movies), user_id)
+        seen = len(history.movies)
+        context = UserContext(
+            live, every, listed, ranking, history.version, seen, user_id, None, history.marked, history.later
+        )
         versus = live.arm.versus if live else None
         return replace(context, versus=self._viewer(history, versus, user_id)) if versus else context
 

@@ -1,6 +1,6 @@
 """A group of users and guests: what they could watch together, and what each would think of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalogue.movie_table import Filters, MovieTable
 from catalogue.recommendations import LIST_LENGTH, NO_FILTERS, Reason, RecommendedMovie
@@ -47,16 +47,19 @@ class GroupContext:
         live: the generation that everything is made with, None before the first.
         movies: those that may be listed, row for row those of the ranking.
         ratings_seen: how many ratings each member's history has.
+        marked: the movies that a member has marked as seen or hidden.
     """
 
     live: LiveGeneration | None
     movies: MovieTable
     ranking: GroupRanking
     ratings_seen: list[int]
+    marked: tuple[int, ...] = ()
 
     def places(self, wanted: GroupRequest) -> list[GroupRecommendation]:
         """Return the list. Raises `UnknownGenreError`."""
-        rows = self.ranking.best(wanted.limit, wanted.rule, self.movies.matching(wanted.filters), wanted.floor)
+        filters = replace(wanted.filters, exclude=(*wanted.filters.exclude, *self.marked))
+        rows = self.ranking.best(wanted.limit, wanted.rule, self.movies.matching(filters), wanted.floor)
         expected, members = self.ranking.expected(rows), range(len(self.ratings_seen))
         reasons = [self.ranking.reasons(m, rows) if wanted.reasons else [None] * len(rows) for m in members]
         return [

@@ -50,7 +50,7 @@ class Filters:
     """The movies to list: those with all of these genres, of these years, with at least so many ratings.
 
     A movie of unknown year passes only filters without a year. `added_since` is in unix seconds. With `movie_ids`
-    only these movies pass.
+    only these movies pass, but none of `exclude`. With `any_genre` a movie has at least one of these genres.
     """
 
     genres: tuple[str, ...] = ()
@@ -60,7 +60,10 @@ class Filters:
     added_since: int | None = None
     imdb_id: str | None = None
     tmdb_id: int | None = None
-    movie_ids: tuple[int, ...] = ()
+    movie_ids: tuple[int, ...] | None = None
+    exclude: tuple[int, ...] = ()
+    any_genre: tuple[str, ...] = ()
+    not_genre: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,20 +181,29 @@ class MovieTable:
         passing: Mask = ~self.withdrawn & (self.rating_count >= filters.min_ratings)
         if filters.added_since is not None:
             passing &= self.added_at >= filters.added_since
-        if filters.movie_ids:
-            passing &= np.isin(self.movies, filters.movie_ids)
+        if filters.movie_ids is not None:
+            passing &= self._mask(self.rows(np.array(filters.movie_ids, np.int32))[0])
+        if filters.exclude:
+            passing[self.rows(np.array(filters.exclude, np.int32))[0]] = False
         if filters.imdb_id is not None:
             passing &= self.imdb_id == filters.imdb_id
         if filters.tmdb_id is not None:
             passing &= self.tmdb_id == filters.tmdb_id
         for genre in filters.genres:
-            having = np.zeros(len(self), bool)
-            having[self._having(genre)] = True
-            passing &= having
+            passing &= self._mask(self._having(genre))
+        if filters.any_genre:
+            passing &= self._mask(np.concatenate([self._having(genre) for genre in filters.any_genre]))
+        for genre in filters.not_genre:
+            passing[self._having(genre)] = False
         if filters.year_from is not None or filters.year_to is not None:
             first, last = filters.year_from or UNKNOWN_YEAR + 1, filters.year_to or LAST_YEAR
             passing &= (self.year >= first) & (self.year <= last)
         return passing
+
+    def _mask(self, rows: Rows) -> Mask:
+        mask = np.zeros(len(self), bool)
+        mask[rows] = True
+        return mask
 
     def _having(self, genre: str) -> Rows:
         for name, rows in self.by_genre.items():

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from catalogue.movie_table import CatalogueMovie, Filters
 from ranking.rankings import ListSource
 
 LIST_LENGTH = 10
 NO_FILTERS = Filters()
+LaterMovies = Literal["with", "without", "only"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class ListRequest:
     """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters.
 
     `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
-    Movies with few ratings come last unless there is no `floor`.
+    Movies with few ratings come last unless there is no `floor`. `later` says what becomes of movies that are marked so.
     """
 
     limit: int = LIST_LENGTH
@@ -89,3 +91,4 @@ class ListRequest:
     filters: Filters = NO_FILTERS
     diversity: float = 0.0
     floor: bool = True
+    later: LaterMovies = "with"

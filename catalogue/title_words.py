@@ -42,6 +42,11 @@ def query_words(text: str) -> list[str]:
     return list(dict.fromkeys(_word(word) for word in PIECE.findall(plain) or SYMBOLS.findall(plain)))
 
 
+def title_pieces(title: str) -> list[str]:
+    """Return the words of a normalized title, numerals as digits; "schindler's" is one."""
+    return [_word(piece) for piece in PIECE.findall(title.replace("'", ""))]
+
+
 def names(title: str) -> list[str]:
     """Return the names in a normalized title: "life is beautiful (la vita e bella)" has two."""
     return [ALSO_KNOWN_AS.sub("", name.strip()) for name in PARENTHESES.split(title) if name.strip()] or [title]

@@ -9,7 +9,7 @@ import numpy as np
 from cachetools import FIFOCache
 
 from catalogue.content_features import features_of
-from catalogue.movie_table import MovieTable, UnknownMovieError
+from catalogue.movie_table import Filters, MovieTable, UnknownMovieError
 from catalogue.recommendations import (
     NO_FILTERS,
     ListBalance,
@@ -25,7 +25,7 @@ from ranking.experiment import team_draft
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import Ranking
-from ranking.ratings import Rows
+from ranking.ratings import Ints, Rows
 
 MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
 
@@ -106,6 +106,10 @@ class LiveGeneration:
         return replace(self, movies=catalogue, ranker=Ranker(found))
 
 
+def no_movies() -> Ints:
+    return np.empty(0, np.int32)
+
+
 @dataclass(frozen=True)
 class UserContext:
     """A user with their ratings as they are now, and the movies to recommend from.
@@ -117,6 +121,7 @@ class UserContext:
         ratings_seen: how many ratings the history has.
         user_id: None for someone who is not stored.
         versus: the same user in the other arm of an interleaved experiment.
+        marked: movies that no list may have, beside those that the ranking knows. later: those marked so.
     """
 
     live: LiveGeneration | None
@@ -127,6 +132,8 @@ class UserContext:
     ratings_seen: int
     user_id: int | None = None
     versus: "UserContext | None" = None
+    marked: Ints = field(default_factory=no_movies)
+    later: Ints = field(default_factory=no_movies)
 
     @property
     def mark(self) -> str:
@@ -139,13 +146,24 @@ class UserContext:
     def rows(self, wanted: ListRequest) -> Rows:
         """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
         movies = self.movies
-        among = movies.listed if wanted.filters == NO_FILTERS else movies.matching(wanted.filters)
+        filters = self._with_marks(wanted)
+        among = movies.listed if filters == NO_FILTERS else movies.matching(filters)
         end = wanted.offset + wanted.limit
         if not wanted.diversity or not len(self.ranking.liked):
             return self.ranking.best(end, among, wanted.floor)[wanted.offset :]
         # the whole pool is chosen from, whatever part of it is asked for, so that pages go on where the last one ended
         rows = self.ranking.best(max(end, POOL), among, wanted.floor)
         return self._calibrated(rows, wanted, end)[wanted.offset :]
+
+    def _with_marks(self, wanted: ListRequest) -> Filters:
+        filters, later = wanted.filters, self.later.tolist()
+        hidden = [*self.marked.tolist(), *(later if wanted.later == "without" else ())]
+        if hidden:
+            filters = replace(filters, exclude=(*filters.exclude, *hidden))
+        if wanted.later == "only":
+            among = later if filters.movie_ids is None else set(later).intersection(filters.movie_ids)
+            filters = replace(filters, movie_ids=tuple(among))
+        return filters
 
     def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
         """Return the wanted part of the list. Raises `UnknownGenreError`."""

@@ -72,6 +72,10 @@ _MERGE = text("""
     changed AS (
         UPDATE users SET history_version = history_version + more
         FROM (SELECT user_id, count(*) AS more FROM changes GROUP BY user_id) AS counted WHERE id = user_id
+    ),
+    unmarked AS (
+        DELETE FROM marks USING changes
+        WHERE marks.user_id = changes.user_id AND marks.movie_id = changes.movie_id AND mark <> 'hidden'
     )
     SELECT count(*) FILTER (WHERE NOT known) AS created, count(*) FILTER (WHERE known) AS replaced FROM changes
 """)

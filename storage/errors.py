@@ -58,6 +58,13 @@ class UnknownRatingError(LookupError):
         super().__init__(f"There is no rating of movie {movie_id} by user {user_id}.")
 
 
+class UnknownMarkError(LookupError):
+    """This user has not marked this movie."""
+
+    def __init__(self, user_id: int, movie_id: int) -> None:
+        super().__init__(f"There is no mark of movie {movie_id} by user {user_id}.")
+
+
 class UnknownGenerationError(LookupError):
     """There is no such generation, or its factors are no longer kept."""
 

@@ -40,7 +40,10 @@ READ_LIST = PreparedStatement("""
     ) list ON true
     CROSS JOIN LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
-               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id)
+               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id),
+               (SELECT array_agg(movie_id) FROM marks
+                WHERE user_id = u.id AND mark <> 'later' AND u.changed AND list.movie_ids IS NULL),
+               NULL::integer[]
         FROM views WHERE user_id = u.id AND u.changed AND list.movie_ids IS NULL
     ) rated
 """)
@@ -50,27 +53,47 @@ _HISTORY = PreparedStatement("""
     SELECT coalesce((SELECT catalogue_version FROM live_generation), 0), u.history_version, rated.*
     FROM users u, LATERAL (
         SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
-               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id)
+               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id),
+               (SELECT array_agg(movie_id) FROM marks WHERE user_id = u.id AND mark <> 'later'),
+               (SELECT array_agg(movie_id) FROM marks WHERE user_id = u.id AND mark = 'later')
         FROM views WHERE user_id = u.id
     ) rated
     WHERE u.id = $1
 """)
-# Locked as for each list's foreign key, which finds that done; beforehand, since a COPY cannot leave out a row.
+# Locked as for each list's foreign key, which finds that done; beforehand, since a COPY cannot leave out a row. A list
+# of somebody with marks is not stored, since a training knows none: it is made when it is asked for.
 _STILL_THERE = text("""
-    SELECT array_agg(id) FROM (SELECT id FROM users WHERE id BETWEEN :first AND :last FOR KEY SHARE) AS there
+    SELECT array_agg(id) FROM (
+        SELECT id FROM users
+        WHERE id BETWEEN :first AND :last
+            AND NOT EXISTS (SELECT FROM marks WHERE user_id = users.id AND mark <> 'later')
+        FOR KEY SHARE
+    ) AS there
 """)
 _COLUMNS = "recommendations (user_id, generation_id, catalogue_version, history_version, movie_ids, expected_ratings)"
 
 Versions = npt.NDArray[np.int64]
+NO_MOVIES = np.empty(0, np.int32)
 
 
 class RatingHistory(NamedTuple):
-    """A user's ratings as of one version, by movie: ids int32 [n], ratings float32 [n], unix seconds int64 [n]."""
+    """A user's ratings as of one version, by movie: ids int32 [n], ratings float32 [n], unix seconds int64 [n].
+
+    `marked` are the movies that no list may have, since they are marked as seen or hidden; `later` those for later.
+    """
 
     version: int
     movies: Ints
     rating: Floats
     at: Times
+    marked: Ints = NO_MOVIES
+    later: Ints = NO_MOVIES
+
+    def since(self, time: int) -> "RatingHistory":
+        """Return it with the ratings of this unix second or later alone; no list has the movies of the others either."""
+        recent = self.at >= time
+        kept = (self.movies[recent], self.rating[recent], self.at[recent])
+        return RatingHistory(self.version, *kept, np.concatenate([self.marked, self.movies[~recent]]), self.later)
 
 
 class ListVersion(NamedTuple):
@@ -123,10 +146,16 @@ def history(db: Connection, user_id: int) -> tuple[int, RatingHistory]:
 
 
 def _history(
-    version: int, movies: list[int] | None, ratings: list[float] | None, at: list[int] | None
+    version: int,
+    movies: list[int] | None,
+    ratings: list[float] | None,
+    at: list[int] | None,
+    marked: list[int] | None,
+    later: list[int] | None,
 ) -> RatingHistory:
     """Build a history from the columns of a row, which PostgreSQL leaves null without ratings."""
-    columns = zip((movies, ratings, at), (np.int32, np.float32, np.int64), strict=True)
+    kinds = (np.int32, np.float32, np.int64, np.int32, np.int32)
+    columns = zip((movies, ratings, at, marked, later), kinds, strict=True)
     return RatingHistory(version, *(np.array(column or [], kind) for column, kind in columns))
 
 

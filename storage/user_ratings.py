@@ -33,6 +33,10 @@ _PUT = PreparedStatement("""
             SET rating = excluded.rating, again = true, rated_at = excluded.rated_at, version = excluded.version
             WHERE $4 OR views.rating <> excluded.rating
         RETURNING again
+    ),
+    unmarked AS (
+        DELETE FROM marks USING changed_user, sent
+        WHERE user_id = changed_user.id AND marks.movie_id = sent.movie_id AND mark <> 'hidden'
     )
     SELECT (SELECT count(*) FROM written WHERE NOT again) AS created
     FROM users, change WHERE users.id = $1 AND (NOT needed OR EXISTS (SELECT FROM changed_user))

@@ -34,6 +34,10 @@ _HELD = text(f"""
             FROM views v JOIN movies m ON m.id = v.movie_id WHERE v.user_id = u.id ORDER BY v.version DESC, v.movie_id
         ) held) AS ratings,
         (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT {_MOVIE}, k.mark, k.at
+            FROM marks k JOIN movies m ON m.id = k.movie_id WHERE k.user_id = u.id ORDER BY k.version DESC, k.movie_id
+        ) held) AS marks,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT r.generation_id, place.rank, {_MOVIE}, place.expected_rating
             FROM recommendations r,
                 unnest(r.movie_ids, r.expected_ratings) WITH ORDINALITY AS place (movie_id, expected_rating, rank)

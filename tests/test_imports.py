@@ -13,7 +13,7 @@ from settings import ROOT
 
 BASE = {"settings", "health", "system"}
 ARITHMETIC = BASE | {"models", "embedded", "ranking"}
-MIDDLE = ARITHMETIC | {"spark", "evaluation", "catalogue"}
+MIDDLE = ARITHMETIC | {"spark", "evaluation", "catalogue", "histories"}
 LOW = MIDDLE | {"storage", "movielens"}
 LAYERS = {  # each may import only these of our packages and modules
     "settings": {"system"},
@@ -24,6 +24,7 @@ LAYERS = {  # each may import only these of our packages and modules
     "ranking": {"settings"},
     "evaluation": {"settings", "ranking"},
     "catalogue": {"settings", "ranking"},
+    "histories": {"settings", "ranking", "catalogue"},
     "spark": BASE | {"ranking"},
     "movielens": BASE | {"ranking", "catalogue"},
     "storage": BASE | {"models", "ranking", "catalogue"},
@@ -31,7 +32,7 @@ LAYERS = {  # each may import only these of our packages and modules
     "running_experiment": BASE | {"ranking", "catalogue"},
     "recommender": BASE | {"ranking", "catalogue", "storage", "running_experiment"},
     "jobs": LOW | {"engine", "recommender"},
-    "web": BASE | {"ranking", "catalogue", "evaluation", "storage", "recommender"},
+    "web": BASE | {"ranking", "catalogue", "histories", "evaluation", "storage", "recommender"},
     "app": BASE | {"storage", "recommender", "web"},
     "commands": LOW | {"engine", "recommender", "jobs"},
     "cli": LOW | {"commands"},
@@ -57,6 +58,7 @@ ONLY_IN = {
     "alembic": {"storage.schema", "migrations"},
     "dotenv": {"system.settings_file"},
     "limits": {"web.rate_limits"},
+    "rapidfuzz": {"histories.matching"},
     "anyascii": {"catalogue.title_words"},
     "tenacity": {"jobs.job_run"},
     "psutil": {"system", "spark.session_files", "commands.machine_checks"},

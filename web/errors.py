@@ -11,6 +11,7 @@ from catalogue.movie_table import UnknownMovieError
 from storage.errors import (
     DatabaseUnavailableError,
     UnknownGenerationError,
+    UnknownMarkError,
     UnknownRatingError,
     UnknownUserError,
 )
@@ -40,6 +41,7 @@ CODES = {  # of errors that Flask, Werkzeug and our own routes raise as HTTP err
 UNKNOWN: dict[type[LookupError], str] = {
     UnknownMovieError: "movie_not_found",
     UnknownRatingError: "rating_not_found",
+    UnknownMarkError: "mark_not_found",
     UnknownGenerationError: "generation_not_found",
 }
 

@@ -13,6 +13,7 @@ from web.errors import InvalidInputError
 
 INT32 = 2**31 - 1
 LARGEST_BODY = 1024 * 1024
+LARGER_BODIES = {"imports.import_history": 10 * 1024 * 1024 + 64 * 1024}  # a file, and the form around it
 RATING_TYPES = ("", "application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 HOW_TO_RATE = 'send JSON, {"rating": 4.5}, or a form with the field rating'
 
@@ -38,8 +39,9 @@ class JsonRequest(Request):
 
 def check_body() -> None:
     """Refuse a body that is too large or compressed, also on a route that would not read it."""
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise RequestEntityTooLarge(f"A body is at most {LARGEST_BODY} bytes long.")
+    largest = request.max_content_length = LARGER_BODIES.get(request.endpoint or "", LARGEST_BODY)
+    if (request.content_length or 0) > largest:
+        raise RequestEntityTooLarge(f"A body is at most {largest} bytes long.")
     coding = request.headers.get("Content-Encoding", "identity")
     if coding.lower() != "identity":
         raise UnsupportedMediaType(f"Send the body as it is, not encoded as {coding[:50]!r}.")

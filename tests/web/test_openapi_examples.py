@@ -22,14 +22,19 @@ API = "/api/v1"
 KEY, ADMIN_KEY = "a-key-of-callers-1", "a-key-of-the-admin"
 FREE = {"seconds", "parameters", "data"}  # objects whose members differ from generation to generation
 RATINGS = {"ratings": [{"movie_id": IDS[0], "rating": 4.5}]}
+IMPORT = [{"rating": 8, "movie": {"title": "Movie 0", "year": 1999}}]  # of another year: unmatched
 REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those before it
     ("post", "/users", None),
     ("put", "/users/{user_id}/ratings/{movie_id}", {"rating": 4.5}),
     ("post", "/users/{user_id}/ratings", RATINGS),
+    ("put", "/users/{user_id}/marks/{movie_id}", {"mark": "later"}),
+    ("get", "/users/{user_id}/marks", None),
+    ("post", "/users/{user_id}/imports", IMPORT),
     ("get", "/users/{user_id}", None),
     ("get", "/users/{user_id}/ratings", None),
     ("get", "/users/{user_id}/recommendations", None),
     ("get", "/users/{user_id}/predictions?movie_id=25903", None),
+    ("post", "/users/{user_id}/recommendations", {"limit": 5}),
     ("post", "/recommendations", RATINGS),
     ("post", "/groups/recommendations", {"members": [1, RATINGS]}),
     ("post", "/events", {"list_id": "8e03978e-40d5-43dd-bc93-6894a57f9324", "movie_id": IDS[0], "event": "opened"}),

@@ -8,6 +8,8 @@ from web.v1 import (
     experiment_routes,  # noqa: F401 - it adds to the routes of operators
     generation_routes,
     group_routes,
+    import_routes,
+    mark_routes,
     movie_changes,
     movie_routes,
     rating_routes,
@@ -19,6 +21,8 @@ from web.v1 import (
 BLUEPRINTS = (
     user_routes.api,
     rating_routes.api,
+    mark_routes.api,
+    import_routes.api,
     recommendation_routes.api,
     group_routes.api,
     movie_routes.api,

@@ -3,7 +3,7 @@
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 from recommender import Recommender
 from web.errors import InvalidInputError
@@ -13,8 +13,8 @@ PREFIX = "/api/v1"
 COMMON_ERRORS = (400, 401, 429, 503)  # any route may answer with one of these
 
 
-def group(name: str, description: str) -> APIBlueprint:
-    """Return a blueprint for the routes of one subject."""
+def group(name: str, description: str, takes_files: bool = False) -> APIBlueprint:
+    """Return a blueprint for the routes of one subject, whose bodies are JSON unless it `takes_files`."""
     blueprint = APIBlueprint(
         name,
         __name__,
@@ -24,7 +24,7 @@ def group(name: str, description: str) -> APIBlueprint:
         abp_responses=problems(*COMMON_ERRORS),
         operation_id_callback=lambda *, name, path, method: name,
     )
-    blueprint.before_request(_refuse_other_than_json)
+    blueprint.before_request(_refuse_other_sites if takes_files else _refuse_other_than_json)
     return blueprint
 
 
@@ -45,6 +45,12 @@ def recommender() -> Recommender:
     """Return the recommender of this application."""
     found: Recommender = current_app.extensions["recommender"]
     return found
+
+
+def _refuse_other_sites() -> None:
+    """Refuse what a page of another site makes a browser send, where bodies are not JSON; browsers say so."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Forbidden("A page of another site cannot send files.")
 
 
 def _refuse_other_than_json() -> None:

@@ -100,7 +100,7 @@ class MoviesQuery(YearRange, QueryModel):
             added_since=since,
             imdb_id=self.imdb_id,
             tmdb_id=self.tmdb_id,
-            movie_ids=tuple(self.movie_id),
+            movie_ids=tuple(self.movie_id) or None,
         )
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import floor
+from math import ceil, floor
 from typing import Annotated, Self
 
 from flask import Response
 from pydantic import Field
 
 from catalogue.movie_table import Filters, UnknownGenreError
-from catalogue.recommendations import LIST_LENGTH, ListRequest, RankedRecommendation, Reason
+from catalogue.recommendations import LIST_LENGTH, LaterMovies, ListRequest, RankedRecommendation, Reason
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
 from storage.impression_buffer import ShownList
@@ -39,6 +39,7 @@ api = group("recommendations", "What to watch next, and the reasons.")
 
 PERSONAL = "private, no-cache"  # the client may keep it, and asks each time whether it has changed
 
+MOST_IDS = 5000
 Genre = Annotated[str, Field(max_length=50)]
 
 
@@ -63,11 +64,43 @@ class MovieFilters(YearRange):
         json_schema_extra={"example": "2026-01-31T12:00:00Z"},
     )
 
+    any_genre: list[Genre] = Field(
+        [],
+        max_length=20,
+        description="Only movies with at least one of these genres.",
+        json_schema_extra={"example": ["Comedy", "Drama"]},
+    )
+    not_genre: list[Genre] = Field(
+        [],
+        max_length=20,
+        description="Only movies with none of these genres.",
+        json_schema_extra={"example": ["Horror"]},
+    )
+    exclude: list[Id] = Field(
+        [], max_length=MOST_IDS, description="Movies to leave out.", json_schema_extra={"example": [25905]}
+    )
+    among: list[Id] | None = Field(
+        None,
+        max_length=MOST_IDS,
+        description="Only these movies; ids of no movie are ignored.",
+        json_schema_extra={"example": [25904, 25905]},
+    )
+
     @property
     def filters(self) -> Filters:
         """The filters as the catalogue takes them."""
         since = None if self.added_since is None else floor(self.added_since.timestamp())
-        return Filters(tuple(self.genre), self.year_from, self.year_to, self.min_ratings or 0, since)
+        return Filters(
+            tuple(self.genre),
+            self.year_from,
+            self.year_to,
+            self.min_ratings or 0,
+            since,
+            movie_ids=None if self.among is None else tuple(self.among),
+            exclude=tuple(self.exclude),
+            any_genre=tuple(self.any_genre),
+            not_genre=tuple(self.not_genre),
+        )
 
     @property
     def floor(self) -> bool:
@@ -97,7 +130,34 @@ class ListFilters(MovieFilters):
         return ListRequest(self.limit, self.offset, self.filters, self.diversity, self.floor)
 
 
-class RecommendationsQuery(ListFilters, QueryModel):
+class UserListFilters(ListFilters):
+    """What can be asked of the list of a stored user."""
+
+    later: LaterMovies = Field(
+        "with", description="Movies that the user has marked for later: with the others, without them, or only these."
+    )
+    rated_since: SinceTime | None = Field(
+        None,
+        description="Recommend by the ratings given at this time or later alone. Rated movies stay out of the list.",
+        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
+    )
+
+    @property
+    def wanted(self) -> ListRequest:
+        """The request as the recommender takes it."""
+        return replace(super().wanted, later=self.later)
+
+    @property
+    def since(self) -> int | None:
+        """The unix second from which on ratings count; None for all."""
+        return None if self.rated_since is None else ceil(self.rated_since.timestamp())
+
+
+class RecommendationsQuery(UserListFilters, QueryModel):
+    """The part of the list to return, and its filters."""
+
+
+class RecommendationsRequest(UserListFilters, RequestBody):
     """The part of the list to return, and its filters."""
 
 
@@ -198,8 +258,17 @@ def list_recommendations(path: UserPath, query: RecommendationsQuery) -> Respons
 
     The list reflects every rating whose write has returned 2xx.
     """
-    viewer = recommender().viewer(path.user_id)
+    viewer = recommender().viewer(path.user_id, query.since)
     return conditional_response(_etag(path, viewer, query), PERSONAL, lambda: recommendations_answer(viewer, query))
+
+
+@api.post("/users/<user_id>/recommendations", responses={200: Recommendations, **problems(403, 404, 413, 415)})
+def recommend_to_user(path: UserPath, body: RecommendationsRequest) -> Response:
+    """Recommend movies to a user, with long lists of movies to leave out or to choose from
+
+    The same answer as that of GET.
+    """
+    return recommendations_answer(recommender().viewer(path.user_id, body.since), body)
 
 
 @api.get("/users/<user_id>/predictions", responses={200: Predictions, 304: None, **problems(404)})

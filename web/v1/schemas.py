@@ -125,7 +125,8 @@ MovieId = Annotated[
 ]
 Year = Annotated[int, Field(ge=1000, le=9999), PLAIN_INTEGER]
 Timestamp = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC)), Field(examples=["2026-01-31T12:00:00Z"])]
-SinceTime = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+# not strict: in a JSON body, too, a time is text
+SinceTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out)]
 Genres = Annotated[list[str], BeforeValidator(_split)]
 # the schema shows the bounds to readers; `_half_steps` checks them, with a message of its own
 RatingValue = Annotated[

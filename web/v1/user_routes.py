@@ -5,6 +5,7 @@ from pydantic import ConfigDict, Field
 
 from storage import users
 from web.v1.blueprint import answer, group, location, recommender
+from web.v1.mark_routes import UserMark
 from web.v1.rating_routes import UserRating
 from web.v1.schemas import Movie, RequestModel, ResponseModel, Timestamp, UserPath, problems
 
@@ -99,6 +100,7 @@ class UserExport(ResponseModel):
     created_at: Timestamp
     idempotency_key: str | None = Field(examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"])
     ratings: list[UserRating] = Field(description="Newest first.")
+    marks: list[UserMark] = Field(description="Newest first.")
     recommendations: list[ExportedRecommendation] = Field(
         description="The stored lists that still reflect these ratings."
     )

@@ -1,0 +1,63 @@
+"""Rows of Trakt's JSON and Criticker's XML."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from xml.etree import ElementTree
+
+from histories.rows import HistoryFileError, HistoryRow, imdb_id, parse_time, parse_year, positive, split_year
+from histories.tables import with_number
+
+TIMES = {"rated_at": "seen", "listed_at": "later", "last_watched_at": "seen", "watched_at": "seen"}
+OTHER_KINDS = ("show", "season", "episode")
+
+
+def read_json(text: str, now: datetime) -> list[HistoryRow]:
+    """Return the rows of an export of Trakt. Raises `HistoryFileError`."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise HistoryFileError("the JSON cannot be read: bring the export as it was saved") from error
+    if isinstance(told, dict):
+        told = next((value for value in told.values() if isinstance(value, list)), [])
+    return [row for number, item in enumerate(told, 1) for row in _item(number, item, now)]
+
+
+def _item(number: int, item: Any, now: datetime) -> Iterator[HistoryRow]:
+    if not isinstance(item, dict):
+        return
+    time = next((name for name in TIMES if isinstance(item.get(name), str)), None)
+    movie = item.get("movie")
+    if not isinstance(movie, dict):
+        if any(kind in item for kind in OTHER_KINDS):
+            yield HistoryRow(number, "", is_movie=False)
+        return
+    ids: Any = movie.get("ids")
+    ids = ids if isinstance(ids, dict) else {}
+    row = HistoryRow(number, str(movie.get("title") or ""), parse_year(str(movie.get("year") or "")))
+    row.imdb_id, row.tmdb_id = imdb_id(ids.get("imdb")), positive(ids.get("tmdb"))
+    if time is not None:
+        row.at, row.mark = parse_time(item[time], now), TIMES[time]
+    yield with_number(row, "" if item.get("rating") is None else str(item["rating"]))
+
+
+def read_xml(text: str, now: datetime) -> list[HistoryRow]:
+    """Return the rows of an export of Criticker. Raises `HistoryFileError`."""
+    if re.search("<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):  # entities can grow without bound
+        raise HistoryFileError("an XML file with a DOCTYPE is not read")
+    try:
+        root = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - has no entities
+    except (ElementTree.ParseError, ValueError) as error:
+        raise HistoryFileError(f"the XML cannot be read: {error}") from error
+    rows = []
+    for number, film in enumerate(root.iter("film"), 1):
+        value = {part.tag: (part.text or "").strip() for part in film}
+        title, year = split_year(value.get("filmname", ""))
+        row = HistoryRow(number, title, year, mark="seen", at=parse_time(value.get("reviewdate", ""), now))
+        row.imdb_id, row.is_movie = imdb_id(value.get("imdbid")), "/tv/" not in value.get("filmlink", "")
+        rows.append(with_number(row, value.get("rating", "")))
+    if not rows:
+        raise HistoryFileError("the XML has no ratings that are known here; Criticker's are")
+    return rows

@@ -1,0 +1,118 @@
+"""Find the movies of the catalogue that rows are about: by id, else by title and year, and never by guessing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from catalogue.movie_table import MovieTable
+from catalogue.title_words import ARTICLES, SYMBOLS, display_title, names, normalize, title_pieces
+from histories.rows import HistoryRow
+
+SIMILAR = 80  # of 100: titles that are offered as candidates
+MOST_CANDIDATES = 5
+ARTICLE_WORDS = frozenset(normalize(article).strip("'") for article in ARTICLES.split("|") if "[" not in article)
+
+
+class RowMatch(NamedTuple):
+    """The movie of a row; without one, the reason, and the movies that it may be."""
+
+    movie_id: int | None
+    reason: str = ""
+    candidates: tuple[int, ...] = ()
+
+
+class MovieMatcher:
+    """Finds movies by what other services call them. Movies that are withdrawn are not found."""
+
+    def __init__(self, movies: MovieTable) -> None:
+        self.movies = movies
+        self._by_imdb: dict[str, list[int]] = defaultdict(list)
+        self._by_tmdb: dict[int, list[int]] = defaultdict(list)
+        self._by_title: dict[str, list[int]] = defaultdict(list)
+        self._of_year: dict[int, dict[str, int]] = defaultdict(dict)
+        self._main: dict[int, str] = {}
+        for row in np.flatnonzero(~movies.withdrawn).tolist():
+            if movies.imdb_id[row]:
+                self._by_imdb[movies.imdb_id[row]].append(row)
+            if movies.tmdb_id[row]:
+                self._by_tmdb[int(movies.tmdb_id[row])].append(row)
+            for key in title_keys(movies.title[row]):
+                self._main.setdefault(row, key)
+                self._by_title[key].append(row)
+                self._of_year[int(movies.year[row])].setdefault(key, row)
+
+    def match(self, row: HistoryRow) -> RowMatch:
+        """Return the movie of a row, if it is exactly one."""
+        by_id = self._with_its_id(row)
+        if len(by_id) == 1:
+            return RowMatch(int(self.movies.movies[by_id[0]]))
+        if not row.is_movie:
+            return RowMatch(None, "it is not a movie")
+        if not row.title:
+            return RowMatch(None, "several movies have this id" if by_id else "no movie has this id", self._ids(by_id))
+        same = [at for at in self._with_its_title(row) if not by_id or at in by_id]
+        if row.year is None:
+            return RowMatch(None, "the year is missing" if same else "no movie has this title", self._ids(same))
+        near = [at for at in same if abs(int(self.movies.year[at]) - row.year) <= 1 and self.movies.year[at]]
+        exact = [at for at in near if self.movies.year[at] == row.year]
+        found = exact or near
+        if len(found) > 1:
+            main = [at for at in found if self._main[at] in title_keys(row.title)]
+            return RowMatch(None, "several movies have this title", self._ids(main or found))
+        if not found:
+            return self._unmatched(row, same or by_id)
+        if self._is_other(row, found[0]):
+            return RowMatch(None, "the movie with this title has another id", self._ids(found))
+        return RowMatch(int(self.movies.movies[found[0]]))
+
+    def _with_its_id(self, row: HistoryRow) -> list[int]:
+        if row.movie_id is not None:
+            at, known = self.movies.rows(np.array([row.movie_id], np.int32))
+            if known[0] and not self.movies.withdrawn[at[0]]:
+                return [int(at[0])]
+        found = self._by_imdb.get(row.imdb_id or "", [])
+        if len(found) != 1 and row.tmdb_id is not None:
+            found = self._by_tmdb.get(row.tmdb_id, []) or found
+        return found
+
+    def _with_its_title(self, row: HistoryRow) -> list[int]:
+        return list(dict.fromkeys(at for key in title_keys(row.title) for at in self._by_title.get(key, ())))
+
+    def _is_other(self, row: HistoryRow, at: int) -> bool:
+        """Return whether a movie has another id than the row where both have one."""
+        imdb, tmdb = self.movies.imdb_id[at], int(self.movies.tmdb_id[at])
+        return bool((row.imdb_id and imdb and row.imdb_id != imdb) or (row.tmdb_id and tmdb and row.tmdb_id != tmdb))
+
+    def _unmatched(self, row: HistoryRow, same: list[int]) -> RowMatch:
+        if same:
+            return RowMatch(None, "the movie with this title is of another year", self._ids(same))
+        key = next(title_keys(row.title), "")
+        near = {title: at for year in self._years(row) for title, at in self._of_year.get(year, {}).items()}
+        found = process.extract(key, near.keys(), scorer=fuzz.ratio, score_cutoff=SIMILAR, limit=MOST_CANDIDATES)
+        rows = list(dict.fromkeys(near[title] for title, *_ in found))
+        return RowMatch(None, "only similar titles were found" if rows else "no movie has this title", self._ids(rows))
+
+    def _years(self, row: HistoryRow) -> Iterable[int]:
+        return () if row.year is None else range(row.year - 1, row.year + 2)
+
+    def _ids(self, rows: list[int]) -> tuple[int, ...]:
+        return tuple(self.movies.movies[rows[:MOST_CANDIDATES]].tolist())
+
+
+def title_keys(title: str) -> Iterator[str]:
+    """Yield the title without case, accents, articles and punctuation: that of its main name, and of each other name."""
+    yield _key(display_title(title))
+    if "(" in title:
+        for name in names(title):
+            yield _key(display_title(name))
+
+
+def _key(name: str) -> str:
+    plain = normalize(name).replace("&", " and ")
+    words = title_pieces(plain)
+    if len(words) > 1 and words[0] in ARTICLE_WORDS:
+        words = words[1:]
+    return "".join(words) or "".join(SYMBOLS.findall(plain))

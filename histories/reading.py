@@ -1,0 +1,107 @@
+"""Read a file that somebody brings, of whichever known format, into rows with stars."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from histories.documents import read_json, read_xml
+from histories.files import HistoryText, texts
+from histories.formats import ASK
+from histories.rows import HistoryFileError, HistoryRow, stars
+from histories.tables import read_table
+
+UNKNOWN = (
+    "no known columns were found. Exports of Letterboxd, IMDb, Trakt, TMDB, MovieLens, Criticker and Filmtipset are "
+    "known, and any table whose first line names the columns title, year and rating"
+)
+ASK_MARK = "the file does not say whether its movies were watched: say unrated=seen or unrated=later"
+ASK_SCALE = "all scores are 10 or less: say scale=10 or scale=100"
+NAMES = ("letterboxd", "imdb", "trakt", "tmdb", "movielens", "criticker", "filmtipset", "csv")
+
+
+@dataclass
+class History:
+    """What a file says. `other` are series, episodes and games; `rounded` ratings that lay between two half stars."""
+
+    format: str
+    scale: int | None = None
+    rows: list[HistoryRow] = field(default_factory=list)
+    other: int = 0
+    rounded: int = 0
+
+
+def read_history(
+    data: bytes, scale: int | None = None, unrated: str | None = None, now: datetime | None = None
+) -> History:
+    """Return what a file says, known by its content. Raises `HistoryFileError`.
+
+    Args:
+        scale: the best rating, where the file does not tell.
+        unrated: "seen" or "later", for rows without a rating where the file does not tell.
+    """
+    now = now or datetime.now(UTC)
+    found = texts(data)
+    history: History | None = None
+    for part in _without_repetitions(found):
+        read = _read(part, scale, unrated or _mark_in_archive(part.name), now)
+        if read is None:
+            continue
+        if history is None:
+            history = read
+        else:
+            history.rows += read.rows
+            history.rounded += read.rounded
+            history.scale = history.scale or read.scale
+    if history is None:
+        raise HistoryFileError(UNKNOWN)
+    return history
+
+
+def _without_repetitions(found: list[HistoryText]) -> list[HistoryText]:
+    """Return the texts without Letterboxd's diary and reviews, if ratings and watched movies are told beside them."""
+    names = {one.name.rpartition("/")[2] for one in found}
+    if not {"ratings.csv", "watched.csv"} <= names:
+        return found
+    return [one for one in found if one.name.rpartition("/")[2] not in ("diary.csv", "reviews.csv")]
+
+
+def _mark_in_archive(name: str) -> str | None:
+    return None if not name else "later" if "watchlist" in name else "seen"
+
+
+def _read(part: HistoryText, scale: int | None, unrated: str | None, now: datetime) -> History | None:
+    start = part.text.lstrip()[:1]
+    if start in ("[", "{"):
+        read = History("trakt", 10, read_json(part.text, now))
+    elif start == "<":
+        read = History("criticker", scale or ASK, read_xml(part.text, now))
+    else:
+        found, told, rows = read_table(part.text, unrated, now)
+        if found is None:
+            if part.name:
+                return None  # profiles and the like
+            raise HistoryFileError(UNKNOWN)
+        fixed = found.scale or (told if told else None)
+        read = History(found.name, fixed or scale or told, rows)
+    _to_stars(read)
+    if any(row.rating is None and row.mark is None and row.fault is None and row.is_movie for row in read.rows):
+        raise HistoryFileError(ASK_MARK)
+    return read
+
+
+def _to_stars(history: History) -> None:
+    written = [row.rating for row in history.rows if row.rating is not None]
+    if written and not history.scale:
+        highest = max(written)
+        if history.scale == ASK and highest <= 10:
+            raise HistoryFileError(ASK_SCALE)
+        history.scale = 100 if history.scale == ASK else next((one for one in (5, 10) if highest <= one), 100)
+    for row in history.rows:
+        if row.rating is None:
+            continue
+        try:
+            number, row.rating = row.rating, stars(row.rating, history.scale or 5)
+        except ValueError as error:
+            row.rating, row.fault = None, str(error)
+            continue
+        history.rounded += abs(row.rating * (history.scale or 5) - number * 5) > 1e-6
+    history.scale = history.scale if written else None

@@ -1,0 +1,146 @@
+"""Files in which users bring what they have watched elsewhere."""
+
+from typing import Literal, Self
+
+from flask import Response, request
+from pydantic import Field, field_validator
+
+from histories.matching import RowMatch
+from histories.plan import ImportPlan, plan_import
+from histories.reading import History, read_history
+from histories.rows import HistoryFileError, HistoryRow
+from storage import history_import
+from storage.history_import import ImportCounts, ImportedMark, ImportedRating
+from web.errors import InvalidInputError
+from web.request_metrics import metrics
+from web.v1.blueprint import answer, group, recommender
+from web.v1.schemas import Movie, QueryModel, ResponseModel, UserPath, problems
+
+api = group("imports", "Ratings and watched movies of other services.", takes_files=True)
+
+MOST_SHOWN = 1000
+FileFormat = Literal["auto", "letterboxd", "imdb", "trakt", "tmdb", "movielens", "criticker", "filmtipset", "csv"]
+
+
+class ImportQuery(QueryModel):
+    """How to read the file, and what to do with it."""
+
+    format: FileFormat = Field(
+        "auto", description="auto finds it by content; any other refuses files of other formats."
+    )
+    dry_run: bool = Field(False, description="Change nothing, and answer what would be done.")
+    overwrite: bool = Field(False, description="Replace ratings that are stored here, later ones too.")
+    scale: Literal["5", "10", "100"] | None = Field(None, description="The best rating, if the file does not tell.")
+    unrated: Literal["seen", "later"] | None = Field(
+        None, description="What movies without a rating are, if the file does not tell."
+    )
+
+    @field_validator("dry_run", "overwrite", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        if value not in ("0", "1", "false", "true", True, False):
+            raise ValueError("say 1 or 0")
+        return value
+
+
+class ImportedCounts(ResponseModel):
+    """How many are new, took the place of one, or changed nothing."""
+
+    created: int = Field(examples=[812])
+    replaced: int = Field(examples=[3])
+    unchanged: int = Field(examples=[0], description="Stored already, or older than what is stored.")
+
+    @classmethod
+    def of(cls, counts: ImportCounts) -> Self:
+        """Return the counts of the storage."""
+        return cls.model_validate(counts, from_attributes=True)
+
+
+class UnmatchedRow(ResponseModel):
+    """A row whose movie was not found, or whose rating is none."""
+
+    line: int = Field(examples=[17], description="Its line in the file, or its number in JSON and XML.")
+    title: str = Field(examples=["Emma"])
+    year: int | None = Field(examples=[1996])
+    rating: float | None = Field(examples=[4.5], description="In stars; null without one.")
+    mark: Literal["seen", "later"] | None = Field(examples=[None])
+    reason: str = Field(examples=["several movies have this title"])
+    candidates: list[Movie] = Field(description="Movies that it may be, at most five.")
+
+
+class ImportResult(ResponseModel):
+    """What an import did."""
+
+    format: str = Field(examples=["letterboxd"])
+    scale: int | None = Field(examples=[5], description="The best rating of the file; null without ratings.")
+    dry_run: bool = Field(examples=[False])
+    ratings: ImportedCounts
+    marks: ImportedCounts
+    rounded: int = Field(examples=[0], description="Ratings between two half stars, which became the nearest.")
+    other: int = Field(examples=[2], description="Series, episodes and games, which are left out.")
+    unmatched_count: int = Field(examples=[1])
+    unmatched: list[UnmatchedRow] = Field(description=f"The first {MOST_SHOWN} of them.")
+
+
+@api.post("/users/<user_id>/imports", responses={200: ImportResult, **problems(403, 404, 413)})
+def import_history(path: UserPath, query: ImportQuery) -> Response:
+    """Import ratings and watched movies from a file
+
+    The file is the body, or the part `file` of a form (multipart/form-data), of up to 10 MiB. All of it is stored or
+    nothing, and repeating it changes nothing. Ratings that were given here later stay, unless `overwrite` is set.
+    """
+    history = _history(query)
+    movies = recommender().current_movies
+    plan = plan_import(history, movies)
+    ratings = {movie: ImportedRating(row.rating or 0, row.at) for movie, row in plan.ratings.items()}
+    marks = {movie: ImportedMark(row.mark or "seen", row.at) for movie, row in plan.marks.items()}
+    with recommender().database.background_transaction() as db:
+        counts = history_import.store(db, path.user_id, ratings, marks, query.overwrite, query.dry_run)
+    if not query.dry_run:
+        metrics().written(counts[0].created, counts[0].replaced)
+    return answer(_result(history, plan, counts, query.dry_run))
+
+
+def _history(query: ImportQuery) -> History:
+    if request.mimetype == "multipart/form-data":
+        if "file" not in request.files:
+            raise InvalidInputError(("file", "it is missing; send the file as the part file of the form"))
+        data = request.files["file"].read()
+    else:
+        data = request.get_data(cache=False)
+    try:
+        history = read_history(data, int(query.scale) if query.scale else None, query.unrated)
+    except HistoryFileError as error:
+        raise InvalidInputError(("file", str(error))) from error
+    if query.format not in ("auto", history.format):
+        raise InvalidInputError(("format", f"the file is of the format {history.format}"))
+    return history
+
+
+def _result(
+    history: History, plan: ImportPlan, counts: tuple[ImportCounts, ImportCounts], dry_run: bool
+) -> ImportResult:
+    return ImportResult(
+        format=history.format,
+        scale=history.scale,
+        dry_run=dry_run,
+        ratings=ImportedCounts.of(counts[0]),
+        marks=ImportedCounts.of(counts[1]),
+        rounded=history.rounded,
+        other=plan.other,
+        unmatched_count=len(plan.unmatched),
+        unmatched=[_unmatched(row, match) for row, match in plan.unmatched[:MOST_SHOWN]],
+    )
+
+
+def _unmatched(row: HistoryRow, match: RowMatch) -> UnmatchedRow:
+    movies = recommender().movies
+    return UnmatchedRow(
+        line=row.line,
+        title=row.title[:200],
+        year=row.year,
+        rating=row.rating,
+        mark=row.mark,  # type: ignore[arg-type]
+        reason=match.reason,
+        candidates=[Movie.of(movies.by_id(movie_id)) for movie_id in match.candidates],
+    )

@@ -1,0 +1,99 @@
+"""A user's marks: movies that they have seen, do not want, or want to watch later."""
+
+from flask import Response
+from pydantic import Field
+
+from storage import marks
+from storage.marks import Kind
+from storage.user_ratings import FIRST_PAGE, RatingCursor
+from web.v1.blueprint import answer, group, recommender
+from web.v1.cursors import decode, encode
+from web.v1.rating_routes import RATING_KEY
+from web.v1.schemas import (
+    Limit,
+    Movie,
+    QueryModel,
+    RatingPath,
+    RequestBody,
+    ResponseModel,
+    Timestamp,
+    UserPath,
+    problems,
+)
+
+api = group("marks", "What users say of movies without a rating. The next recommendations reflect it.")
+
+
+class MarksQuery(QueryModel):
+    """The marks and the page to return."""
+
+    mark: Kind | None = Field(None, description="Only these marks.")
+    limit: Limit = 20
+    cursor: str | None = Field(None, description="The next_cursor of the previous page; without it the first page.")
+
+
+class MarkUpdate(RequestBody):
+    """A mark."""
+
+    mark: Kind = Field(
+        examples=["seen"],
+        description="seen: watched, without a rating; hidden: not wanted; later: on the list of movies to watch. Movies "
+        "that are seen or hidden are not recommended. A rating of the movie removes seen and later.",
+    )
+
+
+class Mark(ResponseModel):
+    """A mark as it is now stored."""
+
+    movie_id: int = Field(examples=[25904])
+    mark: Kind = Field(examples=["seen"])
+
+
+class UserMark(ResponseModel):
+    """A movie that a user has marked."""
+
+    movie: Movie
+    mark: Kind = Field(examples=["seen"])
+    at: Timestamp
+
+
+class MarksPage(ResponseModel):
+    """Marks, newest first."""
+
+    items: list[UserMark]
+    next_cursor: str | None = Field(examples=[None], description="The cursor of the next page; null on the last.")
+
+
+@api.get("/users/<user_id>/marks", responses={200: MarksPage, **problems(404)})
+def list_marks(path: UserPath, query: MarksQuery) -> Response:
+    """List a user's marks, newest first"""
+    scope = f"marks {query.mark} of {path.user_id}"
+    after = FIRST_PAGE if query.cursor is None else RatingCursor(*decode(query.cursor, scope, RATING_KEY))
+    with recommender().database.statement() as db:
+        rows = marks.of_user(db, path.user_id, query.mark, query.limit + 1, after)
+    shown = rows[: query.limit]
+    more = encode(scope, shown[-1].version, shown[-1].movie_id) if len(rows) > len(shown) else None
+    items = [UserMark(movie=Movie.of(row), mark=row.mark, at=row.at) for row in shown]
+    return answer(MarksPage(items=items, next_cursor=more))
+
+
+@api.put("/users/<user_id>/marks/<movie_id>", responses={201: Mark, 200: Mark, **problems(404)})
+def put_mark(path: RatingPath, body: MarkUpdate) -> Response:
+    """Mark a movie
+
+    201 if it had no mark, 200 if the mark replaces another. Repeating it changes nothing.
+    """
+    with recommender().database.statement() as db:
+        created = marks.put(db, path.user_id, path.movie_id, body.mark)
+    return answer(Mark(movie_id=path.movie_id, mark=body.mark), 201 if created else 200)
+
+
+@api.delete("/users/<user_id>/marks/<movie_id>", responses={204: None, **problems(404)})
+def delete_mark(path: RatingPath) -> Response:
+    """Delete a mark
+
+    The movie can be recommended again at once.
+    """
+    with recommender().database.statement() as db:
+        marks.remove(db, path.user_id, path.movie_id)
+    return Response(status=204)

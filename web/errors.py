@@ -15,6 +15,7 @@ from storage.errors import (
     UnknownRatingError,
     UnknownUserError,
 )
+from storage.experiments import UnknownExperimentError
 from storage.movie_changes import ExternalIdTakenError
 from system.logs import request_id
 from web.error_page import error_page
@@ -43,6 +44,7 @@ UNKNOWN: dict[type[LookupError], str] = {
     UnknownRatingError: "rating_not_found",
     UnknownMarkError: "mark_not_found",
     UnknownGenerationError: "generation_not_found",
+    UnknownExperimentError: "experiment_not_found",
 }
 
 

@@ -43,11 +43,16 @@ REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those b
     ("get", "/movies?limit=1", None),
     ("get", "/movies/{movie_id}", None),
     ("get", "/movies/{movie_id}/similar", None),
+    ("put", "/movies/{movie_id}", {"title": "Renamed", "genres": ["Drama"], "year": 1990}),
+    ("post", "/movies", {"title": "Our own"}),
+    ("post", "/movies/batch", {"movies": [{"title": "Another one of ours"}]}),
     ("get", "/genres", None),
     ("get", "/generations", None),
     ("get", "/generations/{generation_id}", None),
     ("post", "/generations/{generation_id}/activate", None),
     ("get", "/retrain", None),
+    ("post", "/experiments", {"name": "fewer-neighbours", "arms": ["today", "neighbour_weight=0.8"], "share": 20}),
+    ("get", "/experiments", None),
 ]
 ELSEWHERE = {("post", "/retrain")}  # its 202 needs a training run: tests/web/test_v1_training.py
 

@@ -6,13 +6,12 @@ from typing import Annotated, Any, Self
 from flask import Response
 from pydantic import Field
 from sqlalchemy import Row
-from werkzeug.exceptions import Conflict, NotFound
 
 from evaluation.experiment_result import ArmResult, ExperimentResult, result
 from ranking.experiment import Experiment, ExperimentError
 from storage import experiments, outcomes
-from storage.experiments import ExperimentConflictError, UnknownExperimentError
-from web.errors import InvalidInputError
+from storage.experiments import ExperimentConflictError
+from web.errors import CodedConflict, InvalidInputError
 from web.v1.blueprint import answer, location, recommender
 from web.v1.schemas import RequestBody, RequestModel, ResponseModel, Timestamp, problems
 from web.v1.training_routes import admin
@@ -115,7 +114,7 @@ def start_experiment(body: NewExperiment) -> Response:
     except ExperimentError as error:
         raise InvalidInputError(("arms", str(error))) from error
     except ExperimentConflictError as error:
-        raise Conflict(str(error)) from error
+        raise CodedConflict("experiment_running", str(error)) from error
     items = [RunExperiment.of(row, result(wanted, []))]
     return answer(Experiments(items=items), 201, Location=location("/experiments"))
 
@@ -123,9 +122,6 @@ def start_experiment(body: NewExperiment) -> Response:
 @admin.delete("/experiments/<name>", responses={204: None, **problems(403, 404)})
 def end_experiment(path: ExperimentPath) -> Response:
     """End an experiment; its results stay"""
-    try:
-        with recommender().database.transaction() as db:
-            experiments.end(db, path.name, "ended by an operator")
-    except UnknownExperimentError as error:
-        raise NotFound(str(error)) from error
+    with recommender().database.transaction() as db:
+        experiments.end(db, path.name, "ended by an operator")
     return Response(status=204)

@@ -4,9 +4,8 @@ const CODES = {
   user_not_found: "This person is no longer there.",
   movie_not_found: "This movie is not in the catalogue.",
   training_running: "A training run is in progress already.",
-  admin_closed: "The operator has not opened this to anyone: no admin key is set.",
-  admin_key_needed: "Only an operator may do this, with the admin key.",
-  file_format_unknown: "This file is none that Matinee can read.",
+  training_off: "This service does not train.",
+  database_unavailable: "The database cannot be reached.",
 };
 const STATUSES = {
   0: "The service cannot be reached.",
@@ -21,6 +20,4 @@ const STATUSES = {
   503: "The service is not ready yet.",
 };
 
-export const faultText = (status, body) => CODES[body.code] ?? BY_DETAIL.find(([known]) => known.test(body.detail))?.[1]
-  ?? STATUSES[status] ?? "Something went wrong.";
-const BY_DETAIL = [[/database/i, "The database cannot be reached."], [/closed until/, CODES.admin_closed], [/training run/i, CODES.training_running]];
+export const faultText = (status, body) => CODES[body.code] ?? STATUSES[status] ?? "Something went wrong.";

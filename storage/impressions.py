@@ -129,7 +129,12 @@ def make_partition_named(db: Connection, name: str) -> None:
 
 
 def drop_before(db: Connection, day: date) -> None:
-    """Drop the partitions of earlier days and the events of that time; `db` must be a transaction."""
+    """Drop the partitions of earlier days and the events of that time, if there are tables yet.
+
+    `db` must be a transaction.
+    """
+    if db.execute(text("SELECT to_regclass('events')")).scalar_one() is None:  # the service has just begun to start
+        return
     db.execute(LOCK_TIMEOUT)
     names = db.execute(
         text("SELECT relid::text FROM pg_partition_tree('impressions') WHERE isleaf AND relid::text < :first"),

@@ -149,6 +149,10 @@ def test_old_partitions_are_dropped(live: Recommender, client: FlaskClient) -> N
     assert len(rows(client)) == 1
 
 
+def test_a_process_that_starts_before_there_are_tables_does_not_mind(empty: Database) -> None:
+    ImpressionBuffer(empty, 90, lambda recorded, n: None).store()
+
+
 def test_nothing_is_recorded_where_it_is_turned_off(live: Recommender, ready: Health) -> None:
     client = create_app(live, ready, Settings(impressions=0)).test_client()
     user = new_user(live.database)

@@ -153,12 +153,15 @@ class Server:
 
     def _add_identities(self) -> None:
         """Add links and tags after an upgrade; the service is ready without them, for it may have to download them."""
-        with self.database.statement() as db:
-            if not movies.identities_missing(db):
-                return
-        from jobs.ingest import add_identities  # as above
+        try:
+            with self.database.statement() as db:
+                if not movies.identities_missing(db):
+                    return
+            from jobs.ingest import add_identities  # as above
 
-        add_identities(self.database, self.settings)
+            add_identities(self.database, self.settings)
+        except (DatabaseUnavailableError, FullDiskError) as error:  # what has been started goes on
+            log.warning("links and tags cannot be stored; the next start tries again: %s", error)
 
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)

@@ -38,6 +38,7 @@ from commands.context import FILE, Context, TrainingError
 from commands.framework import FAILED, USAGE_ERROR
 from commands.service_client import ServiceRefusedError
 from embedded.postgres import PostgresError
+from histories.rows import HistoryFileError
 from movielens.line_report import DatasetError
 from ranking.experiment import ExperimentError
 from ranking.factors import FactorsError
@@ -70,6 +71,7 @@ OPERATOR_ERRORS = (
     ExternalIdTakenError,
     FactorsError,
     FullDiskError,
+    HistoryFileError,
     JavaError,
     NotEmptyError,
     NoLiveGenerationError,

@@ -3,11 +3,13 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from commands.context import FILE, NEW_FILE, Context
 from commands.framework import CommandResult, command
+from settings import LAST_USER_ID
 
 SOURCE = re.compile(r"[!-~]{1,32}", re.ASCII)
 
@@ -23,6 +25,7 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     examples=[
         ("matinee import ratings.csv --source shop", "The shop's customers and what they rated."),
         ("matinee import all.jsonl.gz --keep-ids", "An export, into a database without users."),
+        ("matinee import letterboxd.zip --user 7", "What user 7 has watched elsewhere."),
     ],
     reads=("MATINEE_DATASET",),
 )
@@ -38,15 +41,35 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     "--keep-ids", is_flag=True, help="Keep the user ids, of an export of ours; needs a database without other users."
 )
 @click.option("--skip-bad", is_flag=True, help="Skip bad lines instead of stopping at the first.")
+@click.option(
+    "--user", type=click.IntRange(1, LAST_USER_ID), help="Read FILE as an export of another service for this user."
+)
+@click.option(
+    "--scale", type=click.Choice(["5", "10", "100"]), help="With --user: the best rating, if FILE does not tell."
+)
+@click.option(
+    "--unrated",
+    type=click.Choice(["seen", "later"]),
+    help="With --user: what movies without a rating are, if FILE does not tell.",
+)
+@click.option("--overwrite", is_flag=True, help="With --user: replace later ratings too.")
+@click.option("--dry-run", is_flag=True, help="With --user: change nothing, and show what would be done.")
 @click.pass_obj
-def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad: bool) -> CommandResult:
+def import_(
+    context: Context, /, file: Path, source: str, keep_ids: bool, skip_bad: bool, user: int | None, **history: Any
+) -> CommandResult:
     """Store the users and ratings in FILE: .jsonl or .ndjson, or .csv with MovieLens's columns, also as .gz.
 
     A line of JSON is {"user_id", "movie_id", "rating", "rated_at"}, or {"user_id", "created_at"} for a user. A time is
     like 2026-01-31T12:00:00Z and at most a day ahead. Of two ratings of a movie by one user the later stays. Importing
     a file again does no harm, nor does an import that was cut off. Users get ids of ours; they are found again by their
     --source and their id there.
+
+    With --user, FILE is an export of Letterboxd, IMDb, Trakt, TMDB, MovieLens.org, Criticker or Filmtipset, or a table
+    with titles, years and ratings, as POST /api/v1/users/{id}/imports takes it.
     """
+    if user is not None:
+        return _import_history(context, file, user, **history)
     from jobs.import_events import import_events
     from jobs.ingest import init_movie_table
 
@@ -54,6 +77,26 @@ def import_(context: Context, file: Path, source: str, keep_ids: bool, skip_bad:
         init_movie_table(database, context.settings)
         found = import_events(database, file, None if keep_ids else source, skip_bad)
     return CommandResult(str(found), asdict(found))
+
+
+def _import_history(
+    context: Context, file: Path, user: int, scale: str | None, unrated: str | None, overwrite: bool, dry_run: bool
+) -> CommandResult:
+    from jobs.import_history import import_history
+
+    with context.database() as database:
+        found = import_history(database, file, user, int(scale) if scale else None, unrated, overwrite, dry_run)
+    unmatched = [
+        {"line": row.line, "title": row.title, "year": row.year, "reason": match.reason, "candidates": match.candidates}
+        for row, match in found.plan.unmatched
+    ]
+    facts: dict[str, Any] = {
+        "format": found.history.format,
+        "ratings": found.ratings._asdict(),
+        "marks": found.marks._asdict(),
+    }
+    facts |= {"rounded": found.history.rounded, "other": found.plan.other, "unmatched": unmatched}
+    return CommandResult(str(found), facts)
 
 
 @command(examples=[("matinee export all.jsonl.gz", "All users and ratings, for any other program.")])

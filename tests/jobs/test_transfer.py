@@ -348,3 +348,11 @@ def test_an_operator_moves_everybody_by_command(database_url: str, database: Dat
     for arguments in (("import", str(file), "--source", "a b"), ("export", str(tmp_path / "none" / "out.csv"))):
         assert operator.run(*arguments).returncode == 2
     assert "must end in .jsonl" in operator.refused("export", str(tmp_path / "out.parquet"))
+    brought = tmp_path / "any.txt"
+    brought.write_text("Title,Year,Rating\nMovie 2,1952,4\nMovie 3,1980,4\n")
+    assert "ratings created: 1, replaced: 0" in operator.says("import", str(brought), "--user", "1", "--dry-run")
+    said = operator.says("import", str(brought), "--user", "1")
+    assert "ratings created: 1, replaced: 0" in said
+    assert "line 3: Movie 3 (1980): the movie with this title is of another year" in said
+    brought.write_text("<html>")
+    assert "web page" in operator.refused("import", str(brought), "--user", "1")

@@ -86,7 +86,7 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     answer = client.get(f"{USERS}/{user}/export")
     held = answer.json()
     assert answer.headers["cache-control"] == "no-store"
-    lists = {"ratings", "recommendations", "foretold", "impressions", "events"}
+    lists = {"ratings", "marks", "recommendations", "foretold", "impressions", "events"}
     assert set(held) == {"user_id", "created_at", "idempotency_key", *lists}
     assert (held["user_id"], held["idempotency_key"]) == (user, "mine")
     assert held["ratings"] == client.get(f"{USERS}/{user}/ratings").json()["items"]
@@ -108,7 +108,7 @@ def test_an_export_leaves_no_table_out(database: Database) -> None:
             text("SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'user_id'")
         ).scalars()
         tables = {table for table in speaking if not table.startswith("impressions_")}
-        assert tables == {"views", "recommendations", "foretold", "impressions", "events"}
+        assert tables == {"views", "marks", "recommendations", "foretold", "impressions", "events"}
 
 
 def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, database: Database) -> None:

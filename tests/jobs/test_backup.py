@@ -23,7 +23,7 @@ from jobs.backup import DIGEST_LENGTH, backup, check, restore
 from ranking.experiment import Experiment
 from recommender import Recommender
 from storage import backup as stored
-from storage import experiments, generations, predictions, runs, schema, users
+from storage import experiments, generations, marks, predictions, runs, schema, users
 from storage.database import Database
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 from storage.predictions import PredictionRow
@@ -43,6 +43,7 @@ def filled(live: Recommender) -> Database:
         predictions.add(db, [PredictionRow(fan, 1, EVEN[0], 1, 5.0, 4.2, 3)], *versions_of(fan, 1))
         runs.end(db, runs.begin(db, "train"), "failed", {"seconds": {}}, "it was cut off")
         users.delete(db, users.create(db))
+        marks.put(db, fan, IDS[5], "hidden")
         experiments.start(db, Experiment("ab", ("today", "G1"), 20, False, "salt"))
     assert live.live
     return database
@@ -329,6 +330,7 @@ def test_our_tables_are_known_by_name_whichever_revision_they_are_of(revision: s
     later = {"training_schedule"} if revision < "0007" else set()
     later |= {"impressions", "events"} if revision < "0013" else set()
     later |= {"experiments"} if revision < "0014" else set()
+    later |= {"marks"} if revision < "0015" else set()
     assert made | later == stored.NAMES
 
 

@@ -12,7 +12,8 @@ from ranking.groups import Rule
 from web.errors import InvalidInputError
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
-from web.v1.recommendation_routes import MovieFilters, RecommendationReason
+from web.v1.list_filters import MovieFilters
+from web.v1.recommendation_routes import RecommendationReason
 from web.v1.schemas import GenerationRef, Id, Movie, RequestBody, ResponseModel, problems
 
 api = group("groups", "What several people could watch together.")

@@ -2,155 +2,37 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil, floor
-from typing import Annotated, Self
+from typing import Self
 
 from flask import Response
 from pydantic import Field
 
-from catalogue.movie_table import Filters, UnknownGenreError
-from catalogue.recommendations import LIST_LENGTH, LaterMovies, ListRequest, RankedRecommendation, Reason
+from catalogue.movie_table import UnknownGenreError
+from catalogue.recommendations import RankedRecommendation, Reason
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
 from storage.impression_buffer import ShownList
 from web.errors import InvalidInputError
 from web.impressions import record, with_list_id
-from web.parsing import INT32
 from web.request_metrics import metrics
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
 from web.v1.caching import conditional_response, database_identity
+from web.v1.list_filters import ListFilters, UserListFilters
 from web.v1.schemas import (
-    PLAIN_INTEGER,
     GenerationRef,
     Id,
-    Limit,
     Movie,
     QueryModel,
     RequestBody,
     ResponseModel,
-    SinceTime,
     UserPath,
-    YearRange,
     problems,
 )
 
 api = group("recommendations", "What to watch next, and the reasons.")
 
 PERSONAL = "private, no-cache"  # the client may keep it, and asks each time whether it has changed
-
-MOST_IDS = 5000
-Genre = Annotated[str, Field(max_length=50)]
-
-
-class MovieFilters(YearRange):
-    """The movies to list. Filters apply before the limit: ten comedies are the ten best comedies."""
-
-    limit: Limit = LIST_LENGTH
-    genre: list[Genre] = Field(
-        [],
-        max_length=10,
-        description="A genre of GET /genres, in any case; with several, a movie must have all.",
-        json_schema_extra={"example": ["Comedy"]},
-    )
-    min_ratings: Annotated[int, Field(ge=0, le=INT32), PLAIN_INTEGER] | None = Field(
-        None,
-        description="Only movies with at least this many ratings in the dataset. 0 ranks all by score alone, so that "
-        "movies with few ratings, and new ones, do not come last.",
-    )
-    added_since: SinceTime | None = Field(
-        None,
-        description="Only movies that were added at this time or later.",
-        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
-    )
-
-    any_genre: list[Genre] = Field(
-        [],
-        max_length=20,
-        description="Only movies with at least one of these genres.",
-        json_schema_extra={"example": ["Comedy", "Drama"]},
-    )
-    not_genre: list[Genre] = Field(
-        [],
-        max_length=20,
-        description="Only movies with none of these genres.",
-        json_schema_extra={"example": ["Horror"]},
-    )
-    exclude: list[Id] = Field(
-        [], max_length=MOST_IDS, description="Movies to leave out.", json_schema_extra={"example": [25905]}
-    )
-    among: list[Id] | None = Field(
-        None,
-        max_length=MOST_IDS,
-        description="Only these movies; ids of no movie are ignored.",
-        json_schema_extra={"example": [25904, 25905]},
-    )
-
-    @property
-    def filters(self) -> Filters:
-        """The filters as the catalogue takes them."""
-        since = None if self.added_since is None else floor(self.added_since.timestamp())
-        return Filters(
-            tuple(self.genre),
-            self.year_from,
-            self.year_to,
-            self.min_ratings or 0,
-            since,
-            movie_ids=None if self.among is None else tuple(self.among),
-            exclude=tuple(self.exclude),
-            any_genre=tuple(self.any_genre),
-            not_genre=tuple(self.not_genre),
-        )
-
-    @property
-    def floor(self) -> bool:
-        """Whether movies with few ratings come last."""
-        return self.min_ratings != 0
-
-
-class ListFilters(MovieFilters):
-    """The part of a list to return."""
-
-    offset: Annotated[int, Field(ge=0, le=10_000), PLAIN_INTEGER] = Field(
-        0, description="The number of movies to skip."
-    )
-    diversity: float = Field(
-        0,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="0: by score alone; 1: with genres in nearly the proportions in which the user likes them. No "
-        "effect before the first rating of 3.5 or more.",
-        json_schema_extra={"example": 0.5},
-    )
-
-    @property
-    def wanted(self) -> ListRequest:
-        """The request as the recommender takes it."""
-        return ListRequest(self.limit, self.offset, self.filters, self.diversity, self.floor)
-
-
-class UserListFilters(ListFilters):
-    """What can be asked of the list of a stored user."""
-
-    later: LaterMovies = Field(
-        "with", description="Movies that the user has marked for later: with the others, without them, or only these."
-    )
-    rated_since: SinceTime | None = Field(
-        None,
-        description="Recommend by the ratings given at this time or later alone. Rated movies stay out of the list.",
-        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
-    )
-
-    @property
-    def wanted(self) -> ListRequest:
-        """The request as the recommender takes it."""
-        return replace(super().wanted, later=self.later)
-
-    @property
-    def since(self) -> int | None:
-        """The unix second from which on ratings count; None for all."""
-        return None if self.rated_since is None else ceil(self.rated_since.timestamp())
 
 
 class RecommendationsQuery(UserListFilters, QueryModel):

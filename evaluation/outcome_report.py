@@ -8,7 +8,7 @@ from typing import Any
 from evaluation.bootstrap import IntervalEstimate
 
 Z = 1.959964  # of a 95 % interval
-KINDS = ("opened", "rated", "liked")
+KINDS = ("opened", "rated", "liked", "hidden")
 
 
 def wilson(k: int, n: int) -> IntervalEstimate:
@@ -35,6 +35,7 @@ class OutcomeCounts:
     opened: int
     rated: int
     liked: int
+    hidden: int
     generation_id: int | None = None
     strategy: str | None = None
     place: int | None = None
@@ -43,7 +44,7 @@ class OutcomeCounts:
     rmse: float | None = None
 
     def share(self, kind: str) -> IntervalEstimate:
-        """Return the share of the shown movies that were opened, rated or liked."""
+        """Return the share of the shown movies that were opened, rated, liked or hidden."""
         return wilson(getattr(self, kind), self.shown)
 
     def __str__(self) -> str:
@@ -67,8 +68,8 @@ class OutcomeReport:
         if not self.generations:
             return f"No list was shown to a user in the last {self.days} days."
         head = (
-            f"Movies shown in the last {self.days} days, and the share of them that was opened, rated and liked within 7 "
-            "days; then expected rating, rating and error:"
+            f"Movies shown in the last {self.days} days, and the share that was opened, rated, liked and hidden within "
+            "7 days; then expected rating, rating and error:"
         )
         return "\n".join([head, *map(str, self.generations), *map(str, self.places)])
 

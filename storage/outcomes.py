@@ -1,7 +1,4 @@
-"""What users did with the movies that they were shown: the first impression of each, and its outcome within 7 days.
-
-Another kind of outcome is another column of `_OUTCOMES`, by user, movie and time of the impression.
-"""
+"""What users did with the movies that they were shown: the first impression of each, and its outcome within 7 days."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +23,10 @@ _OUTCOMES = f"""
         SELECT s.*, v.rating, v.rating >= {LIKED_FROM} AS liked, EXISTS (
             SELECT FROM events e
             WHERE e.user_id = s.user_id AND e.movie_id = s.movie_id AND e.event = 'opened' AND e.at {_WITHIN}
-        ) AS opened, (
+        ) AS opened, EXISTS (
+            SELECT FROM marks m
+            WHERE m.user_id = s.user_id AND m.movie_id = s.movie_id AND m.mark = 'hidden' AND m.at {_WITHIN}
+        ) AS hidden, (
             SELECT count(*) FROM views before WHERE before.user_id = s.user_id AND before.rated_at < s.at
         ) AS ratings
         FROM shown s
@@ -35,13 +35,13 @@ _OUTCOMES = f"""
 """  # noqa: S608 - no part of it comes from outside
 _COUNTS = """
     count(*) AS shown, count(*) FILTER (WHERE opened) AS opened, count(rating) AS rated,
-    count(*) FILTER (WHERE liked) AS liked
+    count(*) FILTER (WHERE liked) AS liked, count(*) FILTER (WHERE hidden) AS hidden
 """
 _RECENT = _OUTCOMES.format(which="i.at > now() - make_interval(days => :days)")
 
 
 def by_generation(db: Connection, days: int) -> Sequence[Row[Any]]:
-    """Return (generation_id, strategy, shown, opened, rated, liked, expected, rating, rmse) of the last days.
+    """Return (generation_id, strategy, shown, opened, rated, liked, hidden, expected, rating, rmse) of the last days.
 
     The strategy is told by the number of ratings before the impression. `expected` and `rating` are means over the
     movies that were rated, None without any.
@@ -61,13 +61,13 @@ def by_generation(db: Connection, days: int) -> Sequence[Row[Any]]:
 
 
 def by_place(db: Connection, days: int) -> Sequence[Row[Any]]:
-    """Return (place, shown, opened, rated, liked) of the first ten places in the last days."""
+    """Return (place, shown, opened, rated, liked, hidden) of the first ten places in the last days."""
     statement = text(f"{_RECENT} SELECT place, {_COUNTS} FROM outcomes WHERE place <= 10 GROUP BY 1 ORDER BY 1")  # noqa: S608
     return db.execute(statement, {"days": days}).all()
 
 
 def by_user(db: Connection, experiment: str) -> Sequence[Row[Any]]:
-    """Return (user_id, arm, shown, liked) of an experiment; the arm is the team of interleaved lists."""
+    """Return (user_id, arm, shown, opened, rated, liked, hidden) of an experiment; the arm is the team of interleaved lists."""
     statement = text(f"""
         {_OUTCOMES.format(which="i.experiment = :experiment")}
         SELECT user_id, arm, {_COUNTS} FROM outcomes GROUP BY user_id, arm

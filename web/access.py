@@ -13,6 +13,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 
 from settings import Settings, SettingsError
+from web.errors import with_code
 from web.rate_limits import client_network, rate_limit
 from web.security_headers import add_security_headers
 
@@ -108,7 +109,8 @@ class ApiKeys:
 
     def _refusal(self, caller: Caller | None) -> Exception:
         if not self._admin:
-            return Forbidden("This route is closed until MATINEE_ADMIN_KEY is set; then send that key.")
+            told = "This route is closed until MATINEE_ADMIN_KEY is set; then send that key."
+            return with_code("admin_key_not_set", Forbidden(told))
         return _unauthorized() if caller is None else Forbidden(NEEDS_ADMIN_KEY)
 
 

@@ -5,7 +5,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import Conflict, HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 
 from catalogue.movie_table import UnknownMovieError
 from storage.errors import (
@@ -66,12 +66,10 @@ class NotReadyError(RuntimeError):
     """The service cannot answer yet; the message says what is missing."""
 
 
-class CodedConflict(Conflict):
-    """A 409 with a code of its own."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.error_code = code
+def with_code(code: str, error: HTTPException) -> HTTPException:
+    """Return an HTTP error with a code of its own, in place of that of its status in `CODES`."""
+    error.error_code = code  # type: ignore[attr-defined]
+    return error
 
 
 def problem(status: int, detail: str, code: str, **members: object) -> Response:

@@ -31,6 +31,8 @@ def test_a_shown_movie_counts_once_with_what_came_within_a_week(live: Recommende
     view(live.database, user, movies[0], 5.0)
     view(live.database, user, movies[1], 2.0)
     view(live.database, late, movies[0], 5.0)
+    client.put(f"/api/v1/users/{user}/marks/{movies[3]}", json={"mark": "hidden"})
+    client.put(f"/api/v1/users/{user}/marks/{movies[4]}", json={"mark": "later"})
     client.get(f"/users/{user}/recommendations?again")  # mostly the same movies, which do not count again
     client.application.extensions["impressions"].store()
     with live.database.statement() as db:
@@ -43,6 +45,7 @@ def test_a_shown_movie_counts_once_with_what_came_within_a_week(live: Recommende
     assert [place["place"] for place in places] == list(range(1, 11))
     assert [place["liked"]["count"] for place in places] == [1, *[0] * 9]
     assert [place["rated"]["count"] for place in places] == [1, 1, *[0] * 8]
+    assert [place["hidden"]["count"] for place in places] == [0, 0, 0, 1, *[0] * 6]
     assert [place["opened"]["count"] for place in places] == [0, 0, 1, *[0] * 7]
     popular = next(each for each in shown["generations"] if each["strategy"] == "popular")
     assert (popular["generation_id"], popular["shown"], popular["rated"]["count"]) == (1, 20, 2)

@@ -60,6 +60,7 @@ class ShownMovies(ResponseModel):
     opened: OutcomeShare
     rated: OutcomeShare
     liked: OutcomeShare
+    hidden: OutcomeShare
     expected: float | None = Field(examples=[4.12], description="The mean expected rating of those that were rated.")
     rating: float | None = Field(examples=[4.05], description="The mean of their ratings.")
     rmse: float | None = Field(examples=[0.87], description="The error of the expected rating, in stars.")

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Self
 from flask import Response
 from pydantic import Field
 from sqlalchemy import Row
+from werkzeug.exceptions import Conflict
 
 from evaluation.experiment_result import ArmResult, ExperimentResult, result
 from ranking.experiment import Experiment, ExperimentError
 from storage import experiments, outcomes
 from storage.experiments import ExperimentConflictError
-from web.errors import CodedConflict, InvalidInputError
+from web.errors import InvalidInputError, with_code
 from web.v1.blueprint import answer, location, recommender
 from web.v1.schemas import RequestBody, RequestModel, ResponseModel, Timestamp, problems
 from web.v1.training_routes import admin
@@ -114,7 +115,7 @@ def start_experiment(body: NewExperiment) -> Response:
     except ExperimentError as error:
         raise InvalidInputError(("arms", str(error))) from error
     except ExperimentConflictError as error:
-        raise CodedConflict("experiment_running", str(error)) from error
+        raise with_code("experiment_running", Conflict(str(error))) from error
     items = [RunExperiment.of(row, result(wanted, []))]
     return answer(Experiments(items=items), 201, Location=location("/experiments"))
 

@@ -7,12 +7,13 @@ from typing import Any, Literal, Protocol
 from flask import Response, current_app
 from pydantic import ConfigDict, Field
 from sqlalchemy import Row
+from werkzeug.exceptions import Conflict
 
 from ranking.factors import FactorsError
 from storage import generations, runs
 from storage.database import TRAINING_LOCK
 from web.access import for_operators
-from web.errors import CodedConflict
+from web.errors import with_code
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.generation_routes import Generation, GenerationPath
 from web.v1.schemas import ResponseModel, Timestamp, problems
@@ -103,8 +104,8 @@ def retrain() -> Response:
     run_id = training.order() if training else None
     if run_id is None:
         if training is None:
-            raise CodedConflict("training_off", "This server does not train.")
-        raise CodedConflict("training_running", "A training run is in progress.")
+            raise with_code("training_off", Conflict("This server does not train."))
+        raise with_code("training_running", Conflict("A training run is in progress."))
     return answer(TrainingStarted(run_id=run_id), 202, Location=location("/retrain"))
 
 
@@ -117,15 +118,13 @@ def activate_generation(path: GenerationPath) -> Response:
     """
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
-            raise CodedConflict(
-                "generation_not_stored",
-                f"The factors of generation {path.generation_id} are no longer stored; only its record is left.",
-            )
+            told = f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
+            raise with_code("generation_not_stored", Conflict(told))
     try:
         recommender().activate(path.generation_id)
     except FactorsError as error:
         told = f"It cannot be activated: {error}. Nothing was changed."
-        raise CodedConflict("generation_unusable", told) from error
+        raise with_code("generation_unusable", Conflict(told)) from error
     with recommender().database.statement() as db:
         return answer(Generation.of(generations.find(db, path.generation_id)))
 

@@ -4,6 +4,7 @@ const CODES = {
   user_not_found: "This person is no longer there.",
   movie_not_found: "This movie is not in the catalogue.",
   training_running: "A training run is in progress already.",
+  admin_key_not_set: "The operator has not opened this to anyone: no admin key is set.",
   training_off: "This service does not train.",
   database_unavailable: "The database cannot be reached.",
 };

@@ -20,10 +20,14 @@ _MOVIE = """json_build_object(
     'movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year, 'imdb_id', m.imdb_id, 'tmdb_id', m.tmdb_id
 ) AS movie"""
 
-# Exact where a count or the newest time would not be: ids are never reused and a version never goes back.
+# Exact, since a version never goes back: a rating that is new or changed has a newer version than any before it, so that
+# the same newest version and the same number mean the same ratings. history_version would change with marks too, which
+# no training learns from.
 _FINGERPRINT = text("""
-    SELECT encode(sha256(coalesce(string_agg(int4send(id) || int8send(history_version), '' ORDER BY id), '')), 'hex')
-    FROM users WHERE history_version > 0
+    SELECT encode(sha256(coalesce(
+        string_agg(int4send(user_id) || int8send(newest) || int8send(ratings), '' ORDER BY user_id), ''
+    )), 'hex')
+    FROM (SELECT user_id, max(version) AS newest, count(*) AS ratings FROM views GROUP BY user_id) AS rated
 """)
 
 # One statement, so that everything is of one moment.

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from catalogue.movie_table import UnknownMovieError
 from storage import base_ratings, generations, movies, recommendations, runs, snapshot, user_ratings, users
+from storage import marks as stored_marks
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import (
     DatabaseRefusedError,
@@ -353,6 +354,8 @@ def test_the_fingerprint_changes_with_every_change_of_the_views_and_with_nothing
 
     user, other, marks = new_user(filled, {IDS[0]: 4.0}), new_user(filled, {IDS[0]: 4.0}), [mark()]
     new_user(filled)
+    with filled.statement() as db:
+        stored_marks.put(db, user, IDS[2], "seen")
     assert mark() == marks[0]
     with filled.statement() as db:
         user_ratings.put(db, user, IDS[1], 3.0)
@@ -360,6 +363,8 @@ def test_the_fingerprint_changes_with_every_change_of_the_views_and_with_nothing
         user_ratings.put(db, user, IDS[1], 3.0)
         marks.append(mark())
         user_ratings.remove(db, user, IDS[1])
+        assert mark() == marks[0]
+        user_ratings.remove(db, user, IDS[0])
         marks.append(mark())
         users.delete(db, other)
         marks.append(mark())

@@ -3,7 +3,7 @@
 Each list that a user is shown becomes an impression, in a partition for each day, which the serving processes make and
 drop; what users open becomes an event.
 
-Revision ID: 0013
+Revision ID: 0010
 Revises: 0009
 """
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0013"
+revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None

@@ -58,7 +58,7 @@ class Trained:
     viewed: list[int]
     recommended: list[int]
     stop_seconds: float
-    left_over: list[str]
+    all_gone: bool
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def trained(scratch: Path, movies: dict[str, str]) -> Trained:
         first.wait_for_trainer()
         viewed, recommended = first.viewed(user), first.recommended(user)
         seconds = first.stop()
-        return Trained(state_dir, user, viewed, recommended, seconds, processes_of(state_dir))
+        return Trained(state_dir, user, viewed, recommended, seconds, all_gone(state_dir))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def java_of(running: ServiceProcess) -> list[int]:
 def test_a_first_start_trains_and_stops_in_order(trained: Trained) -> None:
     assert {movie % 2 for movie in trained.recommended} == {0}  # it has learned the checkerboard
     assert trained.stop_seconds < STOP_SECONDS
-    assert trained.left_over == []
+    assert trained.all_gone
 
 
 def test_a_restart_answers_at_once_with_all_it_knew_and_trains_nothing(

@@ -89,7 +89,7 @@ class Comparison:
         self._seedless: dict[str, Measured] = {}
 
     def measure(self, name: str, seed: int) -> Measured | None:
-        """Return the measures of a model and its NDCG@10 by user; None for a model that is left out; print the reason."""
+        """Return the measures of a model and its NDCG@10 by user; None, and print why, if it is left out."""
         if name in self._seedless:
             return self._seedless[name]
         print(f"{name}, seed {seed} ...", file=sys.stderr)

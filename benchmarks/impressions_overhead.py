@@ -1,8 +1,8 @@
 """What recording impressions costs a read: python benchmarks/impressions_overhead.py
 
-Two applications answer the same users from the same embedded PostgreSQL, one with impressions and one without, in turns,
-without an HTTP server. Prints the milliseconds of a read with and without, their ratio, and the milliseconds to store an
-impression, which a thread does each second; for lists that repeat within ten minutes and for those that are new.
+Two applications answer the same users from the same embedded PostgreSQL in turns, one with impressions and one without,
+and without an HTTP server. Prints the milliseconds of a read with and without, their ratio, and those to store
+an impression, which a thread does each second; for lists that repeat within ten minutes and for those that are new.
 """
 
 import sys
@@ -61,8 +61,8 @@ def main() -> None:
                 times = np.array([[turn(app, users) for app in apps] for _ in range(TURNS)])
                 without, read, stored = times[:, 0, 0], times[:, 1, 0], times[:, 1, 1]
                 print(
-                    f"{name}: {median(without):.3f} ms, {median(read):.3f} ms with ({median(read / without) - 1:+.1%}), "
-                    f"and {median(stored):.3f} ms to store it"
+                    f"{name}: {median(without):.3f} ms, {median(read):.3f} ms with "
+                    f"({median(read / without) - 1:+.1%}), and {median(stored):.3f} ms to store it"
                 )
             database.close()
 

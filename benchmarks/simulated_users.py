@@ -1,8 +1,8 @@
 """Users with planted tastes over HTTP: python benchmarks/simulated_users.py [--url URL] [--users 200] [--lists 3]
 
-Each user likes two genres. They ask for a list, look at its places with falling attention (.85 to the power of the place),
-open what they look at, and rate what they watch: 4 to 5 where it has one of their genres, else 1 to 3. Prints how many movies
-they were shown, opened, rated and liked. For trying an experiment; an operator's own users are never so simple.
+Each user likes two genres. They ask for a list, look at its places with falling attention (.85 to the power of the
+place), open what they look at, and rate what they watch: 4 to 5 where it has one of their genres, else 1 to 3.
+Prints how many they were shown, opened, rated and liked. For trying an experiment; real users are never so simple.
 """
 
 import argparse

@@ -83,7 +83,7 @@ class ListRequest:
     """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters.
 
     `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
-    Movies with few ratings come last unless there is no `floor`. `later` says what becomes of movies that are marked so.
+    Movies with few ratings come last unless there is no `floor`. `later` says what becomes of movies marked so.
     """
 
     limit: int = LIST_LENGTH

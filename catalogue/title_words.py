@@ -14,7 +14,10 @@ ALSO_KNOWN_AS = re.compile(r"^a\.?\s?k\.?\s?a\.?\s")
 PARENTHESES = re.compile(r"[()]")
 OTHER_TITLES = re.compile(r"(?<=\S)(?<! Or)(\s*\([^()]*(\([^()]*\)[^()]*)*\))+$")
 QUOTES = ("'", "\u2019")
-ARTICLES = "A|An|The|Das|Der|Die|Ein|Eine|Den|Det|De|Het|Een|En|Ett|El|La|Las|Los|Un|Una|Uno|Une|Le|Les|L['\u2019]|Il|Lo|I|Gli|O|Os|As"
+ARTICLES = (
+    "A|An|The|Das|Der|Die|Ein|Eine|Den|Det|De|Het|Een|En|Ett|El|La|Las|Los|Un|Una|Uno|Une|Le|Les|L['\u2019]|Il|Lo|I|Gli"
+    "|O|Os|As"
+)
 ARTICLE_LAST = re.compile(rf"(.+), ({ARTICLES})", re.IGNORECASE)
 
 

@@ -1,8 +1,8 @@
 """Intervals that may be looked at at any time: the chance that they ever miss is at most alpha.
 
-The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory
-and asymptotic confidence sequences" (Annals of Statistics 2024, arXiv:2103.06476), theorem 2.2: Robbins' normal mixture
-with the variance estimated.
+The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit
+theory and asymptotic confidence sequences" (Annals of Statistics 2024, arXiv:2103.06476), theorem 2.2: Robbins' normal
+mixture with the variance estimated.
 """
 
 import numpy as np

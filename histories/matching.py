@@ -103,7 +103,7 @@ class MovieMatcher:
 
 
 def title_keys(title: str) -> Iterator[str]:
-    """Yield the title without case, accents, articles and punctuation: that of its main name, and of each other name."""
+    """Yield each name of a title, the main one first, without case, accents, articles and punctuation."""
     yield _key(display_title(title))
     if "(" in title:
         for name in names(title):

@@ -17,7 +17,7 @@ IMDB_ID = re.compile(r"(?:tt)?([0-9]{1,10})")
 
 @dataclass(frozen=True)
 class MovieIdentity:
-    """What a movie is known by elsewhere: like "tt0114709" at IMDb, a number at TMDB; and its tags, most given first."""
+    """A movie's ids elsewhere, like "tt0114709" at IMDb and a number at TMDB, and its tags, most given first."""
 
     imdb_id: str | None = None
     tmdb_id: int | None = None

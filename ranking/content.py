@@ -25,7 +25,7 @@ Features = Sequence[Sequence[str]]
 
 
 def with_content(factors: Factors, features: Features, likes: Floats) -> Factors:
-    """Return factors with the B that predicts V from the features of the movies [f], of which each has so many likes [f]."""
+    """Return factors with the B that predicts V from the features [f] of the movies; `likes` [f] are their likes."""
     count = Counter(name for movie in features for name in movie)
     frequent = sorted((-movies, name) for name, movies in count.items() if movies >= FEWEST_MOVIES)[:MOST_FEATURES]
     names = np.array(sorted(name for _, name in frequent), np.str_)

@@ -39,7 +39,7 @@ class Factors:
         w_start, w_movie, w: neighbour weights W as CSR, row = movie of the history, int64 [f + 1], int32, float32.
         features, B: names [c] and weights [c + 1, k] that predict V from what a movie is about, see `ranking.content`;
             of a generation before format 3 there are none.
-        content: the V that B predicts of the movies without ratings, in their order, float32 [movies without ratings, k].
+        content: the V that B predicts of the u movies without ratings, in their order, float32 [u, k].
         model: the settings it was trained with.
         facts: what it was trained on (numbers of ratings and users, times), plain JSON.
     """

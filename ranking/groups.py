@@ -107,7 +107,7 @@ def group_ranking(ranker: Ranker, histories: Histories) -> GroupRanking:
 
 
 def standardized(scores: Floats, over: Mask) -> Doubles:
-    """Return scores [b, f] with mean 0 and deviation 1 over some movies [f]; 0 for a member whose scores are all equal."""
+    """Return scores [b, f] with mean 0 and deviation 1 over some movies [f]; 0 where all scores are equal."""
     some = scores[:, over].astype(np.float64)
     if not some.shape[1]:
         return np.zeros(scores.shape)

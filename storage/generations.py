@@ -225,7 +225,7 @@ def live(db: Connection) -> Row[Any] | None:
 
 
 def prune(db: Connection, keep: int) -> None:
-    """Drop the factors of all but the newest `keep` accepted generations, the newest rejected one, the live one and arms.
+    """Drop the factors of all but the `keep` newest accepted generations, the newest rejected and live ones, and arms.
 
     Every record stays. `db` must be a transaction.
     """

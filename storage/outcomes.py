@@ -67,7 +67,7 @@ def by_place(db: Connection, days: int) -> Sequence[Row[Any]]:
 
 
 def by_user(db: Connection, experiment: str) -> Sequence[Row[Any]]:
-    """Return (user_id, arm, shown, opened, rated, liked, hidden) of an experiment; the arm is the team of interleaved lists."""
+    """Return (user_id, arm, shown, opened, rated, liked, hidden) of an experiment; arm: a team where interleaved."""
     statement = text(f"""
         {_OUTCOMES.format(which="i.experiment = :experiment")}
         SELECT user_id, arm, {_COUNTS} FROM outcomes GROUP BY user_id, arm

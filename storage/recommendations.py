@@ -16,8 +16,8 @@ from storage.bulk_copy import copy_in
 from storage.errors import UnknownUserError
 from storage.prepared_statement import PreparedStatement
 
-# Version, live generation and catalogue version, and with them the list that is current, else the history to make one from: one round trip
-# and one row in any case. Who says that they hold a list of just these three is told them alone.
+# The three versions that a list depends on, and the list that is current, else the history to make one from: one round
+# trip and one row in any case. Who says that they hold a list of just these three is told them alone.
 # OFFSET and LIMIT change nothing but the plan: without them its parts are merged, and each looks the live generation up
 # by itself, and for a list that nobody needs. They are scalar subqueries; joining their one-row table made the planner
 # read every list there is.
@@ -90,7 +90,7 @@ class RatingHistory(NamedTuple):
     later: Ints = NO_MOVIES
 
     def since(self, time: int) -> "RatingHistory":
-        """Return it with the ratings of this unix second or later alone; no list has the movies of the others either."""
+        """Return it with only the ratings of this unix second or later; the other movies stay out of lists too."""
         recent = self.at >= time
         kept = (self.movies[recent], self.rating[recent], self.at[recent])
         return RatingHistory(self.version, *kept, np.concatenate([self.marked, self.movies[~recent]]), self.later)

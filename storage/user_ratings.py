@@ -122,7 +122,7 @@ def remove(db: Connection, user_id: int, movie_id: int) -> bool:
 def of_user(
     db: Connection, user_id: int, limit: int | None = None, after: RatingCursor = FIRST_PAGE
 ) -> Sequence[Row[Any]]:
-    """Return a user's ratings, newest first: (movie_id, title, genres, year, imdb_id, tmdb_id, rating, rated_at, version).
+    """Return a user's ratings, newest first: rows of the movie's columns, rating, rated_at and version.
 
     Raises `UnknownUserError`.
     """

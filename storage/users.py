@@ -20,9 +20,9 @@ _MOVIE = """json_build_object(
     'movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year, 'imdb_id', m.imdb_id, 'tmdb_id', m.tmdb_id
 ) AS movie"""
 
-# Exact, since a version never goes back: a rating that is new or changed has a newer version than any before it, so that
-# the same newest version and the same number mean the same ratings. history_version would change with marks too, which
-# no training learns from.
+# Exact, since a version never goes back: a rating that is new or changed has a newer version than any before it, so
+# that the same newest version and the same number mean the same ratings. history_version would change with marks too,
+# which no training learns from.
 _FINGERPRINT = text("""
     SELECT encode(sha256(coalesce(
         string_agg(int4send(user_id) || int8send(newest) || int8send(ratings), '' ORDER BY user_id), ''
@@ -120,9 +120,10 @@ def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
 
 
 def export(db: Connection, user_id: int) -> Row[Any]:
-    """Return all about a user: (user_id, created_at, idempotency_key, ratings, recommendations, foretold, impressions, events).
+    """Return all about a user: their row, ratings, recommendations, foretold, marks, impressions and events.
 
-    The last five are lists of dicts, newest first; each of the first three has its movie as the dict `movie`. Raises `UnknownUserError`.
+    All but the row are lists of dicts, newest first. Ratings, recommendations and foretold have their movie as the dict
+    `movie`. Raises `UnknownUserError`.
     """
     found = db.execute(_HELD, {"user": user_id}).one_or_none()
     if found is None:

@@ -194,7 +194,8 @@ def many_movies(n: int) -> MovieTable:
     count, year = n // np.arange(1, n + 1, dtype=np.int32), np.full(n, 1999, np.int16)
     ones = np.ones(n, np.float32)
     return MovieTable(
-        np.arange(n, dtype=np.int32), np.array(title, object), np.full(n, "Drama", object), year, count, count, ones, ones,
+        np.arange(n, dtype=np.int32), np.array(title, object), np.full(n, "Drama", object), year, count, count, ones,
+        ones,
         imdb_id=np.full(n, None), tmdb_id=np.zeros(n, np.int32), added_at=np.zeros(n, np.int64),
         withdrawn=np.zeros(n, bool),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows matched to movies: on a labelled set made with the noise of other services, and where guessing would be wrong."""
+"""Rows matched to movies: a labelled set with the noise of other services, and cases where a guess would be wrong."""
 
 import time
 from random import Random
@@ -99,8 +99,10 @@ def test_a_labelled_set_with_the_noise_of_other_services_is_matched() -> None:
     assert wrong < 0.001 * len(rows), wrong
 
 
-MOVIES = [("Emma", 1996), ("Emma", 1996), ("Shawshank Redemption, The", 1994), ("Seven (a.k.a. Se7en)", 1995),
-          ("King Kong", 1933), ("King Kong", 1976), ("Toy Story", 1995), ("8½ (8½)", 1963), ("Ong-Bak 2", 0)]  # fmt: skip
+MOVIES = [
+    ("Emma", 1996), ("Emma", 1996), ("Shawshank Redemption, The", 1994), ("Seven (a.k.a. Se7en)", 1995),
+    ("King Kong", 1933), ("King Kong", 1976), ("Toy Story", 1995), ("8½ (8½)", 1963), ("Ong-Bak 2", 0),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

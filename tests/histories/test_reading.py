@@ -66,8 +66,8 @@ FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "imdb before 2017": (
         "imdb",
-        f'{OLD_IMDB}"1","tt0114709","Sat Dec 31 00:00:00 2016","","","Toy Story","Feature Film","x","8","8","81","1995",'
-        '"animation","1","1995-01-01","u"\n',
+        f'{OLD_IMDB}"1","tt0114709","Sat Dec 31 00:00:00 2016","","","Toy Story","Feature Film","x","8","8","81",'
+        '"1995","animation","1","1995-01-01","u"\n',
         {"rating": 4.0, "at": datetime(2016, 12, 31, tzinfo=UTC)},
     ),
     "imdb list": (

@@ -56,7 +56,7 @@ def two_tastes(seed: int = 0, movies: list[int] = IDS) -> Factors:
 
 
 def with_genres(factors: Factors) -> Factors:
-    """Return factors by which a new movie of the genre Action is like those in even rows, and a comedy like the others."""
+    """Return factors by which a new Action movie is like those in even rows, and a comedy like the others."""
     features = [["genre Comedy"] if n % 2 else ["genre Action"] for n in range(len(factors.movies))]
     return with_content(factors, features, factors.rating_count.astype(np.float32))
 

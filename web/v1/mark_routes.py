@@ -37,8 +37,8 @@ class MarkUpdate(RequestBody):
 
     mark: Kind = Field(
         examples=["seen"],
-        description="seen: watched, without a rating; hidden: not wanted; later: on the list of movies to watch. Movies "
-        "that are seen or hidden are not recommended. A rating of the movie removes seen and later.",
+        description="seen: watched, without a rating; hidden: not wanted; later: on the list of movies to watch. "
+        "Movies that are seen or hidden are not recommended. A rating of the movie removes seen and later.",
     )
 
 

@@ -17,7 +17,10 @@ from storage import outcomes
 
 @click.group(short_help="Start, list, show and stop experiments.")
 def experiment() -> None:
-    """Show lists of different models to different users, and see which they like; docs/experiments.md explains it."""
+    """Start, list, show and stop experiments.
+
+    Different users get lists of different models, and you see which they like; docs/experiments.md explains it.
+    """
 
 
 @command(

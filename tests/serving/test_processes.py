@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,9 @@ def test_a_training_is_ordered_through_either_process_and_outlives_the_death_of_
             assert (told["state"], told["outcome"]) == ("failed", "failed")
             assert told["error"].startswith("TrainerEndedError: the process that trains was killed")
             for each in clients:
-                poll(lambda each=each: part(each, "trainer")["reason"] == told["error"], 20, "the reason of its death")
-                assert part(each, "trainer")["state"] == "failed"
+                look = partial(part, each, "trainer")
+                poll(lambda look=look, told=told: look()["reason"] == told["error"], 20, "the reason of its death")
+                assert look()["state"] == "failed"
         again = clients[1].post(RETRAIN).json()["run_id"]
         poll(lambda: clients[0].get(RETRAIN).json()["outcome"], 3 * TIMEOUT_SECONDS, "the end of the next training")
         told = clients[0].get(RETRAIN).json()

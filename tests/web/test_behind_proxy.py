@@ -99,7 +99,7 @@ def test_the_page_and_the_documentation_work_under_the_prefix(proxied: httpx.Cli
     page = visits.open(str(proxied.base_url))
     expect(next_movies(page)).to_have_count(10)
     give(movies_to_rate(page).first, 5)
-    expect(strategy(page)).to_contain_text("from your 1 rating")
+    expect(strategy(page)).to_contain_text("From your 1 rating")
     page.goto(f"{proxied.base_url}#/engine")
     expect(page.get_by_role("region", name="Parts")).to_contain_text("ready")
     page.get_by_role("link", name="The API").click()

@@ -26,6 +26,7 @@ from embedded.postgres import EmbeddedPostgres
 from engine import Engine
 from health import Health
 from jobs.training import Trainer
+from models import Base
 from ranking.ratings import Ratings
 from recommender import Recommender
 from settings import ModelSettings, Settings
@@ -33,7 +34,15 @@ from storage.database import Database
 
 # tests/spark/spark-defaults.conf says why; tests pass it on to the processes they start
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
-TRUNCATE_ALL = "TRUNCATE movies, users, runs, generations, experiments RESTART IDENTITY CASCADE"
+WITH_GIVEN_IDS = ("users", "runs", "generations")
+# DELETE takes 2 ms where TRUNCATE takes 50, for it makes every file of every table and index anew
+EMPTY_ALL = "; ".join(
+    [
+        "SET LOCAL synchronous_commit = off",
+        *(f"DELETE FROM {table}" for table in reversed(Base.metadata.sorted_tables)),  # noqa: S608 - our own tables
+        *(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1, false)" for table in WITH_GIVEN_IDS),
+    ]
+)
 # small enough to train in two seconds, large enough for a checkerboard
 SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, rater_iterations=5, neighbour_reg=10.0)
 
@@ -121,8 +130,8 @@ def migrated(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(migrated: Database) -> Database:
     """The migrated database, with empty tables."""
-    with migrated.background_transaction() as db:
-        db.execute(text(TRUNCATE_ALL))
+    with migrated.transaction() as db:
+        db.execute(text(EMPTY_ALL))
     return migrated
 
 

@@ -130,18 +130,20 @@ def train_through(faults: list[str], database: Database, dataset: Path, state_di
     return {row[0]: ReportedFault(*row[1:]) for row in rows}
 
 
+AGAIN = "; the next training starts another"
+REASONS = {
+    "killed": "EngineError: Spark's JVM was killed, as the system does when its memory runs out" + AGAIN,
+    "out_of_memory": "EngineError: Spark's JVM ran out of memory with a heap of 512m; "
+    "set MATINEE_SPARK_DRIVER_MEMORY to more" + AGAIN,
+}
+
+
+@pytest.mark.parametrize("fault", ["killed", pytest.param("out_of_memory", marks=pytest.mark.faults)])
 def test_a_jvm_that_is_killed_or_out_of_memory_fails_the_run_by_name_and_nothing_else(
-    database: Database, dataset: Path, tmp_path: Path
+    fault: str, database: Database, dataset: Path, tmp_path: Path
 ) -> None:
-    told = train_through(["killed", "out_of_memory"], database, dataset, tmp_path)
-    again = "; the next training starts another"
-    was_killed = "EngineError: Spark's JVM was killed, as the system does when its memory runs out" + again
-    reasons = {
-        "killed": was_killed,
-        "out_of_memory": "EngineError: Spark's JVM ran out of memory with a heap of 512m; "
-        "set MATINEE_SPARK_DRIVER_MEMORY to more" + again,
-    }
-    assert told == {fault: ReportedFault(reason, "failed", reason) for fault, reason in reasons.items()}
+    told = train_through([fault], database, dataset, tmp_path)
+    assert told == {fault: ReportedFault(REASONS[fault], "failed", REASONS[fault])}
 
 
 @pytest.mark.faults

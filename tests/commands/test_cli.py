@@ -163,9 +163,15 @@ def test_the_implicit_protocol_takes_files_of_pairs_and_runs_once_for_each_seed(
     assert "needs --train-pairs and --test-pairs" in incomplete.stderr
 
 
-def test_what_tune_has_found_is_trained_with(served: Operator, url: str, folder: Path, tmp_path: Path) -> None:
+def test_what_a_search_that_ctrl_c_ended_has_found_is_trained_with(
+    served: Operator, url: str, folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "found.env"
-    shown = served.says("tune", "--trials", "2", "--dataset", str(folder), "--out", str(out))
+    with served.begun("cli.py", "tune", "--trials", "1000", "--dataset", str(folder), "--out", str(out)) as search:
+        poll(lambda: out.exists() or search.poll() is not None, what="the first settings")
+        search.send_signal(signal.SIGINT)
+        shown, told = search.communicate(timeout=2 * TIMEOUT_SECONDS)  # the trial under way, then two trainings
+    assert search.returncode == 0, told
     assert f"the settings found are in {out}" in shown
     assert "today's" in shown
     assert judged(served.run("--params", str(out), "train", MATINEE_RATER_ITERATIONS="2"))
@@ -196,17 +202,6 @@ def test_a_generation_trained_from_files_alone_is_brought_in(served: Operator, f
 def test_a_file_that_is_no_generation_is_refused_in_one_line(operator: Operator, tmp_path: Path) -> None:
     (tmp_path / "garbage").write_bytes(b"garbage" * 100)
     assert operator.refused("load", str(tmp_path / "garbage")).startswith("matinee: ")
-
-
-def test_ctrl_c_ends_a_search_with_what_it_has_found(operator: Operator, folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "found.env"
-    with operator.begun("cli.py", "tune", "--trials", "1000", "--dataset", str(folder), "--out", str(out)) as search:
-        poll(lambda: out.exists() or search.poll() is not None, what="the first settings")
-        search.send_signal(signal.SIGINT)
-        shown, told = search.communicate(timeout=2 * TIMEOUT_SECONDS)  # the trial under way, then two trainings
-    assert search.returncode == 0, told
-    assert f"the settings found are in {out}" in shown
-    settings_module.load({}, out)
 
 
 def test_a_command_outlives_the_shell_that_started_it(operator: Operator, tmp_path: Path) -> None:

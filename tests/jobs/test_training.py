@@ -102,16 +102,21 @@ def test_a_user_who_left_is_in_no_list_and_in_no_training(trainer: Trainer) -> N
     assert newest.details["facts"]["views"] == 0
 
 
-def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_go(trainer: Trainer) -> None:
-    trainer = replace(trainer, settings=replace(trainer.settings, keep_generations=2))
-    user = someone(trainer)
-    for movie in (2, 4, 6, 8):
+def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_and_comparisons_go(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.publish.GENERATIONS_WITH_PREDICTIONS", 2)
+    trainer = replace(trainer, settings=replace(trainer.settings, keep_generations=1))
+    user = someone(trainer, movie_2=5.0)
+    for movie, compared in ((2, []), (4, [1]), (6, [2])):
         with trainer.database.statement() as db:
             user_ratings.put(db, user, movie, 5.0)
         trainer.retrain()
+        with trainer.database.statement() as db:
+            assert db.execute(text("SELECT generation_id FROM foretold")).scalars().all() == compared
     with trainer.database.statement() as db:
-        assert db.execute(text("SELECT DISTINCT generation_id FROM recommendations")).scalars().all() == [4]
-        assert [row.kept for row in generations.recent(db, 10)] == [True, True, False, False]
+        assert db.execute(text("SELECT DISTINCT generation_id FROM recommendations")).scalars().all() == [3]
+        assert [row.kept for row in generations.recent(db, 10)] == [True, False, False]
 
 
 def test_a_training_beside_a_held_generation_is_stored_and_not_served(trainer: Trainer) -> None:
@@ -248,18 +253,6 @@ def test_a_run_tells_how_the_generation_before_it_foretold_the_new_views(trainer
         told = runs.newest(db, "train")[0].details["live"]
     assert (told["generation"], told["views"]) == (1, 1)
     assert told["rmse"] < 1
-
-
-def test_comparisons_with_old_generations_are_cleared_away(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.publish.GENERATIONS_WITH_PREDICTIONS", 2)
-    user = someone(trainer, movie_2=5.0)
-    trainer.retrain()
-    for movie, left in ((4, [1]), (6, [2])):
-        with trainer.database.statement() as db:
-            user_ratings.put(db, user, movie, 5.0)
-        trainer.retrain()
-        with trainer.database.statement() as db:
-            assert db.execute(text("SELECT generation_id FROM foretold")).scalars().all() == left
 
 
 def test_factors_that_are_not_finite_are_rejected(trainer: Trainer, engine: Engine) -> None:

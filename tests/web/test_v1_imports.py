@@ -48,6 +48,23 @@ def test_a_file_is_stored_once_in_the_order_of_its_times(client: httpx.Client) -
     assert form.json()["ratings"] == counts(0, 0, 10)
 
 
+@pytest.mark.parametrize("form", ["csv", "letterboxd"])
+def test_exported_ratings_come_back_equal(client: httpx.Client, form: str) -> None:
+    brought(client, TEN)
+    with_ids = {"title": "Movie, The (Le film)", "year": 1951, "imdb_id": "tt0000007", "tmdb_id": 7}
+    assert client.put(f"/api/v1/movies/{IDS[0]}", json=with_ids).status_code == 200
+    before = client.get(f"{USER}/ratings", params={"limit": 100}).json()["items"]
+    exported = client.get(f"{USER}/export", params={"format": form})
+    assert exported.headers["content-type"] == "text/csv; charset=utf-8"
+    assert f"matinee-user-1-{form}.csv" in exported.headers["content-disposition"]
+    assert brought(client, exported.content)["ratings"] == counts(0, 0, 10)
+    for movie in IDS[:10]:
+        assert client.delete(f"{USER}/ratings/{movie}").status_code == 204
+    assert brought(client, exported.content)["format"] == ("movielens" if form == "csv" else form)
+    after = client.get(f"{USER}/ratings", params={"limit": 100}).json()["items"]
+    assert after == before
+
+
 def test_an_older_rating_replaces_a_newer_one_only_if_it_is_asked_to(client: httpx.Client) -> None:
     client.put(f"{USER}/ratings/{IDS[0]}", json={"rating": 5})
     assert brought(client, TEN)["ratings"] == counts(9, 0, 1)

@@ -1,13 +1,16 @@
 """Users: created, shown, exported with all their data, and deleted."""
 
+from typing import Literal
+
 from flask import Response
 from pydantic import ConfigDict, Field
 
-from storage import users
+from histories.writing import letterboxd_table, movielens_table
+from storage import user_ratings, users
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.mark_routes import UserMark
 from web.v1.rating_routes import UserRating
-from web.v1.schemas import Movie, RequestModel, ResponseModel, Timestamp, UserPath, problems
+from web.v1.schemas import Movie, QueryModel, RequestModel, ResponseModel, Timestamp, UserPath, problems
 
 api = group("users", "Users, and all the data stored about them.")
 
@@ -21,6 +24,14 @@ class CreateHeader(RequestModel):
         pattern=r"^[!-~]{1,255}$",
         description="A unique text of your choice. A repeated request with the same text returns the same user.",
         json_schema_extra={"example": "8e03978e-40d5-43dd-bc93-6894a57f9324"},
+    )
+
+
+class ExportQuery(QueryModel):
+    """The form of an export."""
+
+    format: Literal["json", "csv", "letterboxd"] = Field(
+        "json", description="json: all data; csv: ratings with MovieLens's columns; letterboxd: for its import."
     )
 
 
@@ -127,11 +138,19 @@ def show_user(path: UserPath) -> Response:
 
 
 @api.get("/users/<user_id>/export", responses={200: UserExport, **problems(404)})
-def export_user(path: UserPath) -> Response:
-    """Export all data stored about a user as one document"""
+def export_user(path: UserPath, query: ExportQuery) -> Response:
+    """Export all data stored about a user as one document, or their ratings as a table
+
+    The tables are CSV: those of MovieLens and of Letterboxd, which import them, as does POST /users/{user_id}/imports.
+    """
     with recommender().database.statement() as db:
-        held = users.export(db, path.user_id)
-    return answer(UserExport.model_validate(held, from_attributes=True))
+        if query.format == "json":
+            return answer(UserExport.model_validate(users.export(db, path.user_id), from_attributes=True))
+        ratings = user_ratings.of_user(db, path.user_id)
+    table = letterboxd_table(ratings) if query.format == "letterboxd" else movielens_table(path.user_id, ratings)
+    name = f"matinee-user-{path.user_id}-{query.format}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(table, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @api.delete("/users/<user_id>", responses={204: None, **problems(404)})

@@ -143,9 +143,11 @@ def export_user(path: UserPath, query: ExportQuery) -> Response:
 
     The tables are CSV: those of MovieLens and of Letterboxd, which import them, as does POST /users/{user_id}/imports.
     """
+    if query.format == "json":
+        with recommender().database.statement() as db:
+            held = users.export(db, path.user_id)
+        return answer(UserExport.model_validate(held, from_attributes=True))
     with recommender().database.statement() as db:
-        if query.format == "json":
-            return answer(UserExport.model_validate(users.export(db, path.user_id), from_attributes=True))
         ratings = user_ratings.of_user(db, path.user_id)
     table = letterboxd_table(ratings) if query.format == "letterboxd" else movielens_table(path.user_id, ratings)
     name = f"matinee-user-{path.user_id}-{query.format}.csv"

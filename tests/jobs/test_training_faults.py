@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MOVIES, SMALL_MODEL, TRUNCATE_ALL, checkerboard
+from conftest import EMPTY_ALL, MOVIES, SMALL_MODEL, checkerboard
 from disposable_postgres import DisposablePostgres, disposable_postgres
 from sqlalchemy import Connection, text
 
@@ -82,7 +82,7 @@ def postgres(scratch: Path) -> Iterator[DisposablePostgres]:
 @pytest.fixture
 def at_mercy(postgres: DisposablePostgres, settings: Settings, engine: Engine) -> Iterator[Trainer]:
     """A trainer on a database that can be taken from it."""
-    postgres.ask(TRUNCATE_ALL)
+    postgres.ask(EMPTY_ALL)
     database = Database(postgres.url, threads=2)
     trainer = Trainer(settings, database, engine, Recommender(database))
     init_movie_table(database, settings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Operator
-from conftest import TRUNCATE_ALL, scratch_database
+from conftest import EMPTY_ALL, scratch_database
 from handmade_model import EVEN, IDS, fill_catalogue, new_user, publish, store_list, two_tastes
 from sqlalchemy import text
 
@@ -45,7 +45,7 @@ def second(database_url: str) -> Iterator[Database]:
 def elsewhere(second: Database) -> Database:
     """Another database, with the same movies and nobody."""
     with second.background_transaction() as db:
-        db.execute(text(TRUNCATE_ALL))
+        db.execute(text(EMPTY_ALL))
     fill_catalogue(second)
     return second
 

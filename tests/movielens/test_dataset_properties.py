@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from conftest import TRUNCATE_ALL
+from conftest import EMPTY_ALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -43,7 +43,7 @@ def test_a_movie_comes_back_equal_or_is_rejected(database: Database, tmp_path: P
         parsed, report = read_movies(tmp_path)
         ratings, _ = read_ratings(tmp_path, [movie.movie_id for movie in parsed])
         with database.background_transaction() as db:
-            db.execute(text(TRUNCATE_ALL))
+            db.execute(text(EMPTY_ALL))
             movies.fill(db, catalogue_rows(parsed, ratings))
             stored = movies.table(db)
         assert stored.movies.tolist()[-len(GOOD) :] == list(GOOD)

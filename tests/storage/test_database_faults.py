@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import psycopg2
 import pytest
-from conftest import TRUNCATE_ALL
+from conftest import EMPTY_ALL
 from disposable_postgres import DisposablePostgres, disposable_postgres
 from handmade_model import IDS, fill_catalogue, new_user, publish, two_tastes, view
 from processes import service
@@ -46,7 +46,7 @@ def postgres(scratch: Path) -> Iterator[DisposablePostgres]:
 @pytest.fixture
 def database(postgres: DisposablePostgres) -> Iterator[Database]:
     """A pool of connections to it, with a catalogue and nobody yet."""
-    postgres.ask(TRUNCATE_ALL)
+    postgres.ask(EMPTY_ALL)
     database = Database(postgres.url, THREADS)
     fill_catalogue(database)
     yield database
@@ -289,7 +289,7 @@ def test_a_view_that_waits_too_long_for_a_lock_is_told_and_not_half_there(
 
 
 def test_the_server_stops_while_postgres_is_silent(postgres: DisposablePostgres, dataset: Path, scratch: Path) -> None:
-    postgres.ask(TRUNCATE_ALL)
+    postgres.ask(EMPTY_ALL)
     own = {"DATABASE_URL": postgres.url, "MATINEE_DATASET": str(dataset), "MATINEE_RETRAIN_MINUTES": "0"}
     with service(scratch / "stopped-in-silence", **own) as running:
         running.wait_until_ready()

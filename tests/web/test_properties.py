@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
-from conftest import TRUNCATE_ALL
+from conftest import EMPTY_ALL
 from handmade_model import IDS, fill_catalogue, new_user, publish, two_tastes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,7 +78,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(migrated: Database) -> Iterator[Service]:
     with migrated.transaction() as db:
-        db.execute(text(TRUNCATE_ALL))
+        db.execute(text(EMPTY_ALL))
     fill_catalogue(migrated)
     for user in USERS:
         new_user(migrated, {IDS[user]: 4.5, IDS[0]: 0.5})

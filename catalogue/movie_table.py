@@ -1,6 +1,6 @@
 """All movies as columns: for filters and sort orders, to show them, and their popularity before the first training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,11 @@ Texts = npt.NDArray[np.object_]
 
 
 class UnknownGenreError(LookupError):
-    """No movie has this genre; the message names the existing ones."""
+    """No movie has the genre of this filter; the message names the existing ones."""
+
+    def __init__(self, name: str, genre: str, existing: Iterable[str]) -> None:
+        super().__init__(f"there is no genre {genre[:50]!r}; there are {', '.join(existing)}")
+        self.name = name
 
 
 class UnknownMovieError(LookupError):
@@ -190,11 +194,11 @@ class MovieTable:
         if filters.tmdb_id is not None:
             passing &= self.tmdb_id == filters.tmdb_id
         for genre in filters.genres:
-            passing &= self._mask(self._having(genre))
+            passing &= self._mask(self._having("genre", genre))
         if filters.any_genre:
-            passing &= self._mask(np.concatenate([self._having(genre) for genre in filters.any_genre]))
+            passing &= self._mask(np.concatenate([self._having("any_genre", genre) for genre in filters.any_genre]))
         for genre in filters.not_genre:
-            passing[self._having(genre)] = False
+            passing[self._having("not_genre", genre)] = False
         if filters.year_from is not None or filters.year_to is not None:
             first, last = filters.year_from or UNKNOWN_YEAR + 1, filters.year_to or LAST_YEAR
             passing &= (self.year >= first) & (self.year <= last)
@@ -205,11 +209,11 @@ class MovieTable:
         mask[rows] = True
         return mask
 
-    def _having(self, genre: str) -> Rows:
-        for name, rows in self.by_genre.items():
-            if name.casefold() == genre.casefold():
+    def _having(self, name: str, genre: str) -> Rows:
+        for known, rows in self.by_genre.items():
+            if known.casefold() == genre.casefold():
                 return rows
-        raise UnknownGenreError(f"there is no genre {genre[:50]!r}; there are {', '.join(self.by_genre)}")
+        raise UnknownGenreError(name, genre, self.by_genre)
 
     @cached_property
     def by_genre(self) -> Mapping[str, Rows]:

@@ -11,6 +11,8 @@ LARGEST_FILE = 10 * 1024 * 1024
 LARGEST_UNPACKED = 64 * 1024 * 1024
 MOST_MEMBERS = 5000
 IGNORED_FOLDERS = {"deleted", "orphaned", "lists", "__macosx", "comments", "hidden"}
+# what zipfile raises of an archive that was cut, changed, or written by means that it does not know
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError)
 
 
 class HistoryText(NamedTuple):
@@ -57,7 +59,7 @@ def _unpacked(data: bytes) -> list[HistoryText]:
             if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > LARGEST_UNPACKED:
                 raise HistoryFileError(f"the archive unpacks to more than {LARGEST_UNPACKED // 2**20} MiB")
             return [HistoryText(member.filename.lower(), decode(archive.read(member))) for member in members]
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise HistoryFileError("the archive is damaged: save it again") from error
 
 

@@ -96,7 +96,7 @@ def restore(database: Database, file: Path) -> Manifest:
 
     Raises:
         BackupError: the file is damaged, no backup, or made by a later version, or something of others depends on
-            tables that would have to be made anew; the database is as it was.
+            tables that would have to be replaced; the database is as it was.
         NotEmptyError: the database holds rows of ours.
         UnknownRevisionError: the database has tables of a later version.
         PostgresError: there is no pg_restore, or it fails.

@@ -93,7 +93,7 @@ def make_empty(db: Connection, revision: str) -> None:
     Raises:
         NotEmptyError: there is a row in one of our tables.
         UnknownRevisionError: this version does not know the revision, or that of the tables that are there.
-        BackupError: the tables have to be made anew, and something of others depends on them.
+        BackupError: the tables have to be replaced, and something of others depends on them.
     """
     schema.lock(db)
     there = known_revision(db)
@@ -113,7 +113,7 @@ def _drop(db: Connection, wanted: str) -> None:
         if not isinstance(error.orig, DependentObjectsStillExist):
             raise
         raise BackupError(
-            f"The tables here have to be made anew, as those of revision {wanted}, and others depend on them: "
+            f"The tables here have to be replaced, as those of revision {wanted}, and others depend on them: "
             f"{', '.join((error.orig.diag.message_detail or '').splitlines())}. Nothing was changed. Drop what depends "
             "on them and make it again after the restore, or restore into a new database (CREATE DATABASE makes one)."
         ) from error

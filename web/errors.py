@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie_table import UnknownGenreError, UnknownMovieError
 from storage.errors import (
     DatabaseUnavailableError,
     UnknownGenerationError,
@@ -48,17 +48,21 @@ UNKNOWN: dict[type[LookupError], str] = {
 }
 
 
+UNKNOWN_MEMBER = "there is no such member"  # of a body, or parameter of a query
+
+
 class InvalidInputError(ValueError):
     """The request is malformed: one (place, message) for each fault.
 
-    `code` is "rating_invalid" if every fault is in a rating, and so on for other places; "input_invalid" for several.
+    `code` is "rating_invalid" if every fault is in a rating, and so on for other places; "input_invalid" for several;
+    "member_invalid" for names that we do not have, which a client may choose.
     """
 
     def __init__(self, *faults: tuple[str, str], code: str | None = None) -> None:
         more = f"; and {len(faults) - MAX_FAULTS_IN_DETAIL} more" if len(faults) > MAX_FAULTS_IN_DETAIL else ""
         super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:MAX_FAULTS_IN_DETAIL]) + more)
         self.faults = faults
-        names = {where.rpartition(".")[2] for where, _ in faults}
+        names = {"member" if message == UNKNOWN_MEMBER else where.rpartition(".")[2] for where, message in faults}
         self.code = code or (f"{names.pop()}_invalid" if len(names) == 1 else "input_invalid")
 
 
@@ -87,6 +91,7 @@ def handle_errors(app: Flask) -> None:
     """Turn every exception that a request can end with into a `problem`."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(InvalidInputError, _invalid)
+    app.register_error_handler(UnknownGenreError, _unknown_genre)
     app.register_error_handler(UnknownUserError, _unknown_user)
     for unknown in UNKNOWN:
         app.register_error_handler(unknown, _unknown)
@@ -123,6 +128,10 @@ def _detail(error: HTTPException) -> str:
 def _invalid(error: InvalidInputError) -> Response:
     errors = [{"where": where, "message": message} for where, message in error.faults]
     return problem(400, str(error), error.code, errors=errors)
+
+
+def _unknown_genre(error: UnknownGenreError) -> Response:
+    return _invalid(InvalidInputError((error.name, str(error)), code="genre_unknown"))
 
 
 def _unknown(error: LookupError) -> Response:

@@ -34,6 +34,9 @@ def client(live: Recommender, serve: Callable[..., httpx.Client], ready: Health)
         ("body_invalid", 400, "PUT", f"{RATINGS}/{IDS[0]}", [4]),
         ("cursor_invalid", 400, "GET", "/api/v1/movies?cursor=nonsense", None),
         ("genre_unknown", 400, "GET", "/api/v1/movies?genre=Opera", None),
+        ("genre_unknown", 400, "POST", "/api/v1/recommendations", {"ratings": [], "not_genre": "Opera"}),
+        ("member_invalid", 400, "GET", "/api/v1/movies?colour=red", None),
+        ("member_invalid", 400, "POST", "/api/v1/recommendations", {"ratings": [], "a": 1}),
         ("year_range_empty", 400, "GET", "/api/v1/movies?year_from=2000&year_to=1990", None),
         (
             "year_range_empty",
@@ -58,3 +61,17 @@ def test_malformed_json_is_told_by_line_and_column(client: httpx.Client) -> None
     answer = client.put(f"{RATINGS}/{IDS[0]}", content=b'{\n"rating" 4}', headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "body_invalid")
     assert "line 2, column 10" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["genre", "any_genre", "not_genre"])
+def test_an_unknown_genre_is_told_at_its_filter(client: httpx.Client, name: str) -> None:
+    answer = client.post("/api/v1/recommendations", json={"ratings": [], name: "Opera"})
+    assert [fault["where"] for fault in answer.json()["errors"]] == [name]
+
+
+def test_one_genre_alone_is_a_list_of_one(client: httpx.Client) -> None:
+    alone, listed = (
+        client.post("/api/v1/recommendations", json={"ratings": [], "genre": genre}) for genre in ("Action", ["Action"])
+    )
+    assert alone.status_code == 200
+    assert alone.json()["items"] == listed.json()["items"] != []

@@ -7,7 +7,6 @@ from flask import Response
 from pydantic import Discriminator, Field, Tag
 
 from catalogue.group_context import GroupContext, GroupRecommendation, GroupRequest, MemberOpinion
-from catalogue.movie_table import UnknownGenreError
 from ranking.groups import Rule
 from web.errors import InvalidInputError
 from web.v1 import batch
@@ -97,10 +96,7 @@ def recommend_to_group(body: Group) -> Response:
     if faults := [*_faults(body)]:
         raise InvalidInputError(*faults)
     context = recommender().group([_ratings(m) if isinstance(m, GuestMember) else m for m in body.members])
-    try:
-        places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons, body.floor))
-    except UnknownGenreError as error:
-        raise InvalidInputError(("genre", str(error)), code="genre_unknown") from error
+    places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons, body.floor))
     return answer(_answered(body, context, places))
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from math import ceil, floor
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from catalogue.movie_table import Filters
 from catalogue.recommendations import LIST_LENGTH, LaterMovies, ListRequest
@@ -57,6 +57,12 @@ class MovieFilters(YearRange):
         description="Only these movies; ids of no movie are ignored.",
         json_schema_extra={"example": [25904, 25905]},
     )
+
+    @field_validator("genre", "any_genre", "not_genre", "exclude", "among", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        """Take one alone for a list of one, as a query does."""
+        return [value] if isinstance(value, str | int) else value
 
     @property
     def filters(self) -> Filters:

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, field_validator
 from werkzeug.exceptions import MethodNotAllowed
 
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
-from catalogue.movie_table import Filters, MovieTable, UnknownGenreError, UnknownMovieError
+from catalogue.movie_table import Filters, MovieTable, UnknownMovieError
 from catalogue.user_context import LiveGeneration
 from ranking.similar_movies import similar
 from storage import movies
@@ -210,8 +210,6 @@ def list_movies(query: MoviesQuery) -> Response:
     def found() -> Response:
         try:
             rows, more = search_page(table, search, after, limit)
-        except UnknownGenreError as error:
-            raise InvalidInputError(("genre", str(error)), code="genre_unknown") from error
         except CursorNotFoundError as error:
             raise InvalidInputError(("cursor", str(error))) from error
         items = [Movie.of(table.movie(row)) for row in rows]
@@ -229,7 +227,7 @@ def show_movie(path: MoviePath) -> Response:
     live = recommender().live
     known = live is None or live.movies.rows(np.array([movie.movie_id]))[1][0]
     recommendable = bool(known) and movie.withdrawn_at is None
-    etag = f"{movie!r} {recommendable}"
+    etag = f"{database_identity()} {movie!r} {recommendable}"
     return conditional_response(etag, REVALIDATE_ALWAYS, lambda: answer(_rated(movie, recommendable)))
 
 

@@ -7,7 +7,6 @@ from typing import Self
 from flask import Response
 from pydantic import Field
 
-from catalogue.movie_table import UnknownGenreError
 from catalogue.recommendations import RankedRecommendation, Reason
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
@@ -186,10 +185,7 @@ def recommendations_answer(viewer: UserContext, filters: ListFilters) -> Respons
 
 
 def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendations:
-    try:
-        places = viewer.places(filters.wanted)
-    except UnknownGenreError as error:
-        raise InvalidInputError(("genre", str(error)), code="genre_unknown") from error
+    places = viewer.places(filters.wanted)
     metrics().listed(viewer.ranking.strategy)
     live, balance = viewer.live, viewer.balance(places)
     items = [_recommendation(place) for place in places]

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from catalogue.group_context import GroupContext
 from catalogue.movie_table import MovieTable
 from catalogue.recommendations import ListRequest, RecommendationList, RecommendedMovie
+from catalogue.running_experiment import RunningExperiment
 from catalogue.user_context import Arm, LiveGeneration, UserContext
 from ranking.experiment import Experiment
 from ranking.factors import Factors, FactorsError
@@ -25,7 +26,6 @@ from ranking.ranker import Ranker
 from ranking.rankings import ListSource, PopularRanking, Ranking, ranking_for
 from ranking.rating_histories import Histories
 from ranking.ratings import Ints
-from running_experiment import RunningExperiment
 from storage import experiments, generations, movies, recommendations
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError, UnknownGenerationError

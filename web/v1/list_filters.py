@@ -1,7 +1,7 @@
 """What can be asked of a list of recommendations: filters, and the part of the list to return."""
 
 from dataclasses import replace
-from math import ceil, floor
+from math import ceil
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -9,13 +9,13 @@ from pydantic import Field, field_validator
 from catalogue.movie_table import Filters
 from catalogue.recommendations import LIST_LENGTH, LaterMovies, ListRequest
 from web.parsing import INT32
-from web.v1.schemas import PLAIN_INTEGER, Id, Limit, SinceTime, YearRange
+from web.v1.schemas import PLAIN_INTEGER, Id, Limit, MovieTimes, SinceTime
 
 MOST_IDS = 5000
 Genre = Annotated[str, Field(max_length=50)]
 
 
-class MovieFilters(YearRange):
+class MovieFilters(MovieTimes):
     """The movies to list. Filters apply before the limit: ten comedies are the ten best comedies."""
 
     limit: Limit = LIST_LENGTH
@@ -30,12 +30,6 @@ class MovieFilters(YearRange):
         description="Only movies with at least this many ratings in the dataset. 0 ranks all by score alone, so that "
         "movies with few ratings, and new ones, do not come last.",
     )
-    added_since: SinceTime | None = Field(
-        None,
-        description="Only movies that were added at this time or later.",
-        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
-    )
-
     any_genre: list[Genre] = Field(
         [],
         max_length=20,
@@ -67,13 +61,12 @@ class MovieFilters(YearRange):
     @property
     def filters(self) -> Filters:
         """The filters as the catalogue takes them."""
-        since = None if self.added_since is None else floor(self.added_since.timestamp())
         return Filters(
             tuple(self.genre),
             self.year_from,
             self.year_to,
             self.min_ratings or 0,
-            since,
+            self.added_after,
             movie_ids=None if self.among is None else tuple(self.among),
             exclude=tuple(self.exclude),
             any_genre=tuple(self.any_genre),

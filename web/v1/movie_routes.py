@@ -1,6 +1,5 @@
 """Movies: search, browsing, one movie, and movies similar to it."""
 
-from math import floor
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -25,12 +24,11 @@ from web.v1.schemas import (
     Limit,
     Movie,
     MovieId,
+    MovieTimes,
     QueryModel,
     RequestModel,
     ResponseModel,
-    SinceTime,
     Timestamp,
-    YearRange,
     problems,
 )
 
@@ -43,7 +41,7 @@ REVALIDATE_ALWAYS = "private, no-cache"
 MOVIE_KEY: TypeAdapter[tuple[int]] = TypeAdapter(tuple[Annotated[int, Field(strict=True, ge=-INT32 - 1, le=INT32)]])
 
 
-class MoviesQuery(YearRange, QueryModel):
+class MoviesQuery(MovieTimes, QueryModel):
     """The movies to find, their order, and the page to return."""
 
     q: str = Field(
@@ -81,23 +79,17 @@ class MoviesQuery(YearRange, QueryModel):
     tmdb_id: Annotated[int, Field(ge=1, le=INT32), PLAIN_INTEGER] | None = Field(
         None, description="Only movies with this id.", json_schema_extra={"example": 40092}
     )
-    added_since: SinceTime | None = Field(
-        None,
-        description="Only movies that were added at this time or later.",
-        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
-    )
     limit: Limit = 20
     cursor: str | None = Field(None, max_length=200, description="The next_cursor of the previous page.")
 
     @property
     def filters(self) -> Filters:
         """The movies to find, as the catalogue takes them."""
-        since = None if self.added_since is None else floor(self.added_since.timestamp())
         return Filters(
             tuple(self.genre),
             self.year_from,
             self.year_to,
-            added_since=since,
+            added_since=self.added_after,
             imdb_id=self.imdb_id,
             tmdb_id=self.tmdb_id,
             movie_ids=tuple(self.movie_id) or None,

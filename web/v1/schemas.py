@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
+from math import floor
 from typing import Annotated, Any, Self, cast
 
 from pydantic import (
@@ -183,11 +184,17 @@ def _documented(status: int) -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": content}}
 
 
-class YearRange(RequestModel):
-    """A filter by year."""
+class MovieTimes(RequestModel):
+    """Filters by year, and by when a movie was added."""
 
     year_from: Year | None = Field(None, description="This year or later; excludes movies of unknown year.")
     year_to: Year | None = Field(None, description="This year or earlier; excludes movies of unknown year.")
+
+    added_since: SinceTime | None = Field(
+        None,
+        description="Only movies that were added at this time or later.",
+        json_schema_extra={"example": "2026-01-31T12:00:00Z"},
+    )
 
     @field_validator("year_to")
     @classmethod
@@ -196,6 +203,11 @@ class YearRange(RequestModel):
         if year_from is not None and year_to is not None and year_from > year_to:
             raise PydanticCustomError(YEAR_RANGE_EMPTY, f"it is before year_from, {year_from}")
         return year_to
+
+    @property
+    def added_after(self) -> int | None:
+        """The unix second from which on movies were added; None for all."""
+        return None if self.added_since is None else floor(self.added_since.timestamp())
 
 
 class UserPath(RequestModel):

@@ -1,6 +1,7 @@
 """Accounts, folders and limits that nobody expects: it works there, or says in one line what to change."""
 
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -47,7 +48,7 @@ def test_a_home_that_is_no_folder_is_no_traceback() -> None:
 def test_files_are_private_whatever_the_umask(scratch: Path) -> None:
     state = scratch / "umask 000 é"
     done = subprocess.run(
-        ["sh", "-c", f"umask 000; exec {sys.executable} cli.py migrate"],
+        ["sh", "-c", f"umask 000; exec {shlex.quote(sys.executable)} cli.py migrate"],
         cwd=ROOT, env={"PATH": os.environ["PATH"], "MATINEE_STATE_DIR": str(state)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """When the first process trains: what it checks and looks at, by which clock, and what it does with the trainer."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -172,7 +173,8 @@ def test_a_clock_that_is_set_back_an_hour_stops_neither_the_looks_nor_the_checks
 ) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    (library,) = Path(libfaketime.__file__).parent.rglob("libfaketime.so.1")
+    (installed,) = Path(libfaketime.__file__).parent.rglob("libfaketime.so.1")
+    library = shutil.copy(installed, tmp_path)  # LD_PRELOAD takes no path with a space
     environ = {
         "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1",

@@ -129,7 +129,7 @@ class Server:
             self._fill_catalogue()
             refresh(self.recommender, self.health)
             self.health.report("catalogue", "ready")
-            self.recommender.movies.warm_up()
+            self.recommender.model.movies.warm_up()
             self.scheduler.start()
         except DatabaseRefusedError:
             raise  # waiting would not mend it

@@ -66,10 +66,10 @@ class Publisher:
         The outcome is "done" where an operator holds the live generation: the accepted one is only stored.
         """
         run.advance("judge")
-        live = self.recommender.live
+        live = self.recommender.model.live
         served = live.factors if live else None
         found = judge_candidate(
-            candidate.factors, served, candidate.train_ratings, candidate.held_out, self.recommender.movies
+            candidate.factors, served, candidate.train_ratings, candidate.held_out, self.recommender.model.movies
         )
         details = {**described(candidate.factors), "seconds": run.seconds, "held_out": found.summary}
         verdict = "accepted" if found.verdict.accepted else "rejected"
@@ -105,7 +105,7 @@ class Publisher:
             log.info("generation %d is stored and not served: an operator holds the live one", generation_id)
             return outcome
         with suppress(DatabaseUnavailableError):  # it is published, and the refresh of each second serves it
-            self.recommender.use(generation_id, candidate.factors)
+            self.recommender.model.use(generation_id, candidate.factors)
         return outcome
 
     def _store_lists(self, run: JobRun, candidate: Candidate, generation_id: int) -> None:

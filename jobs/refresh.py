@@ -17,7 +17,7 @@ OFF = "MATINEE_RETRAIN_MINUTES is 0: it trains only when it is told to"
 def refresh(recommender: Recommender, health: Health) -> None:
     """Serve the live generation and report on it; if it cannot be read, go on with what was served before."""
     try:
-        recommender.refresh()
+        recommender.model.refresh()
         health.report("database", "ready")
         refresh_experiment(recommender)
     except DatabaseUnavailableError as error:
@@ -25,10 +25,10 @@ def refresh(recommender: Recommender, health: Health) -> None:
     except (FactorsError, UnknownGenerationError) as error:
         if health["generation"].state != "failed":
             log.error("the live generation cannot be served: %s", error)
-        served = f"generation {recommender.live.id} is" if recommender.live else "popular movies are"
+        served = f"generation {recommender.model.live.id} is" if recommender.model.live else "popular movies are"
         health.report("generation", "failed", f"{error}; {served} served")
     else:
-        if recommender.live is None:
+        if recommender.model.live is None:
             health.report("generation", "missing", "no training has been published yet: popular movies are served")
         else:
             health.report("generation", "ready")
@@ -37,7 +37,7 @@ def refresh(recommender: Recommender, health: Health) -> None:
 def refresh_experiment(recommender: Recommender) -> None:
     """Serve the experiment that runs; if an arm of it cannot be read, serve the live generation to everybody."""
     try:
-        recommender.refresh_experiment()
+        recommender.model.refresh_experiment()
     except (FactorsError, UnknownGenerationError) as error:
         log.error("the experiment cannot be served, and everybody gets the live generation: %s", error)
 

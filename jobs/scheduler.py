@@ -92,7 +92,7 @@ class Scheduler:
         with self.database.statement() as db:
             last = runs.newest(db, "train")
         now = datetime.now(UTC)
-        if self._recommender.live is None or not last:
+        if self._recommender.model.live is None or not last:
             return now
         wait = timedelta(minutes=self._settings.retrain_minutes)
         started: datetime = last[0].started_at

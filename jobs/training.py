@@ -131,7 +131,7 @@ class Trainer:
     def _refresh(self) -> bool:
         """Have the live generation in memory, or what stands in for it; False if it cannot be read."""
         try:
-            self.recommender.refresh()
+            self.recommender.model.refresh()
         except (FactorsError, UnknownGenerationError):
             return False
         return True
@@ -143,7 +143,7 @@ class Trainer:
     def _compare(self, run: JobRun, user_snapshot: Snapshot) -> None:
         """Before anything new is learned, see what the live generation would have said of it."""
         run.advance("compare")
-        live = self.recommender.live
+        live = self.recommender.model.live
         evaluate_new_ratings(self.database, user_snapshot, live, partial(run.advance, "compare"))
         with self.database.statement() as db:
             run.notes["live"] = predictions.metrics_of_generation(db, live.id) if live else None

@@ -62,7 +62,7 @@ def lists_of(database: Database, generation: int, user: int) -> list[int]:
         before = generations.live_id(db)
     flip(database, generation)
     alone = Recommender(database)
-    alone.refresh()
+    alone.model.refresh()
     found = [item.movie.movie_id for item in alone.recommend(user).items]
     flip(database, before or generation)
     return found

@@ -174,7 +174,7 @@ def test_another_rating_of_the_same_movie_changes_the_list(live: Recommender) ->
 def test_movies_are_read_once_the_catalogue_is_filled(database: Database) -> None:
     recommender = Recommender(database)
     user = new_user(database)
-    recommender.refresh()
+    recommender.model.refresh()
     assert recommender.recommend(user).items == ()
     fill_catalogue(database)
     assert len(recommender.recommend(user).items) == 10
@@ -190,11 +190,11 @@ def test_a_generation_of_a_part_of_the_catalogue_lists_that_part(recommender: Re
 
 
 def test_a_generation_with_movies_that_there_are_not_is_refused(live: Recommender) -> None:
-    assert live.live is not None
-    serving = live.live.id
+    assert live.model.live is not None
+    serving = live.model.live.id
     with pytest.raises(FactorsError, match="movies that the catalogue does not have"):
         publish(live, two_tastes(movies=[*IDS, 10**6]))
-    assert live.live.id == serving
+    assert live.model.live.id == serving
 
 
 def test_eight_readers_at_once_get_one_list(live: Recommender) -> None:
@@ -212,9 +212,9 @@ def test_a_flip_by_another_process_is_picked_up(live: Recommender) -> None:
     newer = store_generation(live.database, two_tastes(seed=1))
     flip(live.database, newer)
     assert len(listed(live, user)) == 10  # between the flip and the refresh, too
-    live.refresh()
-    assert live.live is not None
-    assert live.live.id == newer
+    live.model.refresh()
+    assert live.model.live is not None
+    assert live.model.live.id == newer
     assert listed(live, user) != before
 
 
@@ -225,8 +225,8 @@ def test_a_list_made_from_an_older_generation_is_not_kept(live: Recommender) -> 
 
 
 def test_damaged_factors_are_refused_by_name_and_the_old_ones_serve_on(live: Recommender) -> None:
-    assert live.live is not None
-    user, old = new_user(live.database), live.live.id
+    assert live.model.live is not None
+    user, old = new_user(live.database), live.model.live.id
     before = listed(live, user)
     damaged = store_generation(live.database, two_tastes(seed=1))
     with live.database.statement() as db:
@@ -236,19 +236,19 @@ def test_damaged_factors_are_refused_by_name_and_the_old_ones_serve_on(live: Rec
         db.execute(spoil, {"id": damaged})
     flip(live.database, damaged)
     with pytest.raises(FactorsError, match=f"generation {damaged} .*checksum"):
-        live.refresh()
-    assert live.live.id == old
+        live.model.refresh()
+    assert live.model.live.id == old
     assert listed(live, user) == before
     flip(live.database, old)
-    live.refresh()
-    assert live.live.id == old
+    live.model.refresh()
+    assert live.model.live.id == old
 
 
 def test_a_generation_whose_activation_did_not_reach_the_database_does_not_serve(
     live: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert live.live is not None
-    serving, other = live.live.id, store_generation(live.database, two_tastes(seed=1))
+    assert live.model.live is not None
+    serving, other = live.model.live.id, store_generation(live.database, two_tastes(seed=1))
 
     def flip_and_lose(db: Connection, generation_id: int) -> None:
         flipped(db, generation_id)
@@ -258,8 +258,8 @@ def test_a_generation_whose_activation_did_not_reach_the_database_does_not_serve
     flipped = generations.flip
     monkeypatch.setattr(generations, "flip", flip_and_lose)
     with pytest.raises(DatabaseUnavailableError):
-        live.activate(other)
-    assert live.live.id == serving
+        live.model.activate(other)
+    assert live.model.live.id == serving
     with live.database.statement() as db:
         assert generations.live_id(db) == serving
 
@@ -268,8 +268,8 @@ def test_a_stand_in_is_loaded_though_postgresql_failed_when_it_was_first_wanted(
     live: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a start with a generation that cannot be read, an outage in between must not leave popular lists."""
-    assert live.live is not None
-    other, restarted = live.live.id, Recommender(live.database)
+    assert live.model.live is not None
+    other, restarted = live.model.live.id, Recommender(live.database)
     damaged = store_generation(live.database, two_tastes(seed=1))
     with live.database.statement() as db:
         db.execute(text("UPDATE generations SET factors = '\\x00' WHERE id = :id"), {"id": damaged})
@@ -281,12 +281,12 @@ def test_a_stand_in_is_loaded_though_postgresql_failed_when_it_was_first_wanted(
     with monkeypatch.context() as outage:
         outage.setattr(generations, "accepted_ids", fail)
         with pytest.raises(DatabaseUnavailableError):
-            restarted.refresh()
-    assert restarted.live is None
+            restarted.model.refresh()
+    assert restarted.model.live is None
     with pytest.raises(FactorsError):
-        restarted.refresh()
-    assert restarted.live is not None
-    assert restarted.live.id == other
+        restarted.model.refresh()
+    assert restarted.model.live is not None
+    assert restarted.model.live.id == other
 
 
 @contextmanager
@@ -298,7 +298,7 @@ def flipping(recommender: Recommender, between: list[int]) -> Iterator[list[int]
     def run() -> None:
         while not end.is_set():
             flip(recommender.database, between[len(flips) % 2])
-            recommender.refresh()
+            recommender.model.refresh()
             flips.append(between[len(flips) % 2])
 
     thread = threading.Thread(target=run)
@@ -331,8 +331,8 @@ def watch(client: httpx.Client, views_each: int) -> None:
 def test_twenty_users_read_their_writes_while_generations_change(
     live: Recommender, serve: Callable[[Recommender, Health], httpx.Client], ready: Health
 ) -> None:
-    assert live.live is not None
-    generations_ = [live.live.id, store_generation(live.database, two_tastes(seed=1))]
+    assert live.model.live is not None
+    generations_ = [live.model.live.id, store_generation(live.database, two_tastes(seed=1))]
     client = serve(live, ready)
     with flipping(live, generations_) as flips, ThreadPoolExecutor(20) as pool:
         for user in [pool.submit(watch, client, 12) for _ in range(20)]:

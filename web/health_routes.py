@@ -60,7 +60,7 @@ def _answer(status: int) -> Response:
     for name in COMPONENTS:
         part = health[name]
         parts[name] = {"state": part.state, "since": part.since.isoformat(), "reason": shown_reason(part)}
-    parts["generation"]["id"] = recommender.live.id if recommender.live else None
+    parts["generation"]["id"] = recommender.model.live.id if recommender.model.live else None
     body = {"status": "ready" if health.ready else "not ready", "parts": parts}
     response = Response(json.dumps(body), status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"

@@ -49,7 +49,7 @@ class ServerProbe:
             now = self._health[part].state  # once: it may be asked of another process, and may change meanwhile
             for state in get_args(ComponentState):
                 self._parts.labels(part, state).set(now == state)
-        live = self._recommender.live
+        live = self._recommender.model.live
         self._served.set(live.id if live else 0)
 
     def _sum(self, name: str, about: str, *labels: str) -> Gauge:

@@ -146,15 +146,15 @@ def test_status_is_one_screen(live: Recommender, operator: Operator) -> None:
         f"http://127.0.0.1:{operator.environ['MATINEE_PORT']}: not running",
         f"revision {schema.head()}",
         "40 movies, 1 user, 1 rating",
-        f"generation  {live.live.id}, made " if live.live else "",
+        f"generation  {live.model.live.id}, made " if live.model.live else "",
     ):
         assert part in text
 
 
 def test_status_as_json_has_the_same_and_no_password(live: Recommender, operator: Operator) -> None:
     told = found(operator, "status")
-    assert live.live
-    assert told["generation"]["id"] == live.live.id
+    assert live.model.live
+    assert told["generation"]["id"] == live.model.live.id
     assert (told["films"], told["users"], told["service"]["state"]) == (40, 0, "not running")
     assert f":{live.database.url.password}@" not in json.dumps(told)
     assert told["disk"]["free"] > 0

@@ -26,7 +26,7 @@ def test_movies_are_added_imported_and_withdrawn(recommender: Recommender, tmp_p
             "replaced": 2 - created,
         }
     assert run.says("movies", "withdraw", str(IDS[1]), str(IDS[2])).strip() == "movies withdrawn: 2"
-    table = recommender.current_movies
+    table = recommender.model.current_movies
     assert [table.movie(row).title for row in table.search("okapi")[0]] == ["Okapi, The"]
     assert [table.movie(row).year for row in table.search("quagga")[0]] == [1883]
     assert [table.movie(row).imdb_id for row in table.search("zebra")[0]] == ["tt0000008"]
@@ -41,4 +41,4 @@ def test_a_file_with_a_bad_line_is_not_imported(recommender: Recommender, tmp_pa
     assert "bad.csv, line 3: an id that is not a whole number" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert run.run("movies", "withdraw", "5").stderr.strip() == "matinee: There is no movie 5."
-    assert len(recommender.current_movies) == len(IDS)
+    assert len(recommender.model.current_movies) == len(IDS)

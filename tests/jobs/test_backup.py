@@ -45,7 +45,7 @@ def filled(live: Recommender) -> Database:
         users.delete(db, users.create(db))
         marks.put(db, fan, IDS[5], "hidden")
         experiments.start(db, Experiment("ab", ("today", "G1"), 20, False, "salt"))
-    assert live.live
+    assert live.model.live
     return database
 
 
@@ -103,7 +103,7 @@ def test_the_service_serves_the_same_lists_from_what_was_restored(
     answers = []
     for database in (filled, empty):
         recommender = Recommender(database)
-        recommender.refresh()
+        recommender.model.refresh()
         client = serve(recommender, ready)
         paths = [f"/users/{n}/{what}" for n in (1, 2, 3, 5) for what in ("recommendations", "views")]
         answers.append([client.get(path).json() for path in paths])

@@ -70,14 +70,14 @@ def test_movies_and_base_ratings_become_those_of_the_newer_set_and_back(
     with filled.transaction() as db:
         ((own, _),) = movie_changes.put(db, [MovieChange(None, MovieDescription("Own", "Drama"))])
     assert own == FIRST_OWN_ID
-    assert len(serving.movies) == MOVIES + 1
+    assert len(serving.model.movies) == MOVIES + 1
 
     found = update(filled, settings, newer, withdraw_missing=True)
     base = load_base_ratings(filled, settings).ratings
     assert len(base) == found.ratings == (checkerboard().movie != GONE).sum() + 1
     assert dataset_difference(filled, replace(settings, dataset=str(newer))) is None
     assert "`matinee catalogue update`" in str(dataset_difference(filled, settings))
-    table = serving.current_movies
+    table = serving.model.current_movies
     listed = table.movies[table.matching(Filters())].tolist()
     assert listed == [movie for movie in range(1, MOVIES + 1) if movie != GONE] + [NEW, own]
     assert table.movies[table.search("quagga")[0]].tolist() == [RENAMED]
@@ -96,8 +96,8 @@ def test_movies_and_base_ratings_become_those_of_the_newer_set_and_back(
     after = [row for row in rows(filled) if row["id"] <= MOVIES]
     assert after == before
     assert load_base_ratings(filled, settings).fingerprint == catalogue_source(filled).fingerprint
-    assert serving.current_movies.listed is not None  # the movie of the newer set alone is withdrawn
-    assert [*serving.current_movies.movies[serving.current_movies.withdrawn]] == [NEW]
+    assert serving.model.current_movies.listed is not None  # the movie of the newer set alone is withdrawn
+    assert [*serving.model.current_movies.movies[serving.model.current_movies.withdrawn]] == [NEW]
 
 
 def test_an_update_is_refused_while_a_training_run_holds_the_lock(

@@ -133,12 +133,12 @@ def test_every_row_of_the_links_resolves(
         with database.statement() as db:
             db.execute(text("UPDATE movies SET tags = NULL"))
     reader = Recommender(database)
-    assert not upgraded or len(reader.movies) == MOVIES  # before there were links
+    assert not upgraded or len(reader.model.movies) == MOVIES  # before there were links
     links = "".join(f"{movie},{movie:07d},{movie + 100}\n" for movie in range(1, MOVIES + 1))
     (linked / "links.csv").write_text("movieId,imdbId,tmdbId\n" + links)
     (linked / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,Heist,1\n")
     (add_identities if upgraded else init_movie_table)(database, replace(settings, dataset=str(linked)))
-    table = reader.current_movies
+    table = reader.model.current_movies
     for movie in range(1, MOVIES + 1):
         for filters in (Filters(imdb_id=f"tt{movie:07d}"), Filters(tmdb_id=movie + 100)):
             assert table.movies[table.matching(filters)].tolist() == [movie]

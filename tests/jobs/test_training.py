@@ -55,7 +55,7 @@ def test_everybodys_list_is_stored_with_the_generation(trainer: Trainer) -> None
             state, stored = recommendations.read(db, user)
             assert isinstance(stored, recommendations.StoredList)
             assert len(stored.movies) == 10
-            assert state.generation_id == trainer.recommender.live.id
+            assert state.generation_id == trainer.recommender.model.live.id
             assert listed(trainer, user) == stored.movies
 
 
@@ -122,7 +122,7 @@ def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_and_comp
 def test_a_training_beside_a_held_generation_is_stored_and_not_served(trainer: Trainer) -> None:
     user = someone(trainer, movie_2=5.0)
     trainer.retrain()
-    trainer.recommender.activate(1)
+    trainer.recommender.model.activate(1)
     with trainer.database.statement() as db:
         user_ratings.put(db, user, 4, 5.0)
     assert trainer.retrain() == "done"
@@ -133,7 +133,7 @@ def test_a_training_beside_a_held_generation_is_stored_and_not_served(trainer: T
             (1, "accepted", True, True),
         ]
         assert generations.release(db) == 1
-    assert trainer.recommender.live.id == 1
+    assert trainer.recommender.model.live.id == 1
     assert trainer.retrain() == "published"  # though no rating is new
 
 
@@ -214,9 +214,9 @@ def test_a_restarted_process_serves_the_same_generation_at_once(trainer: Trainer
     user = someone(trainer, movie_2=5.0)
     trainer.retrain()
     restarted = type(trainer.recommender)(trainer.database)
-    restarted.refresh()
-    assert restarted.live.id == trainer.recommender.live.id
-    assert np.array_equal(restarted.live.factors.V, trainer.recommender.live.factors.V)
+    restarted.model.refresh()
+    assert restarted.model.live.id == trainer.recommender.model.live.id
+    assert np.array_equal(restarted.model.live.factors.V, trainer.recommender.model.live.factors.V)
     assert [item.movie.movie_id for item in restarted.recommend(user).items] == listed(trainer, user)
 
 
@@ -271,7 +271,7 @@ def test_factors_from_elsewhere_come_in_through_the_same_gate(trainer: Trainer, 
     factors = train_folder(engine, Path(trainer.settings.dataset))
     user = someone(trainer, movie_2=5.0, movie_4=5.0, movie_6=5.0)
     assert trainer.load(factors) == "published"
-    assert trainer.recommender.live.id == 1
+    assert trainer.recommender.model.live.id == 1
     assert len(listed(trainer, user)) == 10
     assert trainer.retrain() == "published"  # the views that the file knew nothing of are still to be learned
 

@@ -220,7 +220,7 @@ def test_a_generation_whose_commit_was_not_confirmed_is_not_stored_again(
     assert database.lost
     assert learned(database) == [2]
     assert last_run(database).outcome == "published"
-    assert trainer.recommender.live.id == 1
+    assert trainer.recommender.model.live.id == 1
     assert len(listed(trainer, user)) == 10
     assert lists_stored(database) == {1: [user]}
     database.close()
@@ -236,7 +236,7 @@ def test_an_outage_that_outlasts_the_patience_fails_the_run(filled: Trainer, mon
     with pytest.raises(DatabaseUnavailableError):
         filled.retrain()
     assert last_run(filled.database).error == "DatabaseUnavailableError: it is away"
-    assert filled.recommender.live is None
+    assert filled.recommender.model.live is None
     monkeypatch.undo()
     assert filled.retrain() == "published"
 
@@ -352,4 +352,4 @@ def test_a_live_generation_that_cannot_be_read_is_trained_anew_though_nothing_ha
         db.execute(text("UPDATE generations SET checksum = 'of other bytes'"))
     restarted = replace(filled, recommender=Recommender(filled.database))
     assert restarted.retrain() == "published"
-    assert restarted.recommender.live.id == 2
+    assert restarted.recommender.model.live.id == 2

@@ -32,7 +32,7 @@ def shown(database: Database, ready: Health) -> MetricsSnapshot:
     fill_catalogue(database)
     trained(database)
     recommender = Recommender(database)
-    recommender.refresh()
+    recommender.model.refresh()
     with serve_with_probes(recommender, ready) as client:
         client.get(f"/users/{new_user(database)}/recommendations")
         return MetricsSnapshot(client)

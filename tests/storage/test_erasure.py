@@ -75,7 +75,7 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
     recommender = Recommender(filled)
     generation = store_generation(filled, two_tastes())
     flip(filled, generation)
-    recommender.refresh()
+    recommender.model.refresh()
     for each in (user, other):
         store_list(recommender, each)
         show_and_open(filled, each)
@@ -124,7 +124,7 @@ def write(database: Database, user: int) -> None:
 
 def read(database: Database, user: int) -> None:
     recommender = Recommender(database)
-    recommender.refresh()
+    recommender.model.refresh()
     recommender.recommend(user)
 
 

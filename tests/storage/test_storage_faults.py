@@ -96,7 +96,7 @@ def test_a_start_with_a_damaged_generation_serves_the_newest_other_that_can_be_r
     assert len(client.get(f"/users/{user}/recommendations").json()) == 10
     newest = publish(started, two_tastes(4))
     refresh(started, ready)
-    assert (started.live.id, ready["generation"].state) == (newest, "ready")
+    assert (started.model.live.id, ready["generation"].state) == (newest, "ready")
 
 
 def test_a_start_with_nothing_that_can_be_read_serves_popular_movies(database: Database, ready: Health) -> None:
@@ -107,7 +107,7 @@ def test_a_start_with_nothing_that_can_be_read_serves_popular_movies(database: D
     damage(database, generation)
     started = Recommender(database)
     refresh(started, ready)
-    assert started.live is None
+    assert started.model.live is None
     assert "popular movies are served" in ready["generation"].reason
     assert [item.movie.movie_id for item in started.recommend(user).items] == IDS[:10]
 
@@ -136,8 +136,8 @@ def test_a_damaged_page_on_the_disk_is_a_damaged_generation(postgres: Disposable
     postgres.start_again()
     started = Recommender(database)
     with pytest.raises(FactorsError, match=f"the stored factors of generation {bad} cannot be read"):
-        started.refresh()
-    assert started.live.id == good
+        started.model.refresh()
+    assert started.model.live.id == good
     database.close()
 
 

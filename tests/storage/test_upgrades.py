@@ -185,8 +185,8 @@ def test_a_generation_of_a_later_format_is_refused_by_name_and_the_one_before_se
     refresh(restarted, ready)
     assert ready["generation"].state == "failed"
     assert told in str(ready["generation"].reason)
-    assert restarted.live
-    assert restarted.live.id == strange - 1
+    assert restarted.model.live
+    assert restarted.model.live.id == strange - 1
     doctor = operator.run("doctor", "--json")
     (found,) = [line for line in json.loads(doctor.stdout) if line["what"] == "generation"]
     assert (doctor.returncode, found["level"]) == (1, "fail")

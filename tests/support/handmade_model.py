@@ -77,13 +77,13 @@ def publish(recommender: Recommender, factors: Factors) -> int:
     """Store a generation, make it live, and serve it."""
     generation_id = store_generation(recommender.database, factors)
     flip(recommender.database, generation_id)
-    recommender.refresh()
+    recommender.model.refresh()
     return generation_id
 
 
 def store_list(recommender: Recommender, user: int) -> None:
     """Store the list that a user gets, as a training run does, so that the next read takes it from the table."""
-    assert recommender.live is not None
+    assert recommender.model.live is not None
     items = recommender.recommend(user).items
     movies = np.array([item.movie.movie_id for item in items], np.int32)
     expected = np.array([item.expected_rating for item in items], np.float32)
@@ -91,7 +91,7 @@ def store_list(recommender: Recommender, user: int) -> None:
         catalogue, history = recommendations.history(db, user)
         users_of = np.full(len(items), user, np.int32)
         versions = np.full(len(items), history.version)
-        recommendations.store_lists(db, recommender.live.id, users_of, versions, movies, expected, catalogue)
+        recommendations.store_lists(db, recommender.model.live.id, users_of, versions, movies, expected, catalogue)
     recommender.forget(user)
 
 

@@ -23,7 +23,7 @@ Open = Callable[[], FlaskClient]
 def processes(live: Recommender, ready: Health) -> tuple[Open, Open]:
     """Two processes that serve one database, each as a function that returns a client of it."""
     other = Recommender(live.database)
-    other.refresh()
+    other.model.refresh()
     first, second = (create_app(each, ready, Settings()) for each in (live, other))
     return first.test_client, second.test_client
 
@@ -228,7 +228,7 @@ def test_every_thread_reads_its_writes_in_either_process_while_generations_are_p
             rounds += 1
             flip(database, store_generation(database, two_tastes(rounds)))
             for each in (live, other):
-                each.refresh()
+                each.model.refresh()
         return rounds
 
     with ThreadPoolExecutor(21) as pool:

@@ -406,7 +406,7 @@ def test_an_answer_is_true_while_ratings_come_and_generations_change(
         while not all(one.done() for one in under_way):
             if any(person.confirmed > 3 for person in people):  # before that there is no generation
                 flip(recommender.database, ids[flips % 2])
-                recommender.refresh()
+                recommender.model.refresh()
                 flips += 1
         for one in under_way:
             one.result()

@@ -130,7 +130,7 @@ def test_a_generation_is_served_at_once_and_elsewhere_at_the_next_look(
     client: httpx.Client, recommender: Recommender
 ) -> None:
     elsewhere = Recommender(recommender.database)
-    elsewhere.refresh()
+    elsewhere.model.refresh()
     user = new_user(recommender.database, {EVEN[0]: 5.0})
     for generation in (1, 1, 2):  # the second time it changes nothing
         answer = activate(client, generation)
@@ -138,9 +138,9 @@ def test_a_generation_is_served_at_once_and_elsewhere_at_the_next_look(
         listed = client.get(f"/api/v1/users/{user}/recommendations").json()
         assert listed["generation"]["id"] == generation
         assert [one["id"] for one in client.get(GENERATIONS).json()["items"] if one["live"]] == [generation]
-        elsewhere.refresh()
-        assert elsewhere.live is not None
-        assert elsewhere.live.id == generation
+        elsewhere.model.refresh()
+        assert elsewhere.model.live is not None
+        assert elsewhere.model.live.id == generation
 
 
 def test_what_is_activated_is_held_until_it_is_released(client: httpx.Client, recommender: Recommender) -> None:
@@ -168,8 +168,8 @@ def test_what_cannot_be_served_does_not_go_live(
     answer = activate(client, 1)
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     assert [one["id"] for one in client.get(GENERATIONS).json()["items"] if one["live"]] == [2]
-    assert recommender.live is not None
-    assert recommender.live.id == 2
+    assert recommender.model.live is not None
+    assert recommender.model.live.id == 2
 
 
 # training

@@ -90,7 +90,7 @@ def import_history(path: UserPath, query: ImportQuery) -> Response:
     nothing, and repeating it changes nothing. Ratings that were given here later stay, unless `overwrite` is set.
     """
     history = _history(query)
-    movies = recommender().current_movies
+    movies = recommender().model.current_movies
     plan = plan_import(history, movies)
     ratings = {movie: ImportedRating(row.rating or 0, row.at) for movie, row in plan.ratings.items()}
     marks = {movie: ImportedMark(row.mark or "seen", row.at) for movie, row in plan.marks.items()}
@@ -134,7 +134,7 @@ def _result(
 
 
 def _unmatched(row: HistoryRow, match: RowMatch) -> UnmatchedRow:
-    movies = recommender().movies
+    movies = recommender().model.movies
     return UnmatchedRow(
         line=row.line,
         title=row.title[:200],

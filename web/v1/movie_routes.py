@@ -193,7 +193,7 @@ def list_movies(query: MoviesQuery) -> Response:
 
     A movie is also looked up by its ids here and elsewhere. One id elsewhere may be that of several movies.
     """
-    table = recommender().current_movies
+    table = recommender().model.current_movies
     sort: Sort = "informative" if query.sort == "telling" else query.sort
     search = MovieQuery(query.q, query.filters, sort)
     limit = query.limit if "limit" in query.model_fields_set else max(query.limit, len(query.movie_id))
@@ -216,7 +216,7 @@ def show_movie(path: MoviePath) -> Response:
     """Show a movie and how it was rated"""
     with recommender().database.statement() as db:
         movie = movies.find(db, path.movie_id)
-    live = recommender().live
+    live = recommender().model.live
     known = live is None or live.movies.rows(np.array([movie.movie_id]))[1][0]
     recommendable = bool(known) and movie.withdrawn_at is None
     etag = f"{database_identity()} {movie!r} {recommendable}"
@@ -229,8 +229,8 @@ def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
 
     They are liked by the same users. Before the first training run `items` is empty and `generation` null.
     """
-    table = recommender().current_movies
-    live = recommender().live
+    table = recommender().model.current_movies
+    live = recommender().model.live
     row, known = table.rows(np.array([path.movie_id]))
     if not known[0] or table.withdrawn[row[0]]:
         raise UnknownMovieError(path.movie_id)
@@ -241,7 +241,7 @@ def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
 @api.get("/genres", responses={200: Genres, 304: None})
 def list_genres() -> Response:
     """List genres with the number of movies of each"""
-    table = recommender().current_movies
+    table = recommender().model.current_movies
     counts = {name: int((~table.withdrawn[rows]).sum()) for name, rows in table.by_genre.items()}
     counted = [Genre(name=name, movie_count=count) for name, count in counts.items() if count]
     return conditional_response(_mark(table), CACHE_ONE_MINUTE, lambda: answer(Genres(items=counted)))

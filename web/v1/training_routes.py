@@ -121,7 +121,7 @@ def activate_generation(path: GenerationPath) -> Response:
             told = f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
             raise with_code("generation_not_stored", Conflict(told))
     try:
-        recommender().activate(path.generation_id)
+        recommender().model.activate(path.generation_id)
     except FactorsError as error:
         told = f"It cannot be activated: {error}. Nothing was changed."
         raise with_code("generation_unusable", Conflict(told)) from error

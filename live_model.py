@@ -1,0 +1,187 @@
+"""What lists are made with, in memory and kept current: the movies, the live generation, the experiment that runs."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from catalogue.movie_table import MovieTable
+from catalogue.running_experiment import RunningExperiment
+from catalogue.user_context import LiveGeneration
+from ranking.experiment import Experiment
+from ranking.factors import Factors, FactorsError
+from ranking.ranker import Ranker
+from storage import experiments, generations, movies
+from storage.database import Database
+from storage.errors import DatabaseUnavailableError, UnknownGenerationError
+
+log = logging.getLogger(__name__)
+
+Connecting = AbstractContextManager[Connection]
+
+MAX_FALLBACKS = 5
+
+
+class LiveModel:
+    """What this process makes lists with; many threads may use it while a newer generation replaces the live one."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.live: LiveGeneration | None = None
+        self.trial: RunningExperiment | None = None
+        self._movies: MovieTable | None = None
+        self._loading, self._following = threading.Lock(), threading.Lock()
+        self._unreadable: tuple[int, str] | None = None
+        self._broken_trial: Experiment | None = None
+
+    @property
+    def movies(self) -> MovieTable:
+        """All movies in memory; `refresh` reads them in advance."""
+        if self._movies is None:
+            with self.database.statement() as db:
+                return self._read_movies(db)
+        return self._movies
+
+    @property
+    def current_movies(self) -> MovieTable:
+        """All movies as they are in PostgreSQL now, changes by other processes included."""
+        with self.database.statement() as db:
+            newer = movies.other_version(db, self.movies.version)
+        return self.movies if newer is None else self.follow(newer)
+
+    def follow(self, version: int, connect: Callable[[], Connecting] | None = None) -> MovieTable:
+        """Return the movies of this version of the catalogue, or of a later one; read those that have changed since."""
+        if self.movies.version == version:
+            return self.movies
+        with self._following:
+            known = self.movies
+            if known.version < version:
+                with (connect or self.database.statement)() as db:
+                    changed = movies.table(db, known.version)
+                known = known.updated(changed)
+                if self.live is not None:  # before the table, whose version says that all of this is done
+                    self.live = self.live.over(known)
+                if self.trial is not None:
+                    self.trial = self.trial.over(known)
+                self._movies = known
+            return known
+
+    def serves(self, user_id: int) -> LiveGeneration | None:
+        """Return what a user's lists are made with: the live generation, or an arm of the experiment."""
+        arm = self.trial.serves(user_id) if self.trial is not None else None
+        return self.live if arm is None else arm
+
+    def use(self, generation_id: int, factors: Factors) -> None:
+        """Serve this generation from now on; requests under way finish with the one they began with.
+
+        Raises `FactorsError` if it lists movies that the catalogue lacks, and `DatabaseUnavailableError`.
+        """
+        with self.database.statement() as db:
+            trained_at = generations.trained_at(db, generation_id)
+        _ = factors.lengths  # so that the first request for similar movies does not wait for them
+        ranker, _ = Ranker(factors), self.current_movies
+        with self._following:
+            table = self._movies_of(generation_id, factors)
+            live = LiveGeneration(generation_id, ranker, table, trained_at, datetime.now(UTC))
+            self.live = live.over(self.movies)
+        log.info("generation %d is served: %d movies", generation_id, len(factors.movies))
+
+    def refresh(self) -> None:
+        """Load the generation that is live in PostgreSQL, if it is not the one in memory.
+
+        Raises:
+            DatabaseUnavailableError, FactorsError: the one in memory goes on serving; if there is none, after a start,
+                the newest of the others that can be read does.
+        """
+        with self._loading:
+            if self._movies is None:
+                with self.database.background_transaction() as db:
+                    self._read_movies(db)
+            with self.database.statement() as db:
+                wanted = generations.live_id(db)
+                newer = movies.other_version(db, self._movies.version) if self._movies is not None else None
+            if newer is not None:
+                # a request might not have the time to read very many changes, and no later one would
+                self.follow(newer, self.database.background_transaction).warm_up()
+            if wanted is None or (self.live is not None and self.live.id == wanted):
+                return
+            if self._unreadable is not None and self._unreadable[0] == wanted:
+                raise FactorsError(self._unreadable[1])  # megabytes need not be read again to fail again
+            try:
+                self._load(wanted)
+            except FactorsError as error:
+                self._load_fallback()  # if PostgreSQL fails in it, the next refresh does all of this again
+                self._unreadable = wanted, str(error)
+                raise
+
+    def refresh_experiment(self) -> None:
+        """Serve the experiment that runs, by PostgreSQL, to its users.
+
+        Raises:
+            DatabaseUnavailableError: what was served goes on.
+            FactorsError, UnknownGenerationError: an arm cannot be served; all users get the live generation.
+        """
+        with self.database.statement() as db:
+            experiment = experiments.running(db)
+        live, trial = self.live, self.trial
+        if experiment is None or live is None:
+            self.trial = None
+        elif trial is None or not trial.is_of(experiment, live):
+            if self._broken_trial == experiment:
+                return  # megabytes need not be read again to fail again
+            try:
+                made = RunningExperiment.of(experiment, live, self._stored)
+            except (FactorsError, UnknownGenerationError):
+                self.trial, self._broken_trial = None, experiment
+                raise
+            with self._following:
+                self.trial = made.over(self.movies)
+            log.info("experiment %s: arms %s", experiment.name, ", ".join(experiment.arms))
+
+    def _stored(self, generation_id: int) -> LiveGeneration:
+        with self.database.background_transaction() as db:
+            factors, trained_at = generations.load(db, generation_id), generations.trained_at(db, generation_id)
+        table = self._movies_of(generation_id, factors)
+        return LiveGeneration(generation_id, Ranker(factors), table, trained_at, datetime.now(UTC))
+
+    def activate(self, generation_id: int) -> None:
+        """Make a stored generation the live one, for every process, hold it, and serve it here at once.
+
+        Raises:
+            UnknownGenerationError, FactorsError: it is not kept or cannot be served; nothing was changed.
+        """
+        with self._loading:
+            with self.database.background_transaction() as db:
+                factors, _ = generations.load(db, generation_id), self.current_movies
+                self._movies_of(generation_id, factors)
+                generations.activate(db, generation_id)
+            with suppress(DatabaseUnavailableError):  # it is live: the next refresh loads it
+                self.use(generation_id, factors)
+
+    def _movies_of(self, generation_id: int, factors: Factors) -> MovieTable:
+        table = self.movies.take(factors.movies)
+        if len(table) < len(factors.movies):
+            raise FactorsError(f"generation {generation_id} lists movies that the catalogue does not have")
+        return table
+
+    def _read_movies(self, db: Connection) -> MovieTable:
+        found = movies.table(db)
+        self._movies = found if len(found) else None
+        return found
+
+    def _load(self, generation_id: int) -> None:
+        with self.database.background_transaction() as db:
+            factors = generations.load(db, generation_id)
+        self.use(generation_id, factors)
+
+    def _load_fallback(self) -> None:
+        """Load the newest other generation that can be read, if none is in memory."""
+        with self.database.statement() as db:
+            others = generations.accepted_ids(db, MAX_FALLBACKS)
+        for other in others:
+            if self.live is None:
+                with suppress(FactorsError, UnknownGenerationError):
+                    self._load(other)

@@ -32,6 +32,7 @@ def create_app(
     app.json = Json(app)
     app.request_class = JsonRequest
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
+    app.config["EXPLORE"] = settings.explore
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
     app.extensions["recommender"] = recommender
     app.extensions["health"] = health

@@ -190,6 +190,9 @@ class Settings:
     impression_days: int = setting(
         "MATINEE_IMPRESSION_DAYS", 90, whole(8, 36500), "Days for which it is known which lists users were shown."
     )
+    explore: float = setting(
+        "MATINEE_EXPLORE", 0.0, number(0, 1), "Probability with which a place goes to a movie with few ratings."
+    )
     log_level: str = setting(
         "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The lowest level that is logged."
     )

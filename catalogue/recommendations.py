@@ -1,6 +1,7 @@
 """What a recommendation is made of: which list is asked for, and the movies that come back."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
@@ -55,13 +56,14 @@ class Reason:
 class RankedRecommendation(RecommendedMovie):
     """A place of a list, from 1 on, with the score that put the movie there, and up to three reasons for it.
 
-    `team` is the arm of an interleaved experiment that chose it.
+    `team` is the arm of an interleaved experiment that chose it. `explored` movies have few ratings and were drawn.
     """
 
     rank: int
     score: float
     because: list[Reason]
     team: str | None = None
+    explored: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class ListRequest:
 
     `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
     Movies with few ratings come last unless there is no `floor`. `later` says what becomes of movies marked so.
+    Each place goes to a movie with few ratings with the probability `explore`, to others on another `day`.
     """
 
     limit: int = LIST_LENGTH
@@ -92,3 +95,5 @@ class ListRequest:
     diversity: float = 0.0
     floor: bool = True
     later: LaterMovies = "with"
+    explore: float = 0.0
+    day: date | None = None

@@ -22,10 +22,11 @@ from catalogue.recommendations import (
 from ranking.calibration import POOL, calibrated, miscalibration
 from ranking.content import unrated, with_movies, with_predicted
 from ranking.experiment import team_draft
+from ranking.exploration import drawn_movies, generator_for, mixed
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import Ranking
-from ranking.ratings import Ints, Rows
+from ranking.ratings import Ints, Mask, Rows
 
 MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
 
@@ -145,15 +146,30 @@ class UserContext:
 
     def rows(self, wanted: ListRequest) -> Rows:
         """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
-        movies = self.movies
-        filters = self._with_marks(wanted)
+        return self._chosen(wanted)[0]
+
+    def _chosen(self, wanted: ListRequest) -> tuple[Rows, Mask]:
+        """Return the rows of the wanted movies, and which of them are explored."""
+        movies, filters = self.movies, self._with_marks(wanted)
         among = movies.listed if filters == NO_FILTERS else movies.matching(filters)
         end = wanted.offset + wanted.limit
+        if not wanted.explore or self.live is None:
+            rows = self._best(end, among, wanted)[wanted.offset :]
+            return rows, np.zeros(len(rows), bool)
+        # a list stays as it is until it would change anyway, or the day ends; a guest is known by what they rated
+        rng = generator_for(f"{self.user_id or self.ranking.seen.tolist()} {self.mark} {wanted.day}")
+        drawn = drawn_movies(self.live.ranker, self.ranking, among, rng)
+        places = rng.random(end) < wanted.explore  # those of a longer list begin with these
+        rows, explored = mixed(self._best(end + int(places.sum()), among, wanted), drawn, places)
+        return rows[wanted.offset :], explored[wanted.offset :]
+
+    def _best(self, n: int, among: Mask | None, wanted: ListRequest) -> Rows:
+        """Return the rows of the n best movies, as diverse as wanted."""
         if not wanted.diversity or not len(self.ranking.liked):
-            return self.ranking.best(end, among, wanted.floor)[wanted.offset :]
+            return self.ranking.best(n, among, wanted.floor)
         # the whole pool is chosen from, whatever part of it is asked for, so that pages go on where the last one ended
-        rows = self.ranking.best(max(end, POOL), among, wanted.floor)
-        return self._calibrated(rows, wanted, end)[wanted.offset :]
+        rows = self.ranking.best(max(n, POOL), among, wanted.floor)
+        return self._calibrated(rows, wanted, n)
 
     def _with_marks(self, wanted: ListRequest) -> Filters:
         filters, later = wanted.filters, self.later.tolist()
@@ -169,11 +185,15 @@ class UserContext:
         """Return the wanted part of the list. Raises `UnknownGenreError`."""
         if self.versus is not None:
             return self._interleaved(self.versus, wanted)
-        rows = self.rows(wanted)
+        rows, explored = self._chosen(wanted)
         columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows))
         return [
-            RankedRecommendation(self.movies.movie(row), float(expected), rank, float(score), self._named(reasons))
-            for rank, (row, expected, score, reasons) in enumerate(zip(*columns, strict=True), wanted.offset + 1)
+            RankedRecommendation(
+                self.movies.movie(row), float(expected), rank, float(score), self._named(reasons), explored=bool(drawn)
+            )
+            for rank, (row, expected, score, reasons, drawn) in enumerate(
+                zip(*columns, explored, strict=True), wanted.offset + 1
+            )
         ]
 
     def _interleaved(self, versus: "UserContext", wanted: ListRequest) -> list[RankedRecommendation]:

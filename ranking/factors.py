@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ranking.ratings import Floats, Ints, rows_of
 from settings import ModelSettings
 
-FORMAT = 3
+FORMAT = 4
 MOST_LEFT_OUT = 0.9  # share of the catalogue that may have too few ratings to be recommended first
 FEWEST_KEPT = 50
 
@@ -39,6 +39,7 @@ class Factors:
         w_start, w_movie, w: neighbour weights W as CSR, row = movie of the history, int64 [f + 1], int32, float32.
         features, B: names [c] and weights [c + 1, k] that predict V from what a movie is about, see `ranking.content`;
             of a generation before format 3 there are none.
+        R: covariance of what B leaves of V [k, k]; of a generation before format 4 there is none.
         content: the V that B predicts of the u movies without ratings, in their order, float32 [u, k].
         model: the settings it was trained with.
         facts: what it was trained on (numbers of ratings and users, times), plain JSON.
@@ -60,6 +61,7 @@ class Factors:
     w: Floats
     features: npt.NDArray[np.str_] = field(default_factory=lambda: np.empty(0, np.str_))
     B: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    R: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
     content: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
     model: ModelSettings = field(default_factory=ModelSettings)
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -110,10 +112,12 @@ class Factors:
         shapes |= dict.fromkeys(("rating_count", "rating_mean", "popular"), (f,)) | {"w_start": (f + 1,)}
         if self.has_content:
             shapes |= {"B": (len(self.features) + 1, k), "content": (int((self.rating_count == 0).sum()), k)}
+        if len(self.R):
+            shapes["R"] = (k, k)
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise FactorsError(f"{name} has the shape {getattr(self, name).shape} instead of {shape}")
-        for name in ("V", "m", "C", "Q", "C_r", "mu", "movie_bias", "rating_mean", "popular", "w", "B", "content"):
+        for name in ("V", "m", "C", "Q", "C_r", "mu", "movie_bias", "rating_mean", "popular", "w", "B", "R", "content"):
             if not np.isfinite(getattr(self, name)).all():
                 raise FactorsError(f"{name} holds a number that is not finite")
         if f == 0 or (np.diff(self.movies) <= 0).any():

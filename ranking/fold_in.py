@@ -72,6 +72,11 @@ def map_gains(V_s: Floats, V: Floats, prior: UserPrior, noise: float) -> Floats:
     return V_s @ np.linalg.solve(A, V.T / noise).astype(np.float32)
 
 
+def map_covariance(V_s: Floats, prior: UserPrior, noise: float) -> Doubles:
+    """Return the covariance [k, k] of what `map_vectors` returns the mean of, for one user's V_s [n, k]."""
+    return np.linalg.inv(prior.C_inverse + V_s.T @ V_s / noise)
+
+
 def als_vectors(V_p: Floats, liked: Mask, item_gram: ItemGram, alpha: float, reg: float) -> Floats:
     """Return the vectors [b, k] of the user step of Spark's implicit ALS; zeros for a user without likes.
 

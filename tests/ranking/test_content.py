@@ -39,6 +39,9 @@ def test_factors_are_predicted_by_a_ridge_in_which_movies_with_many_likes_count_
     T = np.diag(likes / (likes + 5))
     B = np.linalg.inv(M.T @ T @ M + 10 * np.eye(len(names) + 1)) @ M.T @ T @ factors.V
     assert np.allclose(factors.B, B, atol=1e-5)
+    left = factors.V - M @ B
+    R = sum(t * np.outer(row, row) for t, row in zip(np.diag(T), left, strict=True)) / np.trace(T)
+    assert np.allclose(factors.R, R, atol=1e-5)
     asked = [["Drama", "unheard of"], []]
     assert np.allclose(content_vectors(factors, asked), [B[names.index("Drama")] + B[-1], B[-1]], atol=1e-5)
 
@@ -128,5 +131,7 @@ def test_what_predicts_factors_is_checked_like_the_rest() -> None:
     factors = content_factors()
     with pytest.raises(FactorsError, match=r"^B has the shape"):
         replace(factors, B=factors.B[1:]).check()
+    with pytest.raises(FactorsError, match=r"^R has the shape"):
+        replace(factors, R=factors.R[1:]).check()
     with pytest.raises(FactorsError, match=r"^content has the shape"):
         replace(factors, content=factors.content[1:]).check()

@@ -83,11 +83,12 @@ def test_a_generation_of_format_1_serves_by_its_own_equations() -> None:
     assert Factors.from_bytes(old.to_bytes()).model == old.model
 
 
-def test_a_generation_of_format_2_serves_without_predicted_factors() -> None:
+@pytest.mark.parametrize(("number", "lacking"), [(2, {"features", "B", "content", "R"}), (3, {"R"})])
+def test_a_generation_of_an_earlier_format_serves_without_what_it_lacks(number: int, lacking: set[str]) -> None:
     f = random_factors()
     with np.load(io.BytesIO(f.to_bytes())) as archive:
-        arrays = {name: archive[name] for name in archive.files if name not in ("features", "B", "content")}
-    header = json.loads(arrays.pop("header").tobytes()) | {"format": 2}
+        arrays = {name: archive[name] for name in archive.files if name not in lacking}
+    header = json.loads(arrays.pop("header").tobytes()) | {"format": number}
     out = io.BytesIO()
     np.savez(out, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
     old = Factors.from_bytes(out.getvalue())
@@ -96,10 +97,10 @@ def test_a_generation_of_format_2_serves_without_predicted_factors() -> None:
 
 
 def test_factors_of_a_later_format_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ranking.factors.FORMAT", 4)
+    monkeypatch.setattr("ranking.factors.FORMAT", 5)
     later = random_factors().to_bytes()
     monkeypatch.undo()
-    with pytest.raises(FactorsError, match="format 4; this version reads up to 3"):
+    with pytest.raises(FactorsError, match="format 5; this version reads up to 4"):
         Factors.from_bytes(later)
 
 

@@ -18,6 +18,8 @@ def test_both_forms_of_the_map_vector_are_one() -> None:
         gains = fold_in.map_gains(V_s, np.eye(K, dtype=np.float32), prior, 0.1)
         assert np.allclose(got, wide, atol=1e-3)
         assert np.allclose(f.m + gains.T @ (y - V_s @ f.m), wide, atol=1e-3)
+        covariance = f.C - f.C @ V_s.T @ np.linalg.inv(V_s @ f.C @ V_s.T + 0.1 * np.eye(n)) @ V_s @ f.C
+        assert np.allclose(fold_in.map_covariance(V_s, prior, 0.1), covariance, atol=1e-3)
 
 
 def test_without_ratings_the_map_vector_is_the_average_user_and_the_als_vector_is_zero() -> None:

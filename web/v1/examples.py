@@ -17,7 +17,8 @@ def example_of(schema: Schema, named: dict[str, Schema] | None = None) -> Any:
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], named)
     if "properties" in schema:
-        return {name: example_of(part, named) for name, part in schema["properties"].items()}
+        sent = {name: part for name, part in schema["properties"].items() if part.get("default") is not False}
+        return {name: example_of(part, named) for name, part in sent.items()}
     if "items" in schema:
         return [example_of(schema["items"], named)]
     return schema.get("const", schema.get("enum", [schema.get("default")])[0])

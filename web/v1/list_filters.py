@@ -1,9 +1,11 @@
 """What can be asked of a list of recommendations: filters, and the part of the list to return."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import ceil
 from typing import Annotated, Any
 
+from flask import current_app
 from pydantic import Field, field_validator
 
 from catalogue.movie_table import Filters
@@ -94,11 +96,23 @@ class ListFilters(MovieFilters):
         "effect before the first rating of 3.5 or more.",
         json_schema_extra={"example": 0.5},
     )
+    explore: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The probability with which each place goes to a movie with few ratings, drawn by what the user "
+        "may like, which then has `explored`. Until the list changes or the day (UTC) ends the draw stays the same. "
+        "Without it, the setting MATINEE_EXPLORE decides.",
+        json_schema_extra={"example": 0.1},
+    )
 
     @property
     def wanted(self) -> ListRequest:
         """The request as the recommender takes it."""
-        return ListRequest(self.limit, self.offset, self.filters, self.diversity, self.floor)
+        explore = current_app.config["EXPLORE"] if self.explore is None else self.explore
+        day = datetime.now(UTC).date() if explore else None
+        return ListRequest(self.limit, self.offset, self.filters, self.diversity, self.floor, explore=explore, day=day)
 
 
 class UserListFilters(ListFilters):

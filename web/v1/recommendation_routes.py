@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import not_
 from typing import Self
 
 from flask import Response
@@ -89,6 +90,11 @@ class Recommendation(ResponseModel):
     because: list[RecommendationReason] = Field(
         description="Up to three of the user's ratings, the largest share first."
     )
+    explored: bool = Field(
+        False,
+        exclude_if=not_,
+        description="Whether the movie has few ratings and was drawn for this place; absent where it was not.",
+    )
 
 
 class Recommendations(ResponseModel):
@@ -140,7 +146,9 @@ def list_recommendations(path: UserPath, query: RecommendationsQuery) -> Respons
     The list reflects every rating whose write has returned 2xx.
     """
     viewer = recommender().viewer(path.user_id, query.since)
-    return conditional_response(_etag(path, viewer, query), PERSONAL, lambda: recommendations_answer(viewer, query))
+    wanted = query.wanted
+    etag = f"{_etag(path, viewer, query)} {wanted.explore} {wanted.day}"
+    return conditional_response(etag, PERSONAL, lambda: recommendations_answer(viewer, query))
 
 
 @api.post("/users/<user_id>/recommendations", responses={200: Recommendations, **problems(403, 404, 413, 415)})
@@ -220,6 +228,7 @@ def _recommendation(place: RankedRecommendation) -> Recommendation:
         score=round(place.score, 4),
         expected_rating=round(place.expected_rating, 2),
         because=[RecommendationReason.of(reason) for reason in place.because],
+        explored=place.explored,
     )
 
 

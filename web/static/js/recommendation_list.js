@@ -32,7 +32,7 @@ function row(movie) {
     rank.textContent = now;
     moved.textContent = marked ? movement(place, now) : "";
     place = now;
-    aside.replaceChildren(expected(item.expected_rating, personal ? "for you" : "average"));
+    aside.replaceChildren(expected(item.expected_rating, item.explored ? "few ratings yet" : personal ? "for you" : "average"));
     why.replaceChildren(...(same ? [] : because(item.because)));
   };
   return { element, update };

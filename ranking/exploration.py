@@ -1,0 +1,59 @@
+"""Exploration: some places of a list go to movies with few ratings, so that these get the ratings to be ranked by.
+
+Thompson sampling: a movie is chosen as often as it is the best, by all that is known of the user and of the movie.
+Chapelle and Li, "An Empirical Evaluation of Thompson Sampling" (NIPS 2011).
+"""
+
+from hashlib import blake2b
+
+import numpy as np
+
+from ranking.content import HALF_TRUSTED
+from ranking.fold_in import map_covariance
+from ranking.ranker import Ranker
+from ranking.rankings import PersonalRanking, Ranking
+from ranking.ratings import Mask, Rows
+
+
+def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, rng: np.random.Generator) -> Rows:
+    """Return the rows of the movies with few ratings that the user has not rated, by their scores in one draw.
+
+    One draw serves a whole list: one for each place would cost as much again for each.
+
+    Args:
+        among: which movies may be listed, bool [f] by row; None for all. The others' order does not depend on it.
+    """
+    f, few = ranker.factors, ranker.row[ranker.known :]
+    mean = ranking.folded_in().x[0, 0] if isinstance(ranking, PersonalRanking) else f.m
+    covariance = map_covariance(f.V[ranking.seen], ranker.prior, f.model.noise)
+    x = rng.multivariate_normal(mean, covariance, method="eigh", check_valid="ignore").astype(np.float32)
+    # x.(v + e) with e from N(0, 5/(n + 5) R): what content, and n ratings, leave open of a movie's factors
+    variance = (x @ f.R @ x if len(f.R) else 0) * HALF_TRUSTED / (f.rating_count[few] + HALF_TRUSTED)
+    score = (f.V_ranked @ x)[few] + np.sqrt(variance) * rng.standard_normal(len(few))
+    allowed = np.ones(len(f.movies), bool) if among is None else among.copy()
+    allowed[ranking.seen] = False
+    order = few[np.argsort(-score, kind="stable")]
+    rows: Rows = order[allowed[order]]
+    return rows
+
+
+def generator_for(seed: str) -> np.random.Generator:
+    """Return random numbers that are the same in every process."""
+    return np.random.default_rng(int.from_bytes(blake2b(seed.encode(), digest_size=16).digest()))
+
+
+def mixed(listed: Rows, drawn: Rows, explored: Mask) -> tuple[Rows, Mask]:
+    """Return a list of `drawn` movies in the places that are `explored`, and of those `listed` in the others.
+
+    Both keep their order, and no movie comes twice; where one kind ends, the other goes on. The mask says which of
+    the places of the list have a drawn movie.
+    """
+    kinds = iter(listed.tolist()), iter(drawn.tolist())
+    chosen: dict[int, bool] = {}
+    for wanted in explored.tolist():
+        for kind in (wanted, not wanted):
+            movie = next((movie for movie in kinds[kind] if movie not in chosen), None)
+            if movie is not None:
+                chosen[movie] = kind
+                break
+    return np.array([*chosen], np.intp), np.array([*chosen.values()], bool)

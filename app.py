@@ -8,6 +8,7 @@ from settings import Settings
 from storage.impression_buffer import ImpressionBuffer
 from web.access import guard
 from web.behind_proxy import behind_proxy
+from web.compression import compress
 from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
 from web.health_routes import DatabaseProbe, health_routes, shown_reason
@@ -50,6 +51,7 @@ def create_app(
     app.before_request(check_body)
     app.before_request(_answer_server_options)
     app.after_request(_without_type)
+    app.after_request(compress)
     record_route_patterns(app)
     app.before_request(lambda: _wait_for_catalogue(health))
     handle_errors(app)

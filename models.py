@@ -120,6 +120,24 @@ class User(Base):
     history_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     # views up to here have been compared with what was foretold of them
     foretold_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    train: Mapped[bool] = mapped_column(server_default=text("true"))  # whether trainings learn from these views
+
+
+class Token(Base):
+    """A secret of 256 random bits that opens some routes of one user; only its SHA-256 is stored."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        CheckConstraint("scope IN ('self', 'list', 'hook')", "scope"),
+        CheckConstraint("length(name) BETWEEN 1 AND 100", "name"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    scope: Mapped[str]
+    name: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    hash: Mapped[bytes] = mapped_column(index=True, unique=True)
 
 
 class View(Base):

@@ -19,6 +19,7 @@ from system.setting_values import (
     networks,
     number,
     one_of,
+    origins,
     postgres_url,
     rate,
     spark_conf,
@@ -200,6 +201,15 @@ class Settings:
     api_key: str = setting("MATINEE_API_KEY", "", key, "The key that clients must send; unset: none.", secret=True)
     admin_key: str = setting(
         "MATINEE_ADMIN_KEY", "", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True
+    )
+    user_tokens: int = setting(
+        "MATINEE_USER_TOKENS", 0, whole(0, 1), "1: what belongs to a user needs that user's token, or a key."
+    )
+    cors_origins: str = setting(
+        "MATINEE_CORS_ORIGINS",
+        "",
+        origins,
+        "Origins whose pages may call /api/v1, like https://movies.example, separated by commas.",
     )
     allow_open: int = setting(
         "MATINEE_ALLOW_OPEN", 0, whole(0, 1), "1: listen on a network without a key, for everyone who can reach it."

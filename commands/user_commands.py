@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from commands.context import Context
 from commands.framework import CommandResult, command
 from settings import LAST_USER_ID
+from storage import tokens
 from storage import users as stored
 
 SHOWN = 10  # ratings of a user; --json has all
@@ -19,9 +20,9 @@ Backups, and the ids in the log, are yours to delete."""
 USER_ID = click.IntRange(1, LAST_USER_ID)
 
 
-@click.group(short_help="List and show users; `erase` removes one.")
+@click.group(short_help="List and show users, and create their tokens; `erase` removes one.")
 def users() -> None:
-    """List and show users; `erase` removes one."""
+    """List and show users, and create their tokens; `erase` removes one."""
 
 
 @command(
@@ -66,6 +67,16 @@ def show_user(context: Context, user_id: int) -> CommandResult:
     return CommandResult(_described(held), dict(held._mapping))
 
 
+@command("token", examples=[("matinee users token 7", "Prints the secret, which is not stored.")])
+@click.argument("user_id", type=USER_ID)
+@click.pass_obj
+def create_token(context: Context, user_id: int) -> CommandResult:
+    """Create a token that opens all routes of USER_ID, for a user who has none with MATINEE_USER_TOKENS=1."""
+    with context.database() as database, database.background_transaction() as db:
+        row, secret = tokens.create(db, user_id, "self", "matinee users token")
+    return CommandResult(secret, {"user_id": user_id, "token_id": row.token_id, "token": secret})
+
+
 @command(
     examples=[
         ("matinee erase 7", "Ask, then remove user 7."),
@@ -103,5 +114,5 @@ def _described(held: Row[Any]) -> str:
     return "\n".join(lines)
 
 
-for shown in (list_users, count_users, show_user):
-    users.add_command(shown)
+for part in (list_users, count_users, show_user, create_token):
+    users.add_command(part)

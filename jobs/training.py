@@ -125,7 +125,7 @@ class Trainer:
         source = catalogue_source(self.database)
         with self.database.snapshot() as db:
             user_snapshot, table = snapshot.take(db), movies.table(db)
-            model = self.settings.model_for(source.ratings + len(user_snapshot.views))
+            model = self.settings.model_for(source.ratings + len(user_snapshot.learned))
             return TrainingInput(user_snapshot, table, model, training_fingerprint(db, source, model))
 
     def _refresh(self) -> bool:
@@ -150,13 +150,14 @@ class Trainer:
 
     def _train(self, run: JobRun, training_input: TrainingInput) -> Candidate:
         base = load_base_ratings(self.database, self.settings).ratings
-        base, held_out = split_held_out(bring_forward(base, training_input.user_snapshot.views))
+        views = training_input.user_snapshot.learned
+        base, held_out = split_held_out(bring_forward(base, views))
         facts = {
             "base_ratings": len(base),
-            "views": len(training_input.user_snapshot.views),
+            "views": len(views),
             "users": len(training_input.user_snapshot.users),
         }
-        ratings = combine_ratings(base, training_input.user_snapshot.views)
+        ratings = combine_ratings(base, views)
         del base  # of 32 million ratings it is 600 MB
         run.advance("ranker")  # which is to begin with the start of Spark, if it has not been started
         catalogue, model = training_input.movies, training_input.model

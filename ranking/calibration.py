@@ -21,6 +21,8 @@ def calibrated(score: Floats, preferred: Mask, genres: Floats, p: Floats, divers
     Movies that are not `preferred` [c] come only after all that are. Ties go to the lower place. A longer list begins
     with the shorter one.
     """
+    if len(score) == 0:
+        return np.empty(0, np.intp)
     strength = diversity**EXPONENT
     s = (score - score.mean(dtype=np.float64)) / max(float(score.std()), np.finfo(np.float32).tiny) + APART * preferred
     genres, p64 = genres.astype(np.float64), p.astype(np.float64)

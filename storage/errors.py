@@ -65,6 +65,13 @@ class UnknownMarkError(LookupError):
         super().__init__(f"There is no mark of movie {movie_id} by user {user_id}.")
 
 
+class UnknownTokenError(LookupError):
+    """There is no such token, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such token, or it was revoked.")
+
+
 class UnknownGenerationError(LookupError):
     """There is no such generation, or its factors are no longer kept."""
 

@@ -10,16 +10,16 @@ import pyarrow.csv
 from sqlalchemy import Connection
 
 from ranking.rating_histories import Histories
-from ranking.ratings import Ints, Ratings
+from ranking.ratings import Ints, Mask, Ratings
 from storage import movies
 from storage.bulk_copy import copy_out
 
-_USERS = "SELECT id, history_version, foretold_version FROM users ORDER BY id"
+_USERS = "SELECT id, history_version, foretold_version, train::int FROM users ORDER BY id"
 _VIEWS = """
     SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version, again::int
     FROM views ORDER BY user_id, version, movie_id
 """
-_USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64()}
+_USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64(), "train": pa.int8()}
 _VIEW_TYPES = {
     "user": pa.int32(),
     "movie": pa.int32(),
@@ -42,6 +42,7 @@ class Snapshot:
         views: the ratings by user and, within one user, oldest change first [n].
         view_versions: the history_version that each rating made [n].
         again: 1 if the user had rated the movie before, else 0 [n].
+        train: whether a training learns from each user, bool [u].
         catalogue_version: of the movies at that moment; withdrawn: those that no list may have, ids ascending.
     """
 
@@ -51,8 +52,14 @@ class Snapshot:
     views: Ratings
     view_versions: Versions
     again: npt.NDArray[np.int8]
+    train: Mask
     catalogue_version: int = 0
     withdrawn: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+
+    @property
+    def learned(self) -> Ratings:
+        """Return the ratings that a training learns from."""
+        return self.views.take(self.train[np.searchsorted(self.users, self.views.user)])
 
     @property
     def histories(self) -> Histories:
@@ -72,6 +79,7 @@ def take(db: Connection) -> Snapshot:
         Ratings(*(views[name].to_numpy() for name in ("user", "movie", "rating", "at"))),
         views["version"].to_numpy(),
         views["again"].to_numpy(),
+        users["train"].to_numpy() == 1,
         movies.version(db),
         movies.withdrawn(db),
     )

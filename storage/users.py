@@ -13,7 +13,7 @@ _MAKE = text("""
     INSERT INTO users (idempotency_key) VALUES (:key)
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL
         DO UPDATE SET idempotency_key = excluded.idempotency_key
-    RETURNING id AS user_id, created_at
+    RETURNING id AS user_id, created_at, xmax = 0 AS is_new
 """)
 
 _MOVIE = """json_build_object(
@@ -27,12 +27,15 @@ _FINGERPRINT = text("""
     SELECT encode(sha256(coalesce(
         string_agg(int4send(user_id) || int8send(newest) || int8send(ratings), '' ORDER BY user_id), ''
     )), 'hex')
-    FROM (SELECT user_id, max(version) AS newest, count(*) AS ratings FROM views GROUP BY user_id) AS rated
+    FROM (
+        SELECT user_id, max(version) AS newest, count(*) AS ratings
+        FROM views JOIN users ON users.id = user_id AND train GROUP BY user_id
+    ) AS rated
 """)
 
 # One statement, so that everything is of one moment.
 _HELD = text(f"""
-    SELECT u.id AS user_id, u.created_at, u.idempotency_key,
+    SELECT u.id AS user_id, u.created_at, u.idempotency_key, u.train,
         (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT {_MOVIE}, v.rating, v.rated_at
             FROM views v JOIN movies m ON m.id = v.movie_id WHERE v.user_id = u.id ORDER BY v.version DESC, v.movie_id
@@ -59,7 +62,10 @@ _HELD = text(f"""
         ) held) AS impressions,
         (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT list_id, movie_id, event, at FROM events WHERE user_id = u.id ORDER BY at DESC, movie_id
-        ) held) AS events
+        ) held) AS events,
+        (SELECT coalesce(json_agg(held), '[]') FROM (
+            SELECT id AS token_id, scope, name, created_at FROM tokens WHERE user_id = u.id ORDER BY id DESC
+        ) held) AS tokens
     FROM users u WHERE u.id = :user
 """)  # noqa: S608 - no part of it comes from outside
 
@@ -86,20 +92,28 @@ def create(db: Connection) -> int:
 
 
 def create_with_key(db: Connection, key: str | None = None) -> Row[Any]:
-    """Create a user and return (user_id, created_at); with the key of an existing user return that one."""
+    """Create a user and return (user_id, created_at, is_new); with the key of an existing user return that one."""
     return db.execute(_MAKE, {"key": key}).one()
 
 
 def find(db: Connection, user_id: int) -> Row[Any]:
-    """Return a user as (user_id, created_at, rating_count). Raises `UnknownUserError`."""
+    """Return a user as (user_id, created_at, train, rating_count). Raises `UnknownUserError`."""
     statement = text("""
-        SELECT id AS user_id, created_at, (SELECT count(*) FROM views WHERE user_id = users.id) AS rating_count
+        SELECT id AS user_id, created_at, train,
+            (SELECT count(*) FROM views WHERE user_id = users.id) AS rating_count
         FROM users WHERE id = :user
     """)
     found = db.execute(statement, {"user": user_id}).one_or_none()
     if found is None:
         raise UnknownUserError(user_id)
     return found
+
+
+def set_train(db: Connection, user_id: int, train: bool) -> None:
+    """Let trainings learn from a user's ratings, or not. Raises `UnknownUserError`."""
+    statement = text("UPDATE users SET train = :train WHERE id = :user")
+    if db.execute(statement, {"user": user_id, "train": train}).rowcount == 0:
+        raise UnknownUserError(user_id)
 
 
 def count(db: Connection) -> int:
@@ -120,7 +134,7 @@ def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
 
 
 def export(db: Connection, user_id: int) -> Row[Any]:
-    """Return all about a user: their row, ratings, recommendations, foretold, marks, impressions and events.
+    """Return all about a user: their row, ratings, recommendations, foretold, marks, impressions, events and tokens.
 
     All but the row are lists of dicts, newest first. Ratings, recommendations and foretold have their movie as the dict
     `movie`. Raises `UnknownUserError`.

@@ -9,6 +9,7 @@ KEY = re.compile(r"[!-~]{16,512}")
 RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
 SPARK_WORD = re.compile(r"spark\.[\w.-]+=.*", re.ASCII)
 URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
+ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
 SPARK_MASTER = re.compile(
@@ -97,6 +98,14 @@ def host_names(text: str) -> str:
     names = [name.strip().lower() for name in text.split(",")]
     if not all(HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
+    return ",".join(names)
+
+
+def origins(text: str) -> str:
+    """Return origins as browsers send them, with commas."""
+    names = [name.strip().lower() for name in text.split(",")]
+    if not all(ORIGIN.fullmatch(name) for name in names):
+        raise ValueError("origins, like https://movies.example,http://localhost:3000, without a path and without *")
     return ",".join(names)
 
 

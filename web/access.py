@@ -13,6 +13,9 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 
 from settings import Settings, SettingsError
+from storage import tokens
+from storage.errors import UnknownTokenError
+from web.cross_origin import CrossOrigin
 from web.errors import with_code
 from web.rate_limits import client_network, rate_limit
 from web.security_headers import add_security_headers
@@ -21,13 +24,17 @@ Caller = Literal["admin", "api"]
 
 # blueprints with rules of their own
 HEALTH, METRICS, PAGES, DOCS, ADMIN = "health", "metrics", "pages", "docs", "admin"
-KEYLESS_BLUEPRINTS = {HEALTH, PAGES, DOCS}  # a browser opens a page before anyone can give it a key
+PROGRAMS = "programs"  # its addresses hold a token
+KEYLESS_BLUEPRINTS = {HEALTH, PAGES, DOCS, PROGRAMS}  # a browser opens a page before anyone can give it a key
 UNLIMITED = {HEALTH, METRICS}  # an operator must see what happens while there are too many requests
 LOOPBACK = r"localhost|127(\.\d{1,3}){3}|\[::1\]"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 GET_WITH_EFFECT = "original.create_user"
 HOW_TO_SEND = 'Send a key as "Authorization: Bearer KEY" or as "X-API-Key: KEY".'
 HIDDEN_REASON = "the reason is in the log, and here for callers who may use admin routes"
+HOW_TO_OPEN_A_USER = 'Send the token of this user, or the API key, as "Authorization: Bearer TOKEN".'
+NOT_THIS_USER = "This token does not open what belongs to this user."
+NO_ADMIN_ELSEWHERE = "Admin routes and the admin key are not for pages of other origins."
 NEEDS_ADMIN_KEY = "This route needs the admin key (MATINEE_ADMIN_KEY); the API key is not enough."
 
 
@@ -44,7 +51,7 @@ def guard(app: Flask, settings: Settings) -> None:
     """Check each request of `app` before the functions registered later, and add security headers to each answer."""
     hosts = _host_pattern(settings)
     keys = app.extensions["api_keys"] = ApiKeys(settings)
-    limit = rate_limit(settings)
+    limit, elsewhere = rate_limit(settings), CrossOrigin(settings)
 
     def check() -> None:
         if hosts:
@@ -52,10 +59,16 @@ def guard(app: Flask, settings: Settings) -> None:
         caller = keys.caller()
         if limit and request.blueprint not in UNLIMITED:
             limit.count(caller or client_network(request.remote_addr or ""))
+        if elsewhere.is_preflight():
+            return
         keys.check(caller)
-        _check_origin()
+        if not elsewhere.allows():
+            _check_origin()
+        elif caller == "admin" or request.blueprint == ADMIN:
+            raise with_code("admin_elsewhere", Forbidden(NO_ADMIN_ELSEWHERE))
 
     app.before_request(check)
+    elsewhere.add_headers(app)
     app.after_request(add_security_headers)
 
 
@@ -63,6 +76,31 @@ def may_operate() -> bool:
     """Return whether the caller of the current request may use admin routes, and so see addresses and error texts."""
     keys: ApiKeys = current_app.extensions["api_keys"]
     return keys.may_operate(keys.caller())
+
+
+def user_tokens() -> bool:
+    """Return whether what belongs to a user needs that user's token."""
+    keys: ApiKeys = current_app.extensions["api_keys"]
+    return keys.user_tokens
+
+
+def check_user(user_id: int) -> None:
+    """Raise `Unauthorized` or `Forbidden` if the current request may not use what belongs to this user."""
+    keys: ApiKeys = current_app.extensions["api_keys"]
+    if keys.user_tokens and keys.caller() is None:
+        check_token(str(user_id))
+
+
+def check_token(user_id: str) -> None:
+    """Raise `Unauthorized` without a valid token, and `Forbidden` if it is not of this user or for something else."""
+    try:
+        with current_app.extensions["recommender"].database.statement() as db:
+            found = tokens.find(db, _sent_key())
+    except UnknownTokenError:
+        refused = Unauthorized(HOW_TO_OPEN_A_USER, www_authenticate=WWWAuthenticate("bearer"))
+        raise with_code("token_missing", refused) from None
+    if found.scope != "self" or str(found.user_id) != user_id.lstrip("0"):
+        raise with_code("token_insufficient", Forbidden(NOT_THIS_USER))
 
 
 def for_operators(reason: str | None) -> str | None:
@@ -78,6 +116,7 @@ class ApiKeys:
         self._admin = settings.admin_key.encode()
         self._loopback = settings.loopback
         self._proxied = bool(settings.trusted_proxies)
+        self.user_tokens = bool(settings.user_tokens)
 
     def caller(self) -> Caller | None:
         """Return whose key the request carries; None without a key or with an unknown one."""
@@ -89,7 +128,10 @@ class ApiKeys:
 
     def check(self, caller: Caller | None) -> None:
         """Raise `Unauthorized` or `Forbidden` if this caller may not use the requested route."""
-        if caller is None and self._api and request.blueprint not in KEYLESS_BLUEPRINTS:
+        user_id = (request.view_args or {}).get("user_id")
+        if caller is None and self.user_tokens and user_id is not None:
+            check_token(user_id)
+        elif caller is None and self._api and request.blueprint not in KEYLESS_BLUEPRINTS:
             raise _unauthorized()
         if request.blueprint == ADMIN and not self.may_operate(caller):
             raise self._refusal(caller)

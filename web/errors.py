@@ -13,6 +13,7 @@ from storage.errors import (
     UnknownGenerationError,
     UnknownMarkError,
     UnknownRatingError,
+    UnknownTokenError,
     UnknownUserError,
 )
 from storage.experiments import UnknownExperimentError
@@ -43,6 +44,7 @@ UNKNOWN: dict[type[LookupError], str] = {
     UnknownMovieError: "movie_not_found",
     UnknownRatingError: "rating_not_found",
     UnknownMarkError: "mark_not_found",
+    UnknownTokenError: "token_not_found",
     UnknownGenerationError: "generation_not_found",
     UnknownExperimentError: "experiment_not_found",
 }

@@ -11,8 +11,9 @@ from sqlalchemy import Row
 from catalogue.movie_table import CatalogueMovie
 from catalogue.recommendations import RecommendationList, RecommendedMovie
 from recommender import Recommender
-from storage import user_ratings, users
+from storage import tokens, user_ratings, users
 from storage.impression_buffer import ShownList
+from web.access import user_tokens
 from web.impressions import record, with_list_id
 from web.parsing import parse_id, parse_rating
 from web.request_metrics import metrics
@@ -28,9 +29,10 @@ _bodies: WeakKeyDictionary[RecommendationList, str] = WeakKeyDictionary()  # eac
 
 @original_routes.route("/users/create", methods=["GET", "POST"])
 def create_user() -> Response:
-    with _recommender().database.statement() as db:
+    with _recommender().database.transaction() as db:
         user_id = users.create(db)
-    return _json({"success": True, "user_id": user_id})
+        token = {"token": tokens.create(db, user_id, "self")[1]} if user_tokens() else {}
+    return _json({"success": True, "user_id": user_id, **token})
 
 
 @original_routes.record

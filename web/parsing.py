@@ -13,7 +13,8 @@ from web.errors import InvalidInputError
 
 INT32 = 2**31 - 1
 LARGEST_BODY = 1024 * 1024
-LARGER_BODIES = {"imports.import_history": 10 * 1024 * 1024 + 64 * 1024}  # a file, and the form around it
+A_FILE = 10 * 1024 * 1024 + 64 * 1024  # and the form around it
+LARGER_BODIES = {"imports.import_history": A_FILE, "programs.receive_webhook": A_FILE}  # Plex sends a poster along
 RATING_TYPES = ("", "application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 HOW_TO_RATE = 'send JSON, {"rating": 4.5}, or a form with the field rating'
 

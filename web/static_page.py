@@ -1,7 +1,6 @@
 """The page for visitors: static files, which call /api/v1 as any other client does."""
 
-import gzip
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -11,7 +10,6 @@ pages = Blueprint("pages", __name__)
 
 STATIC = Path(__file__).with_name("static")
 FOREVER = 365 * 24 * 3600  # seconds; what HTTP caches treat as "never changes"
-WORTH_COMPRESSING = 1000  # bytes
 
 
 @cache
@@ -33,7 +31,7 @@ def show_page() -> Response:
     response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
-    return _compressed(response)
+    return response
 
 
 @pages.get("/static/<path:name>")
@@ -44,24 +42,4 @@ def show_file(name: str) -> Response:
     path = rest if first.startswith("v-") else name
     response = send_from_directory(STATIC, path, max_age=FOREVER if current else 0)
     response.cache_control.immutable = current
-    return _compressed(response)
-
-
-def _compressed(response: Response) -> Response:
-    """Compress a response, unless it is small. Its ETag becomes weak: it names the same content."""
-    response.vary.add("Accept-Encoding")
-    if response.status_code != 200 or not request.accept_encodings["gzip"]:
-        return response
-    response.direct_passthrough = False
-    content = response.get_data()
-    if len(content) > WORTH_COMPRESSING:
-        response.set_data(_gzip(content))
-        response.headers["Content-Encoding"] = "gzip"
-        response.headers.pop("Accept-Ranges", None)
-        response.set_etag(response.get_etag()[0] or "", weak=True)
     return response
-
-
-@lru_cache(maxsize=100)
-def _gzip(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)

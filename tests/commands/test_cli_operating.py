@@ -28,7 +28,7 @@ from commands.context import Context
 from health import Health
 from recommender import Recommender
 from settings import ROOT, Settings
-from storage import runs, schema
+from storage import runs, schema, tokens
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 from system.private_folder import NOBODY
@@ -369,6 +369,13 @@ def test_a_user_is_shown_with_what_is_stored(live: Recommender, operator: Operat
     assert "and 2 earlier ones" in shown
     assert len(found(operator, "users", "show", str(user))["ratings"]) == 12
     assert "There is no user 99" in operator.refused("users", "show", "99")
+
+
+def test_an_operator_creates_a_token_for_a_user(live: Recommender, operator: Operator) -> None:
+    user = new_user(live.database)
+    secret = operator.says("users", "token", str(user)).strip()
+    with live.database.statement() as db:
+        assert tokens.user_of(db, secret, "self") == user
 
 
 def test_a_backup_is_made_checked_and_refused_where_there_is_something(

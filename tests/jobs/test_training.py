@@ -102,6 +102,24 @@ def test_a_user_who_left_is_in_no_list_and_in_no_training(trainer: Trainer) -> N
     assert newest.details["facts"]["views"] == 0
 
 
+def test_a_user_may_be_left_out_of_training_runs_and_is_served_all_the_same(trainer: Trainer) -> None:
+    user = someone(trainer, movie_2=5.0, movie_4=5.0)
+    trainer.retrain()
+    with trainer.database.statement() as db:
+        users.set_train(db, user, train=False)
+    assert trainer.retrain() == "published"
+    with trainer.database.statement() as db:
+        newest = generations.recent(db, 1)[0]
+        _, stored = recommendations.read(db, user)
+    assert newest.details["facts"]["views"] == 0
+    assert isinstance(stored, recommendations.StoredList)
+    assert {movie % 2 for movie in stored.movies} == {0}
+    another = someone(trainer, movie_2=4.0)
+    with trainer.database.statement() as db:
+        users.set_train(db, another, train=False)
+    assert trainer.retrain() == "unchanged"
+
+
 def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_and_comparisons_go(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

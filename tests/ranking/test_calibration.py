@@ -54,3 +54,9 @@ def test_the_divergence_of_a_list_is_that_of_the_mean_of_its_genres() -> None:
     _, _, genres, p = movies(0)
     assert miscalibration(genres[:7], p) == pytest.approx(divergence([*range(7)], genres, p), abs=1e-6)
     assert miscalibration(np.array([[1.0, 0], [0, 1.0]]), np.array([0.5, 0.5])) == pytest.approx(0)
+
+
+def test_of_no_movies_there_is_an_empty_list() -> None:
+    none = np.zeros(0, np.float32)
+    genres, p = np.zeros((0, 2), np.float32), np.full(2, 0.5, np.float32)
+    assert calibrated(none, np.zeros(0, bool), genres, p, 1.0, 10).tolist() == []

@@ -23,7 +23,7 @@ from jobs.ingest import init_movie_table
 from jobs.training import Trainer
 from ranking.factors import Factors
 from recommender import Recommender
-from storage import generations, marks, predictions, recommendations, user_ratings, users
+from storage import generations, marks, predictions, recommendations, tokens, user_ratings, users
 from storage.database import Database
 from storage.errors import UnknownUserError
 from storage.predictions import PredictionRow
@@ -81,6 +81,7 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
         show_and_open(filled, each)
         with filled.statement() as db:
             marks.put(db, each, IDS[1], "later")
+            tokens.create(db, each, "list")
         with filled.background_transaction() as db:
             predictions.add(
                 db, [PredictionRow(each, 1, IDS[0], generation, 4.0, 3.5, 2)], np.array([each]), np.array([2])

@@ -52,6 +52,7 @@ LIST = {  # by whether a place of it has a row of its own
 # what later revisions have a table for
 LATER = {
     "events": "INSERT INTO events VALUES (gen_random_uuid(), :first, 'opened', 1, now())",
+    "marks": "INSERT INTO marks (user_id, movie_id, mark, version) VALUES (1, :second, 'seen', 2)",
     "experiments": """INSERT INTO experiments (name, arms, share, interleave, salt)
        VALUES ('ab', ARRAY['today', 'G1'], 20, false, 'salt')""",
 }

@@ -55,7 +55,9 @@ def assert_same_shape(printed: Any, answered: Any, where: str = "") -> None:
             assert_same_shape(part, answered[name], f"{where}.{name}")
     elif isinstance(printed, list):
         assert isinstance(answered, list), where
-        assert bool(printed) == bool(answered) or where.endswith((".because", ".recommendations")), where
+        assert bool(printed) == bool(answered) or where.endswith((".because", ".recommendations", ".impressions")), (
+            where
+        )
         for one, other in zip(printed, answered, strict=False):
             assert_same_shape(one, other, f"{where}[]")
     elif printed is not None and answered is not None:

@@ -67,7 +67,8 @@ def test_operations_have_names_and_places(document: dict[str, Any]) -> None:
         assert set(operation["tags"]) <= set(tags)
         assert operation["summary"]
         assert "<br" not in operation.get("description", "")
-        assert operation["security"] == [{"bearer": []}, {"header": []}]
+        keys = None if "{token}" in path else [{"bearer": []}, {"header": []}]
+        assert operation.get("security") == keys
 
 
 def test_every_response_has_a_schema_and_an_example_that_fits(document: dict[str, Any]) -> None:
@@ -79,7 +80,7 @@ def test_every_response_has_a_schema_and_an_example_that_fits(document: dict[str
             if status in WITHOUT_A_BODY:
                 assert "content" not in response, where
                 continue
-            ((media_type, content),) = response["content"].items()
+            media_type, content = next(iter(response["content"].items()))
             assert media_type == ("application/json" if status < "400" else "application/problem+json"), where
             assert_fits(content["example"], content["schema"], document)
             assert status < "400" or content["example"]["status"] == int(status), where

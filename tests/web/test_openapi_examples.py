@@ -11,7 +11,7 @@ from handmade_model import IDS, new_user
 
 from health import Health
 from recommender import Recommender
-from storage import predictions
+from storage import predictions, tokens
 from storage.database import Database
 from storage.predictions import PredictionRow
 from web.openapi import new_app
@@ -31,6 +31,11 @@ REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those b
     ("get", "/users/{user_id}/marks", None),
     ("post", "/users/{user_id}/imports", IMPORT),
     ("get", "/users/{user_id}", None),
+    ("patch", "/users/{user_id}", {"train": False}),
+    ("post", "/users/{user_id}/tokens", {"scope": "list", "name": "Radarr"}),
+    ("get", "/users/{user_id}/tokens", None),
+    ("get", "/lists/{token}.json", None),
+    ("post", "/hooks/{token}", {"NotificationType": "ItemAdded"}),
     ("get", "/users/{user_id}/ratings", None),
     ("get", "/users/{user_id}/recommendations", None),
     ("get", "/users/{user_id}/predictions?movie_id=25903", None),
@@ -104,8 +109,10 @@ def test_an_example_has_the_shape_of_the_answer(
 ) -> None:
     client = serve(judged_live, ready)
     wrong, seen = [], set(ELSEWHERE)
+    with judged_live.database.statement() as db:
+        secrets = {f"{scope}s": tokens.create(db, 1, scope)[1] for scope in ("list", "hook")}
     for method, path, body in REQUESTS:
-        url = path.format(user_id=1, movie_id=IDS[0], generation_id=2)
+        url = path.format(user_id=1, movie_id=IDS[0], generation_id=2, token=secrets.get(path.split("/")[1]))
         answer = client.request(method, f"{API}{url}", json=body)
         assert answer.is_success, f"{url}: {answer.text}"
         operation = document["paths"][f"{API}{path.partition('?')[0]}"][method]

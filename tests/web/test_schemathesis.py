@@ -17,6 +17,7 @@ from app import create_app
 from health import Health
 from recommender import Recommender
 from settings import Settings
+from storage import marks, tokens
 from storage.database import Database
 from web.openapi import new_app
 
@@ -29,7 +30,8 @@ description = schemathesis.openapi.from_dict(new_app(__name__).api_doc)
 description.config.seed = 1
 
 
-THERE = {"user_id": range(1, USERS + 2), "movie_id": [*IDS, 1], "generation_id": range(1, 4)}
+THERE = {"user_id": range(1, USERS + 2), "movie_id": [*IDS, 1], "generation_id": range(1, 4), "token_id": range(1, 4)}
+SECRETS: dict[str, str] = {}  # a token of each scope
 
 
 def known(value: Any, name: str = "") -> Any:
@@ -47,6 +49,8 @@ def known(value: Any, name: str = "") -> Any:
 
 @description.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
+    if path_parameters and "token" in path_parameters and len(path_parameters["token"]) > 1:
+        return path_parameters | {"token": SECRETS[context.operation.path.split("/")[3]]}
     return known(path_parameters)
 
 
@@ -83,6 +87,11 @@ def base_url(database: Database, ready: Health) -> Iterator[str]:
         publish(recommender, two_tastes(seed))
     for user in range(USERS):
         new_user(database, dict.fromkeys(IDS[: 4 * user], 4.5))
+    with database.statement() as db:
+        for user in range(1, USERS + 1):
+            for movie in IDS:
+                marks.put(db, user, movie, "later")
+        SECRETS.update({f"{scope}s": tokens.create(db, 1, scope)[1] for scope in ("list", "hook")})
     keys = Settings(api_key="a key", admin_key=KEY)
     with serving(create_app(recommender, ready, keys, Trainings())) as (host, port):
         yield f"http://{host}:{port}"
@@ -95,7 +104,10 @@ answered: dict[str, set[int]] = {}
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_documented(case: schemathesis.Case, base_url: str) -> None:
     key = {"Authorization": f"Bearer {KEY}"}
-    answer = case.call_and_validate(base_url=base_url, headers=key, excluded_checks=LEFT_OUT)
+    answer = case.call(base_url=base_url, headers=key)
+    if answer.status_code == 431:  # of the HTTP server, for a query that is longer than headers may be
+        return
+    case.validate_response(answer, headers=key, excluded_checks=LEFT_OUT)
     answered.setdefault(case.operation.label, set()).add(answer.status_code)
     kept = answer.status_code == 200 and case.operation.responses.get("304") is not None
     assert kept == ("etag" in answer.headers)

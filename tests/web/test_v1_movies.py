@@ -384,4 +384,4 @@ def test_head_answers_like_get_without_the_body(client: httpx.Client, path: str)
     assert {n: v for n, v in head.headers.items() if n not in varies} == {
         n: v for n, v in got.headers.items() if n not in varies
     }
-    assert int(head.headers["content-length"]) == len(got.content)
+    assert int(head.headers["content-length"]) == got.num_bytes_downloaded > 0

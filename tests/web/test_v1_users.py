@@ -27,12 +27,15 @@ def client(live: Recommender, serve: Serve, ready: Health) -> httpx.Client:
 def test_a_user_is_made_and_found_where_it_is_said(client: httpx.Client) -> None:
     made = client.post(USERS)
     assert made.status_code == 201
-    assert set(made.json()) == {"user_id", "created_at"}
+    assert set(made.json()) == {"user_id", "created_at", "token"}
     assert made.headers["location"] == f"{USERS}/{made.json()['user_id']}"
     age = datetime.now(UTC) - datetime.fromisoformat(made.json()["created_at"])
     assert timedelta(seconds=-5) < age < timedelta(minutes=1)
     found = client.get(made.headers["location"])
-    assert (found.status_code, found.json()) == (200, made.json() | {"rating_count": 0})
+    assert (found.status_code, found.json()) == (
+        200,
+        {n: v for n, v in made.json().items() if n != "token"} | {"train": True, "rating_count": 0},
+    )
     assert found.headers["cache-control"] == made.headers["cache-control"] == "no-store"
 
 
@@ -86,8 +89,8 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     answer = client.get(f"{USERS}/{user}/export")
     held = answer.json()
     assert answer.headers["cache-control"] == "no-store"
-    lists = {"ratings", "marks", "recommendations", "foretold", "impressions", "events"}
-    assert set(held) == {"user_id", "created_at", "idempotency_key", *lists}
+    lists = {"ratings", "marks", "recommendations", "foretold", "impressions", "events", "tokens"}
+    assert set(held) == {"user_id", "created_at", "idempotency_key", "train", *lists}
     assert (held["user_id"], held["idempotency_key"]) == (user, "mine")
     assert held["ratings"] == client.get(f"{USERS}/{user}/ratings").json()["items"]
     assert [(item["movie"]["movie_id"], item["rating"]) for item in held["ratings"]] == [
@@ -108,7 +111,7 @@ def test_an_export_leaves_no_table_out(database: Database) -> None:
             text("SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'user_id'")
         ).scalars()
         tables = {table for table in speaking if not table.startswith("impressions_")}
-        assert tables == {"views", "marks", "recommendations", "foretold", "impressions", "events"}
+        assert tables == {"views", "marks", "recommendations", "foretold", "impressions", "events", "tokens"}
 
 
 def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, database: Database) -> None:

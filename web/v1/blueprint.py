@@ -3,9 +3,10 @@
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
-from werkzeug.exceptions import Forbidden, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from recommender import Recommender
+from web.access import PROGRAMS
 from web.errors import InvalidInputError
 from web.v1.schemas import problems
 
@@ -20,11 +21,12 @@ def group(name: str, description: str, takes_files: bool = False) -> APIBlueprin
         __name__,
         url_prefix=PREFIX,
         abp_tags=[Tag(name=name, description=description)],
-        abp_security=[{"bearer": []}, {"header": []}],
+        abp_security=[] if name == PROGRAMS else [{"bearer": []}, {"header": []}],
         abp_responses=problems(*COMMON_ERRORS),
         operation_id_callback=lambda *, name, path, method: name,
     )
-    blueprint.before_request(_refuse_other_sites if takes_files else _refuse_other_than_json)
+    if not takes_files:
+        blueprint.before_request(_refuse_other_than_json)
     return blueprint
 
 
@@ -45,12 +47,6 @@ def recommender() -> Recommender:
     """Return the recommender of this application."""
     found: Recommender = current_app.extensions["recommender"]
     return found
-
-
-def _refuse_other_sites() -> None:
-    """Refuse what a page of another site makes a browser send, where bodies are not JSON; browsers say so."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise Forbidden("A page of another site cannot send files.")
 
 
 def _refuse_other_than_json() -> None:

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from catalogue.group_context import GroupContext, GroupRecommendation, GroupRequest, MemberOpinion
 from ranking.groups import Rule
+from web.access import check_user
 from web.errors import InvalidInputError
 from web.v1 import batch
 from web.v1.blueprint import answer, group, recommender
@@ -93,6 +94,9 @@ def recommend_to_group(body: Group) -> Response:
 
     Nothing is stored. The list has no movie that any member has rated, and reflects every confirmed rating of each.
     """
+    for member in body.members:
+        if not isinstance(member, GuestMember):
+            check_user(member)
     if faults := [*_faults(body)]:
         raise InvalidInputError(*faults)
     context = recommender().group([_ratings(m) if isinstance(m, GuestMember) else m for m in body.members])

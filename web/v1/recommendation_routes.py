@@ -204,11 +204,14 @@ def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendatio
         ratings_seen=viewer.ratings_seen,
         miscalibration=None if balance.miscalibration is None else round(balance.miscalibration, 4),
         median_popularity=balance.median_popularity,
-        list_id=_record(viewer, filters, places),
+        list_id=record_list(viewer, filters, places),
     )
 
 
-def _record(viewer: UserContext, filters: ListFilters, places: Sequence[RankedRecommendation]) -> str | None:
+def record_list(
+    viewer: UserContext, filters: ListFilters, places: Sequence[RankedRecommendation], route: str = "v1"
+) -> str | None:
+    """Record a list if its user is stored; return its id."""
     if viewer.user_id is None or not places:
         return None
     movie_ids = tuple(place.movie.movie_id for place in places)
@@ -218,7 +221,7 @@ def _record(viewer: UserContext, filters: ListFilters, places: Sequence[RankedRe
         arm = viewer.live.arm
         teams = tuple(str(place.team) for place in places) if viewer.versus else None
         shown = replace(shown, experiment=arm.experiment, arm=None if teams else arm.name, teams=teams)
-    return record(viewer.user_id, "v1", shown)
+    return record(viewer.user_id, route, shown)
 
 
 def _recommendation(place: RankedRecommendation) -> Recommendation:

@@ -3,14 +3,28 @@
 from typing import Literal
 
 from flask import Response
+from flask_openapi3.models.data_type import DataType
+from flask_openapi3.models.media_type import MediaType
+from flask_openapi3.models.schema import Schema
 from pydantic import ConfigDict, Field
 
 from histories.writing import letterboxd_table, movielens_table
-from storage import user_ratings, users
+from storage import tokens, user_ratings, users
+from web.access import user_tokens
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.mark_routes import UserMark
 from web.v1.rating_routes import UserRating
-from web.v1.schemas import Movie, QueryModel, RequestModel, ResponseModel, Timestamp, UserPath, problems
+from web.v1.schemas import (
+    Movie,
+    QueryModel,
+    RequestBody,
+    RequestModel,
+    ResponseModel,
+    Timestamp,
+    UserPath,
+    problems,
+)
+from web.v1.token_routes import Token
 
 api = group("users", "Users, and all the data stored about them.")
 
@@ -46,6 +60,12 @@ class NewUser(ResponseModel):
 
     user_id: int = Field(examples=[1])
     created_at: Timestamp
+    token: str | None = Field(
+        None,
+        examples=[None],
+        description="With MATINEE_USER_TOKENS=1 the user's first token, of the scope self, unless the request was "
+        "repeated. It is shown only now.",
+    )
 
 
 class User(ResponseModel):
@@ -53,7 +73,18 @@ class User(ResponseModel):
 
     user_id: int = Field(examples=[1])
     created_at: Timestamp
+    train: bool = Field(examples=[True], description="Whether training runs learn from the user's ratings.")
     rating_count: int = Field(examples=[17])
+
+
+class UserUpdate(RequestBody):
+    """What to change about a user."""
+
+    train: bool = Field(
+        examples=[False],
+        description="false: training runs leave the user's ratings out, from the next one on. Their lists go on, made "
+        "from these ratings.",
+    )
 
 
 class ExportedRecommendation(ResponseModel):
@@ -107,9 +138,12 @@ class ExportedEvent(ResponseModel):
 class UserExport(ResponseModel):
     """All data stored about a user."""
 
+    model_config = ConfigDict(openapi_extra={"content": {"text/csv": MediaType(schema=Schema(type=DataType.STRING))}})  # type: ignore[typeddict-unknown-key]
+
     user_id: int = Field(examples=[1])
     created_at: Timestamp
     idempotency_key: str | None = Field(examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"])
+    train: bool = Field(examples=[True])
     ratings: list[UserRating] = Field(description="Newest first.")
     marks: list[UserMark] = Field(description="Newest first.")
     recommendations: list[ExportedRecommendation] = Field(
@@ -118,14 +152,17 @@ class UserExport(ResponseModel):
     foretold: list[ExportedPrediction] = Field(description="Predictions stored for the online evaluation.")
     impressions: list[ExportedImpression] = Field(description="The lists that the user was shown, newest first.")
     events: list[ExportedEvent] = Field(description="What the user did with movies of these lists, newest first.")
+    tokens: list[Token] = Field(description="Without their secrets, newest first.")
 
 
 @api.post("/users", responses={201: NewUser, **problems(403)})
 def create_user(header: CreateHeader) -> Response:
     """Create a user"""
-    with recommender().database.statement() as db:
+    with recommender().database.transaction() as db:
         created = users.create_with_key(db, header.idempotency_key)
-    body = NewUser.model_validate(created, from_attributes=True)
+        # for a repeated request it would open an older user to whoever guesses the key
+        token = tokens.create(db, created.user_id, "self")[1] if created.is_new and user_tokens() else None
+    body = NewUser(user_id=created.user_id, created_at=created.created_at, token=token)
     return answer(body, 201, Location=location(f"/users/{body.user_id}"))
 
 
@@ -133,6 +170,15 @@ def create_user(header: CreateHeader) -> Response:
 def show_user(path: UserPath) -> Response:
     """Show a user and the number of movies they have rated"""
     with recommender().database.statement() as db:
+        found = users.find(db, path.user_id)
+    return answer(User.model_validate(found, from_attributes=True))
+
+
+@api.patch("/users/<user_id>", responses={200: User, **problems(404)})
+def update_user(path: UserPath, body: UserUpdate) -> Response:
+    """Let training runs learn from a user's ratings, or not"""
+    with recommender().database.transaction() as db:
+        users.set_train(db, path.user_id, body.train)
         found = users.find(db, path.user_id)
     return answer(User.model_validate(found, from_attributes=True))
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, split_genres
 from catalogue.title_words import query_words
+from ranking.ratings import Mask, Rows
 
 
 def content_features(title: str, genres: str, year: int | None) -> list[str]:
@@ -22,3 +23,11 @@ def features_of(movies: MovieTable, row: int | np.intp) -> list[str]:
     """Return the features of the movie at a row of the table."""
     year = int(movies.year[row])
     return content_features(movies.title[row], movies.genres[row], None if year == UNKNOWN_YEAR else year)
+
+
+def features_kept(movies: MovieTable, rows: Rows, earlier: MovieTable) -> Mask:
+    """Return which of the movies at these rows have the features that they had in an earlier table."""
+    at, kept = earlier.rows(movies.movies[rows])
+    pairs = [(getattr(movies, name)[rows[kept]], getattr(earlier, name)[at]) for name in ("title", "genres", "year")]
+    kept[kept] = np.logical_and.reduce([now == before for now, before in pairs])
+    return kept

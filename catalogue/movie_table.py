@@ -147,17 +147,19 @@ class MovieTable:
 
     def updated(self, changed: "MovieTable") -> "MovieTable":
         """Return the table of the version of `changed`, whose movies are new or replace those with their ids."""
-        _, known = self.rows(changed.movies)
+        rows, known = self.rows(changed.movies)
         at = np.searchsorted(self.movies, changed.movies[~known])
         last = bool((at == len(self)).all())  # as those are that were added here; to insert takes three times as long
         columns: dict[str, Any] = {}
         for name, theirs in changed._columns.items():
-            column, new = getattr(self, name), theirs[~known]
-            columns[name] = np.concatenate([column, new]) if last else np.insert(column, at, new)
+            column, old, new = getattr(self, name), theirs[known], theirs[~known]
+            if not np.array_equal(column[rows], old):  # to copy a column of texts takes a millisecond
+                column = column.copy()
+                column[rows] = old
+            if len(new):
+                column = np.concatenate([column, new]) if last else np.insert(column, at, new)
+            columns[name] = column
         movies = columns["movies"]
-        rows = np.searchsorted(movies, changed.movies[known])
-        for name, theirs in changed._columns.items():
-            columns[name][rows] = theirs[known]
         before = self.movies[:0] if self.fresh is None else self.movies[self.fresh]
         fresh = np.searchsorted(movies, np.union1d(before, changed.movies))
         if len(fresh) > MOST_FRESH:

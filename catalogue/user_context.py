@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from cachetools import FIFOCache
 
-from catalogue.content_features import features_of
+from catalogue.content_features import features_kept, features_of
 from catalogue.movie_table import Filters, MovieTable, UnknownMovieError
 from catalogue.recommendations import (
     NO_FILTERS,
@@ -22,7 +23,7 @@ from catalogue.recommendations import (
 from ranking.calibration import POOL, calibrated, miscalibration
 from ranking.content import unrated, with_movies, with_predicted
 from ranking.experiment import team_draft
-from ranking.exploration import drawn_movies, generator_for, mixed
+from ranking.exploration import drawn_movies, explore
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import Ranking
@@ -67,6 +68,7 @@ class LiveGeneration:
         ranker: of its factors, which have a row for every movie of the catalogue if they can predict them.
         movies: those of its factors, row for row, as they are in the newest version of the catalogue.
         lists: made with it, so that they go with it.
+        followed: the predicted factors are of the movies as they are in `movies`.
     """
 
     id: int
@@ -76,6 +78,7 @@ class LiveGeneration:
     since: datetime
     lists: ListCache = field(default_factory=new_cache)
     arm: Arm = Arm()
+    followed: bool = False
 
     @property
     def factors(self) -> Factors:
@@ -101,10 +104,13 @@ class LiveGeneration:
             return replace(self, movies=catalogue.take(factors.movies))
         if not np.array_equal(factors.movies, catalogue.movies):
             factors = with_movies(factors, catalogue.movies)
-        found = with_predicted(factors, [features_of(catalogue, row) for row in unrated(factors)])
+        rows = unrated(factors)
+        # the catalogue may have changed between training and loading: at first all movies are predicted
+        which = np.flatnonzero(~features_kept(catalogue, rows, self.movies)) if self.followed else np.arange(len(rows))
+        found = with_predicted(factors, which, [features_of(catalogue, row) for row in rows[which]])
         if found.movies is self.factors.movies and np.array_equal(found.content, self.factors.content):
-            return replace(self, movies=catalogue)
-        return replace(self, movies=catalogue, ranker=Ranker(found))
+            return replace(self, movies=catalogue, followed=True)
+        return replace(self, movies=catalogue, followed=True, ranker=self.ranker.with_factors(found))
 
 
 def no_movies() -> Ints:
@@ -157,10 +163,9 @@ class UserContext:
             rows = self._best(end, among, wanted)[wanted.offset :]
             return rows, np.zeros(len(rows), bool)
         # a list stays as it is until it would change anyway, or the day ends; a guest is known by what they rated
-        rng = generator_for(f"{self.user_id or self.ranking.seen.tolist()} {self.mark} {wanted.day}")
-        drawn = drawn_movies(self.live.ranker, self.ranking, among, rng)
-        places = rng.random(end) < wanted.explore  # those of a longer list begin with these
-        rows, explored = mixed(self._best(end + int(places.sum()), among, wanted), drawn, places)
+        seed = f"{self.user_id or self.ranking.seen.tolist()} {self.mark} {wanted.day}"
+        drawn = partial(drawn_movies, self.live.ranker, self.ranking, among)
+        rows, explored = explore(lambda n: self._best(n, among, wanted), drawn, wanted.explore, end, seed)
         return rows[wanted.offset :], explored[wanted.offset :]
 
     def _best(self, n: int, among: Mask | None, wanted: ListRequest) -> Rows:
@@ -186,14 +191,12 @@ class UserContext:
         if self.versus is not None:
             return self._interleaved(self.versus, wanted)
         rows, explored = self._chosen(wanted)
-        columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows))
+        columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows), explored)
         return [
             RankedRecommendation(
                 self.movies.movie(row), float(expected), rank, float(score), self._named(reasons), explored=bool(drawn)
             )
-            for rank, (row, expected, score, reasons, drawn) in enumerate(
-                zip(*columns, explored, strict=True), wanted.offset + 1
-            )
+            for rank, (row, expected, score, reasons, drawn) in enumerate(zip(*columns, strict=True), wanted.offset + 1)
         ]
 
     def _interleaved(self, versus: "UserContext", wanted: ListRequest) -> list[RankedRecommendation]:

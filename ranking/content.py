@@ -43,7 +43,9 @@ def with_content(factors: Factors, features: Features, likes: Floats) -> Factors
     E = factors.V - M @ B
     R = (E.T * trust) @ E / max(trust.sum(), 1)
     fitted = replace(factors, features=names, B=B.astype(np.float32), R=R.astype(np.float32))
-    return with_predicted(fitted, [features[row] for row in unrated(factors)])
+    new = unrated(factors)
+    nothing = replace(fitted, content=np.zeros((len(new), len(B.T)), np.float32))
+    return with_predicted(nothing, np.arange(len(new)), [features[row] for row in new])
 
 
 def unrated(factors: Factors) -> Rows:
@@ -51,9 +53,11 @@ def unrated(factors: Factors) -> Rows:
     return np.flatnonzero(factors.rating_count == 0)
 
 
-def with_predicted(factors: Factors, features: Features) -> Factors:
-    """Return factors with the predicted V of the movies without ratings, which have these features."""
-    return replace(factors, content=content_vectors(factors, features))
+def with_predicted(factors: Factors, which: Rows, features: Features) -> Factors:
+    """Return factors with the predicted V of `which` of the movies without ratings, which have these features."""
+    content = factors.content.copy()
+    content[which] = content_vectors(factors, features)
+    return replace(factors, content=content)
 
 
 def content_vectors(factors: Factors, features: Features) -> Floats:
@@ -75,25 +79,31 @@ def with_movies(factors: Factors, movies: Ints) -> Factors:
     """Return factors with rows for all of `movies` (ascending, and all of the factors' among them).
 
     Nothing is known of a new one: it has no ratings and no neighbours, and is as popular as a movie that nobody likes.
-    `with_predicted` has to follow.
+    `with_predicted` has to follow for these.
     """
     f, row = len(movies), np.searchsorted(movies, factors.movies)
+    # movies that are added here come last; then columns are copied as a whole, and W stays
+    last = bool(row[-1] == len(row) - 1)
+    at = slice(len(row)) if last else row
 
     def spread(values: npt.NDArray[Any], otherwise: float = 0) -> npt.NDArray[Any]:
         found = np.full((f, *values.shape[1:]), otherwise, values.dtype)
-        found[row] = values
+        found[at] = values
         return found
 
-    per_movie = spread(np.diff(factors.w_start))
+    per_movie, count = spread(np.diff(factors.w_start)), spread(factors.rating_count)
+    content = np.zeros((int((count == 0).sum()), factors.V.shape[1]), np.float32)
+    content[np.searchsorted(np.flatnonzero(count == 0), row[unrated(factors)])] = factors.content
     return replace(
         factors,
         movies=movies,
         V=spread(factors.V),
         Q=spread(factors.Q),
         movie_bias=spread(factors.movie_bias),
-        rating_count=spread(factors.rating_count),
+        rating_count=count,
         rating_mean=spread(factors.rating_mean),
         popular=spread(factors.popular, float(factors.popular.min())),
         w_start=np.concatenate([[0], np.cumsum(per_movie)]),
-        w_movie=row[factors.w_movie].astype(np.int32),
+        w_movie=factors.w_movie if last else row[factors.w_movie].astype(np.int32),
+        content=content,
     )

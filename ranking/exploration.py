@@ -4,6 +4,7 @@ Thompson sampling: a movie is chosen as often as it is the best, by all that is 
 Chapelle and Li, "An Empirical Evaluation of Thompson Sampling" (NIPS 2011).
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 import numpy as np
@@ -13,6 +14,22 @@ from ranking.fold_in import map_covariance
 from ranking.ranker import Ranker
 from ranking.rankings import PersonalRanking, Ranking
 from ranking.ratings import Mask, Rows
+
+
+def explore(
+    listed: Callable[[int], Rows], drawn: Callable[[np.random.Generator], Rows], share: float, n: int, seed: str
+) -> tuple[Rows, Mask]:
+    """Return the first n movies of a list with each place explored with the probability `share`, and which are.
+
+    The same seed gives the same list in every process, and a longer list begins with the shorter one.
+
+    Args:
+        listed: returns so many movies of the list as it would be; drawn: the movies to explore, best first.
+    """
+    rng = generator_for(seed)
+    movies = drawn(rng)
+    places = rng.random(n) < share
+    return mixed(listed(n + int(places.sum())), movies, places)
 
 
 def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, rng: np.random.Generator) -> Rows:

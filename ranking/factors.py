@@ -96,8 +96,8 @@ class Factors:
         In a small catalogue fewer ratings are enough: a tenth of the movies, and at least 50, always pass.
         """
         passing = max(FEWEST_KEPT, round((1 - MOST_LEFT_OUT) * len(self.movies)))
-        ranked = np.sort(self.rating_count)[::-1]
-        reachable = int(ranked[passing - 1]) if passing <= len(ranked) else 0
+        left_out = len(self.movies) - passing
+        reachable = int(np.partition(self.rating_count, left_out)[left_out]) if left_out >= 0 else 0
         known: npt.NDArray[np.bool_] = self.rating_count >= min(self.model.min_ratings, reachable)
         return known
 

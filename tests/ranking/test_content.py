@@ -80,8 +80,8 @@ def test_movies_that_are_added_change_nothing_for_the_others(added: list[int]) -
     factors = content_factors()
     movies = np.union1d(factors.movies, added).astype(np.int32)
     more = with_movies(factors, movies)
-    known = {int(movie): about for movie, about in zip(factors.movies, features(), strict=True)}
-    more = with_predicted(more, [known.get(int(movies[row]), ["Drama"]) for row in unrated(more)])
+    which = np.flatnonzero(np.isin(movies[unrated(more)], added))
+    more = with_predicted(more, which, [["Drama"]] * len(which))
     more.check()
     at = np.searchsorted(movies, factors.movies)
     for name in ("V", "V_ranked", "Q", "movie_bias", "rating_count", "rating_mean", "popular"):
@@ -110,7 +110,7 @@ def test_a_new_movie_is_found_among_similar_ones_and_finds_them() -> None:
     factors = with_content(factors, [[NAMES[one]] for one in kind], np.full(F, 40, np.float32))
     added = np.array([1, 3, 9001], np.int32)
     more = with_movies(factors, np.union1d(factors.movies, added).astype(np.int32))
-    more = with_predicted(more, [[NAMES[0]], [NAMES[1]], [NAMES[0]]])
+    more = with_predicted(more, np.arange(3), [[NAMES[0]], [NAMES[1]], [NAMES[0]]])
     new, known = np.searchsorted(more.movies, added), np.searchsorted(more.movies, factors.movies)
     rows, cosine = similar(more, int(new[0]), 10)
     assert set(rows) <= {new[2], *known[kind == 0]}
@@ -135,3 +135,23 @@ def test_what_predicts_factors_is_checked_like_the_rest() -> None:
         replace(factors, R=factors.R[1:]).check()
     with pytest.raises(FactorsError, match=r"^content has the shape"):
         replace(factors, content=factors.content[1:]).check()
+
+
+@pytest.mark.parametrize("added", [[9998, 9999], [5, 9999], []], ids=["last", "first", "none"])
+@pytest.mark.parametrize("counts", ["some are well known", "all are well known"])
+def test_the_ranker_of_more_movies_shares_what_they_do_not_change(added: list[int], counts: str) -> None:
+    factors = content_factors()
+    if counts == "all are well known":
+        factors = replace(factors, model=replace(factors.model, min_ratings=0))
+    ranker = Ranker(factors)
+    more = with_movies(factors, np.union1d(factors.movies, added).astype(np.int32))
+    more = with_predicted(more, np.arange(2), [["Drama"], ["Comedy"]])
+    shared, rebuilt = ranker.with_factors(more), Ranker(more)
+    assert (shared.item_gram is ranker.item_gram) == (counts == "some are well known" and 5 not in added)
+    for name in ("row", "place", "known", "usual_rating", "_V_sum", "_items"):
+        assert np.array_equal(getattr(shared, name), getattr(rebuilt, name)), name
+    assert (shared._W != rebuilt._W).nnz == 0
+    assert np.allclose(shared.item_gram.VtV, rebuilt.item_gram.VtV, rtol=1e-5)
+    assert np.array_equal(shared.prior.C_inverse, rebuilt.prior.C_inverse)
+    assert ranker.factors is factors
+    assert len(ranker.row) == F

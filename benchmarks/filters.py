@@ -55,6 +55,7 @@ def random_movie_table(factors: Factors, rng: np.random.Generator) -> MovieTable
         count // 2,
         expected,
         count.astype(np.float32),
+        3.5 * count,
         imdb_id=np.full(n, None),
         tmdb_id=np.zeros(n, np.int32),
         added_at=np.zeros(n, np.int64),

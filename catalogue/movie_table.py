@@ -82,6 +82,7 @@ class MovieTable:
         like_count: ratings of 4 and more among them, int32 [f].
         expected_rating: their damped mean, float32 [f].
         spread: sum of the squares by which they differ from their mean; 0 where it is not known, float32 [f].
+        rating_sum: of the ratings of the dataset, float64 [f].
         imdb_id: str or None [f]; tmdb_id: 0 where it is not known, int32 [f].
         added_at: unix seconds, int64 [f].
         withdrawn: bool [f].
@@ -97,6 +98,7 @@ class MovieTable:
     like_count: Ints
     expected_rating: Floats
     spread: Floats
+    rating_sum: npt.NDArray[np.float64]
     imdb_id: Texts
     tmdb_id: Ints
     added_at: npt.NDArray[np.int64]

@@ -35,7 +35,7 @@ _TABLE = text(f"""
     SELECT coalesce((SELECT catalogue_version FROM live_generation), 0), m.*
     FROM (SELECT) one LEFT JOIN (
         SELECT id, title, genres, year, rating_count, like_count, expected_rating, coalesce({_SPREAD}, 0),
-            imdb_id, tmdb_id, floor(extract(epoch FROM added_at))::bigint, withdrawn_at IS NOT NULL
+            rating_sum, imdb_id, tmdb_id, floor(extract(epoch FROM added_at))::bigint, withdrawn_at IS NOT NULL
         FROM movies WHERE changed > :after
     ) m ON true ORDER BY id
 """)  # noqa: S608 - of numbers alone
@@ -100,8 +100,8 @@ def table(db: Connection, after: int = -1) -> MovieTable:
     rows = db.execute(_TABLE, {"after": after}).all()
     version = rows[0][0]
     columns = zip(*(row[1:] for row in rows if row[1] is not None), strict=True)
-    movies, title, genres, year, *numbers, imdb_id, tmdb_id, added_at, withdrawn = list(columns) or [()] * 12
-    rating_count, like_count, expected, spread = numbers
+    movies, title, genres, year, *numbers, imdb_id, tmdb_id, added_at, withdrawn = list(columns) or [()] * 13
+    rating_count, like_count, expected, spread, rating_sum = numbers
     return MovieTable(
         np.array(movies, np.int32),
         np.array(title, object),
@@ -111,6 +111,7 @@ def table(db: Connection, after: int = -1) -> MovieTable:
         np.array(like_count, np.int32),
         np.array(expected, np.float32),
         np.array(spread, np.float32),
+        np.array(rating_sum, np.float64),
         np.array(imdb_id, object),
         np.array([known or 0 for known in tmdb_id], np.int32),
         np.array(added_at, np.int64),

@@ -66,6 +66,16 @@ def metrics_of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
     return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 
+def metrics_of_user(db: Connection, user_id: int) -> dict[str, Any]:
+    """Return how well this user's ratings were predicted: count, rmse and mae, None without any."""
+    statement = text("""
+        SELECT count(*) AS count, sqrt(avg((expected_rating - rating) ^ 2)) AS rmse,
+            avg(abs(expected_rating - rating)) AS mae
+        FROM foretold WHERE user_id = :user
+    """)
+    return dict(db.execute(statement, {"user": user_id}).one()._mapping)
+
+
 def prune(db: Connection, keep: int) -> None:
     """Drop the predictions of all but the newest `keep` generations; their metrics stay in the records of the runs."""
     db.execute(

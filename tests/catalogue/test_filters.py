@@ -31,6 +31,7 @@ def table(seed: int = 0) -> MovieTable:
         like_count=likes,
         expected_rating=np.linspace(1, 5, F).astype(np.float32),
         spread=np.zeros(F, np.float32),
+        rating_sum=np.zeros(F),
         imdb_id=np.full(F, None),
         tmdb_id=np.zeros(F, np.int32),
         added_at=np.zeros(F, np.int64),

@@ -196,7 +196,7 @@ def many_movies(n: int) -> MovieTable:
     return MovieTable(
         np.arange(n, dtype=np.int32), np.array(title, object), np.full(n, "Drama", object), year, count, count, ones,
         ones,
-        imdb_id=np.full(n, None), tmdb_id=np.zeros(n, np.int32), added_at=np.zeros(n, np.int64),
+        rating_sum=np.zeros(n), imdb_id=np.full(n, None), tmdb_id=np.zeros(n, np.int32), added_at=np.zeros(n, np.int64),
         withdrawn=np.zeros(n, bool),
     )  # fmt: skip
 

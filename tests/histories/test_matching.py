@@ -47,6 +47,7 @@ def catalogue(movies: list[tuple[str, int]], imdb: dict[int, str] | None = None)
         like_count=zero,
         expected_rating=np.full(n, 3, np.float32),
         spread=np.zeros(n, np.float32),
+        rating_sum=np.zeros(n),
         imdb_id=none,
         tmdb_id=zero,
         added_at=np.zeros(n, np.int64),

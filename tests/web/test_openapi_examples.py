@@ -39,6 +39,7 @@ REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those b
     ("get", "/users/{user_id}/ratings", None),
     ("get", "/users/{user_id}/recommendations", None),
     ("get", "/users/{user_id}/predictions?movie_id=25903", None),
+    ("get", "/users/{user_id}/taste", None),
     ("post", "/users/{user_id}/recommendations", {"limit": 5}),
     ("post", "/recommendations", RATINGS),
     ("post", "/groups/recommendations", {"members": [1, RATINGS]}),

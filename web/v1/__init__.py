@@ -15,6 +15,7 @@ from web.v1 import (
     program_routes,
     rating_routes,
     recommendation_routes,
+    taste_routes,  # noqa: F401 - it adds to the routes of users
     token_routes,
     training_routes,
     user_routes,

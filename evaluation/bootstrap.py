@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluation.offline_metrics import Values
 
@@ -36,13 +38,18 @@ def estimate(statistic: Callable[[Values], Values], *columns: Values) -> Interva
     users = table.shape[1]
     if users == 0:
         return IntervalEstimate(float("nan"), float("nan"), float("nan"))
-    rng = np.random.default_rng(SEED)
-    drawn = [rng.multinomial(users, np.full(users, 1 / users), AT_ONCE) for _ in range(RESAMPLES // AT_ONCE)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.concatenate([statistic(table @ times.T) for times in drawn])
+        values = np.concatenate([statistic(table @ times.T) for times in _resamples(users)])
         whole = float(statistic(table.sum(axis=1, keepdims=True))[0])
     low, high = np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else (np.nan, np.nan)
     return IntervalEstimate(whole, float(low), float(high))
+
+
+@lru_cache(maxsize=1)  # drawing takes longer than all else, and a judgement has a hundred estimates of the same users
+def _resamples(users: int) -> list[npt.NDArray[np.uint8]]:
+    """Return how often each user is drawn in each resample, as blocks [AT_ONCE, users]."""
+    rng, share = np.random.default_rng(SEED), np.full(users, 1 / users)
+    return [rng.multinomial(users, share, AT_ONCE).astype(np.uint8) for _ in range(RESAMPLES // AT_ONCE)]
 
 
 def mean(values: Values) -> IntervalEstimate:

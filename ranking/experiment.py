@@ -9,7 +9,10 @@ from settings import ModelSettings
 
 TODAY = "today"
 # settings that act when a list is made: the others act in a training, and need a generation of their own
-SCORE_SETTINGS = ("plain_weight", "neighbour_weight", "popularity_weight", "recency_exponent", "noise", "min_ratings")
+SCORE_SETTINGS = (
+    "plain_weight", "plain_exponent", "neighbour_weight", "popularity_weight", "recency_exponent", "noise",
+    "min_ratings",
+)  # fmt: skip
 WHAT_ARMS_ARE = (
     f"An arm is {TODAY} (the live generation), a generation like G17, or a setting of the score like "
     f"neighbour_weight=0.8; those are {', '.join(SCORE_SETTINGS)}."

@@ -8,7 +8,7 @@ import numpy as np
 from ranking import fold_in
 from ranking.ranker import FoldedIn, Ranker
 from ranking.ratings import Floats, Rows
-from ranking.score import NEUTRAL_RATING
+from ranking.score import NEUTRAL_RATING, target_noise
 
 MOST_REASONS = 3
 
@@ -39,7 +39,8 @@ def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats,
     f, history, scale = ranker.factors, folded.batch.rows[0], folded.z.scale[0]
     V_s, V = f.V[history], f.V_ranked[rows]
     liked = folded.batch.rating[0] >= f.model.like_threshold
-    parts = fold_in.map_gains(V_s, V, ranker.prior, f.model.noise) * (scale[0] * folded.residual).T
+    noise = target_noise(folded.batch.n, f.model)[0]
+    parts = fold_in.map_gains(V_s, V, ranker.prior, noise) * (scale[0] * folded.residual).T
     if liked.any():
         gains = fold_in.als_gains(V_s[liked], V, ranker.item_gram, f.model.ranker_alpha, f.model.ranker_reg)
         parts[liked] += scale[1] * gains

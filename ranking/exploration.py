@@ -14,6 +14,7 @@ from ranking.fold_in import map_covariance
 from ranking.ranker import Ranker
 from ranking.rankings import PersonalRanking, Ranking
 from ranking.ratings import Mask, Rows
+from ranking.score import target_noise
 
 
 def explore(
@@ -42,7 +43,8 @@ def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, rng: np.r
     """
     f, few = ranker.factors, ranker.row[ranker.known :]
     mean = ranking.folded_in().x[0, 0] if isinstance(ranking, PersonalRanking) else f.m
-    covariance = map_covariance(f.V[ranking.seen], ranker.prior, f.model.noise)
+    noise = target_noise(np.array([len(ranking.seen)]), f.model)[0]
+    covariance = map_covariance(f.V[ranking.seen], ranker.prior, noise)
     x = rng.multivariate_normal(mean, covariance, method="eigh", check_valid="ignore").astype(np.float32)
     # x.(v + e) with e from N(0, 5/(n + 5) R): what content, and n ratings, leave open of a movie's factors
     variance = (x @ f.R @ x if len(f.R) else 0) * HALF_TRUSTED / (f.rating_count[few] + HALF_TRUSTED)

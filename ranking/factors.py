@@ -145,7 +145,8 @@ class Factors:
             if header["format"] == 1:
                 arrays, header["model"] = _with_todays_names(arrays), _model_of_format_1(header["model"])
             arrays["mu"] = float(arrays["mu"])
-            model = ModelSettings(**header["model"])
+            # a generation from before that setting serves by its own equation
+            model = ModelSettings(**{"plain_exponent": 1.0, **header["model"]})
             factors = cls(**arrays, model=model, facts=header["facts"])
         except FactorsError:
             raise

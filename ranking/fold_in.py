@@ -47,7 +47,7 @@ class ItemGram(NamedTuple):
         return np.asarray(np.maximum(reg * likes, least), np.float32)
 
 
-def map_vectors(V_s: Floats, residual: Floats, prior: UserPrior, noise: float) -> Floats:
+def map_vectors(V_s: Floats, residual: Floats, prior: UserPrior, noise: Floats) -> Floats:
     """Return the most probable vectors [b, k] of users drawn from N(m, C), given the targets y of rated movies.
 
     Unlike the ALS step it takes only rated movies as evidence, and starts from the average user rather than from zero;
@@ -56,23 +56,23 @@ def map_vectors(V_s: Floats, residual: Floats, prior: UserPrior, noise: float) -
     Args:
         V_s: factors of the rated movies [b, l, k].
         residual: y - V_s m [b, l], 0 in the padding.
-        noise: variance s2 of one target.
+        noise: variance s2 of one target of each user [b].
     """
     if V_s.shape[1] <= len(prior.m):
         # x = m + C V_s' (V_s C V_s' + s2 I)^-1 (y - V_s m): an l x l system
-        return prior.m + _by_ratings(V_s, prior.C, residual, noise)
+        return prior.m + _by_ratings(V_s, prior.C, residual, noise[:, None])
     # the same by Woodbury's identity, a k x k system: x = m + (C^-1 + V_s'V_s / s2)^-1 V_s' (y - V_s m) / s2
-    A = prior.C_inverse + _gram(V_s) / noise
-    return prior.m + _solve(A, _times(V_s, residual) / noise).astype(np.float32)
+    A = prior.C_inverse + _gram(V_s) / noise[:, None, None]
+    return prior.m + _solve(A, _times(V_s, residual) / noise[:, None]).astype(np.float32)
 
 
-def map_gains(V_s: Floats, V: Floats, prior: UserPrior, noise: float) -> Floats:
+def map_gains(V_s: Floats, V: Floats, prior: UserPrior, noise: np.float32) -> Floats:
     """Return what v.x of the movies V [r, k] gains by each unit of y - V_s m [n], [n, r], for one user's V_s [n, k]."""
     A = prior.C_inverse + V_s.T @ V_s / noise
     return V_s @ np.linalg.solve(A, V.T / noise).astype(np.float32)
 
 
-def map_covariance(V_s: Floats, prior: UserPrior, noise: float) -> Doubles:
+def map_covariance(V_s: Floats, prior: UserPrior, noise: np.float32) -> Doubles:
     """Return the covariance [k, k] of what `map_vectors` returns the mean of, for one user's V_s [n, k]."""
     return np.linalg.inv(prior.C_inverse + V_s.T @ V_s / noise)
 
@@ -116,18 +116,18 @@ def rater_vectors(Q_s: Floats, residual: Floats, C_r: Floats) -> Floats:
         Q_s: the rater's factors of the rated movies [b, l, h]; residual: what the biases leave of the ratings [b, l].
     """
     if Q_s.shape[1] <= len(C_r):
-        return _by_ratings(Q_s, C_r, residual, RATER_NOISE)
+        return _by_ratings(Q_s, C_r, residual, np.float32(RATER_NOISE))
     # by the push-through identity: p = (C_r Q_s'Q_s + .3 I)^-1 C_r Q_s' residual
     A = np.matmul(C_r, _gram(Q_s))
     _add_to_diagonals(A, np.float32(RATER_NOISE))
     return _solve(A, _times(Q_s, residual) @ C_r.T)
 
 
-def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: float) -> Floats:
-    """Return C V_s' (V_s C V_s' + noise I)^-1 residual [b, k] by l x l systems."""
+def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: Floats | np.float32) -> Floats:
+    """Return C V_s' (V_s C V_s' + noise I)^-1 residual [b, k] by l x l systems; `noise` is [b, 1], or one for all."""
     VC = _project(V_s, C)
     K = VC @ V_s.swapaxes(1, 2)
-    _add_to_diagonals(K, np.float32(noise))
+    _add_to_diagonals(K, noise)
     return _times(VC, _solve(K, residual))
 
 

@@ -11,7 +11,7 @@ from ranking import fold_in
 from ranking.factors import Factors
 from ranking.fold_in import Doubles, ItemGram, UserPrior
 from ranking.ratings import HIGHEST, LOWEST, Floats, Mask, Rows
-from ranking.score import NEUTRAL_RATING, Standardization, standardization, targets, weights
+from ranking.score import NEUTRAL_RATING, Standardization, standardization, target_noise, targets, weights
 from ranking.top_n import DEPTH, top_n, top_rows
 from ranking.user_batch import UserBatch
 
@@ -130,7 +130,7 @@ class Ranker:
         f, model = self.factors, self.factors.model
         V_s = f.V[batch.rows] * batch.mask[:, :, None]
         residual = (targets(batch.rating, model) - V_s @ f.m) * batch.mask
-        x_m = fold_in.map_vectors(V_s, residual, self.prior, model.noise)
+        x_m = fold_in.map_vectors(V_s, residual, self.prior, target_noise(batch.n, model))
         x = np.stack([x_m, self._als_vectors(batch, V_s)], axis=1)
         g, (weight, c) = self._neighbour_scores(batch, terms, self.recency(batch)), weights(batch.n, model)
         z = standardization(weight, *self._sums_over_unseen(batch, V_s, x, g))

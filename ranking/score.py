@@ -10,8 +10,9 @@ from ranking.ratings import Floats
 from settings import ModelSettings
 
 LIKE_HALF = 3.0  # a rating from here up to a like is half of one
-HALF_WEIGHT_AT = 50  # ratings at which the plain and the neighbour part have half of their full weight
+HALF_WEIGHT_AT = 50  # ratings at which the neighbours have half of their full weight, and the plain part a quarter
 POPULARITY_FADES_AT = 25  # ratings at which popularity has half of its full weight
+FULL_NOISE_AT = 10  # ratings from which a target has its full variance
 NEUTRAL_RATING = 2.5  # the rating that says nothing about a movie's neighbours
 FLAT = 1e-5  # of the mean square: a variance below this is rounding
 
@@ -29,10 +30,18 @@ def targets(rating: Floats, model: ModelSettings) -> Floats:
     return np.maximum(liked, np.float32(0.5) * (rating >= LIKE_HALF))
 
 
+def target_noise(n: npt.NDArray[np.intp], model: ModelSettings) -> Floats:
+    """Return s2 [b], the variance of one target of users with n ratings [b]: full from 10 on, below sqrt(n / 10) of it.
+
+    With one variance for all n the lists hardly follow a user's first ratings, or follow ten of them too closely.
+    """
+    return (model.noise * np.sqrt(np.clip(n, 1, FULL_NOISE_AT) / FULL_NOISE_AT)).astype(np.float32)
+
+
 def weights(n: npt.NDArray[np.intp], model: ModelSettings) -> tuple[Doubles, Doubles]:
     """Return 1 - w, w and b [b, 3] and c [b] for users with n ratings [b]."""
     grown = n / (n + HALF_WEIGHT_AT)
-    w, b = model.plain_weight * grown, model.neighbour_weight * grown
+    w, b = model.plain_weight * grown**model.plain_exponent, model.neighbour_weight * grown
     return np.stack([1 - w, w, b], axis=1), model.popularity_weight * POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)
 
 

@@ -58,7 +58,7 @@ def test_movies_without_ratings_are_ranked_by_their_predicted_factors() -> None:
         for at, i in enumerate(some):
             twin, predicted = twin_of(factors, histories, i), content_vectors(factors, features())[new]
             expected, grown = twin.score()[new], twin.n / (twin.n + 50)
-            w = factors.model.plain_weight * grown
+            w = factors.model.plain_weight * grown**factors.model.plain_exponent
             for weight, x in ((1 - w, twin.x_m()), (w, twin.x_p())):
                 expected = expected + weight * (predicted @ x) / twin.scored(factors.V.astype(float) @ x)[1]
             assert np.allclose(scores[at, new], expected, atol=1e-3)

@@ -72,7 +72,7 @@ def test_a_generation_of_format_1_serves_by_its_own_equations() -> None:
         arrays = {name.replace("movie", "film"): archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())
     header["format"], model = 1, header["model"]
-    for name in ("recency_exponent", "popularity_weight"):
+    for name in ("recency_exponent", "popularity_weight", "plain_exponent"):
         del model[name]
     model |= {"recent_share": 0.25, "plain_weight": 0.5}
     out = io.BytesIO()
@@ -80,6 +80,7 @@ def test_a_generation_of_format_1_serves_by_its_own_equations() -> None:
     old = Factors.from_bytes(out.getvalue())
     assert np.array_equal(old.movies, f.movies)
     assert (old.model.plain_weight, old.model.recency_exponent, old.model.popularity_weight) == (0.5, 0.0, 1.0)
+    assert old.model.plain_exponent == 1.0
     assert Factors.from_bytes(old.to_bytes()).model == old.model
 
 

@@ -14,18 +14,18 @@ def test_both_forms_of_the_map_vector_are_one() -> None:
     for n in (1, K - 1, K, K + 1, 40):
         V_s, y = f.V[:n], np.linspace(0, 1, n).astype(np.float32)
         wide = f.m + f.C @ V_s.T @ np.linalg.inv(V_s @ f.C @ V_s.T + 0.1 * np.eye(n)) @ (y - V_s @ f.m)
-        got = fold_in.map_vectors(V_s[None], (y - V_s @ f.m)[None], prior, 0.1)[0]
-        gains = fold_in.map_gains(V_s, np.eye(K, dtype=np.float32), prior, 0.1)
+        got = fold_in.map_vectors(V_s[None], (y - V_s @ f.m)[None], prior, np.full(1, 0.1, np.float32))[0]
+        gains = fold_in.map_gains(V_s, np.eye(K, dtype=np.float32), prior, np.float32(0.1))
         assert np.allclose(got, wide, atol=1e-3)
         assert np.allclose(f.m + gains.T @ (y - V_s @ f.m), wide, atol=1e-3)
         covariance = f.C - f.C @ V_s.T @ np.linalg.inv(V_s @ f.C @ V_s.T + 0.1 * np.eye(n)) @ V_s @ f.C
-        assert np.allclose(fold_in.map_covariance(V_s, prior, 0.1), covariance, atol=1e-3)
+        assert np.allclose(fold_in.map_covariance(V_s, prior, np.float32(0.1)), covariance, atol=1e-3)
 
 
 def test_without_ratings_the_map_vector_is_the_average_user_and_the_als_vector_is_zero() -> None:
     f = random_factors()
     prior, empty = UserPrior(f.m, f.C, np.linalg.inv(f.C.astype(float))), np.empty((1, 0, K), np.float32)
-    assert np.array_equal(fold_in.map_vectors(empty, empty[:, :, 0], prior, 0.1)[0], f.m)
+    assert np.array_equal(fold_in.map_vectors(empty, empty[:, :, 0], prior, np.full(1, 0.1, np.float32))[0], f.m)
     assert not fold_in.als_vectors(empty, np.empty((1, 0), bool), ItemGram.of(f.V), 0.2, 0.06).any()
 
 

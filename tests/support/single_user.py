@@ -25,7 +25,8 @@ class SingleUser:
         if y is None:
             y = np.where(self.rating >= f.model.like_threshold, 1.0, np.where(self.rating >= 3, 0.5, 0.0))
         V_s, C, m = f.V[self.rows].astype(float), f.C.astype(float), f.m.astype(float)
-        return m + C @ V_s.T @ np.linalg.inv(V_s @ C @ V_s.T + f.model.noise * np.eye(self.n)) @ (y - V_s @ m)
+        noise = f.model.noise * min(1.0, (self.n / 10) ** 0.5)
+        return m + C @ V_s.T @ np.linalg.inv(V_s @ C @ V_s.T + noise * np.eye(self.n)) @ (y - V_s @ m)
 
     def x_p(self) -> np.ndarray:
         f, V = self.factors, self.factors.V.astype(float)
@@ -59,7 +60,7 @@ class SingleUser:
     def parts(self) -> list[tuple[float, np.ndarray]]:
         f, n = self.factors, self.n
         grown, V = n / (n + 50), f.V.astype(float)
-        w, b = f.model.plain_weight * grown, f.model.neighbour_weight * grown
+        w, b = f.model.plain_weight * grown**f.model.plain_exponent, f.model.neighbour_weight * grown
         return [(1 - w, V @ self.x_m()), (w, V @ self.x_p()), (b, self.g(self.recency()))]
 
     def score(self) -> np.ndarray:

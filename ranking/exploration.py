@@ -15,26 +15,27 @@ from ranking.ranker import Ranker
 from ranking.rankings import PersonalRanking, Ranking
 from ranking.ratings import Mask, Rows
 from ranking.score import target_noise
+from ranking.top_n import top_n
 
 
 def explore(
-    listed: Callable[[int], Rows], drawn: Callable[[np.random.Generator], Rows], share: float, n: int, seed: str
+    listed: Callable[[int], Rows], drawn: Callable[[int, np.random.Generator], Rows], share: float, n: int, seed: str
 ) -> tuple[Rows, Mask]:
     """Return the first n movies of a list with each place explored with the probability `share`, and which are.
 
     The same seed gives the same list in every process, and a longer list begins with the shorter one.
 
     Args:
-        listed: returns so many movies of the list as it would be; drawn: the movies to explore, best first.
+        listed: returns so many movies of the list as it would be; drawn: so many movies to explore, best first.
     """
     rng = generator_for(seed)
-    movies = drawn(rng)
+    movies = drawn(2 * n, rng)  # of which n may be in the list anyway
     places = rng.random(n) < share
     return mixed(listed(n + int(places.sum())), movies, places)
 
 
-def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, rng: np.random.Generator) -> Rows:
-    """Return the rows of the movies with few ratings that the user has not rated, by their scores in one draw.
+def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, n: int, rng: np.random.Generator) -> Rows:
+    """Return the rows of n movies with few ratings that the user has not rated, those with the best scores in one draw.
 
     One draw serves a whole list: one for each place would cost as much again for each.
 
@@ -48,12 +49,10 @@ def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, rng: np.r
     x = rng.multivariate_normal(mean, covariance, method="eigh", check_valid="ignore").astype(np.float32)
     # x.(v + e) with e from N(0, 5/(n + 5) R): what content, and n ratings, leave open of a movie's factors
     variance = (x @ f.R @ x if len(f.R) else 0) * HALF_TRUSTED / (f.rating_count[few] + HALF_TRUSTED)
-    score = (f.V_ranked @ x)[few] + np.sqrt(variance) * rng.standard_normal(len(few))
-    allowed = np.ones(len(f.movies), bool) if among is None else among.copy()
-    allowed[ranking.seen] = False
-    order = few[np.argsort(-score, kind="stable")]
-    rows: Rows = order[allowed[order]]
-    return rows
+    score = f.V_ranked @ x
+    score[few] += np.sqrt(variance) * rng.standard_normal(len(few))
+    allowed = ~f.well_known if among is None else among & ~f.well_known
+    return top_n(score, n, ranking.seen, allowed, allowed)
 
 
 def generator_for(seed: str) -> np.random.Generator:

@@ -33,7 +33,7 @@ def test_a_movie_comes_first_as_often_as_it_is_the_best(n: int, known: str) -> N
     variance = apart @ covariance @ apart if known == "the movies" else (1 + 5 / 7) * (mean @ R @ mean)
     wanted = (1 + erf(apart @ mean / sqrt(2 * variance))) / 2
     among = np.isin(np.arange(len(f.movies)), [a, b])
-    drawn = [drawn_movies(Ranker(f), ranking, among, generator_for(f"{n} {seed}")) for seed in range(DRAWS)]
+    drawn = [drawn_movies(Ranker(f), ranking, among, 2, generator_for(f"{n} {seed}")) for seed in range(DRAWS)]
     assert {tuple(sorted(rows)) for rows in drawn} == {(min(a, b), max(a, b))}
     first = np.mean([rows[0] == a for rows in drawn])
     assert 0.02 < wanted < 0.98
@@ -44,11 +44,12 @@ def test_only_movies_with_few_ratings_that_the_user_has_not_rated_are_drawn() ->
     f = random_factors()
     few = np.flatnonzero(~f.well_known)
     ranking = ranking_for(Ranker(f), f.movies[few[:3]], np.array([5, 4, 1], np.float32), np.arange(3))
-    whole = drawn_movies(Ranker(f), ranking, None, generator_for("1"))
+    whole = drawn_movies(Ranker(f), ranking, None, len(few), generator_for("1"))
     assert sorted(whole) == few[3:].tolist()
     among = np.arange(len(f.movies)) % 2 == 0
-    some = drawn_movies(Ranker(f), ranking, among, generator_for("1"))
+    some = drawn_movies(Ranker(f), ranking, among, len(few), generator_for("1"))
     assert some.tolist() == [row for row in whole if among[row]]
+    assert drawn_movies(Ranker(f), ranking, None, 5, generator_for("1")).tolist() == whole[:5].tolist()
 
 
 @pytest.mark.parametrize("seed", range(20))

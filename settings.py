@@ -102,9 +102,11 @@ class ModelSettings:
         number(1e-6, 100),
         "Variance s2 of one like in the MAP fold-in; less for users with under 10 ratings.",
     )
-    plain_weight: float = setting("MATINEE_PLAIN_WEIGHT", 1.0, number(0, 1), "Highest weight of the plain fold-in.")
+    plain_weight: float = setting(
+        "MATINEE_PLAIN_WEIGHT", 0.85, number(0, 1), "Highest weight of the plain fold-in; 1 from 500,000 ratings on."
+    )
     plain_exponent: float = setting(
-        "MATINEE_PLAIN_EXPONENT", 2.0, number(0, 10), "How late the plain fold-in gets it; 1 from 500,000 ratings on."
+        "MATINEE_PLAIN_EXPONENT", 1.5, number(0, 10), "How late the plain fold-in gets it; 1 from 500,000 ratings on."
     )
     neighbour_weight: float = setting(
         "MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Highest weight of the neighbours."
@@ -127,7 +129,10 @@ class ModelSettings:
 # Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the set,
 # the less quality is lost by a smaller rank or fewer iterations.
 BY_SIZE: tuple[tuple[int, dict[str, Any]], ...] = (
-    (500_000, {"ranker_rank": 96, "ranker_reg": 0.1, "ranker_alpha": 1.0, "plain_exponent": 1.0}),
+    (
+        500_000,
+        {"ranker_rank": 96, "ranker_reg": 0.1, "ranker_alpha": 1.0, "plain_weight": 1.0, "plain_exponent": 1.0},
+    ),
     (2_000_000, {"ranker_iterations": 4, "rater_rank": 16, "rater_iterations": 4}),
     (5_000_000, {"ranker_rank": 32}),
 )

@@ -10,7 +10,7 @@ from ranking.ratings import Floats
 from settings import ModelSettings
 
 LIKE_HALF = 3.0  # a rating from here up to a like is half of one
-HALF_WEIGHT_AT = 50  # ratings at which the neighbours have half of their full weight, and the plain part a quarter
+HALF_WEIGHT_AT = 50  # ratings at which the neighbours have half of their full weight, and the plain part less
 POPULARITY_FADES_AT = 25  # ratings at which popularity has half of its full weight
 FULL_NOISE_AT = 10  # ratings from which a target has its full variance
 NEUTRAL_RATING = 2.5  # the rating that says nothing about a movie's neighbours

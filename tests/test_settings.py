@@ -125,7 +125,8 @@ def test_the_number_of_ratings_decides_what_is_not_set() -> None:
     settings = load({}, NO_FILE)
     assert settings.model_for(499_999) == ModelSettings()
     large = settings.model_for(500_000)
-    assert (large.ranker_rank, large.ranker_reg, large.ranker_alpha, large.plain_exponent) == (96, 0.1, 1.0, 1.0)
+    assert (large.ranker_rank, large.ranker_reg, large.ranker_alpha) == (96, 0.1, 1.0)
+    assert (large.plain_weight, large.plain_exponent) == (1.0, 1.0)
     ranker = [(m.ranker_rank, m.ranker_iterations) for m in map(settings.model_for, (2_000_000, 5_000_000))]
     assert ranker == [(96, 4), (32, 4)]
     assert (settings.heap_for(1_000_000), settings.heap_for(32_000_000)) == ("2g", "3g")

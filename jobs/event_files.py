@@ -15,6 +15,7 @@ from jobs.events import JSON_EVENT, CsvRating, Event
 from movielens.line_report import DatasetError, LineError
 from movielens.text_file import header_names, require_lines
 from storage.bulk_transfer import CSV_HEADER, Kind
+from system.validation_messages import message_of
 
 KINDS: dict[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 COLUMNS = CSV_HEADER.decode().strip().split(",")
@@ -93,9 +94,9 @@ def _event(line: bytes, parse: Parse) -> Event | LineError:
     try:
         return parse(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         where = [str(first["loc"][-1])] if first["loc"] else []
-        return LineError(": ".join([*where, first["msg"].removeprefix("Value error, ")]))
+        return LineError(": ".join([*where, message_of(first)]))
     except ValueError as error:
         return LineError(str(error))
     except csv.Error:

@@ -19,6 +19,7 @@ from storage.errors import (
 from storage.experiments import UnknownExperimentError
 from storage.movie_changes import ExternalIdTakenError
 from system.logs import request_id
+from system.validation_messages import UNKNOWN_MEMBER
 from web.error_page import error_page
 
 log = logging.getLogger(__name__)
@@ -48,9 +49,6 @@ UNKNOWN: dict[type[LookupError], str] = {
     UnknownGenerationError: "generation_not_found",
     UnknownExperimentError: "experiment_not_found",
 }
-
-
-UNKNOWN_MEMBER = "there is no such member"  # of a body, or parameter of a query
 
 
 class InvalidInputError(ValueError):

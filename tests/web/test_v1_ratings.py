@@ -103,6 +103,17 @@ def test_a_thousand_ratings_come_in_one_version(
     assert found == sent[:1000]
 
 
+def test_an_unknown_member_hides_no_other_fault_and_each_is_a_plain_sentence(client: httpx.Client) -> None:
+    rows = [{"movie_id": IDS[0], "rating": "4"}, {"movie_id": IDS[1]}, 7]
+    answer = client.post(RATINGS, json={"ratings": rows, "stars": 1})
+    assert [(fault["where"], fault["message"]) for fault in answer.json()["errors"]] == [
+        ("stars", "there is no such member"),
+        ("ratings.0.rating", "it must be a number"),
+        ("ratings.1.rating", "it is missing"),
+        ("ratings.2", "it must be an object"),
+    ]
+
+
 def test_the_error_names_every_row_that_is_wrong(client: httpx.Client, history: Callable[[], Any]) -> None:
     sent = [(IDS[0], 5), (IDS[1], 5.25), (7, 3), (IDS[0], 4), ("8", 3), (9, "x"), (True, 1), (2**31, 1)]
     assert faults(put_all(client, *sent)) == [

@@ -2,15 +2,25 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from sqlalchemy import Connection
 
 from catalogue.movie_table import UnknownMovieError
 from storage import user_ratings
+from system.validation_messages import message_of
 from web.errors import InvalidInputError
-from web.v1.schemas import MovieId, RatingValue, RequestBody, faults_of
+from web.v1.schemas import YEAR_RANGE_EMPTY, MovieId, RatingValue, RequestBody, faults_of
 
 MAX_RATINGS = 1000
 DUPLICATE_MOVIE = "the movie is in the request more than once"
@@ -51,7 +61,31 @@ def _valid_movie_id(row: Any) -> int | None:
 Row = Annotated[RatingInput, WrapValidator(_validate_row)]
 
 
-class RatingBatch(RequestBody):
+ROW: TypeAdapter[RatingInput | InvalidRow] = TypeAdapter(Row)
+
+
+class RatingsBody(RequestBody):
+    """A body with ratings. A fault elsewhere in it does not hide those of its rows."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_all_faults(cls, body: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(body)
+        except ValidationError as error:
+            given = body.get("ratings") if isinstance(body, dict) else None
+            rows = [ROW.validate_python(row) for row in given[:MAX_RATINGS]] if isinstance(given, list) else []
+            found = [(e["type"], e["loc"], message_of(e)) for e in error.errors()]
+            found += [("row", tuple(where.split(".")), message) for where, message in faults(rows, ())]
+            raise ValidationError.from_exception_data(cls.__name__, [_restated(*fault) for fault in found]) from None
+
+
+def _restated(kind: str, place: tuple[int | str, ...], message: str) -> InitErrorDetails:
+    kept = kind if kind == YEAR_RANGE_EMPTY else "fault"
+    return InitErrorDetails(type=PydanticCustomError(kept, message), loc=place, input=None)
+
+
+class RatingBatch(RatingsBody):
     """Up to 1,000 ratings of different movies."""
 
     ratings: list[Row] = Field(min_length=1, max_length=MAX_RATINGS)

@@ -29,7 +29,7 @@ class ListEvent(RequestBody):
     event: Literal["opened"] = Field(description="opened: the user looked at the movie.")
 
 
-class AcceptedEvent(ResponseModel):
+class EventReceipt(ResponseModel):
     """An event that will be stored, if its list is known."""
 
     accepted: Literal[True] = Field(examples=[True])
@@ -97,7 +97,7 @@ def show_outcomes(query: OutcomesQuery) -> Response:
     return answer(Outcomes(days=found.days, generations=generations, places=places))
 
 
-@api.post("/events", responses={202: AcceptedEvent, **problems(403, 413, 415)})
+@api.post("/events", responses={202: EventReceipt, **problems(403, 413, 415)})
 def record_event(body: ListEvent) -> Response:
     """Record that a user opened a movie of a list
 
@@ -106,4 +106,4 @@ def record_event(body: ListEvent) -> Response:
     """
     if (buffer := impressions()) is not None:
         buffer.happened(Event(str(body.list_id), body.movie_id, body.event, datetime.now(UTC)))
-    return answer(AcceptedEvent(accepted=True), 202)
+    return answer(EventReceipt(accepted=True), 202)

@@ -19,7 +19,7 @@ from web.v1.schemas import GenerationRef, Id, Movie, RequestBody, ResponseModel,
 api = group("groups", "What several people could watch together.")
 
 
-class GuestMember(RequestBody):
+class GuestMember(batch.RatingsBody):
     """A member who is not stored, with their ratings."""
 
     ratings: list[batch.Row] = Field(

@@ -43,7 +43,7 @@ class ImportQuery(QueryModel):
         return value
 
 
-class ImportedCounts(ResponseModel):
+class ImportTotals(ResponseModel):
     """How many are new, took the place of one, or changed nothing."""
 
     created: int = Field(examples=[812])
@@ -74,8 +74,8 @@ class ImportResult(ResponseModel):
     format: str = Field(examples=["letterboxd"])
     scale: int | None = Field(examples=[5], description="The best rating of the file; null without ratings.")
     dry_run: bool = Field(examples=[False])
-    ratings: ImportedCounts
-    marks: ImportedCounts
+    ratings: ImportTotals
+    marks: ImportTotals
     rounded: int = Field(examples=[0], description="Ratings between two half stars, which became the nearest.")
     other: int = Field(examples=[2], description="Series, episodes and games, which are left out.")
     unmatched_count: int = Field(examples=[1])
@@ -124,8 +124,8 @@ def _result(
         format=history.format,
         scale=history.scale,
         dry_run=dry_run,
-        ratings=ImportedCounts.of(counts[0]),
-        marks=ImportedCounts.of(counts[1]),
+        ratings=ImportTotals.of(counts[0]),
+        marks=ImportTotals.of(counts[1]),
         rounded=history.rounded,
         other=plan.other,
         unmatched_count=len(plan.unmatched),

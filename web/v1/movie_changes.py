@@ -95,7 +95,7 @@ class AddHeader(RequestModel):
     )
 
 
-class MovieWritten(ResponseModel):
+class MovieRef(ResponseModel):
     """The movie that was written."""
 
     model_config = ConfigDict(
@@ -107,7 +107,7 @@ class MovieWritten(ResponseModel):
     movie_id: MovieId
 
 
-class MoviesWritten(ResponseModel):
+class MovieBatchResult(ResponseModel):
     """How many movies of a batch are new, how many were there, and their ids in the order of the batch."""
 
     created: int = Field(examples=[1])
@@ -115,7 +115,7 @@ class MoviesWritten(ResponseModel):
     movie_ids: list[int] = Field(examples=[[1_000_000_000]])
 
 
-@api.put("/movies/<movie_id>", responses={200: MovieWritten, 201: MovieWritten, **problems(403, 404, 409, 413, 415)})
+@api.put("/movies/<movie_id>", responses={200: MovieRef, 201: MovieRef, **problems(403, 404, 409, 413, 415)})
 def put_movie(path: MoviePath, body: MovieInput) -> Response:
     """Add a movie with this id, or replace it
 
@@ -125,10 +125,10 @@ def put_movie(path: MoviePath, body: MovieInput) -> Response:
     if not 1 <= path.movie_id <= LAST_GIVEN_ID:
         raise InvalidInputError(("movie_id", f"choose an id from 1 to {LAST_GIVEN_ID:,}"))
     ((movie_id, created),) = _put([MovieChange(path.movie_id, body.description)])
-    return answer(MovieWritten(movie_id=movie_id), 201 if created else 200, Location=location(f"/movies/{movie_id}"))
+    return answer(MovieRef(movie_id=movie_id), 201 if created else 200, Location=location(f"/movies/{movie_id}"))
 
 
-@api.post("/movies", responses={201: MovieWritten, **problems(403, 409, 413, 415)})
+@api.post("/movies", responses={201: MovieRef, **problems(403, 409, 413, 415)})
 def add_movie(header: AddHeader, body: MovieInput) -> Response:
     """Add a movie
 
@@ -136,10 +136,10 @@ def add_movie(header: AddHeader, body: MovieInput) -> Response:
     `tmdb_id`.
     """
     ((movie_id, _),) = _put([MovieChange(None, body.description, header.idempotency_key)])
-    return answer(MovieWritten(movie_id=movie_id), 201, Location=location(f"/movies/{movie_id}"))
+    return answer(MovieRef(movie_id=movie_id), 201, Location=location(f"/movies/{movie_id}"))
 
 
-@api.post("/movies/batch", responses={200: MoviesWritten, **problems(403, 409, 413, 415)})
+@api.post("/movies/batch", responses={200: MovieBatchResult, **problems(403, 409, 413, 415)})
 def put_movies(header: AddHeader, body: MovieBatch) -> Response:
     """Add or replace many movies, all or none
 
@@ -161,7 +161,7 @@ def put_movies(header: AddHeader, body: MovieBatch) -> Response:
     )
     created = sum(new for _, new in written)
     ids = [movie_id for movie_id, _ in written]
-    return answer(MoviesWritten(created=created, replaced=len(ids) - created, movie_ids=ids))
+    return answer(MovieBatchResult(created=created, replaced=len(ids) - created, movie_ids=ids))
 
 
 @api.before_request

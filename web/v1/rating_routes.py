@@ -68,7 +68,7 @@ class Rating(ResponseModel):
     rating: float = Field(examples=[4.5])
 
 
-class RatingsWritten(ResponseModel):
+class RatingBatchResult(ResponseModel):
     """The result of writing many ratings."""
 
     created: int = Field(examples=[2], description="The number of movies rated for the first time.")
@@ -105,7 +105,7 @@ def put_rating(path: RatingPath, body: RatingUpdate) -> Response:
     return answer(Rating(movie_id=path.movie_id, rating=body.rating), 201 if written.created else 200)
 
 
-@api.post("/users/<user_id>/ratings", responses={200: RatingsWritten, **problems(404)})
+@api.post("/users/<user_id>/ratings", responses={200: RatingBatchResult, **problems(404)})
 def put_ratings(path: UserPath, body: batch.RatingBatch) -> Response:
     """Rate up to 1,000 movies, all or none
 
@@ -114,7 +114,7 @@ def put_ratings(path: UserPath, body: batch.RatingBatch) -> Response:
     with recommender().database.statement() as db:
         written = batch.write(db, path.user_id, body.ratings)
     metrics().written(*written)
-    return answer(RatingsWritten(created=written.created, replaced=written.replaced))
+    return answer(RatingBatchResult(created=written.created, replaced=written.replaced))
 
 
 @api.delete("/users/<user_id>/ratings/<movie_id>", responses={204: None, **problems(404)})

@@ -43,7 +43,7 @@ class RecommendationsRequest(UserListFilters, RequestBody):
     """The part of the list to return, and its filters."""
 
 
-class GuestHistory(ListFilters, RequestBody):
+class GuestHistory(ListFilters, batch.RatingsBody):
     """A guest's ratings, and the part of their list to return."""
 
     ratings: list[batch.Row] = Field(

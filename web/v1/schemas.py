@@ -25,8 +25,9 @@ from sqlalchemy import Row
 from catalogue import movie_table
 from catalogue.title_words import display_title
 from ranking.ratings import SCALE, on_scale
+from system.validation_messages import message_of
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
-from web.errors import CODES, UNKNOWN_MEMBER
+from web.errors import CODES
 from web.parsing import INT32
 from web.v1.examples import example_of
 
@@ -85,13 +86,7 @@ class ResponseModel(BodyModel):
 
 def faults_of(error: ValidationError, *within: str) -> list[tuple[str, str]]:
     """Return the (place, message) of every fault; places are prefixed with `within`."""
-    return [
-        (
-            ".".join([*within, *map(str, e["loc"])]) or "body",
-            UNKNOWN_MEMBER if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, "),
-        )
-        for e in error.errors()
-    ]
+    return [(".".join([*within, *map(str, e["loc"])]) or "body", message_of(e)) for e in error.errors()]
 
 
 def _whole(value: Any) -> Any:

@@ -73,7 +73,7 @@ class TrainingStatus(ResponseModel):
     next_at: Timestamp | None = Field(description="When the next scheduled run starts.")
 
 
-class TrainingStarted(ResponseModel):
+class TrainingRunRef(ResponseModel):
     """A training run that is queued and starts within seconds."""
 
     model_config = ConfigDict(
@@ -93,7 +93,7 @@ def show_retrain() -> Response:
     return answer(_retrain(run, _training()))
 
 
-@admin.post("/retrain", responses={202: TrainingStarted, **problems(403, 409)})
+@admin.post("/retrain", responses={202: TrainingRunRef, **problems(403, 409)})
 def retrain() -> Response:
     """Start a training run
 
@@ -106,7 +106,7 @@ def retrain() -> Response:
         if training is None:
             raise with_code("training_off", Conflict("This server does not train."))
         raise with_code("training_running", Conflict("A training run is in progress."))
-    return answer(TrainingStarted(run_id=run_id), 202, Location=location("/retrain"))
+    return answer(TrainingRunRef(run_id=run_id), 202, Location=location("/retrain"))
 
 
 @admin.post("/generations/<generation_id>/activate", responses={200: Generation, **problems(403, 404, 409)})

@@ -87,7 +87,7 @@ class UserUpdate(RequestBody):
     )
 
 
-class ExportedRecommendation(ResponseModel):
+class RecommendationRecord(ResponseModel):
     """One movie of a list that is stored for the user."""
 
     generation_id: int = Field(examples=[4])
@@ -96,7 +96,7 @@ class ExportedRecommendation(ResponseModel):
     expected_rating: float = Field(examples=[4.58])
 
 
-class ExportedPrediction(ResponseModel):
+class PredictionRecord(ResponseModel):
     """What a generation predicted for a rating before it learned of it."""
 
     generation_id: int = Field(examples=[4])
@@ -106,7 +106,7 @@ class ExportedPrediction(ResponseModel):
     rank: int = Field(examples=[23], description="The movie's rank among all that the user had not rated.")
 
 
-class ExportedImpression(ResponseModel):
+class ImpressionRecord(ResponseModel):
     """A list that the user was shown."""
 
     list_id: str = Field(examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"])
@@ -126,7 +126,7 @@ class ExportedImpression(ResponseModel):
     )
 
 
-class ExportedEvent(ResponseModel):
+class EventRecord(ResponseModel):
     """What the user did with a movie of a list."""
 
     list_id: str = Field(examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"])
@@ -146,12 +146,12 @@ class UserExport(ResponseModel):
     train: bool = Field(examples=[True])
     ratings: list[UserRating] = Field(description="Newest first.")
     marks: list[UserMark] = Field(description="Newest first.")
-    recommendations: list[ExportedRecommendation] = Field(
+    recommendations: list[RecommendationRecord] = Field(
         description="The stored lists that still reflect these ratings."
     )
-    foretold: list[ExportedPrediction] = Field(description="Predictions stored for the online evaluation.")
-    impressions: list[ExportedImpression] = Field(description="The lists that the user was shown, newest first.")
-    events: list[ExportedEvent] = Field(description="What the user did with movies of these lists, newest first.")
+    foretold: list[PredictionRecord] = Field(description="Predictions stored for the online evaluation.")
+    impressions: list[ImpressionRecord] = Field(description="The lists that the user was shown, newest first.")
+    events: list[EventRecord] = Field(description="What the user did with movies of these lists, newest first.")
     tokens: list[Token] = Field(description="Without their secrets, newest first.")
 
 

@@ -132,7 +132,7 @@ def report(context: Context, limit: int, days: int, page: Path | None) -> Comman
     with context.database() as database:
         found = gather(database, limit)
         with database.background_transaction() as db:
-            shown = outcome_report(days, outcomes.by_generation(db, days), outcomes.by_place(db, days))
+            shown = outcome_report(days, outcomes.recent(db, days))
     if page is not None:
         from jobs.quality_report_page import page as drawn
 

@@ -28,7 +28,7 @@ class OutcomeCounts:
     Attributes:
         generation_id: None of places, and before the first generation.
         expected, rating, rmse: of the movies that were rated: the means of the ratings that were shown as expected and
-            of those given, and the error; None of places and without ratings.
+            of those given, and the error; None without ratings.
     """
 
     shown: int
@@ -74,7 +74,8 @@ class OutcomeReport:
         return "\n".join([head, *map(str, self.generations), *map(str, self.places)])
 
 
-def outcome_report(days: int, by_generation: Iterable[Any], by_place: Iterable[Any]) -> OutcomeReport:
-    """Return the report of the rows of `storage.outcomes`."""
-    generations, places = ([OutcomeCounts(**row._mapping) for row in rows] for rows in (by_generation, by_place))
-    return OutcomeReport(days, generations, places)
+def outcome_report(days: int, rows: Iterable[Any]) -> OutcomeReport:
+    """Return the report of the rows of `storage.outcomes.recent`."""
+    counts = [OutcomeCounts(**row._mapping) for row in rows]
+    places = [one for one in counts if one.place is not None]
+    return OutcomeReport(days, [one for one in counts if one.place is None], places)

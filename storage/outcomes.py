@@ -9,67 +9,73 @@ from storage.impressions import OUTCOME_DAYS
 
 LIKED_FROM = 3.5
 _WITHIN = f"BETWEEN s.at AND s.at + interval '{OUTCOME_DAYS} days'"
-# one row a user, movie, generation and arm: a movie that stands on many lists is shown once
+# `shown`: a row for each user, movie, generation and arm, since a movie of many lists is shown once. Impressions are
+# sorted by user before their movies are unfolded, so that PostgreSQL need sort only the movies of one user at a time.
+# `became`: a row for each user and movie, to be hashed once; a subquery for each shown movie takes five times as long.
 _OUTCOMES = f"""
-    WITH shown AS (
+    WITH habits AS (
+        SELECT user_id, (array_agg(rated_at ORDER BY rated_at))[1] AS first,
+            (array_agg(rated_at ORDER BY rated_at))[26] AS twenty_sixth
+        FROM views GROUP BY user_id
+    ), shown AS (
         SELECT DISTINCT ON (i.user_id, place.movie_id, i.generation_id, i.experiment, arm)
             i.user_id, place.movie_id, i.generation_id, i.experiment, coalesce(place.team, i.arm) AS arm, i.at,
-            i.first_place + place.n - 1 AS place, place.expected
-        FROM impressions i,
-            unnest(i.movie_ids, i.expected_ratings, i.teams) WITH ORDINALITY AS place (movie_id, expected, team, n)
-        WHERE {{which}}
+            i.first_place + place.n - 1 AS place, place.expected, i.strategy
+        FROM (
+            SELECT i.*, CASE
+                WHEN i.generation_id IS NULL OR (first < i.at) IS NOT TRUE THEN 'popular'
+                WHEN (twenty_sixth < i.at) IS NOT TRUE THEN 'blended' ELSE 'personal' END AS strategy
+            FROM impressions i LEFT JOIN habits USING (user_id) WHERE {{which}} ORDER BY user_id
+        ) i, unnest(i.movie_ids, i.expected_ratings, i.teams) WITH ORDINALITY AS place (movie_id, expected, team, n)
         ORDER BY i.user_id, place.movie_id, i.generation_id, i.experiment, arm, i.at
+    ), became AS (
+        SELECT user_id, movie_id, max(rating) AS rating, max(rated_at) AS rated_at, max(hidden_at) AS hidden_at,
+            array_agg(opened_at) FILTER (WHERE opened_at IS NOT NULL) AS opened
+        FROM (
+            SELECT user_id, movie_id, rating, rated_at, NULL::timestamptz AS opened_at, NULL::timestamptz AS hidden_at
+            FROM views
+            UNION ALL SELECT user_id, movie_id, NULL, NULL, at, NULL FROM events WHERE event = 'opened'
+            UNION ALL SELECT user_id, movie_id, NULL, NULL, NULL, at FROM marks WHERE mark = 'hidden'
+        ) one
+        WHERE coalesce(rated_at, opened_at, hidden_at) > {{since}}
+        GROUP BY user_id, movie_id
     ), outcomes AS (
-        SELECT s.*, v.rating, v.rating >= {LIKED_FROM} AS liked, EXISTS (
-            SELECT FROM events e
-            WHERE e.user_id = s.user_id AND e.movie_id = s.movie_id AND e.event = 'opened' AND e.at {_WITHIN}
-        ) AS opened, EXISTS (
-            SELECT FROM marks m
-            WHERE m.user_id = s.user_id AND m.movie_id = s.movie_id AND m.mark = 'hidden' AND m.at {_WITHIN}
-        ) AS hidden, (
-            SELECT count(*) FROM views before WHERE before.user_id = s.user_id AND before.rated_at < s.at
-        ) AS ratings
-        FROM shown s
-        LEFT JOIN views v ON v.user_id = s.user_id AND v.movie_id = s.movie_id AND v.rated_at {_WITHIN}
+        SELECT s.*, CASE WHEN rated_at {_WITHIN} THEN rating END AS rating, hidden_at {_WITHIN} AS hidden,
+            CASE WHEN opened IS NOT NULL THEN EXISTS (SELECT FROM unnest(opened) o (at) WHERE o.at {_WITHIN}) END
+                AS opened
+        FROM shown s LEFT JOIN became USING (user_id, movie_id)
     )
 """  # noqa: S608 - no part of it comes from outside
-_COUNTS = """
+_COUNTS = f"""
     count(*) AS shown, count(*) FILTER (WHERE opened) AS opened, count(rating) AS rated,
-    count(*) FILTER (WHERE liked) AS liked, count(*) FILTER (WHERE hidden) AS hidden
+    count(*) FILTER (WHERE rating >= {LIKED_FROM}) AS liked, count(*) FILTER (WHERE hidden) AS hidden
 """
-_RECENT = _OUTCOMES.format(which="i.at > now() - make_interval(days => :days)")
 
 
-def by_generation(db: Connection, days: int) -> Sequence[Row[Any]]:
-    """Return (generation_id, strategy, shown, opened, rated, liked, hidden, expected, rating, rmse) of the last days.
+def recent(db: Connection, days: int) -> Sequence[Row[Any]]:
+    """Return (generation_id, strategy, place, shown, opened, rated, liked, hidden, expected, rating, rmse).
 
+    Of the last days: by generation and strategy, where `place` is None, and then by each of the first ten places.
     The strategy is told by the number of ratings before the impression. `expected` and `rating` are means over the
     movies that were rated, None without any.
     """
-    return db.execute(
-        text(f"""
-            {_RECENT}
-            SELECT generation_id,
-                CASE WHEN generation_id IS NULL OR ratings = 0 THEN 'popular' WHEN ratings <= 25 THEN 'blended'
-                    ELSE 'personal' END AS strategy,
-                {_COUNTS}, avg(expected) FILTER (WHERE rating IS NOT NULL) AS expected, avg(rating) AS rating,
-                sqrt(avg((rating - expected) ^ 2)) AS rmse
-            FROM outcomes GROUP BY 1, 2 ORDER BY 1 NULLS FIRST, 2
-        """),  # noqa: S608 - as above
-        {"days": days},
-    ).all()
-
-
-def by_place(db: Connection, days: int) -> Sequence[Row[Any]]:
-    """Return (place, shown, opened, rated, liked, hidden) of the first ten places in the last days."""
-    statement = text(f"{_RECENT} SELECT place, {_COUNTS} FROM outcomes WHERE place <= 10 GROUP BY 1 ORDER BY 1")  # noqa: S608
+    since = "now() - make_interval(days => :days)"
+    statement = text(f"""
+        {_OUTCOMES.format(which=f"i.at > {since}", since=since)}
+        SELECT generation_id, strategy, place, {_COUNTS}, avg(expected) FILTER (WHERE rating IS NOT NULL) AS expected,
+            avg(rating) AS rating, sqrt(avg((rating - expected) ^ 2)) AS rmse
+        FROM outcomes GROUP BY GROUPING SETS ((generation_id, strategy), (place))
+        HAVING place IS NULL OR place <= 10 ORDER BY place NULLS FIRST, generation_id NULLS FIRST, strategy
+    """)  # noqa: S608 - as above
     return db.execute(statement, {"days": days}).all()
 
 
 def by_user(db: Connection, experiment: str) -> Sequence[Row[Any]]:
     """Return (user_id, arm, shown, opened, rated, liked, hidden) of an experiment; arm: a team where interleaved."""
+    # an hour: the clocks of services differ from PostgreSQL's
+    since = "(SELECT started_at - interval '1 hour' FROM experiments WHERE name = :experiment)"
     statement = text(f"""
-        {_OUTCOMES.format(which="i.experiment = :experiment")}
+        {_OUTCOMES.format(which=f"i.experiment = :experiment AND i.at > {since}", since=since)}
         SELECT user_id, arm, {_COUNTS} FROM outcomes GROUP BY user_id, arm
     """)  # noqa: S608 - as above
     return db.execute(statement, {"experiment": experiment}).all()

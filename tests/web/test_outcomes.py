@@ -53,7 +53,7 @@ def test_a_shown_movie_counts_once_with_what_came_within_a_week(live: Recommende
     expected = [dict(item)["expected_rating"] for item in first.json or ()][:2]
     assert popular["expected"] == pytest.approx(sum(expected) / 2)
     with live.database.statement() as db:
-        report = str(outcome_report(30, outcomes.by_generation(db, 30), outcomes.by_place(db, 30)))
+        report = str(outcome_report(30, outcomes.recent(db, 30)))
     assert "1 popular" in report
     assert "place 10" in report
 

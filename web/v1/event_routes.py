@@ -91,8 +91,7 @@ def show_outcomes(query: OutcomesQuery) -> Response:
     A movie counts once for each user and generation, however many lists had it, at the place where it was shown first.
     """
     with recommender().database.statement() as db:
-        rows = outcomes.by_generation(db, query.days), outcomes.by_place(db, query.days)
-    found = outcome_report(query.days, *rows)
+        found = outcome_report(query.days, outcomes.recent(db, query.days))
     generations, places = ([ShownMovies.of(counts) for counts in part] for part in (found.generations, found.places))
     return answer(Outcomes(days=found.days, generations=generations, places=places))
 

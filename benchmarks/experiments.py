@@ -3,7 +3,8 @@
 Users like movies that they are shown at random, some much more often than others: by a gamma distribution with the
 squared coefficient of variation of the ratings per user of ml-latest-small, 2.65. With a lift, movies of the better arm
 are liked so much more often; in an interleaved list each arm has half of the places. It prints the share of simulated
-experiments that have found a difference by so many users, looking after every 100.
+experiments that have found a difference by so many users, looking after every 100. At last it prints the share of false
+alarms among equals whose likes grow: the same users, looked at often, alike and uneven.
 """
 
 import argparse
@@ -29,17 +30,34 @@ def likes_by_user(rng: np.random.Generator, users: int, likes: float, lift: floa
     return by_user.astype(float), interleaved.astype(float)
 
 
-def found_by(x: Values) -> float:
-    """Return the number of users at whom the interval first leaves out 0; infinity if it never does."""
+def found_by(x: Values, weight: float) -> float:
+    """Return the number of users at whom the interval first leaves out 0; infinity if it never does.
+
+    Args:
+        weight: the sum whose variance is the time is this many times the sum of x.
+    """
     t = np.arange(1, len(x) + 1, dtype=float)[EACH - 1 :: EACH]
     mean = np.cumsum(x)[EACH - 1 :: EACH] / t
     variance = np.cumsum(x * x)[EACH - 1 :: EACH] / t - mean**2
-    out = np.flatnonzero(np.abs(mean) > radius(variance / t, t))
+    out = np.flatnonzero(np.abs(mean) > radius(variance / t, variance * t * weight**2))
     return float(t[out[0]]) if len(out) else np.inf
 
 
+def growing_alarms(rng: np.random.Generator, experiments: int, unevenness: float, users: int, looks: int) -> int:
+    """Return in how many experiments equals raise an alarm, each of whom likes some more movies before each look."""
+    alarms = 0
+    for _ in range(experiments):
+        rate = rng.gamma(1 / unevenness, unevenness, users) if unevenness else np.ones(users)
+        likes = np.cumsum(rng.poisson(np.broadcast_to(rate[:, None] / 5, (users, looks))), axis=1)
+        arms = likes[::2], likes[1::2]
+        variance = sum(arm.var(axis=0, ddof=1) / len(arm) for arm in arms)
+        half = radius(np.asarray(variance), np.asarray(variance * (users / 4) ** 2))
+        alarms += bool((np.abs(arms[0].mean(axis=0) - arms[1].mean(axis=0)) > half).any())
+    return alarms
+
+
 def main() -> None:
-    """Print both curves."""
+    """Print both curves, and the alarms of equals."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--lift", type=float, default=0.1)
     arguments.add_argument("--likes", type=float, default=5.0, help="likes per user")
@@ -49,7 +67,9 @@ def main() -> None:
     rng = np.random.default_rng(1)
     for lift in (given.lift, 0.0):
         runs = [likes_by_user(rng, given.users, given.likes, lift) for _ in range(given.experiments)]
-        needed = np.array([[found_by(one) for one in both] for both in runs])
+        needed = np.array(
+            [[found_by(one, weight) for one, weight in zip(both, (1 / 4, 1), strict=True)] for both in runs]
+        )
         print(f"lift {lift:.0%}, {given.likes:g} likes per user, {given.experiments} experiments")
         print(f"{'users':>8} {'A/B':>6} {'interleaved':>12}")
         for users in (200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000, given.users):
@@ -58,6 +78,9 @@ def main() -> None:
         if lift:
             medians = np.median(needed, axis=0)
             print(f"median users needed: {medians[0]:,.0f} by A/B, {medians[1]:,.0f} interleaved")
+    for unevenness in (0, UNEVENNESS):
+        alarms = growing_alarms(rng, 1_000, unevenness, users=500, looks=500)
+        print(f"likes that grow, unevenness {unevenness:g}: {alarms / 1_000:.1%} false alarms in 1,000 experiments")
 
 
 if __name__ == "__main__":

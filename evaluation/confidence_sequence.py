@@ -1,8 +1,13 @@
 """Intervals that may be looked at at any time: the chance that they ever miss is at most alpha.
 
 The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit
-theory and asymptotic confidence sequences" (Annals of Statistics 2024, arXiv:2103.06476), theorem 2.2: Robbins' normal
-mixture with the variance estimated.
+theory and asymptotic confidence sequences" (Annals of Statistics 2024, arXiv:2103.06476): Robbins' normal mixture with
+the variance estimated, in its form for variances that change.
+
+Likes of a user grow between looks, so time is counted in the variance of the sum, not in users, as there for a sum that
+is a Brownian motion. Here later sums vary together with earlier ones at least as much as that motion's do, as long as
+users who have liked more do not like less later; by Slepian's inequality the chance to leave the bounds is then no
+larger.
 """
 
 import numpy as np
@@ -11,19 +16,21 @@ from evaluation.bootstrap import IntervalEstimate
 from evaluation.offline_metrics import Values
 
 ALPHA = 0.05
-NARROWEST_AT = 500  # users at whom the interval is narrowest, t*
+NARROWEST_AT = 5_000  # likes, squared: the variance of the sum at which the interval is narrowest, t*
 MIN_USERS = 30  # in each arm: it is a limit theorem
 
 
 def radius(variance: Values, t: Values, alpha: float = ALPHA) -> Values:
-    """Return half the width of the interval of a mean at t observations, elementwise.
+    """Return half the width of the interval of a mean, elementwise.
 
     Args:
-        variance: of the mean, sigma^2 / t.
+        variance: of the mean.
+        t: the variance of the sum.
     """
     # rho^2 = (-2 log alpha + log(-2 log alpha + 1)) / t*
     rho2 = (-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / NARROWEST_AT
-    # sigma sqrt(2 (t rho^2 + 1) / (t^2 rho^2) log(sqrt(t rho^2 + 1) / alpha))
+    # sqrt(variance 2 (t rho^2 + 1) / (t rho^2) log(sqrt(t rho^2 + 1) / alpha)); the variance is 0 where t is
+    t = np.maximum(t, np.finfo(float).tiny)
     found: Values = np.sqrt(variance * 2 * (t * rho2 + 1) / (t * rho2) * np.log(np.sqrt(t * rho2 + 1) / alpha))
     return found
 
@@ -40,9 +47,9 @@ def difference(x: Values, control: Values) -> IntervalEstimate | None:
     if min(len(x), len(control)) < MIN_USERS:
         return None
     variance = x.var(ddof=1) / len(x) + control.var(ddof=1) / len(control)
-    return _around(x.mean() - control.mean(), variance, len(x) + len(control))
+    return _around(x.mean() - control.mean(), variance, 1 / (1 / len(x) + 1 / len(control)))
 
 
-def _around(value: float, variance: float, t: int) -> IntervalEstimate:
-    half = float(radius(np.array(variance), np.array(float(t))))
+def _around(value: float, variance: float, n: float) -> IntervalEstimate:
+    half = float(radius(np.array(variance), np.array(variance * n * n)))
     return IntervalEstimate(float(value), float(value) - half, float(value) + half)

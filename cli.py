@@ -28,6 +28,7 @@ from commands import (
     evaluation_commands,
     experiment_commands,
     generation_commands,
+    mcp_command,
     movie_commands,
     retrain_command,
     status,
@@ -120,6 +121,7 @@ for command in (
     experiment_commands.experiment,
     *(transfer_commands.import_, transfer_commands.export),
     *(movie_commands.movies, movie_commands.catalogue),
+    mcp_command.mcp,
 ):
     cli.add_command(command)
 

@@ -213,6 +213,9 @@ class Settings:
     admin_key: str = setting(
         "MATINEE_ADMIN_KEY", "", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True
     )
+    token: str = setting(
+        "MATINEE_TOKEN", "", key, "The user's token that `matinee mcp` sends; unset: MATINEE_API_KEY.", secret=True
+    )
     user_tokens: int = setting(
         "MATINEE_USER_TOKENS", 0, whole(0, 1), "1: what belongs to a user needs that user's token, or a key."
     )

@@ -2,31 +2,36 @@
 
 import { toast } from "./dom.js";
 import { requestKey } from "./keys.js";
-import { recall, remember } from "./memory.js";
+import { recall, remember, tokenOf } from "./memory.js";
 import { faultText } from "./words.js";
 
 const RETRIED = [0, 429, 502, 503, 504]; // statuses that pass; 0: no answer
 const TIMEOUT = 15000; // ms
+const FILE_TIMEOUT = 120000; // ms, for a file to be read and matched
 
 export class Problem extends Error {
   constructor(status, body, pause = 1) {
     super(faultText(status, body));
     this.status = status;
+    this.detail = body.detail ?? "";
     this.closed = /closed/.test(body.detail); // no key would help
     this.pause = pause; // seconds to wait before another try
   }
 }
 
 async function send({ method, path, body, signal }, key) {
+  const file = body instanceof Blob;
+  const token = tokenOf(path.match(/\/users\/(\d+)/)?.[1]);
   const headers = {};
-  if (key) headers["X-API-Key"] = key;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const stop = AbortSignal.any([AbortSignal.timeout(TIMEOUT), ...(signal ? [signal] : [])]);
+  if (key || token) headers.Authorization = `Bearer ${key || token}`;
+  if (body !== undefined) headers["Content-Type"] = file ? "application/octet-stream" : "application/json";
+  const stop = AbortSignal.any([AbortSignal.timeout(file ? FILE_TIMEOUT : TIMEOUT), ...(signal ? [signal] : [])]);
   let response;
   countOpen(+1);
   try {
-    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: stop, cache: "no-cache" });
+    response = await fetch(path, { method, headers, body: file ? body : body && JSON.stringify(body), signal: stop, cache: "no-cache" });
     if (response.status === 204) return null;
+    if (response.ok && response.headers.get("Content-Type").startsWith("text/")) return await response.text();
     if (response.ok || path.includes("/health/")) return await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -124,6 +129,7 @@ export const remove = (path) => withKey({ method: "DELETE", path: V1 + path });
 export const health = (signal) => withRetries({ method: "GET", path: `${ROOT}health/ready`, signal });
 
 export function query(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const each = Object.entries(values).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const given = each.filter(([, value]) => value !== "" && value !== null && value !== undefined);
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }

@@ -17,7 +17,7 @@ function show(refused, purpose, resolve) {
       close();
     };
     return h("form", { onsubmit: use }, refused && h("p", { className: "fault" }, "That key was not accepted."),
-      h("p", {}, purpose ? `The admin key is needed to ${purpose}. Operators have it.` : "This Matinee needs a key. Ask its operator for one."),
+      h("p", {}, purpose ? `The admin key is needed to ${purpose}. Operators have it.` : "This Matinee needs a key. Ask its operator for one; or open your own link, if you have one."),
       h("label", { htmlFor: "key" }, "Key"), field,
       h("p", { className: "hint" }, "It stays in this tab until the tab is closed."),
       h("button", { type: "submit" }, "Use this key"));

@@ -5,9 +5,9 @@ import { announce, clear, h } from "./dom.js";
 import { engine } from "./engine.js";
 import { movie } from "./movie.js";
 import { night } from "./night.js";
-import { recall, remember } from "./memory.js";
+import { keepToken, recall, remember } from "./memory.js";
 import { chooseUser } from "./users.js";
-import { current, loadRatings, showUser, userEvents } from "./user.js";
+import { current, loadRatings, showUser, switchUser, userEvents } from "./user.js";
 import { watch } from "./watch.js";
 import { you } from "./you.js";
 
@@ -17,13 +17,21 @@ let leaving = null;
 let clicked = false; // otherwise the visitor goes back or forward
 
 function route() {
-  const [, view, id] = path().split("/");
+  const [, view, id, token] = path().split("/");
   if (view === "") return ["watch", (signal) => watch(main, signal)];
   if (view === "movie" && /^\d{1,10}$/.test(id ?? "")) return ["movie", (signal) => movie(main, Number(id), signal)];
   if (view === "night") return ["night", (signal) => night(main, signal)];
+  if (view === "me" && /^\d{1,10}$/.test(id ?? "")) return ["", () => openLink(Number(id), token)];
   if (view === "you") return ["you", (signal) => you(main, signal)];
   if (view === "engine") return ["engine", (signal) => engine(main, signal, failed)];
   return ["", () => notice("Page not found", "There is no page at this address.")];
+}
+
+// One's own link: the person, and the token that opens what is theirs.
+async function openLink(id, token) {
+  keepToken(id, token);
+  history.replaceState(null, "", "#/you"); // so that the token is neither bookmarked by mistake nor sent on
+  await switchUser(id);
 }
 
 async function go(first = false) {

@@ -17,3 +17,7 @@ export function remember(name, value, place = "device") {
     // not allowed here
   }
 }
+
+// With MATINEE_USER_TOKENS=1 each person's token opens what is theirs.
+export const tokenOf = (user) => recall("tokens", {})[user] ?? null;
+export const keepToken = (user, token) => token && remember("tokens", { ...recall("tokens", {}), [user]: token });

@@ -3,6 +3,7 @@
 import { moviesAddress } from "./address.js";
 import { get, query } from "./api.js";
 import { announce, clear, h, number, plural } from "./dom.js";
+import { markButtons, refreshMarks } from "./marks.js";
 import { expected, ticket } from "./movies.js";
 import { poster } from "./posters.js";
 import { current, LIKED, ratingOf, ratingsLoaded, userEvents } from "./user.js";
@@ -28,12 +29,13 @@ export async function movie(main, id, signal) {
     h("header", { className: "movie-head" }, h("div", { className: "stub" }, poster(found)), h("div", { className: "movie-text" },
       h("p", {}, h("a", { href: moviesAddress(), className: "back" }, "← Back to movies")),
       h("h1", {}, titled(found)), other && h("p", { className: "other" }, other), about(found), elsewhere(found),
-      h("div", { className: "movie-rate" }, stars(found), prediction))),
+      h("div", { className: "movie-rate" }, stars(found), prediction), markButtons(found, { words: true }))),
     h("section", { "aria-labelledby": "people" }, h("h2", { id: "people" }, RATED), ratings),
     h("section", { "aria-labelledby": "like" }, h("h2", { id: "like" }, SIMILAR), alike(like, found))));
   clear(ratings, histogram(found));
   const refresh = async () => {
     refreshStars(main);
+    refreshMarks(main);
     const [now] = await Promise.all([get(`/movies/${id}`, signal), showPrediction(prediction, id, signal)]);
     clear(ratings, histogram(now));
     announce(prediction.textContent);

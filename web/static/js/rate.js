@@ -4,7 +4,7 @@ import { count, parameter, setParameters } from "./address.js";
 import { get, latestOnly, query } from "./api.js";
 import { announce, clear, h, plural } from "./dom.js";
 import { placeholders, ticket } from "./movies.js";
-import { hidden, ratedMovies, ratingCount, ratingOf } from "./user.js";
+import { markOf, ratedMovies, ratingCount, ratingOf } from "./user.js";
 
 const TYPING = 180; // ms
 const FEW = 5; // ratings that say little about a taste
@@ -22,7 +22,7 @@ async function informative(signal, listed) {
   let cursor = null;
   do {
     const [page, beside] = await Promise.all([get(`/movies${query({ sort: "informative", limit: MANY, cursor })}`, signal), listed]);
-    const fresh = ({ movie_id: movie }) => !ratingOf(movie) && !hidden().includes(movie) && !beside.has(movie);
+    const fresh = ({ movie_id: movie }) => !ratingOf(movie) && markOf(movie) !== "hidden" && !beside.has(movie);
     movies.push(...page.items.filter(fresh));
     cursor = page.next_cursor;
   } while (movies.length < AT_ONCE && cursor);

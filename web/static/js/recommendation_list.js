@@ -2,7 +2,8 @@
 
 import { prefersReducedMotion, h } from "./dom.js";
 import { expected, ticket } from "./movies.js";
-import { hide, LIKED, ratingOf } from "./user.js";
+import { markButtons } from "./marks.js";
+import { LIKED, ratingOf } from "./user.js";
 import { titled } from "./titles.js";
 
 // Returns a function that shows items, best first; with `marked`, each shows how far it has moved. `same` is the reason
@@ -24,9 +25,7 @@ export function recommendationList(list) {
 function row(movie) {
   const rank = h("b"), moved = h("span", { className: "moved" }), why = h("div", { className: "because" });
   const aside = h("div", { className: "aside" });
-  const hiding = h("button", { type: "button", className: "quiet round hide", onclick: () => hide(movie), title: "Hide",
-    "aria-label": `Hide ${titled(movie)}` }, "✕");
-  const element = h("li", {}, ticket(movie, { stub: [rank, moved], more: why, aside: [aside, hiding] }));
+  const element = h("li", {}, ticket(movie, { stub: [rank, moved], more: why, aside: [aside, markButtons(movie)] }));
   let place = null;
   const update = (item, now, { marked, personal, same }) => {
     rank.textContent = now;
@@ -71,7 +70,7 @@ function arrange(list, elements) {
 function focused(list) {
   const element = list.contains(document.activeElement) ? document.activeElement : null;
   const at = [...list.children].findIndex((child) => child.contains(element));
-  return element && { element, at, kind: element.matches(".hide") ? ".hide" : "h3 a" };
+  return element && { element, at, kind: element.dataset.mark ? `[data-mark=${element.dataset.mark}]` : "h3 a" };
 }
 
 function refocus(list, held) {

@@ -5,7 +5,7 @@ import { get, latestOnly, post, query, read } from "./api.js";
 import { announce, clear, h, plural, since, prefersReducedMotion } from "./dom.js";
 import { filters, wanted } from "./filters.js";
 import { placeholders } from "./movies.js";
-import { current, hidden, reloadUser, unhide } from "./user.js";
+import { current, marked as withMark, reloadUser } from "./user.js";
 import { recommendationList, sharedReason } from "./recommendation_list.js";
 import { titled } from "./titles.js";
 
@@ -34,7 +34,7 @@ export function recommendationPanel(signal) {
     const latest = nextSignal();
     list.setAttribute("aria-busy", "true");
     try {
-      const { items, answer, more } = await unhidden(size(), latest);
+      const { items, answer, more } = await fetchList(size(), latest);
       const same = sharedReason(items);
       const explained = how.querySelector("details")?.open;
       clear(how, describe(answer, same, explained));
@@ -43,7 +43,7 @@ export function recommendationPanel(signal) {
       listId = answer.list_id;
       listed(new Set(shown));
       if (!items.length) clear(list, h("li", { className: "empty" }, "No movies match. Widen the years, or choose another genre."));
-      clear(foot, more && quiet("Show more", showMore), hidden().length > 0 && quiet(`Show ${hidden().length} hidden`, unhide));
+      clear(foot, more && quiet("Show more", showMore), withMark("hidden").length > 0 && h("a", { href: "#/you" }, `${withMark("hidden").length} hidden`));
       announceChange(items);
     } catch (error) {
       if (error.status === 404) return await reloadUser();
@@ -81,24 +81,22 @@ const opened = (list, movie) => post("/events", { list_id: list, movie_id: movie
 
 const quiet = (text, onclick) => h("button", { type: "button", className: "quiet", onclick }, text);
 
-// Fetches `most` movies that are not hidden on this device, and whether there are more.
-async function unhidden(most, signal) {
-  const excluded = hidden();
+// Fetches `most` movies, and whether there are more.
+async function fetchList(most, signal) {
   const items = [];
-  for (let offset = 0; ; offset += MAX_LIMIT) {
-    const limit = Math.min(MAX_LIMIT, most + excluded.length); // no more than is shown: the service records it as shown
-    const answer = await recommended({ ...wanted(), limit, offset }, signal);
-    items.push(...answer.items.filter(({ movie }) => !excluded.includes(movie.movie_id)));
+  for (;;) {
+    const limit = Math.min(MAX_LIMIT, most - items.length); // no more than is shown: the service records it as shown
+    const answer = await recommended({ ...wanted(), limit, offset: items.length }, signal);
+    items.push(...answer.items);
     const more = answer.items.length === limit;
-    if (items.length >= most || !more) return { answer, items: items.slice(0, most), more: more || items.length > most };
+    if (items.length >= most || !more) return { answer, items, more };
   }
 }
 
-const recommended = (filter, signal) => {
-  if (current() !== null) return get(`/users/${current()}/recommendations${query(filter)}`, signal);
-  const { genre, year_from: from, year_to: to, limit, offset } = filter; // a guest has no likes to vary
-  const given = { ...(genre && { genre: [genre] }), ...(from && { year_from: Number(from) }), ...(to && { year_to: Number(to) }) };
-  return read("/recommendations", { ratings: [], limit, offset, ...given }, signal);
+const recommended = ({ diversity, later, ...filter }, signal) => {
+  if (current() !== null) return get(`/users/${current()}/recommendations${query({ diversity, later, ...filter })}`, signal);
+  const given = Object.entries(filter).filter(([, value]) => value !== "" && value.length !== 0); // a guest has no likes to vary
+  return read("/recommendations", { ratings: [], ...Object.fromEntries(given) }, signal);
 };
 
 const SOURCES = {

@@ -1,14 +1,15 @@
 // Shelves below the list: more of what one likes, and a surprise. They load when they come into view; no movie stands twice.
 
-import { get, latestOnly, query } from "./api.js";
+import { get, latestOnly, query, read } from "./api.js";
 import { clear, h } from "./dom.js";
 import { poster } from "./posters.js";
 import { genreOf, hue, titled } from "./titles.js";
-import { current, hidden, LIKED, ratedMovies, ratingOf } from "./user.js";
+import { current, LIKED, marked, ratedMovies, ratingOf } from "./user.js";
 
 const SIZE = 8; // movies in a shelf
-const SPARE = 16; // movies to choose from, since some stand elsewhere or are hidden
+const SPARE = 16; // similar movies to choose from, since some stand elsewhere
 const MONTH = 30 * 24 * 3600 * 1000; // ms
+const EXPLORED = 0.5; // the share of a surprise's places that movies with few ratings may have
 const FURTHER = [20, 220]; // places in the list that a surprise comes from
 
 // `taken` returns the ids of movies that are shown above. Returns the element, and a function for when ratings have changed.
@@ -25,9 +26,9 @@ export function shelves(signal, taken) {
     if (!element.children.length) clear(element, wanted.map(({ title }) => shelf(title, waiting())));
     try {
       wanted = [...(await newHere(latest)), ...wanted]; // first, since nothing else shows them first
-      const found = await Promise.all(wanted.map(({ path }) => get(path, latest)));
-      const shown = new Set([...taken(), ...hidden(), ...ratedMovies().map(({ movie_id: movie }) => movie)]);
-      const filled = wanted.map(({ title, again }, at) => [title, choose(found[at].items, shown), again]);
+      const shown = new Set([...taken(), ...marked("hidden"), ...marked("seen"), ...ratedMovies()].map((movie) => movie.movie_id ?? movie));
+      const filled = [];
+      for (const { title, fetch, again } of wanted) filled.push([title, choose(await fetch(latest, [...shown]), shown), again]); // in turn: each leaves out what stands above
       clear(element, filled.map(([title, items, again]) => items.length > 0 && shelf(title, items.map(card), again && surpriseButton())));
     } catch (error) {
       if (latest.aborted) return;
@@ -52,7 +53,10 @@ export function shelves(signal, taken) {
   return { element, refresh };
 }
 
-const recommended = (filter) => `/users/${current()}/recommendations${query({ limit: SPARE, ...filter })}`;
+// Only as many as are shown, since the service records what it recommends as shown.
+const recommended = (filter) => async (signal, exclude) =>
+  (await read(`/users/${current()}/recommendations`, { limit: SIZE, exclude, ...filter }, signal)).items;
+const similar = ({ movie_id: movie }) => async (signal) => (await get(`/movies/${movie}/similar${query({ limit: SPARE })}`, signal)).items;
 
 // The shelves of this person, by their latest like and most liked genre.
 function wishes() {
@@ -61,9 +65,10 @@ function wishes() {
   for (const movie of liked) genres.set(genreOf(movie), (genres.get(genreOf(movie)) ?? 0) + 1);
   const [genre] = [...genres].sort((a, b) => b[1] - a[1])[0] ?? [];
   const offset = Math.floor(FURTHER[0] + Math.random() * (FURTHER[1] - FURTHER[0]));
-  return [liked.length > 0 && { title: `Because you liked ${titled(liked[0])}`, path: `/movies/${liked[0].movie_id}/similar?limit=${SPARE}` },
-    genre && { title: `${genre}, which you like`, path: recommended({ genre }) },
-    { title: "Surprise me", path: recommended({ offset }), again: true }].filter(Boolean);
+  return [marked("later").length > 0 && { title: "Your watchlist", fetch: recommended({ later: "only", min_ratings: 0 }) },
+    liked.length > 0 && { title: `Because you liked ${titled(liked[0])}`, fetch: similar(liked[0]) },
+    genre && { title: `${genre}, which you like`, fetch: recommended({ genre: [genre] }) },
+    { title: "Surprise me", fetch: recommended({ offset, explore: EXPLORED }), again: true }].filter(Boolean);
 }
 
 // Movies that were added within a month, and later than a movie that this person has rated: a new dataset is not news.
@@ -72,7 +77,7 @@ async function newHere(signal) {
   if (!rated) return [];
   const { added_at: added } = await get(`/movies/${rated.movie_id}`, signal);
   const since = new Date(Math.max(Date.now() - MONTH, Date.parse(added) + 1000)).toISOString();
-  return [{ title: "New here", path: recommended({ added_since: since, min_ratings: 0 }) }];
+  return [{ title: "New here", fetch: recommended({ added_since: since, min_ratings: 0 }) }];
 }
 
 function choose(items, shown) {

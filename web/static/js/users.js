@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { dialog, h, toast } from "./dom.js";
+import { keepToken } from "./memory.js";
 import { current, knownUsers, nameOf, switchUser } from "./user.js";
 
 export const chooseUser = () => dialog("Who is watching?", (close) => {
@@ -12,7 +13,7 @@ export const chooseUser = () => dialog("Who is watching?", (close) => {
     return switchUser(chosen).catch((error) => toast(error.message));
   };
   const refuse = (error) => (fault.textContent = error.status === 404 ? `There is no person ${wanted.value}.` : error.message);
-  const create = () => post("/users").then((created) => use(created.user_id), refuse);
+  const create = () => post("/users").then(({ user_id: id, token }) => (keepToken(id, token), use(id)), refuse);
   const open = (event) => {
     event.preventDefault();
     get(`/users/${wanted.value}`).then(() => use(Number(wanted.value)), refuse);

@@ -1,6 +1,7 @@
 // Watch: movies to rate on one side, recommendations on the other.
 
 import { clear, h } from "./dom.js";
+import { refreshMarks } from "./marks.js";
 import { ratePanel } from "./rate.js";
 import { recommendationPanel } from "./recommendations.js";
 import { shelves } from "./shelves.js";
@@ -18,6 +19,7 @@ export async function watch(main, signal) {
   if (signal.aborted) return;
   const refresh = () => {
     refreshStars(main);
+    refreshMarks(main);
     rating.refresh();
     next.refresh().then(further.refresh);
   };

@@ -1,27 +1,36 @@
 // You: the name on this device, the number, the taste that the ratings show, and one's data.
 
-import { get } from "./api.js";
-import { clear, dialog, h, number, plural, toast } from "./dom.js";
-import { current, erase, nameOf, nicknameOf, ratedMovies, ratingOf, ratingsLoaded, rename, userEvents } from "./user.js";
+import { get, latestOnly, query } from "./api.js";
+import { clear, dialog, h, toast } from "./dom.js";
+import { historyPanel } from "./history.js";
+import { tokenOf } from "./memory.js";
+import { taste } from "./taste.js";
+import { titled } from "./titles.js";
+import { current, erase, mark, marked, nameOf, nicknameOf, ratingsLoaded, rename, userEvents } from "./user.js";
 
-const MOST = 8; // rows of a table of taste
-
-export async function you(main, signal) {
+export async function you(main, signal, bring = panel("Bring your ratings", historyPanel())) {
   document.title = "You – Matinee";
   const heading = h("h1", {}, "You");
   if (current() === null) {
-    clear(main, heading, h("p", { className: "empty" }, "You are a guest. Your first rating makes you a person with a number, and this page shows your taste."),
-      h("a", { href: "#/" }, "Rate a movie"));
+    clear(main, h("div", { className: "engine you" }, heading,
+      panel("A guest", h("div", {}, h("p", {}, "You are a guest. Your first rating makes you a person with a number, and this page shows your taste."), h("a", { href: "#/" }, "Rate a movie"))),
+      bring));
+    userEvents.addEventListener("ratings", () => current() !== null && you(main, signal, bring), { signal, once: true }); // what an import said stays
     return;
   }
   heading.textContent = nameOf(current());
-  const taste = h("div", {}, h("p", { className: "empty" }, "Loading …"));
+  const [shown, marks] = Array.from({ length: 2 }, () => h("div", {}, h("p", { className: "empty" }, "Loading …")));
   clear(main, h("div", { className: "engine you" }, heading,
-    panel("Name and number", identity(heading)), panel("Taste", taste, "tall"), panel("Your data", ownData())));
+    panel("Name and number", identity(heading)), panel("Taste", shown, "tall"), bring, panel("Marked movies", marks), panel("Your data", ownData())));
+  const nextSignal = latestOnly(signal);
+  const draw = async () => {
+    const latest = nextSignal();
+    clear(marks, markedMovies());
+    clear(shown, taste(await get(`/users/${current()}/taste`, latest)));
+  };
+  userEvents.addEventListener("ratings", () => draw().catch(() => {}), { signal });
   await ratingsLoaded();
-  const draw = () => clear(taste, tasteOf(ratedMovies()));
-  draw();
-  userEvents.addEventListener("ratings", draw, { signal });
+  await draw();
 }
 
 const panel = (title, body, size = "") => h("section", { className: `panel ${size}`, "aria-label": title }, h("h2", {}, title), body);
@@ -36,42 +45,42 @@ function identity(heading) {
   };
   return h("div", {}, h("form", { className: "took", onsubmit: save }, h("label", { htmlFor: "nickname" }, "Name, on this device only"),
     h("div", { className: "row" }, field, h("button", { type: "submit", className: "quiet" }, "Save"))),
-  h("p", {}, "Your number is ", h("b", {}, current()), ". Note it: it opens your ratings in another browser, and it is all that anyone needs to open them."));
+  h("p", {}, "Your number is ", h("b", {}, current()), tokenOf(current()) ? ". Your own link opens your ratings in another browser: keep it to yourself."
+    : ". Note it: it opens your ratings in another browser, and it is all that anyone needs to open them."),
+  h("button", { type: "button", className: "quiet", onclick: copyLink }, "Copy your own link"));
 }
 
-// Genres and decades with how many movies were rated and their mean.
-function tasteOf(movies) {
-  if (!movies.length) return h("p", { className: "empty" }, "No ratings yet. Your taste appears with them.");
-  const mean = movies.reduce((sum, movie) => sum + ratingOf(movie.movie_id), 0) / movies.length;
-  return [h("p", {}, `${plural(movies.length, "rating")}, ${number(mean, 1)} stars on average.`),
-    table("Genres", grouped(movies, ({ genres }) => genres)),
-    table("Decades", grouped(movies, ({ year }) => (year ? [`${Math.floor(year / 10)}0s`] : [])))];
+// The token is behind the #, so that no server and no other site gets to see it.
+function copyLink() {
+  const address = new URL(`#/me/${[current(), tokenOf(current())].filter(Boolean).join("/")}`, location.href).href;
+  (navigator.clipboard?.writeText(address) ?? Promise.reject()).then(() => toast("Your link is copied. Whoever has it can see and change your ratings."),
+    () => dialog("Your own link", () => h("p", { className: "link-text" }, address)));
 }
 
-function grouped(movies, namesOf) {
-  const groups = new Map();
-  for (const movie of movies) for (const name of namesOf(movie)) groups.set(name, [...(groups.get(name) ?? []), ratingOf(movie.movie_id)]);
-  return [...groups].sort((a, b) => b[1].length - a[1].length).slice(0, MOST);
-}
-
-function table(title, groups) {
-  const most = Math.max(...groups.map(([, ratings]) => ratings.length));
-  const bar = ([name, ratings]) => h("div", { "--share": ratings.length / most }, h("dt", {}, name),
-    h("dd", { className: "length", "aria-hidden": "true" }),
-    h("dd", {}, `${ratings.length}\u00a0· ★\u00a0${number(ratings.reduce((sum, each) => sum + each, 0) / ratings.length, 1)}`));
-  return h("div", { className: "took" }, h("h3", {}, title), h("dl", { className: "phases" }, groups.map(bar)));
+// Movies that are marked, each with a button that removes its mark.
+function markedMovies() {
+  const lists = [["later", "To watch later"], ["seen", "Seen, not rated"], ["hidden", "Hidden"]].map(([kind, title]) => [title, marked(kind)]);
+  const row = (movie) => h("li", {}, h("a", { href: `#/movie/${movie.movie_id}` }, titled(movie)),
+    h("button", { type: "button", className: "quiet round", "aria-label": `Remove the mark of ${titled(movie)}`, title: "Remove",
+      onclick: () => mark(movie, null).catch((error) => toast(error.message)) }, "✕"));
+  const filled = lists.filter(([, movies]) => movies.length);
+  return filled.length ? filled.map(([title, movies]) => h("div", { className: "took" }, h("h3", {}, title), h("ul", { className: "plain marked" }, movies.map(row))))
+    : h("p", { className: "empty" }, "Movies that you mark as seen, for later or hidden stand here.");
 }
 
 const ownData = () => h("div", {},
   h("p", {}, "Everything that Matinee holds about you: ratings, lists and predictions."),
-  h("div", { className: "row" }, h("button", { type: "button", className: "quiet", onclick: download }, "Download"),
+  h("div", { className: "row" }, Object.entries(DOWNLOADS).map(([format, text]) => h("button", { type: "button", className: "quiet", onclick: () => download(format) }, text)),
     h("button", { type: "button", className: "quiet", onclick: confirm }, "Delete everything")));
 
-async function download() {
+const DOWNLOADS = { json: "Download", csv: "Ratings as CSV", letterboxd: "For Letterboxd" };
+
+async function download(format) {
   try {
-    const held = await get(`/users/${current()}/export`);
-    const address = URL.createObjectURL(new Blob([JSON.stringify(held, null, 2)], { type: "application/json" }));
-    h("a", { href: address, download: `matinee-${current()}.json` }).click();
+    const held = await get(`/users/${current()}/export${query({ format })}`);
+    const table = format !== "json";
+    const address = URL.createObjectURL(new Blob([table ? held : JSON.stringify(held, null, 2)], { type: table ? "text/csv" : "application/json" }));
+    h("a", { href: address, download: table ? `matinee-${current()}-${format}.csv` : `matinee-${current()}.json` }).click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
   } catch (error) {
     toast(error.message);

@@ -21,7 +21,7 @@ if __name__ == "__main__" and signal.default_int_handler == INTERRUPTS:
 import click
 
 import settings as settings_module
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie import UnknownMovieError
 from commands import (
     backup_commands,
     doctor,

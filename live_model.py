@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from catalogue.live_generation import LiveGeneration
 from catalogue.movie_table import MovieTable
 from catalogue.running_experiment import RunningExperiment
-from catalogue.user_context import LiveGeneration
 from ranking.experiment import Experiment
 from ranking.factors import Factors, FactorsError
 from ranking.ranker import Ranker

@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from catalogue.group_context import GroupContext
+from catalogue.live_generation import Arm, LiveGeneration
 from catalogue.recommendations import ListRequest, RecommendationList, RecommendedMovie
-from catalogue.user_context import Arm, LiveGeneration, UserContext
+from catalogue.user_context import UserContext
 from live_model import LiveModel
 from ranking.groups import PopularGroupRanking, group_ranking
 from ranking.rankings import ListSource, PopularRanking, Ranking, ranking_for

@@ -18,9 +18,11 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from random_content import random_factors
 
-from catalogue.movie_table import Filters, MovieTable
+from catalogue.live_generation import LiveGeneration
+from catalogue.movie import Filters
+from catalogue.movie_table import MovieTable
 from catalogue.recommendations import ListRequest
-from catalogue.user_context import LiveGeneration, UserContext
+from catalogue.user_context import UserContext
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for

@@ -4,7 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
-from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, split_genres
+from catalogue.movie import UNKNOWN_YEAR, split_genres
+from catalogue.movie_table import MovieTable
 from catalogue.title_words import query_words
 from ranking.ratings import Mask, Rows
 

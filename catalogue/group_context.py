@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from catalogue.movie_table import Filters, MovieTable
+from catalogue.live_generation import LiveGeneration
+from catalogue.movie import Filters
+from catalogue.movie_table import MovieTable
 from catalogue.recommendations import LIST_LENGTH, NO_FILTERS, Reason, RecommendedMovie
-from catalogue.user_context import LiveGeneration
 from ranking.groups import GroupRanking, Rule
 
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from catalogue.movie_table import Filters, MovieTable
+from catalogue.movie import Filters
+from catalogue.movie_table import MovieTable
 from ranking.ratings import Rows
 
 Sort = Literal["relevance", "popularity", "rating", "informative", "year", "title"]

@@ -1,6 +1,6 @@
 """All movies as columns: for filters and sort orders, to show them, and their popularity before the first training."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -8,66 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from catalogue.movie import LAST_YEAR, UNKNOWN_YEAR, CatalogueMovie, Filters, UnknownGenreError, split_genres
 from catalogue.title_index import TitleIndex, best_matches, build_title_index
 from catalogue.title_words import normalize
 from ranking.ratings import Floats, Ints, Mask, Rows, rows_of
 
-UNKNOWN_YEAR = 0
-LAST_YEAR = 9999
 BEFORE_TITLES = " \"'([.!?-"  # ignored when titles are sorted
 DESCENDING = {"rating": "expected_rating", "informative": "spread", "year": "year"}
 MOST_FRESH = 500  # changed movies that are searched beside an index; more are worth a new one
 
 Texts = npt.NDArray[np.object_]
-
-
-class UnknownGenreError(LookupError):
-    """No movie has the genre of this filter; the message names the existing ones."""
-
-    def __init__(self, name: str, genre: str, existing: Iterable[str]) -> None:
-        super().__init__(f"there is no genre {genre[:50]!r}; there are {', '.join(existing)}")
-        self.name = name
-
-
-class UnknownMovieError(LookupError):
-    """The catalogue has no movie with this id, or with these."""
-
-    def __init__(self, *movie_ids: int) -> None:
-        super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}.")
-        self.movie_ids = movie_ids
-
-
-@dataclass(frozen=True)
-class CatalogueMovie:
-    """A movie; `genres` as MovieLens writes them, like "Drama|Thriller"."""
-
-    movie_id: int
-    title: str
-    genres: str
-    year: int | None
-    imdb_id: str | None = None
-    tmdb_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Filters:
-    """The movies to list: those with all of these genres, of these years, with at least so many ratings.
-
-    A movie of unknown year passes only filters without a year. `added_since` is in unix seconds. With `movie_ids`
-    only these movies pass, but none of `exclude`. With `any_genre` a movie has at least one of these genres.
-    """
-
-    genres: tuple[str, ...] = ()
-    year_from: int | None = None
-    year_to: int | None = None
-    min_ratings: int = 0
-    added_since: int | None = None
-    imdb_id: str | None = None
-    tmdb_id: int | None = None
-    movie_ids: tuple[int, ...] | None = None
-    exclude: tuple[int, ...] = ()
-    any_genre: tuple[str, ...] = ()
-    not_genre: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -296,12 +246,3 @@ class MovieTable:
             letters[self._base_rows], rows = self.base._letters, self.fresh
         letters[rows] = [normalize(title).lstrip(BEFORE_TITLES) for title in self.title[rows]]
         return letters
-
-
-NO_GENRES = "(no genres listed)"
-
-
-def split_genres(genres: str) -> list[str]:
-    """Return the distinct genres of a movie, without those that have no name."""
-    names = (name.strip() for name in genres.split("|"))
-    return list(dict.fromkeys(name for name in names if name not in ("", NO_GENRES)))

@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from catalogue.movie_table import CatalogueMovie, Filters
+from catalogue.movie import CatalogueMovie, Filters
 from ranking.rankings import ListSource
 
 LIST_LENGTH = 10

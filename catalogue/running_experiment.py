@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from catalogue.live_generation import Arm, LiveGeneration, new_cache
 from catalogue.movie_table import MovieTable
-from catalogue.user_context import Arm, LiveGeneration, new_cache
 from ranking.experiment import Experiment, generation_of, model_of
 from ranking.ranker import Ranker
 

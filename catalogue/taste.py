@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from catalogue.movie_table import UNKNOWN_YEAR, CatalogueMovie, MovieTable
+from catalogue.movie import UNKNOWN_YEAR, CatalogueMovie
+from catalogue.movie_table import MovieTable
 from ranking.ratings import Floats, Ints, Rows
 
 STEPS = 10  # of the rating scale, from .5 to 5

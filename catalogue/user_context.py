@@ -2,115 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
-from cachetools import FIFOCache
 
-from catalogue.content_features import features_kept, features_of
-from catalogue.movie_table import Filters, MovieTable, UnknownMovieError
+from catalogue.live_generation import Arm, LiveGeneration
+from catalogue.movie import Filters, UnknownMovieError
+from catalogue.movie_table import MovieTable
 from catalogue.recommendations import (
     NO_FILTERS,
     ListBalance,
     ListRequest,
     RankedRecommendation,
     Reason,
-    RecommendationList,
     RecommendedMovie,
 )
 from ranking.calibration import POOL, calibrated, miscalibration
-from ranking.content import unrated, with_movies, with_predicted
 from ranking.experiment import team_draft
 from ranking.exploration import drawn_movies, explore
-from ranking.factors import Factors
-from ranking.ranker import Ranker
 from ranking.rankings import Ranking
 from ranking.ratings import Ints, Mask, Rows
-
-MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
-
-ListCache: TypeAlias = "FIFOCache[int, tuple[tuple[int, int | None, int], RecommendationList]]"
-"""The newest lists by user, each with the versions and the generation that it was made from."""
-
-
-def new_cache() -> ListCache:
-    """Return an empty cache."""
-    return FIFOCache(MAX_CACHED_LISTS)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What a generation is in an experiment.
-
-    Attributes:
-        name: None outside of experiments.
-        fixed: it stays when another generation becomes live.
-        changed: it serves with other settings than those it was trained with.
-        versus: the other arm, where the lists are interleaved.
-        salt: of the coins of the interleaving.
-    """
-
-    experiment: str | None = None
-    name: str | None = None
-    fixed: bool = False
-    changed: bool = False
-    versus: "LiveGeneration | None" = None
-    salt: str = ""
-
-
-@dataclass(frozen=True)
-class LiveGeneration:
-    """A generation in memory, ready to serve.
-
-    Attributes:
-        ranker: of its factors, which have a row for every movie of the catalogue if they can predict them.
-        movies: those of its factors, row for row, as they are in the newest version of the catalogue.
-        lists: made with it, so that they go with it.
-        followed: the predicted factors are of the movies as they are in `movies`.
-    """
-
-    id: int
-    ranker: Ranker
-    movies: MovieTable
-    trained_at: datetime
-    since: datetime
-    lists: ListCache = field(default_factory=new_cache)
-    arm: Arm = Arm()
-    followed: bool = False
-
-    @property
-    def factors(self) -> Factors:
-        return self.ranker.factors
-
-    def takes_stored(self, generation_id: int | None) -> bool:
-        """Return whether a list that a training run stored for this live generation is what this one would make."""
-        unlike = self.arm.changed or self.arm.versus is not None
-        return not unlike and (not self.arm.fixed or self.id == generation_id)
-
-    def is_current(self, generation_id: int | None) -> bool:
-        """Return whether lists made with this one count while this generation is live in PostgreSQL."""
-        versus = self.arm.versus
-        return (self.arm.fixed or self.id == generation_id) and (versus is None or versus.is_current(generation_id))
-
-    def over(self, catalogue: MovieTable) -> "LiveGeneration":
-        """Return this generation over the movies of a catalogue as it is now, new ones by what they are about."""
-        if self.arm.versus is not None:
-            alone = replace(self, arm=replace(self.arm, versus=None)).over(catalogue)
-            return replace(alone, arm=replace(self.arm, versus=self.arm.versus.over(catalogue)))
-        factors = self.factors
-        if not factors.has_content:
-            return replace(self, movies=catalogue.take(factors.movies))
-        if not np.array_equal(factors.movies, catalogue.movies):
-            factors = with_movies(factors, catalogue.movies)
-        rows = unrated(factors)
-        # the catalogue may have changed between training and loading: at first all movies are predicted
-        which = np.flatnonzero(~features_kept(catalogue, rows, self.movies)) if self.followed else np.arange(len(rows))
-        found = with_predicted(factors, which, [features_of(catalogue, row) for row in rows[which]])
-        if found.movies is self.factors.movies and np.array_equal(found.content, self.factors.content):
-            return replace(self, movies=catalogue, followed=True)
-        return replace(self, movies=catalogue, followed=True, ranker=self.ranker.with_factors(found))
 
 
 def no_movies() -> Ints:

@@ -40,7 +40,7 @@ def add(
     movie_id: int | None,
 ) -> CommandResult:
     """Add a movie; without --id it gets one from 1,000,000,000 on."""
-    from catalogue.movie_table import NO_GENRES, split_genres
+    from catalogue.movie import NO_GENRES, split_genres
     from movielens.line_report import LineError
     from movielens.links_and_tags import parse_imdb_id
 

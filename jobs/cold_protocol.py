@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from catalogue.movie_table import split_genres
+from catalogue.movie import split_genres
 from engine import Engine, Progress
 from evaluation import offline_metrics
 from evaluation.protocol_result import ProtocolResult

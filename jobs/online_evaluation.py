@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from catalogue.user_context import LiveGeneration
+from catalogue.live_generation import LiveGeneration
 from evaluation.online_prediction import predict_rating_and_rank
 from ranking.rankings import ranking_for
 from storage import predictions

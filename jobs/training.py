@@ -125,7 +125,7 @@ class Trainer:
         source = catalogue_source(self.database)
         with self.database.snapshot() as db:
             user_snapshot, table = snapshot.take(db), movies.table(db)
-            model = self.settings.model_for(source.ratings + len(user_snapshot.learned))
+            model = self.settings.model_for(source.ratings + len(user_snapshot.views))
             return TrainingInput(user_snapshot, table, model, training_fingerprint(db, source, model))
 
     def _refresh(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue.movie_table import NO_GENRES, split_genres
+from catalogue.movie import NO_GENRES, split_genres
 from movielens.line_report import DatasetError, LineError
 from movielens.text_file import header_names, require_lines
 from movielens.title_year import title_and_year

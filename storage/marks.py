@@ -7,7 +7,7 @@ from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie import UnknownMovieError
 from storage.errors import UnknownMarkError, UnknownUserError
 from storage.user_ratings import FIRST_PAGE, RatingCursor
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie import UnknownMovieError
 from storage.movies import RAISE_VERSION
 
 FIRST_OWN_ID = 1_000_000_000  # MovieLens stays far below

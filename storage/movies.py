@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, text
 
-from catalogue.movie_table import UNKNOWN_YEAR, MovieTable, UnknownMovieError
+from catalogue.movie import UNKNOWN_YEAR, UnknownMovieError
+from catalogue.movie_table import MovieTable
 from ranking.ratings import Ints, Ratings
 from storage.bulk_copy import copy_in
 from storage.prepared_statement import PreparedStatement

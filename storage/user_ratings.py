@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy import Connection, Row, text
 
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie import UnknownMovieError
 from storage.errors import UnknownUserError
 from storage.prepared_statement import PreparedStatement
 

@@ -125,7 +125,7 @@ def test_no_list_is_kept_beyond_its_generation(live: Recommender) -> None:
 
 
 def test_the_oldest_list_goes_where_there_is_no_room(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("catalogue.user_context.MAX_CACHED_LISTS", 2)
+    monkeypatch.setattr("catalogue.live_generation.MAX_CACHED_LISTS", 2)
     publish(recommender, two_tastes())
     users = [new_user(recommender.database) for _ in range(3)]
     for user in users:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from catalogue.movie_table import UnknownGenreError, UnknownMovieError
+from catalogue.movie import UnknownGenreError, UnknownMovieError
 from storage.errors import (
     DatabaseUnavailableError,
     UnknownGenerationError,

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from sqlalchemy import Row
 
-from catalogue.movie_table import CatalogueMovie
+from catalogue.movie import CatalogueMovie
 from catalogue.recommendations import RecommendationList, RecommendedMovie
 from recommender import Recommender
 from storage import tokens, user_ratings, users

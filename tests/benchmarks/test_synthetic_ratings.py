@@ -13,7 +13,7 @@ from preference_model import draw_movies, draw_rating_counts, draw_users
 from scale_plot import plot
 from synthetic_users import SyntheticUsers, add_users, preference_captured
 
-from catalogue.movie_table import CatalogueMovie
+from catalogue.movie import CatalogueMovie
 from catalogue.recommendations import RecommendationList, RecommendedMovie
 from jobs.ingest import init_movie_table
 from movielens.reader import read_dataset

@@ -7,7 +7,8 @@ import pytest
 from handmade_model import IDS, fill_catalogue
 from random_model import F, random_factors
 
-from catalogue.movie_table import NO_GENRES, CatalogueMovie, Filters, MovieTable, UnknownGenreError
+from catalogue.movie import NO_GENRES, CatalogueMovie, Filters, UnknownGenreError
+from catalogue.movie_table import MovieTable
 from ranking.ranker import Ranker
 from ranking.rankings import PopularRanking, ranking_for
 from ranking.top_n import top_n

@@ -11,7 +11,7 @@ from handmade_model import new_user
 from processes import poll
 from sqlalchemy import text
 
-from catalogue.movie_table import Filters
+from catalogue.movie import Filters
 from health import Health
 from jobs.catalogue_update import compare, update
 from jobs.changes import DatasetWatch, catalogue_source, dataset_difference

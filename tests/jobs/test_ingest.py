@@ -10,7 +10,7 @@ from command_line import Operator
 from conftest import MOVIES, checkerboard, write_dataset
 from sqlalchemy import text
 
-from catalogue.movie_table import Filters
+from catalogue.movie import Filters
 from jobs.ingest import add_identities, init_movie_table, load_base_ratings
 from movielens.reader import DatasetError
 from recommender import Recommender

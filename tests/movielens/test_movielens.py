@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from catalogue.movie_table import split_genres
+from catalogue.movie import split_genres
 from movielens import ratings_file
 from movielens.reader import (
     DatasetError,

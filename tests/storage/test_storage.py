@@ -15,7 +15,7 @@ from handmade_model import IDS, fill_catalogue, flip, new_user, store_generation
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie import UnknownMovieError
 from storage import base_ratings, generations, movies, recommendations, runs, snapshot, user_ratings, users
 from storage import marks as stored_marks
 from storage.database import TRAINING_LOCK, Database

@@ -12,6 +12,7 @@ from web.v1 import (
     mark_routes,
     movie_changes,
     movie_routes,
+    one_movie_routes,  # noqa: F401 - it adds to the routes of movies
     program_routes,
     rating_routes,
     recommendation_routes,

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from sqlalchemy import Connection
 
-from catalogue.movie_table import UnknownMovieError
+from catalogue.movie import UnknownMovieError
 from storage import user_ratings
 from system.validation_messages import message_of
 from web.errors import InvalidInputError

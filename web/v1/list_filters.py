@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from flask import current_app
 from pydantic import Field, field_validator
 
-from catalogue.movie_table import Filters
+from catalogue.movie import Filters
 from catalogue.recommendations import LIST_LENGTH, LaterMovies, ListRequest
 from web.parsing import INT32
 from web.v1.schemas import PLAIN_INTEGER, Id, Limit, MovieTimes, SinceTime

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from flask import Response, request
 from pydantic import AfterValidator, ConfigDict, Field
 
-from catalogue.movie_table import NO_GENRES
+from catalogue.movie import NO_GENRES
 from storage import movie_changes
 from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription
 from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1.blueprint import answer, location, recommender
-from web.v1.movie_routes import MoviePath
+from web.v1.one_movie_routes import MoviePath
 from web.v1.schemas import MovieId, RequestBody, RequestModel, ResponseModel, problems
 from web.v1.training_routes import admin
 

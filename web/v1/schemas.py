@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from catalogue import movie_table
+from catalogue.movie import CatalogueMovie, split_genres
 from catalogue.title_words import display_title
 from ranking.ratings import SCALE, on_scale
 from system.validation_messages import message_of
@@ -105,7 +105,7 @@ def _written_out(value: Any) -> Any:
 
 def _split(genres: Any) -> Any:
     """Split genres as MovieLens writes them, "Drama|Thriller"."""
-    return movie_table.split_genres(genres) if isinstance(genres, str) else genres
+    return split_genres(genres) if isinstance(genres, str) else genres
 
 
 def _half_steps(value: float) -> float:
@@ -236,7 +236,7 @@ class Movie(ResponseModel):
         return display_title(self.title)
 
     @classmethod
-    def of(cls, row: Row[Any] | movie_table.CatalogueMovie) -> Self:
+    def of(cls, row: Row[Any] | CatalogueMovie) -> Self:
         """Return the movie of a database row, or of the catalogue in memory."""
         return cls.model_validate(row, from_attributes=True)
 

@@ -147,8 +147,10 @@ class LiveModel:
         table = self._movies_of(generation_id, factors)
         return LiveGeneration(generation_id, Ranker(factors), table, trained_at, datetime.now(UTC))
 
-    def activate(self, generation_id: int) -> None:
+    def activate(self, generation_id: int) -> int | None:
         """Make a stored generation the live one, for every process, hold it, and serve it here at once.
+
+        Return which was live before.
 
         Raises:
             UnknownGenerationError, FactorsError: it is not kept or cannot be served; nothing was changed.
@@ -157,9 +159,10 @@ class LiveModel:
             with self.database.background_transaction() as db:
                 factors, _ = generations.load(db, generation_id), self.current_movies
                 self._movies_of(generation_id, factors)
-                generations.activate(db, generation_id)
+                before = generations.activate(db, generation_id)
             with suppress(DatabaseUnavailableError):  # it is live: the next refresh loads it
                 self.use(generation_id, factors)
+        return before
 
     def _movies_of(self, generation_id: int, factors: Factors) -> MovieTable:
         table = self.movies.take(factors.movies)

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Connection, Row
 
 from commands.context import Context
-from commands.framework import CommandResult, command
+from commands.framework import CommandResult, command, log_change
 from evaluation.experiment_result import ExperimentResult, result
 from ranking.experiment import Experiment
 from storage import experiments as stored
@@ -44,7 +44,8 @@ def start(context: Context, name: str, arms: tuple[str, ...], share: int, interl
     wanted = Experiment(name, arms, share, interleave, secrets.token_hex(8))
     with context.database() as database, database.background_transaction() as db:
         stored.start(db, wanted)
-    return CommandResult(f"experiment {name} runs with {share} % of the users", asdict(wanted))
+    log_change(str(wanted))
+    return CommandResult(str(wanted), asdict(wanted))
 
 
 @command("list", examples=[("matinee experiment list", "All experiments, the newest first.")])
@@ -75,7 +76,9 @@ def show(context: Context, name: str) -> CommandResult:
 def stop(context: Context, name: str) -> CommandResult:
     """End the experiment NAME; its results stay."""
     with context.database() as database, database.background_transaction() as db:
-        stored.end(db, name, "ended by an operator")
+        ended = stored.end(db, name, "ended by an operator")
+    if ended:
+        log_change(f"experiment {name} has ended")
     return CommandResult(f"experiment {name} has ended", {"name": name})
 
 

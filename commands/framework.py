@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from typing import Any
 import click
 
 from settings import setting_rows
+
+log = logging.getLogger(__name__)
 
 DONE, FAILED, USAGE_ERROR, NOT_PUBLISHED = 0, 1, 2, 3
 EXIT_STATUS_HELP = {
@@ -64,6 +67,11 @@ def command(
         return click.command(name, short_help=first_sentence(answer), epilog=epilog)(run)
 
     return made
+
+
+def log_change(change: str) -> None:
+    """Log what an operator has changed with a command."""
+    log.info("%s, by the command line", change)
 
 
 def first_sentence(documented: object) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from commands.context import FILE, Context
-from commands.framework import NOT_PUBLISHED, CommandResult, command
+from commands.framework import NOT_PUBLISHED, CommandResult, command, log_change
 from movielens.line_report import DatasetError
 from ranking.factors import Factors
 from storage import generations as stored
@@ -136,17 +136,21 @@ def activate(context: Context, generation: int | None, release: bool, no_hold: b
     """
     if release == (generation is not None):
         raise click.UsageError("give a GENERATION, or --release")
+    if generation is None:
+        return _release(context)
     with context.database() as database, database.background_transaction() as db:
-        if generation is None:
-            return _released(stored.release(db))
         stored.load(db, generation)  # factors that cannot be read must not go live
-        (stored.flip_and_release if no_hold else stored.activate)(db, generation)
+        before = (stored.flip_and_release if no_hold else stored.activate)(db, generation)
+    log_change(f"generation {generation} is live{'' if no_hold else ' and held'}, instead of {before or 'none'}")
     how = "until the next accepted training" if no_hold else "and held: `matinee activate --release` ends that"
     return CommandResult(f"generation {generation} is live {how}", {"generation": generation, "held": not no_hold})
 
 
-def _released(generation: int | None) -> CommandResult:
+def _release(context: Context) -> CommandResult:
+    with context.database() as database, database.background_transaction() as db:
+        generation = stored.release(db)
     if generation is None:
         return CommandResult("no generation was held", {"generation": None, "held": False})
+    log_change(f"generation {generation} is no longer held")
     told = f"generation {generation} stays live until the next accepted training"
     return CommandResult(told, {"generation": generation, "held": False})

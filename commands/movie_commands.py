@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from commands.context import FILE, Context
-from commands.framework import CommandResult, command
+from commands.framework import CommandResult, command, log_change
 from storage import movie_changes
 from storage.movie_changes import MovieChange, MovieDescription
 
@@ -54,10 +54,11 @@ def add(
         title.strip(), "|".join(split_genres("|".join(genre))) or NO_GENRES, year, imdb_id, tmdb_id
     )
     with context.database() as database, database.background_transaction() as db:
-        ((made, created),) = movie_changes.put(db, [MovieChange(movie_id, described)])
-    return CommandResult(
-        f"movie {made} is {'added' if created else 'replaced'}", {"movie_id": made, "created": created}
-    )
+        written = movie_changes.put(db, [MovieChange(movie_id, described)])
+    told = movie_changes.described(written)
+    log_change(told)
+    ((made, created),) = written
+    return CommandResult(told, {"movie_id": made, "created": created})
 
 
 @command(
@@ -76,7 +77,9 @@ def import_movies(context: Context, file: Path) -> CommandResult:
     with context.database() as database:
         created, replaced = job.import_movies(database, file)
     facts = {"created": created, "replaced": replaced}
-    return CommandResult(f"movies added: {created:,}; there before: {replaced:,}", facts)
+    told = f"movies added: {created:,}; there before: {replaced:,}"
+    log_change(told)
+    return CommandResult(told, facts)
 
 
 @command(examples=[("matinee movies withdraw 25904", "It is in no list from now on.")])
@@ -89,6 +92,8 @@ def withdraw(context: Context, movie_id: tuple[int, ...]) -> CommandResult:
     """
     with context.database() as database, database.background_transaction() as db:
         count = movie_changes.withdraw(db, movie_id)
+    if count:
+        log_change(f"{count} of the movies {', '.join(map(str, movie_id))} are withdrawn")
     return CommandResult(f"movies withdrawn: {count}", {"withdrawn": count})
 
 
@@ -136,7 +141,9 @@ def update(context: Context, dataset: str | None, withdraw_missing: bool, restor
 
     with context.database() as database:
         found = job(database, context.settings, context.dataset(dataset), withdraw_missing, restore)
-    return CommandResult(f"the catalogue is that of {found.dataset} now\n{_told(found.counts)}", found.counts)
+    told = f"the catalogue is that of {found.dataset} now"
+    log_change(told)
+    return CommandResult(f"{told}\n{_told(found.counts)}", found.counts)
 
 
 def _told(counts: dict[str, int]) -> str:

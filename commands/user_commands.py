@@ -6,7 +6,7 @@ import click
 from sqlalchemy import Row
 
 from commands.context import Context
-from commands.framework import CommandResult, command
+from commands.framework import CommandResult, command, log_change
 from settings import LAST_USER_ID
 from storage import tokens
 from storage import users as stored
@@ -92,9 +92,9 @@ def erase(context: Context, user_id: int, yes: bool) -> CommandResult:
         click.confirm(f"Erase user {user_id} and all their ratings? This cannot be undone.", abort=True, err=True)
     with context.database() as database, database.background_transaction() as db:
         gone = stored.delete(db, user_id)
-    views = "1 view" if gone.views == 1 else f"{gone.views} views"
-    rows = f"{views}, {gone.listed} places in lists, {gone.foretold} predictions"
-    return CommandResult(f"user {user_id} is erased: {rows}.\n{AFTER_ERASURE}", {"user_id": user_id, **gone._asdict()})
+    told = f"user {user_id} is erased: {gone}"
+    log_change(told)
+    return CommandResult(f"{told}.\n{AFTER_ERASURE}", {"user_id": user_id, **gone._asdict()})
 
 
 def _line(row: Row[Any]) -> str:

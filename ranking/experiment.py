@@ -41,6 +41,9 @@ class Experiment:
     salt: str
     ended: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"experiment {self.name} runs with {self.share} % of the users: {', '.join(self.arms)}"
+
     def check(self) -> None:
         """Raise `ExperimentError` if it cannot run, whatever is in the database."""
         if len(self.arms) < 2 or len(set(self.arms)) < len(self.arms):

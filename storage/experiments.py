@@ -77,13 +77,13 @@ def find(db: Connection, name: str) -> Row[Any]:
     return found[0]
 
 
-def end(db: Connection, name: str, reason: str) -> None:
-    """End an experiment; one that has ended stays as it is. Raises `UnknownExperimentError`."""
+def end(db: Connection, name: str, reason: str) -> bool:
+    """End an experiment, and return whether it ran. Raises `UnknownExperimentError`."""
     find(db, name)
     statement = text("""
         UPDATE experiments SET ended_at = clock_timestamp(), reason = :reason WHERE name = :name AND ended_at IS NULL
     """)
-    db.execute(statement, {"name": name, "reason": reason})
+    return db.execute(statement, {"name": name, "reason": reason}).rowcount == 1
 
 
 def end_arm(db: Connection, name: str, arm: str) -> bool:

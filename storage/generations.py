@@ -61,12 +61,12 @@ def add(db: Connection, factors: Factors, record: GenerationRecord, generation_i
     return new_id
 
 
-def flip(db: Connection, generation_id: int) -> None:
-    """Make a stored generation the live one, held or not. Raises `UnknownGenerationError` if its factors are gone.
+def flip(db: Connection, generation_id: int) -> int | None:
+    """Make a stored generation the live one, held or not, and return which was live before.
 
-    `db` must be a transaction.
+    `db` must be a transaction. Raises `UnknownGenerationError` if its factors are gone.
     """
-    _lock_live(db)
+    before, _ = _lock_live(db)
     found = db.execute(
         text("""
             INSERT INTO live_generation (generation_id)
@@ -77,26 +77,30 @@ def flip(db: Connection, generation_id: int) -> None:
     )
     if found.rowcount == 0:
         raise UnknownGenerationError(generation_id)
+    return before
 
 
 def flip_unless_held(db: Connection, generation_id: int) -> bool:
     """Make a new generation the live one unless an operator holds another; return whether it is live."""
-    if _lock_live(db):
+    _, held = _lock_live(db)
+    if held:
         return False
     flip(db, generation_id)
     return True
 
 
-def activate(db: Connection, generation_id: int) -> None:
+def activate(db: Connection, generation_id: int) -> int | None:
     """Make a stored generation the live one, as `flip` does, and hold it: trainings replace it after `release`."""
-    flip(db, generation_id)
+    before = flip(db, generation_id)
     db.execute(text("UPDATE live_generation SET held_since = clock_timestamp()"))
+    return before
 
 
-def flip_and_release(db: Connection, generation_id: int) -> None:
+def flip_and_release(db: Connection, generation_id: int) -> int | None:
     """Make a stored generation the live one, as `flip` does, until the next accepted training."""
-    flip(db, generation_id)
+    before = flip(db, generation_id)
     release(db)
+    return before
 
 
 def release(db: Connection) -> int | None:
@@ -115,13 +119,14 @@ def held_id(db: Connection) -> int | None:
     return found
 
 
-def _lock_live(db: Connection) -> bool:
-    """Let nobody else flip or prune until the transaction ends; return whether the live generation is held.
+def _lock_live(db: Connection) -> tuple[int | None, bool]:
+    """Let nobody else flip or prune until the transaction ends; return the live generation and whether it is held.
 
     Both take this lock before they touch a generation: a pruning that waits sees what was flipped to meanwhile.
     """
-    found = db.execute(text("SELECT held_since IS NOT NULL FROM live_generation FOR UPDATE")).scalar_one_or_none()
-    return bool(found)
+    statement = text("SELECT generation_id, held_since IS NOT NULL FROM live_generation FOR UPDATE")
+    found = db.execute(statement).one_or_none()
+    return (found[0], found[1]) if found else (None, False)
 
 
 def live_id(db: Connection) -> int | None:

@@ -118,6 +118,15 @@ def put(db: Connection, changes: Sequence[MovieChange]) -> list[tuple[int, bool]
     return [(row.id, row.created) for row in written]
 
 
+def described(written: Sequence[tuple[int, bool]]) -> str:
+    """Return what `put` has written, in words for the log."""
+    if len(written) == 1:
+        ((movie_id, created),) = written
+        return f"movie {movie_id} is {'added' if created else 'replaced'}"
+    added = sum(new for _, new in written)
+    return f"movies added: {added:,}; replaced: {len(written) - added:,}"
+
+
 def withdraw(db: Connection, movie_ids: Sequence[int]) -> int:
     """Withdraw movies, and return how many were not withdrawn before.
 

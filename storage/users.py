@@ -85,6 +85,10 @@ class DeletedRows(NamedTuple):
     foretold: int
     impressions: int = 0
 
+    def __str__(self) -> str:
+        views = "1 view" if self.views == 1 else f"{self.views} views"
+        return f"{views}, {self.listed} places in lists, {self.foretold} predictions"
+
 
 def create(db: Connection) -> int:
     """Create a user and return their id, which no other user ever had."""

@@ -4,6 +4,7 @@ Keys are compared in constant time, read from headers only, and never logged.
 """
 
 import hmac
+import logging
 import re
 from ipaddress import ip_address
 from typing import Literal
@@ -19,6 +20,8 @@ from web.cross_origin import CrossOrigin
 from web.errors import with_code
 from web.rate_limits import client_network, rate_limit
 from web.security_headers import add_security_headers
+
+log = logging.getLogger(__name__)
 
 Caller = Literal["admin", "api"]
 
@@ -78,6 +81,12 @@ def may_operate() -> bool:
     return keys.may_operate(keys.caller())
 
 
+def log_change(change: str) -> None:
+    """Log what an operator has changed, and with which key."""
+    keys: ApiKeys = current_app.extensions["api_keys"]
+    log.info("%s, by %s", change, keys.sender())
+
+
 def user_tokens() -> bool:
     """Return whether what belongs to a user needs that user's token."""
     keys: ApiKeys = current_app.extensions["api_keys"]
@@ -125,6 +134,14 @@ class ApiKeys:
         if admin and self._admin:
             return "admin"
         return "api" if api and self._api else None
+
+    def sender(self) -> str:
+        """Return whose key an allowed request carries, in words for the log."""
+        if caller := self.caller():
+            return "the admin key" if caller == "admin" else "the API key"
+        if self.user_tokens and request.blueprint != ADMIN:
+            return "the user's token"
+        return "no key, on loopback" if self._loopback and self._is_local_client() else "no key"
 
     def check(self, caller: Caller | None) -> None:
         """Raise `Unauthorized` or `Forbidden` if this caller may not use the requested route."""

@@ -16,7 +16,7 @@ import pytest
 from command_line import Operator
 from conftest import ask, scratch_database
 from disposable_postgres import small_disk
-from handmade_model import EVEN, IDS, new_user
+from handmade_model import EVEN, IDS, new_user, store_generation, two_tastes
 from processes import TIMEOUT_SECONDS, free_port, poll
 from raw_http import serving
 from sqlalchemy import make_url, text
@@ -194,6 +194,30 @@ def test_status_says_when_it_cannot_know_of_the_next_training(
     assert "the service answered 401" in found(operator, "status", **other)["next_unknown"]
     assert "next        no training is scheduled" in operator.says("status", **environ)
     assert found(operator, "status", **environ)["next_unknown"] is None
+
+
+def test_what_commands_change_is_logged(
+    live: Recommender, operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert live.model.live
+    before, newer = live.model.live.id, store_generation(live.database, two_tastes(seed=1))
+    user = new_user(live.database)
+    for command, told in (
+        (f"activate {newer}", f"generation {newer} is live and held, instead of {before}"),
+        ("activate --release", f"generation {newer} is no longer held"),
+        (f"activate {before} --no-hold", f"generation {before} is live, instead of {newer}"),
+        ("movies add Okapi", "movie 1000000000 is added"),
+        (f"movies withdraw {IDS[0]} {IDS[1]}", f"2 of the movies {IDS[0]}, {IDS[1]} are withdrawn"),
+        ("experiment start back --arm today --arm noise=0.1",
+         "experiment back runs with 20 % of the users: today, noise=0.1"),
+        ("experiment stop back", "experiment back has ended"),
+        (f"erase {user} --yes", f"user {user} is erased: 0 views, 0 places in lists, 0 predictions"),
+    ):  # fmt: skip
+        caplog.clear()
+        operator.says(*command.split())
+        found = [record.getMessage() for record in caplog.records if record.name == "commands.framework"]
+        assert found == [f"{told}, by the command line"]
 
 
 def test_status_of_a_database_that_is_away_says_so(operator: Operator) -> None:

@@ -12,6 +12,7 @@ from evaluation.experiment_result import ArmResult, ExperimentResult, result
 from ranking.experiment import Experiment, ExperimentError
 from storage import experiments, outcomes
 from storage.experiments import ExperimentConflictError
+from web.access import log_change
 from web.errors import InvalidInputError, with_code
 from web.v1.blueprint import answer, location, recommender
 from web.v1.schemas import RequestBody, RequestModel, ResponseModel, Timestamp, problems
@@ -116,6 +117,7 @@ def start_experiment(body: NewExperiment) -> Response:
         raise InvalidInputError(("arms", str(error))) from error
     except ExperimentConflictError as error:
         raise with_code("experiment_running", Conflict(str(error))) from error
+    log_change(str(wanted))
     items = [RunExperiment.of(row, result(wanted, []))]
     return answer(Experiments(items=items), 201, Location=location("/experiments"))
 
@@ -124,5 +126,7 @@ def start_experiment(body: NewExperiment) -> Response:
 def end_experiment(path: ExperimentPath) -> Response:
     """End an experiment; its results stay"""
     with recommender().database.transaction() as db:
-        experiments.end(db, path.name, "ended by an operator")
+        ended = experiments.end(db, path.name, "ended by an operator")
+    if ended:
+        log_change(f"experiment {path.name} has ended")
     return Response(status=204)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from catalogue.movie import NO_GENRES
 from storage import movie_changes
 from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription
+from web.access import log_change
 from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1.blueprint import answer, location, recommender
@@ -179,10 +180,14 @@ def withdraw_movie(path: MoviePath) -> Response:
     brings it back.
     """
     with recommender().database.statement() as db:
-        movie_changes.withdraw(db, [path.movie_id])
+        count = movie_changes.withdraw(db, [path.movie_id])
+    if count:
+        log_change(f"movie {path.movie_id} is withdrawn")
     return Response(status=204)
 
 
 def _put(changes: Sequence[MovieChange]) -> Any:
     with recommender().database.transaction() as db:
-        return movie_changes.put(db, changes)
+        written = movie_changes.put(db, changes)
+    log_change(movie_changes.described(written))
+    return written

@@ -12,7 +12,7 @@ from werkzeug.exceptions import Conflict
 from ranking.factors import FactorsError
 from storage import generations, runs
 from storage.database import TRAINING_LOCK
-from web.access import for_operators
+from web.access import for_operators, log_change
 from web.errors import with_code
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.generation_routes import Generation, GenerationPath
@@ -121,10 +121,11 @@ def activate_generation(path: GenerationPath) -> Response:
             told = f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
             raise with_code("generation_not_stored", Conflict(told))
     try:
-        recommender().model.activate(path.generation_id)
+        before = recommender().model.activate(path.generation_id)
     except FactorsError as error:
         told = f"It cannot be activated: {error}. Nothing was changed."
         raise with_code("generation_unusable", Conflict(told)) from error
+    log_change(f"generation {path.generation_id} is live and held, instead of {before or 'none'}")
     with recommender().database.statement() as db:
         return answer(Generation.of(generations.find(db, path.generation_id)))
 
@@ -136,7 +137,9 @@ def release_generation() -> Response:
     It stays live until the next accepted training run, which is then due. 204 also if none is held.
     """
     with recommender().database.transaction() as db:
-        generations.release(db)
+        released = generations.release(db)
+    if released is not None:
+        log_change(f"generation {released} is no longer held")
     return Response(status=204)
 
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from histories.writing import letterboxd_table, movielens_table
 from storage import tokens, user_ratings, users
-from web.access import user_tokens
+from web.access import log_change, user_tokens
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.mark_routes import UserMark
 from web.v1.rating_routes import UserRating
@@ -208,6 +208,7 @@ def delete_user(path: UserPath) -> Response:
     All data stored about them is deleted at once, and the next training run does not see it.
     """
     with recommender().database.transaction() as db:
-        users.delete(db, path.user_id)
+        gone = users.delete(db, path.user_id)
     recommender().forget(path.user_id)
+    log_change(f"user {path.user_id} is erased: {gone}")
     return Response(status=204)

@@ -24,7 +24,7 @@ Check = Callable[[Event], Event]
 
 
 @dataclass
-class ImportCounts:
+class EventImportCounts:
     """What became of the lines of a file."""
 
     users: int = 0
@@ -47,7 +47,7 @@ class ImportCounts:
         )
 
 
-def import_events(database: Database, file: Path, source: str | None, skip_bad: bool) -> ImportCounts:
+def import_events(database: Database, file: Path, source: str | None, skip_bad: bool) -> EventImportCounts:
     """Store the users and ratings of a file. Importing a file again, or one whose import was cut off, does no harm.
 
     Args:
@@ -68,7 +68,7 @@ def import_events(database: Database, file: Path, source: str | None, skip_bad: 
             raise LineError(f"there is no movie {event.movie_id}")
         return event if source is not None else _with_own_id(event)
 
-    counts = ImportCounts()
+    counts = EventImportCounts()
     with progress(file.stat().st_size or None, f"reading {file.name}", unit="B") as advance:
         for batch in batches(_good_events(file, advance, check, skip_bad, counts)):
             counts.add(_store(database, batch, source))
@@ -76,7 +76,7 @@ def import_events(database: Database, file: Path, source: str | None, skip_bad: 
 
 
 def _good_events(
-    file: Path, advance: Callable[[int], object], check: Check, skip_bad: bool, counts: ImportCounts
+    file: Path, advance: Callable[[int], object], check: Check, skip_bad: bool, counts: EventImportCounts
 ) -> Iterator[Event]:
     for number, event in read(file, advance):
         try:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from jobs import import_events as importing
 from jobs.event_files import EventsError
 from jobs.export_events import export_events
-from jobs.import_events import ImportCounts, import_events
+from jobs.import_events import EventImportCounts, import_events
 from movielens.line_report import DatasetError
 from recommender import Recommender
 from storage import bulk_transfer, user_ratings
@@ -64,7 +64,7 @@ def all_users(database: Database) -> Rows:
         return [tuple(row) for row in db.execute(text("SELECT id, history_version FROM users ORDER BY id"))]
 
 
-def bring(database: Database, file: Path, source: str | None = "there", skip_bad: bool = False) -> ImportCounts:
+def bring(database: Database, file: Path, source: str | None = "there", skip_bad: bool = False) -> EventImportCounts:
     return import_events(database, file, source, skip_bad)
 
 
@@ -142,13 +142,13 @@ def test_a_service_exports_one_moment(database: Database, tmp_path: Path, monkey
 def test_users_are_found_again_by_their_id_and_its_source(database: Database, tmp_path: Path) -> None:
     file = csv_file(tmp_path, f"7,{IDS[0]},4.0,1000", f"8,{IDS[0]},3.0,1000")
     own = new_user(database, {IDS[5]: 5.0})
-    assert bring(database, file) == ImportCounts(users=2, created=2)
-    assert bring(database, file) == ImportCounts(unchanged=2)
-    assert bring(database, file, source="another") == ImportCounts(users=2, created=2)
+    assert bring(database, file) == EventImportCounts(users=2, created=2)
+    assert bring(database, file) == EventImportCounts(unchanged=2)
+    assert bring(database, file, source="another") == EventImportCounts(users=2, created=2)
     more = json_file(
         tmp_path, rated(7, IDS[1]), rated("seven", IDS[1]), {"user_id": "x", "created_at": "2020-01-01T00:00Z"}
     )
-    assert bring(database, more) == ImportCounts(users=2, created=2)
+    assert bring(database, more) == EventImportCounts(users=2, created=2)
     assert [one[0] for one in all_users(database)] == [own, 2, 3, 4, 5, 6, 7]
     assert [row[:2] for row in stored(database)][:4] == [(1, IDS[5]), (2, IDS[0]), (2, IDS[1]), (3, IDS[0])]
 
@@ -156,7 +156,7 @@ def test_users_are_found_again_by_their_id_and_its_source(database: Database, tm
 def test_ids_are_kept_only_where_nobody_else_has_any(database: Database, tmp_path: Path) -> None:
     file = csv_file(tmp_path, f"17,{IDS[0]},4.0,1000")
     assert bring(database, file, source=None).users == 1
-    assert bring(database, file, source=None) == ImportCounts(unchanged=1)
+    assert bring(database, file, source=None) == EventImportCounts(unchanged=1)
     assert all_users(database) == [(17, 1)]
     assert new_user(database) == 18
     with pytest.raises(EventsError, match="--source"):
@@ -181,9 +181,9 @@ def test_an_id_that_cannot_be_kept_is_refused(user: str, database: Database, tmp
 
 def test_of_two_ratings_of_a_movie_the_later_stays(database: Database, tmp_path: Path) -> None:
     first = csv_file(tmp_path, *(f"1,{IDS[n]},3.0,{at}" for n, at in ((0, 500), (1, 500), (2, 500), (0, 400))))
-    assert bring(database, first) == ImportCounts(users=1, created=3, unchanged=1)
+    assert bring(database, first) == EventImportCounts(users=1, created=3, unchanged=1)
     later = csv_file(tmp_path, f"1,{IDS[0]},1.0,499", f"1,{IDS[1]},1.0,500", f"1,{IDS[2]},1.0,501")
-    assert bring(database, later) == ImportCounts(replaced=1, unchanged=2)
+    assert bring(database, later) == EventImportCounts(replaced=1, unchanged=2)
     assert stored(database) == [
         (1, IDS[0], 3, 500, 1, True),
         (1, IDS[1], 3, 500, 2, False),
@@ -265,7 +265,7 @@ def test_a_bad_line_is_named_and_nothing_of_its_batch_is_stored(
     with pytest.raises(EventsError, match=f"{file.name}: line 3: .*{reason}"):
         bring(database, file)
     assert all_users(database) == []
-    assert bring(database, file, skip_bad=True) == ImportCounts(users=2, created=2, bad=1)
+    assert bring(database, file, skip_bad=True) == EventImportCounts(users=2, created=2, bad=1)
 
 
 def test_what_comes_before_a_bad_batch_is_stored_and_the_rest_after_it_is_mended(
@@ -277,7 +277,7 @@ def test_what_comes_before_a_bad_batch_is_stored_and_the_rest_after_it_is_mended
         bring(database, csv_file(tmp_path, *lines[:9], "3,1,1,1", *lines[9:]))
     assert all_users(database) == [(1, 4), (2, 4)]
     assert [row[1] for row in stored(database)][:4] == IDS[3::-1]  # the ratings of one user stay together, to be sorted
-    assert bring(database, csv_file(tmp_path, *lines)) == ImportCounts(users=1, created=4, unchanged=8)
+    assert bring(database, csv_file(tmp_path, *lines)) == EventImportCounts(users=1, created=4, unchanged=8)
 
 
 def test_a_packed_file_that_is_cut_short_is_noticed(database: Database, tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_a_byte_order_mark_is_passed_over_and_a_pipe_is_read(name: str, database
     os.mkfifo(tmp_path / name)
     with ThreadPoolExecutor(1) as pool:
         pool.submit((tmp_path / name).write_bytes, gzip.compress(data) if name.endswith(".gz") else data)
-        assert bring(database, tmp_path / name) == ImportCounts(users=1, created=1)
+        assert bring(database, tmp_path / name) == EventImportCounts(users=1, created=1)
 
 
 def test_an_export_that_fails_leaves_what_was_there(

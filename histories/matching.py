@@ -25,7 +25,10 @@ class RowMatch(NamedTuple):
 
 
 class MovieMatcher:
-    """Finds movies by what other services call them. Movies that are withdrawn are not found."""
+    """Finds movies by what other services call them.
+
+    A withdrawn movie is found by its id alone and for a rating alone, which stays in the history; no list needs a mark.
+    """
 
     def __init__(self, movies: MovieTable) -> None:
         self.movies = movies
@@ -34,12 +37,12 @@ class MovieMatcher:
         self._by_title: dict[str, list[int]] = defaultdict(list)
         self._of_year: dict[int, dict[str, int]] = defaultdict(dict)
         self._main: dict[int, str] = {}
-        for row in np.flatnonzero(~movies.withdrawn).tolist():
+        for row in range(len(movies)):
             if movies.imdb_id[row]:
                 self._by_imdb[movies.imdb_id[row]].append(row)
             if movies.tmdb_id[row]:
                 self._by_tmdb[int(movies.tmdb_id[row])].append(row)
-            for key in title_keys(movies.title[row]):
+            for key in () if movies.withdrawn[row] else title_keys(movies.title[row]):
                 self._main.setdefault(row, key)
                 self._by_title[key].append(row)
                 self._of_year[int(movies.year[row])].setdefault(key, row)
@@ -70,13 +73,17 @@ class MovieMatcher:
 
     def _with_its_id(self, row: HistoryRow) -> list[int]:
         if row.movie_id is not None:
-            at, known = self.movies.rows(np.array([row.movie_id], np.int32))
-            if known[0] and not self.movies.withdrawn[at[0]]:
-                return [int(at[0])]
-        found = self._by_imdb.get(row.imdb_id or "", [])
+            at, _ = self.movies.rows(np.array([row.movie_id], np.int32))
+            if found := self._listed(at.tolist(), row):
+                return found
+        found = self._listed(self._by_imdb.get(row.imdb_id or "", []), row)
         if len(found) != 1 and row.tmdb_id is not None:
-            found = self._by_tmdb.get(row.tmdb_id, []) or found
+            found = self._listed(self._by_tmdb.get(row.tmdb_id, []), row) or found
         return found
+
+    def _listed(self, found: list[int], row: HistoryRow) -> list[int]:
+        """Return those that are not withdrawn; if all are, these for a rating, and none for a mark."""
+        return [at for at in found if not self.movies.withdrawn[at]] or (found if row.rating is not None else [])
 
     def _with_its_title(self, row: HistoryRow) -> list[int]:
         return list(dict.fromkeys(at for key in title_keys(row.title) for at in self._by_title.get(key, ())))

@@ -65,6 +65,22 @@ def test_exported_ratings_come_back_equal(client: httpx.Client, form: str) -> No
     assert after == before
 
 
+def test_ratings_of_withdrawn_movies_come_back_and_marks_do_not(client: httpx.Client) -> None:
+    brought(client, TEN)
+    named = {"title": "Movie 1", "year": 1951, "imdb_id": "tt0000007"}
+    assert client.put(f"/api/v1/movies/{IDS[1]}", json=named).status_code == 200
+    for movie in IDS[:2]:
+        assert client.delete(f"/api/v1/movies/{movie}").status_code == 204
+    exported = client.get(f"{USER}/export", params={"format": "csv"}).content
+    for movie in IDS[:10]:
+        assert client.delete(f"{USER}/ratings/{movie}").status_code == 204
+    assert brought(client, exported)["ratings"] == counts(10, 0, 0)
+    assert brought(client, "imdb_id,rating\ntt0000007,5\n", overwrite=1)["ratings"] == counts(0, 1, 0)
+    client.delete(f"{USER}/ratings/{IDS[1]}")
+    seen = brought(client, "imdb_id,rating\ntt0000007,\n", unrated="seen", scale=5)
+    assert (seen["marks"], seen["unmatched_count"]) == (counts(0, 0, 0), 1)
+
+
 def test_an_older_rating_replaces_a_newer_one_only_if_it_is_asked_to(client: httpx.Client) -> None:
     client.put(f"{USER}/ratings/{IDS[0]}", json={"rating": 5})
     assert brought(client, TEN)["ratings"] == counts(9, 0, 1)

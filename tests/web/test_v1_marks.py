@@ -1,7 +1,6 @@
 """Marks over HTTP: in the very next list of every kind, gone with a rating or the user, and filters by them."""
 
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import httpx
@@ -99,23 +98,3 @@ def test_only_recent_ratings_count_and_the_others_stay_out(client: httpx.Client)
     assert (answer.json()["ratings_seen"], answer.json()["strategy"]) == (0, "popular")
     assert not {EVEN[0], EVEN[1], ODD[0]} & {item["movie"]["movie_id"] for item in answer.json()["items"]}
     assert listed(client, rated_since="2000-01-01T00:00:00Z") == listed(client)
-
-
-def test_filters_equal_the_whole_list_filtered(client: httpx.Client) -> None:
-    random, every = Random(3), listed(client)  # noqa: S311 - no secret
-    genres = {movie: {"Comedy", "Drama"} if n % 2 else {"Action"} for n, movie in enumerate(IDS)}
-    for _ in range(40):
-        among = random.sample(IDS, 25) if random.random() < 0.5 else None
-        exclude = random.sample(IDS, random.choice([0, 5]))
-        some = random.sample(["Comedy", "Drama", "Action"], random.choice([0, 1, 2]))
-        none = random.sample(["Comedy", "Action"], random.choice([0, 0, 1]))
-        wanted = [
-            movie
-            for movie in every
-            if (among is None or movie in among)
-            and movie not in exclude
-            and (not some or genres[movie] & set(some))
-            and not genres[movie] & set(none)
-        ]
-        query = {"exclude": exclude, "any_genre": some, "not_genre": none}
-        assert listed(client, **query, **({} if among is None else {"among": among})) == wanted

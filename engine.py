@@ -65,6 +65,10 @@ Progress = Callable[[str, float], None]
 """Called with the phase of a training and how much of that phase is done, 0 to 1."""
 
 
+def ignore_progress(phase: str, done: float) -> None:
+    """Take the progress of one training among many, which is not shown."""
+
+
 class EngineError(RuntimeError):
     """Spark could not do what was asked."""
 
@@ -114,14 +118,16 @@ class Engine:
         """The memory of the session's JVM; None while there is none."""
         return None if self._spark is None else jvm_heap()
 
-    def train(self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress) -> Factors:
+    def train(
+        self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress = ignore_progress
+    ) -> Factors:
         """Fit ranker, rater and neighbours to ratings of the movies of a catalogue.
 
         Args:
             ratings: of MovieLens users and, with USER_OFFSET added to their ids, of ours; in a settled order, for
                 the fits depend on it in the last digits.
             movies: the whole catalogue, ascending ids; every rated movie is one of it.
-            progress: told of the phases "ranker", "rater" and "neighbours".
+            progress: called with the phases "ranker", "rater" and "neighbours".
 
         Raises:
             EngineError: there is nothing to learn from.
@@ -158,7 +164,7 @@ class Engine:
             yield from compute_lists(spark, factors, histories, n)
 
     def fit_ranker(
-        self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress
+        self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress = ignore_progress
     ) -> tuple[Floats, Floats, Floats]:
         """Implicit ALS on likes: V [f, k], and mean [k] and covariance [k, k] of its users' vectors."""
         self.start(len(ratings))  # without a session there is no ALS

@@ -37,8 +37,8 @@ from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
 from system.private_folder import make_private
 from system.process import SUBMITTED, die_with_parent, on_stop_signals
+from system.process_metrics import EachSecond, ProcessProbe
 from system.shared_counts import sharing
-from system.vitals import ProcessProbe, Vitals
 from web.access import refuse_open_network
 from web.server_probe import ServerProbe
 
@@ -75,7 +75,7 @@ class Server:
         app = create_app(self.recommender, self.health, self.settings, TrainingOrders(self.database))
         server, registry = serve(app, self.settings), app.extensions["metrics"].registry
         probe = ServerProbe(registry, server.workers, self.health, self.recommender)
-        Vitals(ProcessProbe(registry, "server"), probe).start()
+        EachSecond(ProcessProbe(registry, "server"), probe).start()
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
         workers = Workers(self.settings, self._database_url)
         with storing_impressions(app.extensions["impressions"]):

@@ -17,7 +17,6 @@ from jobs.backup import Manifest
     ]
 )
 @click.argument("file", type=NEW_FILE)
-@click.pass_obj
 def backup(context: Context, file: Path) -> CommandResult:
     """Write everything in the database, as it is at one moment, to FILE, beside a running service or without one.
 
@@ -39,7 +38,6 @@ def backup(context: Context, file: Path) -> CommandResult:
 )
 @click.argument("file", type=FILE)
 @click.option("--check", is_flag=True, help="Read the whole file and its checksum, and no database.")
-@click.pass_obj
 def restore(context: Context, file: Path, check: bool) -> CommandResult:
     """Fill an empty database with FILE, a backup, whole or not at all.
 

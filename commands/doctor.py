@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-import click
-
 from commands import machine_checks
 from commands.context import Context
 from commands.database_checks import stores
@@ -30,7 +28,6 @@ CHECKS: tuple[Check, ...] = (
     },
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
 )
-@click.pass_obj
 def doctor(context: Context) -> CommandResult:
     """Check Python, packages, Java, memory, disk, database, dataset, port, keys and Spark, and say what to do.
 

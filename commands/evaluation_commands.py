@@ -1,7 +1,7 @@
 """Commands that measure generations and settings, and search for better settings."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,34 +25,6 @@ dataset_option = click.option(
 )
 
 
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """The options of `evaluate`."""
-
-    protocol: str | None
-    dataset: Path | None
-    train_pairs: Path | None
-    test_pairs: Path | None
-    seeds: list[int]
-    generation: int | None
-
-    def answer(self, context: Context) -> "ProtocolResult":
-        """Measure, and return the result."""
-        from jobs import offline_evaluation
-
-        if self.protocol is None:
-            with context.database() as database:
-                return offline_evaluation.measure_generation(database, context.settings, self.generation)
-        with context.engine() as engine:
-            if self.protocol != "implicit":
-                return offline_evaluation.run_protocol(
-                    engine, self.protocol, self.dataset or context.dataset(), self.seeds
-                )
-            if self.train_pairs is None or self.test_pairs is None:
-                raise click.UsageError("--protocol implicit needs --train-pairs and --test-pairs")
-            return offline_evaluation.run_implicit(engine, self.train_pairs, self.test_pairs, self.seeds)
-
-
 @command(
     examples=[
         ("matinee evaluate", "How good the live generation is."),
@@ -72,13 +44,12 @@ class EvaluationRequest:
 @click.option("--seeds", type=SEEDS, default="1", show_default=True, help="One run for each seed; the mean is printed.")
 @click.option("--generation", type=int, help="Without a protocol: the generation to measure; default: the live one.")
 @click.option("--out", type=NEW_FILE, help="Write the result, as JSON, to this file too.")
-@click.pass_obj
-def evaluate(context: Context, /, out: Path | None, **question: Any) -> CommandResult:
+def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandResult:
     """Measure a generation on held-out users or, with --protocol, the model on any dataset.
 
     docs/evaluation.md describes each protocol.
     """
-    result = EvaluationRequest(**question).answer(context)
+    result = _measured(context, **options)
     if out is not None:
         write_atomically(out, json.dumps(result.to_json(), indent=1).encode())
     return CommandResult(str(result), result.to_json())
@@ -97,7 +68,6 @@ def evaluate(context: Context, /, out: Path | None, **question: Any) -> CommandR
 @click.option(
     "--out", type=NEW_FILE, default="tuned.env", show_default=True, help="The file for --params, or for a shell."
 )
-@click.pass_obj
 def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> CommandResult:
     """Search for better settings of ranker and fold-in, and compare them with the present ones."""
     from jobs.tune import tune as search
@@ -121,7 +91,6 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
     help="What users were shown so many days ago.",
 )
 @click.option("--html", "page", type=NEW_FILE, help="Write a page with plots to this file; it needs no other file.")
-@click.pass_obj
 def report(context: Context, limit: int, days: int, page: Path | None) -> CommandResult:
     """Show how good each generation has been: on held-out users, on later ratings, and with users.
 
@@ -139,3 +108,25 @@ def report(context: Context, limit: int, days: int, page: Path | None) -> Comman
         write_atomically(page, drawn(found).encode())
     facts = {"generations": [asdict(entry) for entry in found.entries], "shown": asdict(shown)}
     return CommandResult(f"{found}\n\n{shown}", facts)
+
+
+def _measured(
+    context: Context,
+    protocol: str | None,
+    dataset: Path | None,
+    train_pairs: Path | None,
+    test_pairs: Path | None,
+    seeds: list[int],
+    generation: int | None,
+) -> "ProtocolResult":
+    from jobs import offline_evaluation
+
+    if protocol is None:
+        with context.database() as database:
+            return offline_evaluation.measure_generation(database, context.settings, generation)
+    with context.engine() as engine:
+        if protocol != "implicit":
+            return offline_evaluation.run_protocol(engine, protocol, dataset or context.dataset(), seeds)
+        if train_pairs is None or test_pairs is None:
+            raise click.UsageError("--protocol implicit needs --train-pairs and --test-pairs")
+        return offline_evaluation.run_implicit(engine, train_pairs, test_pairs, seeds)

@@ -38,7 +38,6 @@ def experiment() -> None:
     "--share", type=click.IntRange(1, 100), default=20, show_default=True, help="Percentage of users who take part."
 )
 @click.option("--interleave", is_flag=True, help="Have both arms draft each list.")
-@click.pass_obj
 def start(context: Context, name: str, arms: tuple[str, ...], share: int, interleave: bool) -> CommandResult:
     """Start the experiment NAME; the first arm is the control. Running services follow within two seconds."""
     wanted = Experiment(name, arms, share, interleave, secrets.token_hex(8))
@@ -49,7 +48,6 @@ def start(context: Context, name: str, arms: tuple[str, ...], share: int, interl
 
 
 @command("list", examples=[("matinee experiment list", "All experiments, the newest first.")])
-@click.pass_obj
 def list_experiments(context: Context) -> CommandResult:
     """List experiments, the newest first."""
     with context.database() as database, database.background_transaction() as db:
@@ -60,7 +58,6 @@ def list_experiments(context: Context) -> CommandResult:
 
 @command("show", examples=[("matinee experiment show fewer", "What has become of its lists so far.")])
 @click.argument("name")
-@click.pass_obj
 def show(context: Context, name: str) -> CommandResult:
     """Show what has become of the lists of the experiment NAME; it may be looked at at any time."""
     with context.database() as database, database.background_transaction() as db:
@@ -72,7 +69,6 @@ def show(context: Context, name: str) -> CommandResult:
 
 @command("stop", examples=[("matinee experiment stop fewer", "Everybody gets the live generation again.")])
 @click.argument("name")
-@click.pass_obj
 def stop(context: Context, name: str) -> CommandResult:
     """End the experiment NAME; its results stay."""
     with context.database() as database, database.background_transaction() as db:

@@ -45,7 +45,9 @@ def command(
     ends: Mapping[int, str] | None = None,
     reads: Sequence[str] = (),
 ) -> Callable[[Callable[..., CommandResult]], click.Command]:
-    """Make a command of a function that returns its result; its help ends with a manual's sections.
+    """Make a command of a function that takes a `Context` and returns its result.
+
+    Its help ends with a manual's sections.
 
     Args:
         examples: command lines, each with what it does.
@@ -58,8 +60,7 @@ def command(
         @functools.wraps(answer)
         def run(*arguments: Any, as_json: bool, **options: Any) -> None:
             context = click.get_current_context()
-            context.obj = context.obj()  # the settings are read only now: help needs none
-            result = answer(*arguments, **options)
+            result = answer(context.obj(), *arguments, **options)  # the settings are read only now: help needs none
             result.show(as_json)
             context.exit(result.status)
 

@@ -31,7 +31,6 @@ def trained(outcome: str) -> CommandResult:
 )
 @click.argument("revision", default=schema.HEAD)
 @click.option("--yes", is_flag=True, help="With base: do not ask.")
-@click.pass_obj
 def migrate(context: Context, revision: str, yes: bool) -> CommandResult:
     """Bring the tables to REVISION: head, a later revision's id, or base, which drops them all.
 
@@ -50,7 +49,6 @@ def migrate(context: Context, revision: str, yes: bool) -> CommandResult:
     examples=[("MATINEE_DATASET=ml-32m matinee ingest", "Fetch the large set and fill a new database from it.")],
     reads=("MATINEE_DATASET",),
 )
-@click.pass_obj
 def ingest(context: Context) -> CommandResult:
     """Fill the catalogue from the dataset if it is empty, as the service does at its first start.
 
@@ -73,7 +71,6 @@ def ingest(context: Context) -> CommandResult:
     ends=NOT_PUBLISHED_HELP,
     reads=TRAINING_SETTINGS,
 )
-@click.pass_obj
 def train(context: Context) -> CommandResult:
     """Train once on everything stored and publish the result, without the service.
 
@@ -90,7 +87,6 @@ def train(context: Context) -> CommandResult:
     reads=TRAINING_SETTINGS,
 )
 @click.argument("file", type=FILE)
-@click.pass_obj
 def load(context: Context, file: Path) -> CommandResult:
     """Bring in FILE, factors that engine.py has trained, through the same gate as any training."""
     factors = Factors.from_bytes(file.read_bytes())
@@ -105,7 +101,6 @@ def load(context: Context, file: Path) -> CommandResult:
     ]
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
-@click.pass_obj
 def generations(context: Context, limit: int) -> CommandResult:
     """List trainings and verdicts; * marks the live one, - those no longer stored."""
     with context.database() as database, database.statement() as db:
@@ -127,7 +122,6 @@ def generations(context: Context, limit: int) -> CommandResult:
 @click.argument("generation", type=click.IntRange(1, 2**31 - 1), required=False)
 @click.option("--release", is_flag=True, help="Instead of a generation: end the hold.")
 @click.option("--no-hold", is_flag=True, help="Serve it only until the next accepted training.")
-@click.pass_obj
 def activate(context: Context, generation: int | None, release: bool, no_hold: bool) -> CommandResult:
     """Serve GENERATION, older or newer, and hold it until --release; running services follow within seconds.
 

@@ -34,7 +34,6 @@ Ask = Callable[..., dict[str, Any]]
 )
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The address of the service.")
 @click.option("--write", is_flag=True, help="Also offer the tools that rate and mark movies.")
-@click.pass_obj
 def mcp(context: Context, url: str, write: bool) -> CommandResult:
     """Serve the Model Context Protocol on standard input and output, for an assistant that starts this command.
 

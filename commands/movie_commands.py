@@ -29,7 +29,6 @@ def movies() -> None:
     type=click.IntRange(1, movie_changes.LAST_GIVEN_ID),
     help="Add or replace the movie with this id.",
 )
-@click.pass_obj
 def add(
     context: Context,
     title: str,
@@ -66,7 +65,6 @@ def add(
     examples=[("matinee movies import new.csv", "Columns movieId,title,genres and, if you like, imdbId and tmdbId.")],
 )
 @click.argument("file", type=FILE)
-@click.pass_obj
 def import_movies(context: Context, file: Path) -> CommandResult:
     """Add or replace the movies in FILE, all or none: CSV with MovieLens's columns.
 
@@ -84,7 +82,6 @@ def import_movies(context: Context, file: Path) -> CommandResult:
 
 @command(examples=[("matinee movies withdraw 25904", "It is in no list from now on.")])
 @click.argument("movie_id", type=MOVIE_ID, nargs=-1, required=True)
-@click.pass_obj
 def withdraw(context: Context, movie_id: tuple[int, ...]) -> CommandResult:
     """Withdraw movies: they are in no list, search or similar movies; they stay in ratings and exports.
 
@@ -107,7 +104,6 @@ def catalogue() -> None:
     reads=("MATINEE_DATASET",),
 )
 @click.argument("dataset", metavar="[NAME|FOLDER]", required=False)
-@click.pass_obj
 def diff(context: Context, dataset: str | None) -> CommandResult:
     """Say how a dataset differs from the catalogue: movies added, changed and missing, and ratings. Nothing is changed.
 
@@ -130,7 +126,6 @@ def diff(context: Context, dataset: str | None) -> CommandResult:
 @click.argument("dataset", metavar="[NAME|FOLDER]", required=False)
 @click.option("--withdraw-missing", is_flag=True, help="Withdraw the movies that the dataset does not have.")
 @click.option("--restore", is_flag=True, help="Bring back withdrawn movies that the dataset has.")
-@click.pass_obj
 def update(context: Context, dataset: str | None, withdraw_missing: bool, restore: bool) -> CommandResult:
     """Make movies and base ratings those of another edition of the dataset, whole or not at all.
 

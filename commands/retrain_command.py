@@ -39,7 +39,6 @@ STATUS = {
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_ADMIN_KEY", "MATINEE_DATASET", "MATINEE_SPARK_MASTER"),
 )
 @click.option("--wait", is_flag=True, help="Until it has ended; without a service that is always so.")
-@click.pass_obj
 def retrain(context: Context, wait: bool) -> CommandResult:
     """Train now, even if nothing has changed: in the running service or, if none answers, here.
 

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-import click
-
 from commands.context import Context, exists
 from commands.framework import DONE, FAILED, CommandResult, command
 from commands.service_client import ServiceClient, ServiceRefusedError
@@ -29,7 +27,6 @@ from storage.overview import Contents, Overview, take
     ends={FAILED: "The database cannot be read, or the service that answers is not ready; the screen says why."},
     reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_API_KEY"),
 )
-@click.pass_obj
 def status(context: Context) -> CommandResult:
     """Show versions, service, database, generation, quality, runs and disk; nothing is changed.
 

@@ -54,7 +54,6 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
 )
 @click.option("--overwrite", is_flag=True, help="With --user: replace later ratings too.")
 @click.option("--dry-run", is_flag=True, help="With --user: change nothing, and show what would be done.")
-@click.pass_obj
 def import_(
     context: Context, /, file: Path, source: str, keep_ids: bool, skip_bad: bool, user: int | None, **history: Any
 ) -> CommandResult:
@@ -101,7 +100,6 @@ def _import_history(
 
 @command(examples=[("matinee export all.jsonl.gz", "All users and ratings, for any other program.")])
 @click.argument("file", type=NEW_FILE)
-@click.pass_obj
 def export(context: Context, file: Path) -> CommandResult:
     """Write all users and ratings, as of one moment, to FILE, in a format that `import` reads.
 

@@ -31,7 +31,6 @@ def users() -> None:
 )
 @click.option("--after", type=click.IntRange(0, LAST_USER_ID), default=0, help="Only ids above this one.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, by id.")
-@click.pass_obj
 def list_users(context: Context, after: int, limit: int) -> CommandResult:
     """List users by id: when each joined, how many movies they have rated, and when they last rated one."""
     with context.database() as database, database.background_transaction() as db:
@@ -43,7 +42,6 @@ def list_users(context: Context, after: int, limit: int) -> CommandResult:
 
 
 @command("count", examples=[("matinee users count", "One number.")])
-@click.pass_obj
 def count_users(context: Context) -> CommandResult:
     """Print the number of users."""
     with context.database() as database, database.background_transaction() as db:
@@ -59,7 +57,6 @@ def count_users(context: Context) -> CommandResult:
     ],
 )
 @click.argument("user_id", type=USER_ID)
-@click.pass_obj
 def show_user(context: Context, user_id: int) -> CommandResult:
     """Show USER_ID: how many movies they have rated, and their newest ratings."""
     with context.database() as database, database.background_transaction() as db:
@@ -69,7 +66,6 @@ def show_user(context: Context, user_id: int) -> CommandResult:
 
 @command("token", examples=[("matinee users token 7", "Prints the secret, which is not stored.")])
 @click.argument("user_id", type=USER_ID)
-@click.pass_obj
 def create_token(context: Context, user_id: int) -> CommandResult:
     """Create a token that opens all routes of USER_ID, for a user who has none with MATINEE_USER_TOKENS=1."""
     with context.database() as database, database.background_transaction() as db:
@@ -85,7 +81,6 @@ def create_token(context: Context, user_id: int) -> CommandResult:
 )
 @click.argument("user_id", type=USER_ID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
 def erase(context: Context, user_id: int, yes: bool) -> CommandResult:
     """Remove USER_ID with everything stored about them, for good; no other user ever gets the id."""
     if not yes:

@@ -52,7 +52,8 @@ def compare(database: Database, folder: Path) -> DatasetComparison:
     _, parsed_movies, ratings = read_set(folder)
     with database.background_transaction() as db:
         difference = dataset_update.take_in(db, _rows(folder, parsed_movies, ratings))
-    return _comparison(database, folder, ratings, difference)
+    source = catalogue_source(database)
+    return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
 
 
 def update(
@@ -75,13 +76,6 @@ def update(
             dataset_update.apply(db, withdraw_missing, restore)
             details = {"dataset": folder.name, "fingerprint": mark, "films": len(rows), "ratings": len(ratings)}
             runs.end(db, runs.begin(db, "ingest"), "done", details)
-    return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
-
-
-def _comparison(
-    database: Database, folder: Path, ratings: Ratings, difference: CatalogueDifference
-) -> DatasetComparison:
-    source = catalogue_source(database)
     return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from catalogue.movie import split_genres
-from engine import Engine, Progress
+from engine import Engine
 from evaluation import offline_metrics
 from evaluation.protocol_result import ProtocolResult
 from evaluation.splits import sort_by_user_and_time
@@ -30,7 +30,6 @@ def cold(
     catalogue: Sequence[MovieLensMovie],
     model: ModelSettings,
     seed: int,
-    progress: Progress,
 ) -> ProtocolResult:
     """Train without the ratings of a tenth of the movies, rank these alone for what users rated 4 or more.
 
@@ -40,7 +39,7 @@ def cold(
     chosen = np.random.default_rng(seed).choice(rated, round(COLD_SHARE * len(rated)), replace=False)
     among, removed = np.isin(movies, chosen), np.isin(ratings.movie, chosen)
     train = sort_by_user_and_time(ratings.take(~removed))
-    factors = engine.train(train, movies, replace(model, seed=seed), progress)
+    factors = engine.train(train, movies, replace(model, seed=seed))
     likes, genres = count_ratings(train, movies, model.like_threshold), _genres(catalogue)
     factors = with_content(factors, [content_of(movie) for movie in catalogue], likes)
     users, relevant = relevant_movies(ratings.take(removed))

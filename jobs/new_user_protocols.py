@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine import Engine, Progress
+from engine import Engine
 from evaluation import offline_metrics
 from evaluation.held_out import evaluate_held_out
 from evaluation.held_out_result import GIVEN_N, HeldOutResult, merge_results
@@ -22,25 +22,21 @@ FOLDS = 6
 GIVEN_20 = GIVEN_N.index(20)  # the column of users who have given 20 ratings
 
 
-def new_users(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def new_users(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train without a sixth of the users, tell the model their first n ratings, test on the next 50; six times."""
     model = replace(model, seed=seed)
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
         theirs = np.isin(ratings.user, fold)
         judged.append(
-            _judged(engine, sort_by_user_and_time(ratings.take(~theirs)), ratings.take(theirs), movies, model, progress)
+            _judged(engine, sort_by_user_and_time(ratings.take(~theirs)), ratings.take(theirs), movies, model)
         )
     return ProtocolResult(
         "new-users", (seed,), by_given(merge_results(judged)), {"users": len(np.unique(ratings.user))}
     )
 
 
-def newcomers(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train on what was known on a day, judge on the tenth of the users who came next; five times."""
     model = replace(model, seed=seed)
     users, user = np.unique(ratings.user, return_inverse=True)
@@ -51,15 +47,13 @@ def newcomers(
         day, end = np.quantile(came, [share, min(1.0, share + 0.1)])
         theirs = ratings.take((came[user] >= day) & (came[user] <= end))
         known = sort_by_user_and_time(ratings.take(ratings.at < day))
-        judged.append(_judged(engine, known, theirs, movies, model, progress))
+        judged.append(_judged(engine, known, theirs, movies, model))
     return ProtocolResult(
         "newcomers", (seed,), by_given(merge_results(judged)), {"users": sum(len(j.users) for j in judged)}
     )
 
 
-def steadiness(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """What is lost between retrains, and how far two of them differ that only chance sets apart.
 
     A sixth of the users tell 20 ratings to a model that was trained without them, and to one trained with these 20;
@@ -69,9 +63,9 @@ def steadiness(
     theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
     new, known = sort_by_user_and_time(ratings.take(theirs)), sort_by_user_and_time(ratings.take(~theirs))
     told = new.take(history_positions(new)[0] < GIVEN_N[GIVEN_20])
-    folded_in = engine.train(known, movies, model, progress)
-    retrained = engine.train(sort_by_user_and_time(concatenate(known, told)), movies, model, progress)
-    other = engine.train(known, movies, replace(model, seed=seed + 1), progress)
+    folded_in = engine.train(known, movies, model)
+    retrained = engine.train(sort_by_user_and_time(concatenate(known, told)), movies, model)
+    other = engine.train(known, movies, replace(model, seed=seed + 1))
     measures = [evaluate_held_out(factors, known, new).measures(GIVEN_20) for factors in (folded_in, retrained)]
     given = ratings_by_user(known, np.unique(known.user))
     lists = [build_lists(factors, given, LONGEST // 2, engine.lists) for factors in (folded_in, other)]
@@ -92,8 +86,6 @@ def by_given(judgement: HeldOutResult) -> dict[str, Row]:
     return {f"n = {n}": judgement.measures(at) for at, n in enumerate(GIVEN_N)}
 
 
-def _judged(
-    engine: Engine, train: Ratings, test: Ratings, movies: Ints, model: ModelSettings, progress: Progress
-) -> HeldOutResult:
-    factors = engine.train(train, movies, model, progress)
+def _judged(engine: Engine, train: Ratings, test: Ratings, movies: Ints, model: ModelSettings) -> HeldOutResult:
+    factors = engine.train(train, movies, model)
     return evaluate_held_out(factors, train, test)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import Engine, Progress
+from engine import Engine
 from evaluation.held_out import evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult
 from evaluation.protocol_result import ProtocolResult, Row, mean
@@ -22,7 +22,7 @@ from storage.database import Database
 from storage.errors import NoLiveGenerationError
 from system.progress import progress
 
-PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int, Progress], ProtocolResult]] = {
+PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int], ProtocolResult]] = {
     "temporal": protocols.temporal,
     "random": protocols.random,
     "new-users": new_user_protocols.new_users,
@@ -39,15 +39,15 @@ def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) 
     model = engine.settings.model_for(len(ratings))
     if name == "cold":
         catalogue = sorted(read_movies(folder)[0], key=lambda movie: movie.movie_id)
-        return _for_each(seeds, lambda seed: cold(engine, ratings, catalogue, model, seed, lambda *_: None))
-    return _for_each(seeds, lambda seed: PROTOCOLS[name](engine, ratings, movies, model, seed, lambda *_: None))
+        return _for_each(seeds, lambda seed: cold(engine, ratings, catalogue, model, seed))
+    return _for_each(seeds, lambda seed: PROTOCOLS[name](engine, ratings, movies, model, seed))
 
 
 def run_implicit(engine: Engine, train: Path, test: Path, seeds: Sequence[int]) -> ProtocolResult:
     """Run `implicit` on two files of pairs, once for each seed, and return the mean."""
     learned, asked = read_pairs(train), read_pairs(test)
     model = engine.settings.model_for(len(learned))
-    return _for_each(seeds, lambda seed: protocols.implicit(engine, learned, asked, model, seed, lambda *_: None))
+    return _for_each(seeds, lambda seed: protocols.implicit(engine, learned, asked, model, seed))
 
 
 def measure_generation(database: Database, settings: Settings, generation_id: int | None) -> ProtocolResult:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine import Engine, Progress
+from engine import Engine
 from evaluation import offline_metrics
 from evaluation.baselines import bias_predictions, ease_lists
 from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality, mean
@@ -34,15 +34,13 @@ CALENDAR_SHARES = (
 )  # of the users by their first rating, or of the ratings: days to train before
 
 
-def temporal(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def temporal(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train on each user's first 80 %, rank for what they rated 4 or more in their last 20 %."""
     ordered = sort_by_user_and_time(ratings)
     test = latest_mask(ordered, TEST_SHARE)
     train, test_ratings = ordered.take(~test), ordered.take(test)
     model = replace(model, seed=seed)
-    factors = engine.train(train, movies, model, progress)
+    factors = engine.train(train, movies, model)
     mix = replace(factors, model=replace(model, neighbour_weight=0.0))
     users, relevant = relevant_movies(test_ratings)
     given = ratings_by_user(train, users)
@@ -68,15 +66,13 @@ def cuts(train: Ratings, test: Ratings) -> dict[str, int]:
     return {"cuts inside one second": len(np.unique(user[at == latest[user]]))}
 
 
-def calendar(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def calendar(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train on what was known on a day, rank for what anybody rated 4 or more in the time that follows; five times."""
     results, judged = [], 0
     for share in CALENDAR_SHARES:
         day, end = np.quantile(ratings.at, [share, min(1.0, share + 0.1)])
         train = sort_by_user_and_time(ratings.take(ratings.at < day))
-        factors = engine.train(train, movies, replace(model, seed=seed), progress)
+        factors = engine.train(train, movies, replace(model, seed=seed))
         users, relevant = relevant_movies(ratings.take((ratings.at >= day) & (ratings.at <= end)))
         given = ratings_by_user(train, users)
         seen = [part.movie for part in given]
@@ -92,9 +88,7 @@ def calendar(
     return ProtocolResult("calendar", (seed,), rows, {"users judged": judged}, ndcg)
 
 
-def strong(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def strong(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train without a tenth of the users, give the model 80 % of the likes of each, rank for the others.
 
     Liang et al., "Variational Autoencoders for Collaborative Filtering" (2018): ratings of 4 and more alone, of users
@@ -109,7 +103,7 @@ def strong(
     theirs = theirs.take(np.lexsort((hash_to_unit_interval(theirs.movie), theirs.user)))
     place, count = history_positions(theirs)
     test = place >= count - np.ceil(TEST_SHARE * count)
-    factors = engine.train(train, movies, replace(model, seed=seed), progress)
+    factors = engine.train(train, movies, replace(model, seed=seed))
     users, relevant = relevant_movies(theirs.take(test & np.isin(theirs.movie, train.movie)))
     given = ratings_by_user(theirs.take(~test), users)
     seen = [part.movie for part in given]
@@ -149,14 +143,12 @@ def _ranked(
     return ProtocolResult(name, (seed,), rows, {}, ndcg)
 
 
-def random(
-    engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train on 80 % of the ratings; the error of the shown rating on 10 %, of users and movies that were trained on."""
     split = random_split(len(ratings), seed)
     train, test = sort_by_user_and_time(ratings.take(split.train)), ratings.take(split.test)
     test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
-    factors = engine.train(train, movies, replace(model, seed=seed), progress)
+    factors = engine.train(train, movies, replace(model, seed=seed))
     predictions = {
         "Matinee": shown_ratings(factors, train, test),
         "three biases": bias_predictions(train, test),
@@ -169,12 +161,10 @@ def random(
     return ProtocolResult("random", (seed,), rows, facts)
 
 
-def implicit(
-    engine: Engine, train: Ratings, test: Ratings, model: ModelSettings, seed: int, progress: Progress
-) -> ProtocolResult:
+def implicit(engine: Engine, train: Ratings, test: Ratings, model: ModelSettings, seed: int) -> ProtocolResult:
     """Recall@20 and NDCG@20 on given pairs, as LightGCN's code defines them: items trained on are never listed."""
     movies = np.unique(np.concatenate([train.movie, test.movie]))
-    factors = engine.train(sort_by_user_and_time(train), movies, replace(model, seed=seed), progress)
+    factors = engine.train(sort_by_user_and_time(train), movies, replace(model, seed=seed))
     users, relevant = relevant_movies(test)
     given = ratings_by_user(sort_by_user_and_time(train), users)
     ours = build_lists(factors, given, LONGEST, engine.lists)

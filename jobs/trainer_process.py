@@ -63,10 +63,10 @@ def _make_trainer(settings: Settings, database_url: str) -> "Trainer":
     from jobs.training import Trainer
     from recommender import Recommender
     from storage.database import Database
+    from system.process_metrics import EachSecond, JvmProbe, ProcessProbe
     from system.shared_counts import own_counts
-    from system.vitals import JvmProbe, ProcessProbe, Vitals
 
     database, engine = Database(database_url, CONNECTIONS), Engine(settings)
     registry = own_counts()
-    Vitals(ProcessProbe(registry, "trainer"), JvmProbe(registry, engine.heap)).start()
+    EachSecond(ProcessProbe(registry, "trainer"), JvmProbe(registry, engine.heap)).start()
     return Trainer(settings, database, engine, Recommender(database))

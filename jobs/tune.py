@@ -84,7 +84,7 @@ class ParameterSearch:
 
     def _try(self, params: dict[str, Any]) -> float:
         model = replace(self.today, **params)
-        V, m, C = self.engine.fit_ranker(self.validation.train, self.movies, model, ignore_progress)
+        V, m, C = self.engine.fit_ranker(self.validation.train, self.movies, model)
         factors = replace(self._base(model.like_threshold), V=V, m=m, C=C, model=model)
         score = self.validation.quality(factors, self.engine)["NDCG@10"]
         if score > self.best_score:
@@ -97,7 +97,7 @@ class ParameterSearch:
         """What no other setting of the search touches: neighbours, popularity and the rater."""
         if like_threshold not in self.bases:
             model = replace(self.today, like_threshold=like_threshold)
-            self.bases[like_threshold] = self.engine.train(self.validation.train, self.movies, model, ignore_progress)
+            self.bases[like_threshold] = self.engine.train(self.validation.train, self.movies, model)
         return self.bases[like_threshold]
 
 
@@ -110,7 +110,7 @@ def tune(
     search.run(trials, seed)
     rows: dict[str, Row] = {}
     for name, model in (("today's", today), ("found", search.best)):
-        rows[name] = test.quality(engine.train(test.train, movies, model, ignore_progress), engine)
+        rows[name] = test.quality(engine.train(test.train, movies, model), engine)
     return ProtocolResult("tune", (seed,), rows, {"users judged": len(test.users)})
 
 
@@ -151,7 +151,3 @@ def deferred_interrupt() -> Iterator[threading.Event]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def ignore_progress(phase: str, done: float) -> None:
-    """The progress of one training among many, which nobody watches."""

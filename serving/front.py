@@ -13,7 +13,7 @@ from serving.http_server import HttpServer
 from settings import Settings
 from storage.impression_buffer import ImpressionBuffer
 from system.listening_port import address_family, bind_error
-from system.vitals import Vitals
+from system.process_metrics import EachSecond
 
 QUEUE = 128  # connections that wait to be accepted
 
@@ -57,7 +57,7 @@ def storing_impressions(buffer: ImpressionBuffer | None) -> Iterator[None]:
     if buffer is None:
         yield
         return
-    each_second = Vitals(buffer.store)
+    each_second = EachSecond(buffer.store)
     each_second.start()
     try:
         yield

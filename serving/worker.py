@@ -28,7 +28,7 @@ from storage.errors import DatabaseUnavailableError
 from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
 from system.process import die_with_parent, on_stop_signals
-from system.vitals import ProcessProbe, Vitals
+from system.process_metrics import EachSecond, ProcessProbe
 from web.server_probe import ServerProbe
 
 log = logging.getLogger("matinee")
@@ -57,7 +57,7 @@ class Worker:
             app = create_app(self.recommender, self.health, self.settings, TrainingOrders(self.database))
             server, registry = serve(app, self.settings, first=False), app.extensions["metrics"].registry
             probe = ServerProbe(registry, server.workers, self.health, self.recommender)
-            Vitals(ProcessProbe(registry, "server"), probe).start()
+            EachSecond(ProcessProbe(registry, "server"), probe).start()
             with storing_impressions(app.extensions["impressions"]):
                 while not self.over.wait(LOOK_SECONDS):
                     self._look()

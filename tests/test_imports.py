@@ -62,7 +62,7 @@ ONLY_IN = {
     "anyascii": {"catalogue.title_words"},
     "tenacity": {"jobs.job_run"},
     "psutil": {"system", "spark.session_files", "commands.machine_checks"},
-    "prometheus_client": {"web", "system.shared_counts", "system.vitals"},
+    "prometheus_client": {"web", "system.shared_counts", "system.process_metrics"},
 }
 NO_SQL = {"Row", "Connection"}  # names of SQLAlchemy that are types and not statements
 SOURCES = [*ROOT.glob("*.py"), *(file for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))]

@@ -10,7 +10,7 @@ from recommender import Recommender
 
 
 class ServerProbe:
-    """Looks at the parts of a serving process; a probe of system.vitals."""
+    """Looks at the parts of a serving process; a probe of system.process_metrics."""
 
     def __init__(
         self, registry: CollectorRegistry, workers: ThreadedTaskDispatcher, health: Health, recommender: Recommender

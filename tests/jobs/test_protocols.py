@@ -18,13 +18,9 @@ from movielens.reader import MovieLensMovie
 from ranking.ratings import Ratings
 
 
-def ignore(phase: str, done: float) -> None:
-    pass
-
-
 @pytest.fixture(scope="module")
 def temporal(engine: Engine) -> ProtocolResult:
-    return protocols.temporal(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    return protocols.temporal(engine, tastes(), CATALOGUE, MODEL, 1)
 
 
 def test_who_knows_a_persons_taste_beats_who_knows_what_is_popular(temporal: ProtocolResult) -> None:
@@ -39,7 +35,7 @@ def test_a_protocol_gives_the_same_numbers_for_the_same_seed_in_whatever_order_t
 ) -> None:
     ratings = tastes()
     shuffled = ratings.take(np.random.default_rng(0).permutation(len(ratings)))
-    again = protocols.temporal(engine, shuffled, CATALOGUE, MODEL, 1, ignore)
+    again = protocols.temporal(engine, shuffled, CATALOGUE, MODEL, 1)
     assert again.rows["popularity"] == temporal.rows["popularity"]
     for measure, value in temporal.rows["Matinee"].items():
         assert again.rows["Matinee"][measure] == pytest.approx(value, abs=1e-3)
@@ -63,13 +59,13 @@ def test_cuts_inside_one_second_are_counted() -> None:
 
 def test_by_the_calendar_taste_beats_popularity(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocols, "CALENDAR_SHARES", (0.6, 0.8))
-    rows = mean([protocols.calendar(engine, tastes(), CATALOGUE, MODEL, 1, ignore)]).rows
+    rows = mean([protocols.calendar(engine, tastes(), CATALOGUE, MODEL, 1)]).rows
     assert rows["recent likes"]["low"] > 0
     assert rows["popularity"]["low"] > 0
 
 
 def test_users_who_are_held_out_as_a_whole_are_ranked_by_taste(engine: Engine) -> None:
-    result = protocols.strong(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    result = protocols.strong(engine, tastes(), CATALOGUE, MODEL, 1)
     assert result.facts["users judged"] == USERS / 10
     assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
     assert set(result.rows["EASE on likes"]) == {"Recall@20", "Recall@50", "NDCG@100"}
@@ -78,21 +74,21 @@ def test_users_who_are_held_out_as_a_whole_are_ranked_by_taste(engine: Engine) -
 def test_movies_without_ratings_are_ranked_by_what_they_are_about(engine: Engine) -> None:
     kinds = [f"Taste {movie % TASTES}" for movie in range(MOVIES)]  # of which those of a user are the liked ones
     catalogue = [MovieLensMovie(movie + 1, f"Movie {movie}", kind, None) for movie, kind in enumerate(kinds)]
-    result = cold(engine, tastes(), catalogue, MODEL, 1, ignore)
+    result = cold(engine, tastes(), catalogue, MODEL, 1)
     assert result.facts["movies without ratings"] == MOVIES / 10
     assert result.rows["Matinee"]["NDCG@10"] > 1.5 * result.rows["genre average"]["NDCG@10"]
     assert result.rows["genre average"]["low"] > 0
 
 
 def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> None:
-    result = protocols.random(engine, tastes(), CATALOGUE, MODEL, 1, ignore)
+    result = protocols.random(engine, tastes(), CATALOGUE, MODEL, 1)
     assert result.rows["Matinee"]["RMSE"] < 0.8 * result.rows["three biases"]["RMSE"]
     assert result.rows["Matinee"]["MAE"] < 0.8 * result.rows["three biases"]["MAE"]
 
 
 def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(new_user_protocols, "FOLDS", 2)
-    rows = new_user_protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1, ignore).rows
+    rows = new_user_protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1).rows
     assert rows["n = 0"]["users"] == USERS
     assert rows["n = 50"]["users"] == USERS
     assert rows["n = 10"]["gain"] > rows["n = 0"]["gain"] + 0.1
@@ -103,7 +99,7 @@ def test_newcomers_are_judged_by_what_was_known_before_they_came(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(new_user_protocols, "CALENDAR_SHARES", (0.5, 0.9))
-    rows = new_user_protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1, ignore).rows
+    rows = new_user_protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1).rows
     assert USERS / 5 <= rows["n = 5"]["users"] <= USERS / 5 + 2
     assert rows["n = 10"]["gain"] > 0.1
 
@@ -119,7 +115,7 @@ def test_pairs_are_ranked_by_taste(engine: Engine) -> None:
     loved = tastes().take(tastes().rating >= 4)
     test = random_split(len(loved), 1).test
     pairs = Ratings(loved.user, loved.movie, np.full(len(loved), 5, np.float32), np.zeros(len(loved), np.int64))
-    result = protocols.implicit(engine, pairs.take(~test), pairs.take(test), MODEL, 1, ignore)
+    result = protocols.implicit(engine, pairs.take(~test), pairs.take(test), MODEL, 1)
     assert set(result.rows["Matinee"]) == {"Recall@20", "NDCG@20"}
     assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
 

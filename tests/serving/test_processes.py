@@ -37,10 +37,10 @@ RETRAIN = "/api/v1/retrain"
 FITS = ("ranker", "rater")
 BROKEN = """
 import runpy
-from system.vitals import Vitals
+from system.process_metrics import EachSecond
 def start(self):
     raise LookupError("nobody foresaw this")
-Vitals.start = start
+EachSecond.start = start
 runpy.run_module("serving.worker", run_name="__main__")
 """
 TOO_LONG = ["-c", "#" * 200_000]  # Linux starts nothing with an argument of more than 128 KiB

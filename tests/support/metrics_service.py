@@ -19,7 +19,7 @@ from storage import generations, predictions, runs
 from storage.database import Database
 from storage.predictions import PredictionRow
 from system.memory import Heap
-from system.vitals import JvmProbe, ProcessProbe
+from system.process_metrics import JvmProbe, ProcessProbe
 from web.server_probe import ServerProbe
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)

@@ -233,7 +233,7 @@ def test_it_is_no_part_of_the_api(client: httpx.Client) -> None:
 COUNT = """
 import sys, time
 from system.shared_counts import own_counts
-from system.vitals import ProcessProbe
+from system.process_metrics import ProcessProbe
 from web.request_metrics import RequestMetrics
 
 metrics = RequestMetrics()

@@ -1,4 +1,4 @@
-"""Metrics that each process takes of itself each second: memory, CPU, open files, and whatever else it is asked."""
+"""Metrics that each process takes of itself each second: memory, CPU, open files and the JVM."""
 
 import logging
 import threading
@@ -16,13 +16,13 @@ EVERY_SECONDS = 1.0
 Probe = Callable[[], None]
 
 
-class Vitals:
-    """Runs probes of this process each second, in a thread of its own, until stopped."""
+class EachSecond:
+    """Runs probes of this process each second, in a thread, until stopped."""
 
     def __init__(self, *probes: Probe) -> None:
         self._probes = probes
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="vitals", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="each-second", daemon=True)
 
     def start(self) -> None:
         """Begin, with a first turn at once."""

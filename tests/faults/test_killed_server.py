@@ -4,16 +4,22 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 from client_load import LIST_LENGTH, Client, storm
+from conftest import checkerboard, write_dataset
 from database_invariants import check_lists, check_views, database_of
 from processes import TIMEOUT_SECONDS, ServiceProcess, poll, service
+from sqlalchemy import text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 CLIENTS = 16
+_WAITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+_STORED = text("SELECT count(*), count(DISTINCT movie_id) FROM views WHERE user_id = 1")
 SHORTEST = 0.2  # seconds of a storm
 
 
@@ -61,6 +67,42 @@ def test_kill_9_in_a_write_storm_loses_nothing_that_was_confirmed(
     times = f"ready again in {max(ready[1:]):.1f} s at most, nothing left running after {max(gone):.1f} s"
     record_property("faults", storms.kills)
     record_property("found", f"{right}; {times}")
+
+
+@pytest.mark.faults
+def test_kill_9_in_the_middle_of_an_import_stores_nothing_and_repeating_it_completes(
+    scratch: Path, record_property: Callable[[str, object], None]
+) -> None:
+    state_dir, movies = scratch / "import", 3_000
+    rows = "".join(f"1,{n},{n % 10 / 2 + 0.5},{1_500_000_000 + n}\n" for n in range(1, movies + 1))
+    sent = {"url": "/api/v1/users/1/imports", "content": "userId,movieId,rating,timestamp\n" + rows}
+    folder = write_dataset(scratch / "3,000 movies", checkerboard(), movies)
+    environ = {"MATINEE_DATASET": str(folder), "MATINEE_RETRAIN_MINUTES": "0"}
+    with service(state_dir, **environ) as killed, ThreadPoolExecutor(1) as pool:
+        killed.wait_until_ready()
+        assert killed.new_user() == 1
+        with database_of(state_dir) as db, database_of(state_dir) as other:
+            # the import waits for the last movie's row when it has written all others
+            other.execute(text("BEGIN"))
+            other.execute(
+                text("INSERT INTO views (user_id, movie_id, rating, version) VALUES (1, :n, 5, 0)"), {"n": movies}
+            )
+            importing = pool.submit(killed.http.post, **sent)
+            poll(lambda: db.execute(_WAITING).scalar_one(), what="an import that waits")
+            killed.process.kill()
+            other.execute(text("ROLLBACK"))
+            assert isinstance(importing.exception(), httpx.TransportError)
+    with service(state_dir, **environ) as again:
+        again.wait_until_ready()
+        with database_of(state_dir) as db:
+            assert db.execute(_STORED).one() == (0, 0)
+            for created in (movies, 0):  # the second time nothing changes
+                assert again.http.post(**sent).json()["ratings"] == {
+                    "created": created, "replaced": 0, "unchanged": movies - created
+                }  # fmt: skip
+                assert db.execute(_STORED).one() == (movies, movies)
+    record_property("faults", 1)
+    record_property("found", f"nothing stored; repeated, {movies:,} ratings; repeated again, the same")
 
 
 def wait_for_a_generation(running: ServiceProcess) -> None:

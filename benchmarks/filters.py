@@ -1,8 +1,8 @@
 """The cost of filtering a list: python benchmarks/filters.py [--movies 9700,87000] [--ratings 20]
 
-Prints a Markdown table of microseconds in one thread, beside an unfiltered list: the medians of rounds in which every
-list is computed once. The factors are random, since only their size matters. PostgreSQL and HTTP are left out: they
-cost every list the same.
+Prints a table of microseconds of CPU in one thread, and what each filter adds to an unfiltered list: medians of
+rounds in which every list is computed once. The factors are random, since only their size matters. PostgreSQL and HTTP
+are left out: they cost every list the same.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from catalogue.user_context import UserContext
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
+from storage.recommendations import RatingHistory
 
 GENRES = ("Drama", "Comedy", "Thriller", "Action", "Documentary", "Film-Noir")
 SHARES = (0.4, 0.3, 0.12, 0.1, 0.07, 0.01)
@@ -38,7 +39,11 @@ FILTERS = {
     "at least 100 ratings": Filters(min_ratings=100),
     "all of these": Filters(("Drama",), 1990, 1999, 100),
     "no movie matches": Filters(("Drama", "Film-Noir")),
+    "any of three genres": Filters(any_genre=("Drama", "Comedy", "Thriller")),
+    "none of three genres": Filters(not_genre=("Drama", "Comedy", "Thriller")),
+    "added since": Filters(added_since=500),
 }
+SOME_IDS = 5000
 
 
 def random_movie_table(factors: Factors, rng: np.random.Generator) -> MovieTable:
@@ -60,7 +65,7 @@ def random_movie_table(factors: Factors, rng: np.random.Generator) -> MovieTable
         3.5 * count,
         imdb_id=np.full(n, None),
         tmdb_id=np.zeros(n, np.int32),
-        added_at=np.zeros(n, np.int64),
+        added_at=rng.integers(0, 1000, n),
         withdrawn=np.zeros(n, bool),
     )
 
@@ -73,18 +78,29 @@ def measure_filters(movies: int, ratings: int, rounds: int) -> dict[str, float]:
     table = random_movie_table(factors, rng)
     live = LiveGeneration(1, ranker, table, datetime.now(UTC), datetime.now(UTC))
     rated = np.sort(rng.choice(movies // 10, ratings, replace=False) + 1).astype(np.int32)
-    rating, at = (rng.integers(1, 11, ratings) / 2).astype(np.float32), np.arange(ratings)
+    history = RatingHistory(1, rated, (rng.integers(1, 11, ratings) / 2).astype(np.float32), np.arange(ratings))
+    some = rng.choice(table.movies, SOME_IDS, replace=False)
+    marked, ids = history._replace(marked=some[:500], later=some[500:1000]), tuple(some.tolist())
 
-    def compute_list(filters: Filters) -> None:
-        user = UserContext(live, table, table, ranking_for(ranker, rated, rating, at), 1, ratings)
-        user.places(ListRequest(filters=filters))
+    def compute_list(history: RatingHistory, wanted: ListRequest) -> None:
+        ranking = ranking_for(ranker, history.movies, history.rating, history.at)
+        user = UserContext(live, table, table, ranking, 1, ratings, 1, None, history.marked, history.later)
+        user.places(wanted)
 
-    seconds: dict[str, list[float]] = {name: [] for name in FILTERS}
+    asked = {name: (history, ListRequest(filters=filters)) for name, filters in FILTERS.items()} | {
+        f"exclude {SOME_IDS:,} movies": (history, ListRequest(filters=Filters(exclude=ids))),
+        f"among {SOME_IDS:,} movies": (history, ListRequest(filters=Filters(movie_ids=ids))),
+        "500 movies seen or hidden": (marked, ListRequest()),
+        "and without 500 for later": (marked, ListRequest(later="without")),
+        "or only these": (marked, ListRequest(later="only")),
+        "rated since, all ratings": (history, ListRequest()),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in asked}
     for _ in range(rounds):
-        for name, filters in FILTERS.items():
-            began = time.perf_counter()
-            compute_list(filters)
-            seconds[name].append(time.perf_counter() - began)
+        for name, (held, wanted) in asked.items():
+            began = time.thread_time()
+            compute_list(held.since(0) if name.startswith("rated since") else held, wanted)
+            seconds[name].append(time.thread_time() - began)
     return {name: float(np.median(times)) * 1e6 for name, times in seconds.items()}
 
 
@@ -96,10 +112,10 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.movies.split(",")]
     columns = [measure_filters(size, arguments.ratings, arguments.rounds) for size in sizes]
-    print("| filter | " + " | ".join(f"{size:,} movies, µs | relative" for size in sizes) + " |")
+    print("| filter | " + " | ".join(f"{size:,} movies, µs | added" for size in sizes) + " |")
     print("|---" * (1 + 2 * len(sizes)) + "|")
-    for name in FILTERS:
-        cells = [f"{column[name]:,.0f} | {column[name] / column[UNFILTERED]:.2f}" for column in columns]
+    for name in columns[0]:
+        cells = [f"{column[name]:,.0f} | {column[name] - column[UNFILTERED]:+,.0f}" for column in columns]
         print(f"| {name} | {' | '.join(cells)} |")
 
 

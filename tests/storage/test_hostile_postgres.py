@@ -1,7 +1,11 @@
 """A PostgreSQL that is set up against us: the service works on it, or says in one line what to change."""
 
 import logging
+import socket
+import socketserver
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -191,3 +195,39 @@ def test_variables_of_libpq_do_not_reach_the_embedded_server(
         database.ping()
         database.close()
     assert caplog.messages == []
+
+
+class ToServer(socketserver.BaseRequestHandler):
+    """Passes on what comes by a socket to the server, which itself has none."""
+
+    port: int
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.port)) as server, ThreadPoolExecutor(1) as back:
+            back.submit(pass_on, server, self.request)
+            pass_on(self.request, server)
+
+
+def pass_on(here: socket.socket, there: socket.socket) -> None:
+    while data := here.recv(65536):
+        there.sendall(data)
+    there.shutdown(socket.SHUT_WR)
+
+
+def test_a_unix_socket_is_a_way_in(url: str) -> None:
+    given = make_url(url)
+    handler = type("ToThisServer", (ToServer,), {"port": given.port})
+    with tempfile.TemporaryDirectory() as folder:  # a short path: that of a socket has at most 107 bytes
+        passage = socketserver.ThreadingUnixStreamServer(f"{folder}/.s.PGSQL.5433", handler)
+        passage.daemon_threads = True
+        threading.Thread(target=passage.serve_forever, daemon=True).start()
+        user = f"{given.username}:{given.password}"
+        database = Database(f"postgresql://{user}@/{given.database}?host={folder}&port=5433", threads=2)
+        try:
+            database.migrate()
+            fill_catalogue(database)
+            assert new_user(database, {IDS[0]: 4.0}) == 1
+        finally:
+            database.close()
+            passage.shutdown()
+            passage.server_close()

@@ -23,7 +23,7 @@ from jobs.backup import DIGEST_LENGTH, backup, check, restore
 from ranking.experiment import Experiment
 from recommender import Recommender
 from storage import backup as stored
-from storage import experiments, generations, marks, predictions, runs, schema, users
+from storage import experiments, generations, marks, predictions, runs, schema, tokens, users
 from storage.database import Database
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 from storage.predictions import PredictionRow
@@ -44,6 +44,7 @@ def filled(live: Recommender) -> Database:
         runs.end(db, runs.begin(db, "train"), "failed", {"seconds": {}}, "it was cut off")
         users.delete(db, users.create(db))
         marks.put(db, fan, IDS[5], "hidden")
+        tokens.create(db, fan, "list", "Radarr")
         experiments.start(db, Experiment("ab", ("today", "G1"), 20, False, "salt"))
     assert live.model.live
     return database
@@ -331,6 +332,7 @@ def test_our_tables_are_known_by_name_whichever_revision_they_are_of(revision: s
     later |= {"impressions", "events"} if revision < "0010" else set()
     later |= {"experiments"} if revision < "0011" else set()
     later |= {"marks"} if revision < "0012" else set()
+    later |= {"tokens"} if revision < "0013" else set()
     assert made | later == stored.NAMES
 
 

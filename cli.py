@@ -27,6 +27,7 @@ from commands import (
     doctor,
     evaluation_commands,
     experiment_commands,
+    export_commands,
     generation_commands,
     mcp_command,
     movie_commands,
@@ -120,6 +121,7 @@ for command in (
     *(user_commands.users, user_commands.erase),
     experiment_commands.experiment,
     *(transfer_commands.import_, transfer_commands.export),
+    *(export_commands.lists, export_commands.embeddings),
     *(movie_commands.movies, movie_commands.catalogue),
     mcp_command.mcp,
 ):

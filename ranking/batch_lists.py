@@ -9,7 +9,7 @@ from ranking.factors import Factors
 from ranking.ranker import NO_SCORE, Ranker
 from ranking.rankings import ranking_for
 from ranking.rating_histories import Histories
-from ranking.ratings import PADDING, Floats, Ints, Ratings, concatenate
+from ranking.ratings import PADDING, Floats, Ints, Mask, Ratings, concatenate
 from ranking.top_n import top_n
 from ranking.user_batch import UserBatch, user_batches
 
@@ -20,25 +20,25 @@ RankFunction = Callable[[Factors, Histories, int], ListColumns]
 """Returns the list of the n best movies of every user. `Engine.lists` is one."""
 
 
-def rank_locally(factors: Factors, histories: Histories, n: int) -> ListColumns:
-    """Return the lists of these users, made in this thread. A `RankFunction`."""
+def rank_locally(factors: Factors, histories: Histories, n: int, among: Mask | None = None) -> ListColumns:
+    """Return the lists of these users, of the movies in `among` [f] or of all, made here. A `RankFunction`."""
     movies, nothing = np.zeros((len(histories), n), np.int32), np.ones(len(histories), bool)
     expected = np.full((len(histories), n), NO_SCORE)
     ranker = Ranker(factors)
     for some, batch in user_batches(factors, histories):
-        movies[some], expected[some] = _lists(ranker, batch, n)
+        movies[some], expected[some] = _lists(ranker, batch, n, among)
         nothing[some] = False
     popular = ranking_for(ranker, *_NO_HISTORY)
-    best = popular.best(n)
+    best = popular.best(n, among)
     movies[nothing, : len(best)], expected[nothing, : len(best)] = factors.movies[best], popular.expected(best)
     there = expected > NO_SCORE
     return np.repeat(histories.user, there.sum(axis=1)), movies[there], expected[there]
 
 
-def _lists(ranker: Ranker, batch: UserBatch, n: int) -> tuple[Ints, Floats]:
+def _lists(ranker: Ranker, batch: UserBatch, n: int, among: Mask | None) -> tuple[Ints, Floats]:
     """Return the movies and expected ratings of the lists of a batch [b, n]; NO_SCORE is expected in empty places."""
     terms = ranker.neighbour_terms(batch)
-    rows, there = ranker.top_n(ranker.fold_in(batch, terms), n)
+    rows, there = ranker.top_n(ranker.fold_in(batch, terms), n, among)
     expected = ranker.expected(batch, terms, rows)
     expected[~there] = NO_SCORE
     return ranker.factors.movies[rows], expected

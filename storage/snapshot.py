@@ -1,7 +1,9 @@
 """A consistent copy of all users and ratings, for training and for making every list."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,15 @@ _VIEWS = """
     SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version, again::int
     FROM views ORDER BY user_id, version, movie_id
 """
+# Of some users, and what none of their lists may have.
+_USER_RANGE = "SELECT id FROM users WHERE id > {after} ORDER BY id LIMIT {most}"
+_VIEWS_OF = """
+    SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint
+    FROM views WHERE user_id BETWEEN {first} AND {last} ORDER BY user_id, movie_id
+"""
+_MARKS_OF = (
+    "SELECT user_id, movie_id FROM marks WHERE user_id BETWEEN {first} AND {last} AND mark <> 'later' ORDER BY user_id"
+)
 _USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64(), "train": pa.int8()}
 _VIEW_TYPES = {
     "user": pa.int32(),
@@ -83,6 +94,28 @@ def take(db: Connection) -> Snapshot:
         movies.version(db),
         movies.withdrawn(db),
     )
+
+
+class HiddenMovies(NamedTuple):
+    """Movies that users have marked as seen or hidden, user by user and movie by movie."""
+
+    user: Ints
+    movie: Ints
+
+
+def user_ranges(db: Connection, most: int) -> Iterator[tuple[Histories, HiddenMovies]]:
+    """Yield the histories of all users, `most` at a time by ascending id; `db` must be a `Database.snapshot`."""
+    last = 0
+    while True:
+        users = _copied(db, _USER_RANGE.format(after=last, most=most), {"id": pa.int32()})["id"].to_numpy()
+        if not len(users):
+            return
+        ends = {"first": int(users[0]), "last": (last := int(users[-1]))}
+        types = {name: _VIEW_TYPES[name] for name in ("user", "movie", "rating", "at")}
+        user, *columns = (column.to_numpy() for column in _copied(db, _VIEWS_OF.format(**ends), types))
+        start = np.searchsorted(user, np.append(users, np.iinfo(np.int32).max))
+        hidden = _copied(db, _MARKS_OF.format(**ends), {"user": pa.int32(), "movie": pa.int32()})
+        yield Histories(users, start, *columns), HiddenMovies(*(column.to_numpy() for column in hidden))
 
 
 def _copied(db: Connection, query: str, types: dict[str, pa.DataType]) -> pa.Table:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -10,6 +11,7 @@ from catalogue.live_generation import LiveGeneration
 from ranking.batch_lists import ListColumns, concatenate_lists, rank_locally
 from ranking.rankings import ranking_for
 from ranking.rating_histories import Histories
+from ranking.ratings import Ints
 from recommender import Recommender
 from storage import movies, snapshot, users
 from storage.database import Database
@@ -88,9 +90,10 @@ def _list_of(live: LiveGeneration, histories: Histories, hidden: HiddenMovies, i
     return np.full(len(best), user), live.factors.movies[best], ranking.expected(best)
 
 
-def _pairs(user: np.ndarray, movie: np.ndarray) -> np.ndarray:
+def _pairs(user: Ints, movie: Ints) -> npt.NDArray[np.int64]:
     """Return one number for each pair of ids."""
-    return user.astype(np.int64) << 32 | movie
+    pairs: npt.NDArray[np.int64] = user.astype(np.int64) << 32 | movie
+    return pairs
 
 
 def _required(live: LiveGeneration | None) -> LiveGeneration:

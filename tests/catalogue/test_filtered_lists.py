@@ -9,7 +9,7 @@ from handmade_model import new_user, publish
 from random_model import F, random_factors
 from sqlalchemy import text
 
-from catalogue.movie_table import NO_GENRES, Filters
+from catalogue.movie import NO_GENRES, Filters
 from catalogue.recommendations import ListRequest
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for

@@ -1,11 +1,8 @@
 """A PostgreSQL that is set up against us: the service works on it, or says in one line what to change."""
 
 import logging
-import socket
-import socketserver
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +17,9 @@ from psycopg2.errors import QueryCanceled
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import ProgrammingError
 
+from embedded import postgres_cluster
 from embedded.postgres import EmbeddedPostgres
+from jobs.backup import backup, check
 from jobs.job_run import retry
 from storage.bulk_copy import copy_in
 from storage.database import TRAINING_LOCK, Database
@@ -165,6 +164,31 @@ def test_usual_forms_of_the_url_work(server: DisposablePostgres, url: str, monke
             each.close()
 
 
+def test_a_url_of_a_unix_socket_works(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # the path of a socket has at most 107 bytes
+        Path(folder).chmod(0o777)
+        flags = (*postgres_cluster.FLAGS, f"unix_socket_directories={folder}")
+        monkeypatch.setattr(postgres_cluster, "FLAGS", flags)
+        with EmbeddedPostgres(scratch / "socket") as url:
+            where = make_url(url)
+            user = f"postgresql://{where.username}:{where.password}"
+            for form in (
+                f"{user}@{folder.replace('/', '%2F')}:{where.port}/{where.database}",
+                f"{user}@/{where.database}?host={folder}&port={where.port}",
+            ):
+                database = Database(form, threads=1)
+                database.migrate()
+                file = scratch / "by socket.matinee"
+                assert backup(database, file) == check(file)
+                with database.statement() as db:
+                    assert db.execute(text("SELECT inet_server_addr()")).scalar_one() is None  # no TCP connection
+                database.close()
+            nowhere = Database(f"{user}@/{where.database}?host={folder}/nowhere", threads=1)
+            with pytest.raises(DatabaseUnavailableError, match=f"{folder}/nowhere"):
+                nowhere.ping()
+            nowhere.close()
+
+
 def test_without_a_connection_left_it_is_said_what_to_raise(server: DisposablePostgres, url: str) -> None:
     server.ask("CREATE ROLE few LOGIN PASSWORD 'x' CONNECTION LIMIT 0")
     few = make_url(url).set(username="few", password="x").render_as_string(hide_password=False)
@@ -195,39 +219,3 @@ def test_variables_of_libpq_do_not_reach_the_embedded_server(
         database.ping()
         database.close()
     assert caplog.messages == []
-
-
-class ToServer(socketserver.BaseRequestHandler):
-    """Passes on what comes by a socket to the server, which itself has none."""
-
-    port: int
-
-    def handle(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.port)) as server, ThreadPoolExecutor(1) as back:
-            back.submit(pass_on, server, self.request)
-            pass_on(self.request, server)
-
-
-def pass_on(here: socket.socket, there: socket.socket) -> None:
-    while data := here.recv(65536):
-        there.sendall(data)
-    there.shutdown(socket.SHUT_WR)
-
-
-def test_a_unix_socket_is_a_way_in(url: str) -> None:
-    given = make_url(url)
-    handler = type("ToThisServer", (ToServer,), {"port": given.port})
-    with tempfile.TemporaryDirectory() as folder:  # a short path: that of a socket has at most 107 bytes
-        passage = socketserver.ThreadingUnixStreamServer(f"{folder}/.s.PGSQL.5433", handler)
-        passage.daemon_threads = True
-        threading.Thread(target=passage.serve_forever, daemon=True).start()
-        user = f"{given.username}:{given.password}"
-        database = Database(f"postgresql://{user}@/{given.database}?host={folder}&port=5433", threads=2)
-        try:
-            database.migrate()
-            fill_catalogue(database)
-            assert new_user(database, {IDS[0]: 4.0}) == 1
-        finally:
-            database.close()
-            passage.shutdown()
-            passage.server_close()

@@ -25,7 +25,6 @@ def embeddings() -> None:
 @click.option(
     "--top", type=click.IntRange(1, MOST_PLACES), default=10, show_default=True, help="How many movies a user gets."
 )
-@click.pass_obj
 def export_lists(context: Context, file: Path, top: int) -> CommandResult:
     """Write every user's best movies by the live generation to FILE, as Parquet, as of one moment.
 
@@ -40,7 +39,6 @@ def export_lists(context: Context, file: Path, top: int) -> CommandResult:
 
 @command("export", examples=[("matinee embeddings export movies.parquet", "Vectors for a vector index.")])
 @click.argument("file", type=NEW_FILE)
-@click.pass_obj
 def export_embeddings(context: Context, file: Path) -> CommandResult:
     """Write the movies' vectors of the live generation to FILE, as Parquet.
 

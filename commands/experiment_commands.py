@@ -39,12 +39,19 @@ def experiment() -> None:
 )
 @click.option("--interleave", is_flag=True, help="Have both arms draft each list.")
 def start(context: Context, name: str, arms: tuple[str, ...], share: int, interleave: bool) -> CommandResult:
-    """Start the experiment NAME; the first arm is the control. Running services follow within two seconds."""
+    """Start the experiment NAME; the first arm is the control. Running services follow within two seconds.
+
+    An arm that changes a setting is judged on the held-out users first, and refused if it is worse.
+    """
+    from jobs.experiments import judge_settings
+
     wanted = Experiment(name, arms, share, interleave, secrets.token_hex(8))
-    with context.database() as database, database.background_transaction() as db:
-        stored.start(db, wanted)
+    with context.database() as database:
+        judged = judge_settings(database, context.settings, wanted)
+        with database.background_transaction() as db:
+            stored.start(db, wanted)
     log_change(str(wanted))
-    return CommandResult(str(wanted), asdict(wanted))
+    return CommandResult("\n".join([*judged, str(wanted)]), asdict(wanted) | {"judged": judged})
 
 
 @command("list", examples=[("matinee experiment list", "All experiments, the newest first.")])

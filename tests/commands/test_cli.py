@@ -135,6 +135,14 @@ def test_a_generation_is_measured_on_held_out_people(served: Operator, tmp_path:
     assert all(label in shown for label in found["rows"])
 
 
+def test_a_setting_is_judged_before_it_is_shown_to_users(served: Operator) -> None:
+    wanted = "experiment", "start", "ab", "--arm", "today", "--arm"
+    assert "noise=100: " in served.refused(*wanted, "noise=100")
+    shown = served.says(*wanted, "min_ratings=24")
+    assert shown.startswith("min_ratings=24: not worse than the live generation")
+    served.says("experiment", "stop", "ab")
+
+
 def test_a_protocol_is_run_on_any_folder(operator: Operator, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     given = ("--protocol", "temporal", "--dataset", str(folder), "--out", str(out))

@@ -209,8 +209,8 @@ def test_what_commands_change_is_logged(
         (f"activate {before} --no-hold", f"generation {before} is live, instead of {newer}"),
         ("movies add Okapi", "movie 1000000000 is added"),
         (f"movies withdraw {IDS[0]} {IDS[1]}", f"2 of the movies {IDS[0]}, {IDS[1]} are withdrawn"),
-        ("experiment start back --arm today --arm noise=0.1",
-         "experiment back runs with 20 % of the users: today, noise=0.1"),
+        (f"experiment start back --arm today --arm G{newer}",
+         f"experiment back runs with 20 % of the users: today, G{newer}"),
         ("experiment stop back", "experiment back has ended"),
         (f"erase {user} --yes", f"user {user} is erased: 0 views, 0 places in lists, 0 predictions"),
     ):  # fmt: skip

@@ -10,12 +10,12 @@ from commands.framework import CommandResult, command
 MOST_PLACES = 1000
 
 
-@click.group(short_help="Export everybody's list.")
+@click.group(short_help="Export everybody's list of recommendations.")
 def lists() -> None:
     """Export everybody's list of recommendations."""
 
 
-@click.group(short_help="Export the movies' vectors.")
+@click.group(short_help="Export the vectors by which movies are ranked.")
 def embeddings() -> None:
     """Export the vectors by which movies are ranked."""
 

@@ -171,6 +171,7 @@ def test_the_implicit_protocol_takes_files_of_pairs_and_runs_once_for_each_seed(
     assert "needs --train-pairs and --test-pairs" in incomplete.stderr
 
 
+@pytest.mark.faults
 def test_what_a_search_that_ctrl_c_ended_has_found_is_trained_with(
     served: Operator, url: str, folder: Path, tmp_path: Path
 ) -> None:

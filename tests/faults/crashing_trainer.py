@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs import trainer_process
 from jobs.job_run import JobRun
-from recommender import Recommender
+from live_model import LiveModel
 from settings import Settings
 from storage import generations, recommendations
 
@@ -73,6 +73,6 @@ def prepare(settings: Settings, database_url: str, parent: int) -> None:
     in_each_phase()
     after(recommendations, "store_lists", "lists written")
     after(generations, "flip", "flip")
-    before(Recommender, "use", "flipped")
+    before(LiveModel, "use", "flipped")
     after(recommendations, "prune", "prune")
     trainer_process.prepare(settings, database_url, parent)

@@ -301,3 +301,45 @@ def test_processes_that_end_at_once_are_started_again_ever_later_and_soon_after_
     assert keep_for(60) == []  # one is started, and lives
     statuses.append(lasting)
     assert keep_for(7) == [2, 4]
+
+
+def test_an_experiment_is_the_same_in_both_processes_and_after_a_restart(state_dir: Path, dataset: Path) -> None:
+    shown: dict[str, list[int]] = {}  # what clients were shown, by the id of the list
+
+    def lists(clients: list[httpx.Client], users: list[int]) -> list[list[list[int]]]:
+        """The list of every user, for each client."""
+        found = []
+        for client in clients:
+            answers = [client.get(f"/api/v1/users/{user}/recommendations") for user in users]
+            listed = [[item["movie"]["movie_id"] for item in answer.json()["items"]] for answer in answers]
+            shown.update(zip([answer.headers["X-List-ID"] for answer in answers], listed, strict=True))
+            found.append(listed)
+        return found
+
+    def ledger(running: ServiceProcess) -> dict[str, Any]:
+        with EmbeddedPostgres(running.state_dir) as url:  # that of the service
+            database = Database(url, threads=1)
+            with database.statement() as db:
+                rows = db.execute(text("SELECT * FROM impressions WHERE experiment = 'ab'")).all()
+            database.close()
+        return {str(row.list_id): row for row in rows}
+
+    with two(state_dir, dataset) as running, one_client_each(running) as clients:
+        users = [clients[0].post("/users/create").json()["user_id"] for _ in range(16)]
+        for user in users:
+            clients[0].post(f"/users/{user}/views/{2 - user % 2}", json={"rating": 5})
+        wanted = {"name": "ab", "arms": ["today", "popularity_weight=0"], "share": 100}
+        assert clients[1].post("/api/v1/experiments", json=wanted).status_code == 201
+        time.sleep(ORDER_SECONDS)  # within which every process follows
+        first, second = lists(clients, users)
+        assert first == second
+        poll(lambda: set(shown) <= set(ledger(running)), what="the impressions")
+    with two(state_dir, dataset) as running, one_client_each(running) as clients:
+        assert lists(clients, users) == [first, first]
+        poll(lambda: set(shown) <= set(ledger(running)), what="the impressions")
+        rows = ledger(running)
+        assert clients[0].delete("/api/v1/experiments/ab").status_code == 204
+    assert {list_id: rows[list_id].movie_ids for list_id in shown} == shown
+    arms = {(row.user_id, row.arm) for row in rows.values()}
+    assert len(arms) == len(users), "each user stays in one arm"
+    assert {arm for _, arm in arms} == set(wanted["arms"])

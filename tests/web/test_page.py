@@ -57,6 +57,7 @@ def test_a_new_person_comes_from_nothing_to_a_list_that_reacts(page_url: str, vi
     expect(page.locator("#announcer")).to_contain_text("The list has changed. First is Movie")
     expect_taste(page, 1)
     give(search(page, "movie 4"), 5)
+    expect(page.get_by_role("button", name="Your ratings (2)")).to_be_visible()
     give(movies_to_rate(page).first, 5)  # the same again takes it back
     expect(page.get_by_role("slider", name="Rate Movie 4", exact=True)).to_have_value("0")
     expect(strategy(page)).to_contain_text("From your 1 rating")

@@ -25,6 +25,7 @@ def measure(quick: bool) -> Measurements:
         found = {}
         for moment in ("after the first training", "after a restart"):
             with service(state_dir, model=own) as running:
+                running.wait_until_ready()
                 poll(lambda: running.get("/api/v1/retrain")["outcome"], TRAINING_TIMEOUT, "the end of a training")
                 time.sleep(SETTLE_SECONDS)
                 found[moment] = measure_footprint(running.process.pid)

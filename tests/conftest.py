@@ -130,7 +130,7 @@ def migrated(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(migrated: Database) -> Database:
     """The migrated database, with empty tables."""
-    with migrated.transaction() as db:
+    with migrated.background_transaction() as db:  # it waits where a disk stands still, which would fail later tests
         db.execute(text(EMPTY_ALL))
     return migrated
 

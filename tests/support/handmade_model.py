@@ -25,7 +25,7 @@ def fill_catalogue(database: Database) -> None:
         (movie, f"Movie {n}", "Comedy|Drama" if n % 2 else "Action", 1950 + n, 100, 350.0, 90 - n, 4.5 - n / 20)
         for n, movie in enumerate(IDS)
     ]
-    with database.transaction() as db:
+    with database.background_transaction() as db:
         movies.fill(db, rows)
 
 

@@ -35,13 +35,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
     app.config["EXPLORE"] = settings.explore
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
-    app.extensions["recommender"] = recommender
-    app.extensions["health"] = health
-    app.extensions["database_probe"] = DatabaseProbe()
-    app.extensions["training"] = training
-    app.extensions["metrics"] = RequestMetrics()
-    app.extensions["impressions"] = _impressions(recommender, settings, app.extensions["metrics"])
-    app.extensions["metrics_page"] = MetricsPage(recommender.database)
+    app.extensions |= _extensions(recommender, health, settings, training)
     app.register_blueprint(health_routes)
     app.register_blueprint(metrics_page)
     app.register_blueprint(docs_page)
@@ -58,6 +52,22 @@ def create_app(
     app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]
     app.wsgi_app = behind_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     return app
+
+
+def _extensions(
+    recommender: Recommender, health: Health, settings: Settings, training: TrainingControl | None
+) -> dict[str, object]:
+    """Return what the routes work with, by name."""
+    request_metrics = RequestMetrics()
+    return {
+        "recommender": recommender,
+        "health": health,
+        "database_probe": DatabaseProbe(),
+        "training": training,
+        "metrics": request_metrics,
+        "impressions": _impressions(recommender, settings, request_metrics),
+        "metrics_page": MetricsPage(recommender.database),
+    }
 
 
 def _impressions(recommender: Recommender, settings: Settings, metrics: RequestMetrics) -> ImpressionBuffer | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,14 @@ class RowMatch(NamedTuple):
     candidates: tuple[int, ...] = ()
 
 
+class ListedTitles(NamedTuple):
+    """The titles of the movies that are not withdrawn, as keys: the main one by row, the rows by key, and by year."""
+
+    main: dict[int, str]
+    rows: dict[str, list[int]]
+    of_year: dict[int, dict[str, int]]
+
+
 class MovieMatcher:
     """Finds movies by what other services call them.
 
@@ -34,18 +43,22 @@ class MovieMatcher:
         self.movies = movies
         self._by_imdb: dict[str, list[int]] = defaultdict(list)
         self._by_tmdb: dict[int, list[int]] = defaultdict(list)
-        self._by_title: dict[str, list[int]] = defaultdict(list)
-        self._of_year: dict[int, dict[str, int]] = defaultdict(dict)
-        self._main: dict[int, str] = {}
         for row in range(len(movies)):
             if movies.imdb_id[row]:
                 self._by_imdb[movies.imdb_id[row]].append(row)
             if movies.tmdb_id[row]:
                 self._by_tmdb[int(movies.tmdb_id[row])].append(row)
-            for key in () if movies.withdrawn[row] else title_keys(movies.title[row]):
-                self._main.setdefault(row, key)
-                self._by_title[key].append(row)
-                self._of_year[int(movies.year[row])].setdefault(key, row)
+
+    @cached_property
+    def _titles(self) -> "ListedTitles":
+        """Return the titles, which take six times as long as the ids: a row with an id does not wait for them."""
+        titles = ListedTitles({}, defaultdict(list), defaultdict(dict))
+        for row in np.flatnonzero(~self.movies.withdrawn).tolist():
+            for key in title_keys(self.movies.title[row]):
+                titles.main.setdefault(row, key)
+                titles.rows[key].append(row)
+                titles.of_year[int(self.movies.year[row])].setdefault(key, row)
+        return titles
 
     def match(self, row: HistoryRow) -> RowMatch:
         """Return the movie of a row, if it is exactly one."""
@@ -63,7 +76,7 @@ class MovieMatcher:
         exact = [at for at in near if self.movies.year[at] == row.year]
         found = exact or near
         if len(found) > 1:
-            main = [at for at in found if self._main[at] in title_keys(row.title)]
+            main = [at for at in found if self._titles.main[at] in title_keys(row.title)]
             return RowMatch(None, "several movies have this title", self._ids(main or found))
         if not found:
             return self._unmatched(row, same or by_id)
@@ -86,7 +99,7 @@ class MovieMatcher:
         return [at for at in found if not self.movies.withdrawn[at]] or (found if row.rating is not None else [])
 
     def _with_its_title(self, row: HistoryRow) -> list[int]:
-        return list(dict.fromkeys(at for key in title_keys(row.title) for at in self._by_title.get(key, ())))
+        return list(dict.fromkeys(at for key in title_keys(row.title) for at in self._titles.rows.get(key, ())))
 
     def _is_other(self, row: HistoryRow, at: int) -> bool:
         """Return whether a movie has another id than the row where both have one."""
@@ -97,7 +110,7 @@ class MovieMatcher:
         if same:
             return RowMatch(None, "the movie with this title is of another year", self._ids(same))
         key = next(title_keys(row.title), "")
-        near = {title: at for year in self._years(row) for title, at in self._of_year.get(year, {}).items()}
+        near = {title: at for year in self._years(row) for title, at in self._titles.of_year.get(year, {}).items()}
         found = process.extract(key, near.keys(), scorer=fuzz.ratio, score_cutoff=SIMILAR, limit=MOST_CANDIDATES)
         rows = list(dict.fromkeys(near[title] for title, *_ in found))
         return RowMatch(None, "only similar titles were found" if rows else "no movie has this title", self._ids(rows))

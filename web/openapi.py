@@ -82,7 +82,7 @@ def new_app(name: str, url_prefix: str = "") -> Application:
 
 def to_json_text(document: dict[str, Any]) -> str:
     """Return the text of a document as in docs/openapi.json."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _refuse(error: ValidationError) -> NoReturn:

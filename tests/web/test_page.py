@@ -399,6 +399,8 @@ def test_with_tokens_ones_own_link_opens_what_is_ones_own(
     other = visits.open(link)
     expect(other.get_by_role("region", name="Taste")).to_contain_text("1 rating")
     assert other.url == f"{address}#/you"
+    other.goto(f"{address}#/night?with=1|Ann;{IDS[1]}:5")
+    expect(other.get_by_role("region", name="Watch together").get_by_role("listitem").first).to_contain_text("Person 1")
     assert httpx.get(f"{address}api/v1/users/1").status_code == 401
 
 
@@ -454,6 +456,11 @@ def test_shelves_have_more_of_what_is_liked_and_no_movie_twice(
     page.reload()
     page.locator(".foot").scroll_into_view_if_needed()
     expect(page.get_by_role("region", name="New here")).to_contain_text("Fresh")
+    page.goto(f"{page_url}#/movie/7")
+    expect(page.locator(".movie-head")).to_contain_text("New here")
+    page.goto(f"{page_url}#/movie/{IDS[3]}")
+    expect(page.locator(".movie-head")).not_to_contain_text("New here")
+    page.goto(page_url)
     everywhere = page.locator("#next h3, .rate h3, .shelf h3").all_inner_texts()
     assert sorted(everywhere) == sorted(set(everywhere))
     assert accessibility_violations(page) == []

@@ -5,6 +5,7 @@ import { get, query } from "./api.js";
 import { announce, clear, h, number, plural } from "./dom.js";
 import { markButtons, refreshMarks } from "./marks.js";
 import { expected, ticket } from "./movies.js";
+import { isNew } from "./news.js";
 import { poster } from "./posters.js";
 import { current, LIKED, ratingOf, ratingsLoaded, userEvents } from "./user.js";
 import { refreshStars, stars } from "./stars.js";
@@ -21,7 +22,7 @@ const skeleton = () => h("div", { className: "movie", "--hue": 250 },
 
 export async function movie(main, id, signal) {
   clear(main, skeleton());
-  const [found, like] = await Promise.all([get(`/movies/${id}`, signal), get(`/movies/${id}/similar?limit=8`, signal), ratingsLoaded()]);
+  const [found, like] = await Promise.all([get(`/movies/${id}`, signal).then(async (details) => ({ ...details, fresh: await isNew(details) })), get(`/movies/${id}/similar?limit=8`, signal), ratingsLoaded()]);
   const prediction = h("div"), ratings = h("div", { className: "people-said" });
   const other = alternatives(found);
   document.title = `${titled(found)} – Matinee`;
@@ -51,11 +52,11 @@ function about({ year, genres }) {
   return h("p", { className: "about" }, year, links.map(([name, filter]) => [year || name !== links[0][0] ? " · " : "", h("a", { href: `#/${query(filter)}` }, name)]));
 }
 
-// Tags that people gave, and the movie's pages at others, opened only by a click.
-function elsewhere({ tags, links }) {
+// Whether it is new, tags that people gave, and the movie's pages at others, opened only by a click.
+function elsewhere({ fresh, tags, links }) {
   const sites = [["IMDb", links?.imdb], ["TMDB", links?.tmdb]].filter(([, address]) => address);
   const outward = ([name, href]) => h("a", { href, target: "_blank", rel: "noreferrer noopener" }, `${name}\u00a0↗`);
-  return [tags?.length > 0 && h("ul", { className: "tags", "aria-label": "Tags" }, tags.map((tag) => h("li", {}, tag.tag ?? tag))),
+  return [fresh && h("p", { className: "about" }, h("b", {}, "New here")), tags?.length > 0 && h("ul", { className: "tags", "aria-label": "Tags" }, tags.map((tag) => h("li", {}, tag.tag ?? tag))),
     sites.length > 0 && h("p", { className: "row about" }, sites.map(outward))];
 }
 

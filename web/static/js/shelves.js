@@ -2,13 +2,13 @@
 
 import { get, latestOnly, query, read } from "./api.js";
 import { clear, h } from "./dom.js";
+import { newSince } from "./news.js";
 import { poster } from "./posters.js";
 import { genreOf, hue, titled } from "./titles.js";
 import { current, LIKED, marked, ratedMovies, ratingOf } from "./user.js";
 
 const SIZE = 8; // movies in a shelf
 const SPARE = 16; // similar movies to choose from, since some stand elsewhere
-const MONTH = 30 * 24 * 3600 * 1000; // ms
 const EXPLORED = 0.5; // the share of a surprise's places that movies with few ratings may have
 const FURTHER = [20, 220]; // places in the list that a surprise comes from
 
@@ -25,7 +25,7 @@ export function shelves(signal, taken) {
     let wanted = wishes();
     if (!element.children.length) clear(element, wanted.map(({ title }) => shelf(title, waiting())));
     try {
-      wanted = [...(await newHere(latest)), ...wanted]; // first, since nothing else shows them first
+      wanted = [await newHere(), ...wanted]; // first, since nothing else shows them first
       const shown = new Set([...taken(), ...marked("hidden"), ...marked("seen"), ...ratedMovies()].map((movie) => movie.movie_id ?? movie));
       const filled = [];
       for (const { title, fetch, again } of wanted) filled.push([title, choose(await fetch(latest, [...shown]), shown), again]); // in turn: each leaves out what stands above
@@ -71,14 +71,7 @@ function wishes() {
     { title: "Surprise me", fetch: recommended({ offset, explore: EXPLORED }), again: true }].filter(Boolean);
 }
 
-// Movies that were added within a month, and later than a movie that this person has rated: a new dataset is not news.
-async function newHere(signal) {
-  const [rated] = ratedMovies();
-  if (!rated) return [];
-  const { added_at: added } = await get(`/movies/${rated.movie_id}`, signal);
-  const since = new Date(Math.max(Date.now() - MONTH, Date.parse(added) + 1000)).toISOString();
-  return [{ title: "New here", fetch: recommended({ added_since: since, min_ratings: 0 }) }];
-}
+const newHere = async () => ({ title: "New here", fetch: recommended({ added_since: (await newSince()).toISOString(), min_ratings: 0 }) });
 
 function choose(items, shown) {
   const chosen = items.filter(({ movie }) => !shown.has(movie.movie_id)).slice(0, SIZE);

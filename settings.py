@@ -7,7 +7,7 @@ This is the only module that reads settings from the environment and ``.env``; t
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +38,11 @@ class SettingsError(ValueError):
     """A setting has a value that cannot be used."""
 
 
-def setting(name: str, default: T, parse: Callable[[str], T], help: str, *, secret: bool = False) -> T:
-    """Declare one row of the table of settings as a dataclass field; a secret one is never shown."""
+def setting(default: T, parse: Callable[[str], T], help: str, *, name: str = "", secret: bool = False) -> T:
+    """Declare one row of the table of settings as a dataclass field; a secret one is never shown.
+
+    Without a name, the setting is called MATINEE_ and the name of the field in capitals.
+    """
     metadata = {"name": name, "parse": parse, "help": help, "secret": secret}
     declared: T = field(default=default, repr=not secret, metadata=metadata)
     return declared
@@ -62,68 +65,33 @@ def folder_or_url(text: str) -> str:
 class ModelSettings:
     """How the model is trained and its parts are mixed; every generation stores the values of its training."""
 
-    like_threshold: float = setting(
-        "MATINEE_LIKE_THRESHOLD", 3.5, number(0.5, 5), "The lowest rating that counts as a like."
-    )
+    like_threshold: float = setting(3.5, number(0.5, 5), "The lowest rating that counts as a like.")
     ranker_rank: int = setting(
-        "MATINEE_RANKER_RANK",
-        64,
-        whole(1, 512),
-        "Dimensions of the ranker's factors; 96 from 500,000 ratings on, 32 from 5 million on.",
+        64, whole(1, 512), "Dimensions of the ranker's factors; 96 from 500,000 ratings on, 32 from 5 million on."
     )
-    ranker_reg: float = setting(
-        "MATINEE_RANKER_REG", 0.06, number(0, 100), "Regularization of the ranker; 0.1 from 500,000 ratings on."
-    )
-    ranker_alpha: float = setting(
-        "MATINEE_RANKER_ALPHA", 0.2, number(0, 1000), "Confidence of one like; 1 from 500,000 ratings on."
-    )
-    ranker_iterations: int = setting(
-        "MATINEE_RANKER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the ranker; 4 from 2 million ratings on."
-    )
-    rater_rank: int = setting(
-        "MATINEE_RATER_RANK", 32, whole(1, 512), "Dimensions of the rater's factors; 16 from 2 million ratings on."
-    )
-    rater_reg: float = setting("MATINEE_RATER_REG", 0.15, number(0, 100), "Regularization of the rater.")
-    rater_iterations: int = setting(
-        "MATINEE_RATER_ITERATIONS", 10, whole(1, 100), "ALS iterations of the rater; 4 from 2 million ratings on."
-    )
-    neighbours: int = setting(
-        "MATINEE_NEIGHBOURS", 100, whole(0, 1000), "Neighbours of a movie; 0 turns that part off."
-    )
+    ranker_reg: float = setting(0.06, number(0, 100), "Regularization of the ranker; 0.1 from 500,000 ratings on.")
+    ranker_alpha: float = setting(0.2, number(0, 1000), "Confidence of one like; 1 from 500,000 ratings on.")
+    ranker_iterations: int = setting(10, whole(1, 100), "ALS iterations of the ranker; 4 from 2 million ratings on.")
+    rater_rank: int = setting(32, whole(1, 512), "Dimensions of the rater's factors; 16 from 2 million ratings on.")
+    rater_reg: float = setting(0.15, number(0, 100), "Regularization of the rater.")
+    rater_iterations: int = setting(10, whole(1, 100), "ALS iterations of the rater; 4 from 2 million ratings on.")
+    neighbours: int = setting(100, whole(0, 1000), "Neighbours of a movie; 0 turns that part off.")
     neighbour_reg: float = setting(
-        "MATINEE_NEIGHBOUR_REG",
-        200.0,
-        number(1e-6, 1e6),
-        "Ridge of the neighbour fit, for each of its two looks at a rating.",
+        200.0, number(1e-6, 1e6), "Ridge of the neighbour fit, for each of its two looks at a rating."
     )
     noise: float = setting(
-        "MATINEE_NOISE",
-        0.1,
-        number(1e-6, 100),
-        "Variance s2 of one like in the MAP fold-in; less for users with under 10 ratings.",
+        0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in; less for users with under 10 ratings."
     )
-    plain_weight: float = setting(
-        "MATINEE_PLAIN_WEIGHT", 0.85, number(0, 1), "Highest weight of the plain fold-in; 1 from 500,000 ratings on."
-    )
+    plain_weight: float = setting(0.85, number(0, 1), "Highest weight of the plain fold-in; 1 from 500,000 ratings on.")
     plain_exponent: float = setting(
-        "MATINEE_PLAIN_EXPONENT", 1.5, number(0, 10), "How late the plain fold-in gets it; 1 from 500,000 ratings on."
+        1.5, number(0, 10), "How late the plain fold-in gets it; 1 from 500,000 ratings on."
     )
-    neighbour_weight: float = setting(
-        "MATINEE_NEIGHBOUR_WEIGHT", 1.25, number(0, 10), "Highest weight of the neighbours."
-    )
-    min_ratings: int = setting(
-        "MATINEE_MIN_RATINGS", 25, whole(0, 100000), "Movies with fewer ratings are ranked last."
-    )
-    half_life_days: float = setting(
-        "MATINEE_HALF_LIFE_DAYS", 365.0, number(1, 36500), "Half-life of a like in recent popularity."
-    )
-    popularity_weight: float = setting(
-        "MATINEE_POPULARITY_WEIGHT", 2.0, number(0, 10), "Weight of recent popularity for a user with few ratings."
-    )
-    recency_exponent: float = setting(
-        "MATINEE_RECENCY_EXPONENT", 0.5, number(0, 3), "How fast a rating fades among the neighbours; 0: not at all."
-    )
-    seed: int = setting("MATINEE_SEED", 42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
+    neighbour_weight: float = setting(1.25, number(0, 10), "Highest weight of the neighbours.")
+    min_ratings: int = setting(25, whole(0, 100000), "Movies with fewer ratings are ranked last.")
+    half_life_days: float = setting(365.0, number(1, 36500), "Half-life of a like in recent popularity.")
+    popularity_weight: float = setting(2.0, number(0, 10), "Weight of recent popularity for a user with few ratings.")
+    recency_exponent: float = setting(0.5, number(0, 3), "How fast a rating fades among the neighbours; 0: not at all.")
+    seed: int = setting(42, whole(0, 2**31 - 1), "Seed of both ALS fits.")
 
 
 # Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the set,
@@ -143,109 +111,59 @@ LARGE_FROM, LARGE_HEAP = 10_000_000, "3g"
 class Settings:
     """The settings of the service and the commands."""
 
-    host: str = setting("MATINEE_HOST", "127.0.0.1", listening_host, "The address to listen on.")
-    port: int = setting("MATINEE_PORT", 5430, whole(1, 65535), "The port to listen on.")
-    threads: int = setting("MATINEE_THREADS", 10, whole(1, 200), "Threads that answer requests, in each process.")
-    processes: int = setting("MATINEE_PROCESSES", 1, whole(1, 64), "Processes that answer requests.")
-    state_dir: Path = setting(
-        "MATINEE_STATE_DIR", ROOT / "var", folder, "Folder of the embedded database, the datasets and Spark's files."
-    )
+    host: str = setting("127.0.0.1", listening_host, "The address to listen on.")
+    port: int = setting(5430, whole(1, 65535), "The port to listen on.")
+    threads: int = setting(10, whole(1, 200), "Threads that answer requests, in each process.")
+    processes: int = setting(1, whole(1, 64), "Processes that answer requests.")
+    state_dir: Path = setting(ROOT / "var", folder, "Folder of the embedded database, the datasets and Spark's files.")
     database_url: str = setting(
-        "DATABASE_URL", "", postgres_url, "A PostgreSQL to use; unset: the embedded server.", secret=True
+        "", postgres_url, "A PostgreSQL to use; unset: the embedded server.", name="DATABASE_URL", secret=True
     )
     dataset: str = setting(
-        "MATINEE_DATASET",
-        "",
-        str,
-        "The name of a MovieLens dataset, or a folder that holds one; unset: ml-latest-small.",
+        "", str, "The name of a MovieLens dataset, or a folder that holds one; unset: ml-latest-small."
     )
-    retrain_minutes: float = setting(
-        "MATINEE_RETRAIN_MINUTES", 12.0, number(0, 525600), "Minutes between trainings; 0: only on request."
-    )
-    training_minutes: float = setting(
-        "MATINEE_TRAINING_MINUTES", 60.0, number(0.01, 10080), "Minutes after which a training is ended as failed."
-    )
+    retrain_minutes: float = setting(12.0, number(0, 525600), "Minutes between trainings; 0: only on request.")
+    training_minutes: float = setting(60.0, number(0.01, 10080), "Minutes after which a training is ended as failed.")
     spark_idle_minutes: float = setting(
-        "MATINEE_SPARK_IDLE_MINUTES",
-        30.0,
-        number(0, 525600),
-        "Minutes without a training until Spark ends; 0: at once.",
+        30.0, number(0, 525600), "Minutes without a training until Spark ends; 0: at once."
     )
-    spark_master: str = setting("MATINEE_SPARK_MASTER", "local[*]", spark_master, "The Spark master that trains.")
-    spark_driver_memory: str = setting(
-        "MATINEE_SPARK_DRIVER_MEMORY", "2g", heap_size, "Heap of the Spark driver; 3g from 10 million ratings on."
-    )
+    spark_master: str = setting("local[*]", spark_master, "The Spark master that trains.")
+    spark_driver_memory: str = setting("2g", heap_size, "Heap of the Spark driver; 3g from 10 million ratings on.")
+    # secret, because a URL may hold a key, and spark.authenticate.secret is one of Spark's settings
     spark_storage: str = setting(
-        "MATINEE_SPARK_STORAGE",
-        "",
-        folder_or_url,
-        "A folder or URL that driver and executors share; unset: the state folder.",
-        secret=True,  # a URL may hold a key
+        "", folder_or_url, "A folder or URL that driver and executors share; unset: the state folder.", secret=True
     )
     spark_conf: str = setting(
-        "MATINEE_SPARK_CONF",
-        "",
-        spark_conf,
-        "Spark's own settings: spark.driver.port=7078 spark.executor.memory=4g.",
-        secret=True,  # spark.authenticate.secret is one of them
+        "", spark_conf, "Spark's own settings: spark.driver.port=7078 spark.executor.memory=4g.", secret=True
     )
-    spark_wait_seconds: float = setting(
-        "MATINEE_SPARK_WAIT_SECONDS", 120.0, number(1, 86400), "How long a training waits without any executor."
-    )
+    spark_wait_seconds: float = setting(120.0, number(1, 86400), "How long a training waits without any executor.")
     spark_python: str = setting(
-        "PYSPARK_PYTHON", "", str, "The Python of a Spark cluster's executors; unset: the service's path."
+        "", str, "The Python of a Spark cluster's executors; unset: the service's path.", name="PYSPARK_PYTHON"
     )
-    keep_generations: int = setting(
-        "MATINEE_KEEP_GENERATIONS", 5, whole(1, 1000), "Accepted generations kept for a rollback."
-    )
-    impressions: int = setting("MATINEE_IMPRESSIONS", 1, whole(0, 1), "0: do not record which lists users are shown.")
-    impression_days: int = setting(
-        "MATINEE_IMPRESSION_DAYS", 90, whole(8, 36500), "Days for which it is known which lists users were shown."
-    )
-    explore: float = setting(
-        "MATINEE_EXPLORE", 0.0, number(0, 1), "Probability with which a place goes to a movie with few ratings."
-    )
-    log_level: str = setting(
-        "MATINEE_LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The lowest level that is logged."
-    )
-    log_format: str = setting("MATINEE_LOG_FORMAT", "text", one_of("text", "json"), "The format of a line of the log.")
-    api_key: str = setting("MATINEE_API_KEY", "", key, "The key that clients must send; unset: none.", secret=True)
-    admin_key: str = setting(
-        "MATINEE_ADMIN_KEY", "", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True
-    )
-    token: str = setting(
-        "MATINEE_TOKEN", "", key, "The user's token that `matinee mcp` sends; unset: MATINEE_API_KEY.", secret=True
-    )
-    user_tokens: int = setting(
-        "MATINEE_USER_TOKENS", 0, whole(0, 1), "1: what belongs to a user needs that user's token, or a key."
-    )
+    keep_generations: int = setting(5, whole(1, 1000), "Accepted generations kept for a rollback.")
+    impressions: int = setting(1, whole(0, 1), "0: do not record which lists users are shown.")
+    impression_days: int = setting(90, whole(8, 36500), "Days for which it is known which lists users were shown.")
+    explore: float = setting(0.0, number(0, 1), "Probability with which a place goes to a movie with few ratings.")
+    log_level: str = setting("INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The lowest level that is logged.")
+    log_format: str = setting("text", one_of("text", "json"), "The format of a line of the log.")
+    api_key: str = setting("", key, "The key that clients must send; unset: none.", secret=True)
+    admin_key: str = setting("", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True)
+    token: str = setting("", key, "The user's token that `matinee mcp` sends; unset: MATINEE_API_KEY.", secret=True)
+    user_tokens: int = setting(0, whole(0, 1), "1: what belongs to a user needs that user's token, or a key.")
     cors_origins: str = setting(
-        "MATINEE_CORS_ORIGINS",
-        "",
-        origins,
-        "Origins whose pages may call /api/v1, like https://movies.example, separated by commas.",
+        "", origins, "Origins whose pages may call /api/v1, like https://movies.example, separated by commas."
     )
-    allow_open: int = setting(
-        "MATINEE_ALLOW_OPEN", 0, whole(0, 1), "1: listen on a network without a key, for everyone who can reach it."
-    )
+    allow_open: int = setting(0, whole(0, 1), "1: listen on a network without a key, for everyone who can reach it.")
     allowed_hosts: str = setting(
-        "MATINEE_ALLOWED_HOSTS",
-        "",
-        host_names,
-        "Host names that requests may use beside localhost, separated by commas.",
+        "", host_names, "Host names that requests may use beside localhost, separated by commas."
     )
-    url_prefix: str = setting(
-        "MATINEE_URL_PREFIX", "", url_prefix, "The path under which a proxy serves Matinee, like /matinee."
-    )
+    url_prefix: str = setting("", url_prefix, "The path under which a proxy serves Matinee, like /matinee.")
     trusted_proxies: str = setting(
-        "MATINEE_TRUSTED_PROXIES",
         "",
         networks,
         "Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are used, with commas; unset: none.",
     )
-    rate_limit: str = setting(
-        "MATINEE_RATE_LIMIT", "", rate, "Requests that a client may make, or off; unset: 3000/minute, off on loopback."
-    )
+    rate_limit: str = setting("", rate, "Requests that a client may make, or off; unset: 3000/minute, off on loopback.")
     model: ModelSettings = field(default_factory=ModelSettings)
     explicitly_set: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set
 
@@ -268,10 +186,15 @@ class Settings:
             return self.host.lower() == "localhost"
 
 
+def setting_name(declared: Field[Any]) -> str:
+    """Return the name of the setting that a field declares."""
+    return declared.metadata["name"] or f"MATINEE_{declared.name.upper()}"
+
+
 def setting_rows() -> list[tuple[str, Any, str]]:
     """Return the table of settings as (name, default, help), in the order of the declarations."""
     declared = [f for f in (*fields(Settings), *fields(ModelSettings)) if f.metadata]
-    return [(f.metadata["name"], f.default, f.metadata["help"]) for f in declared]
+    return [(setting_name(f), f.default, f.metadata["help"]) for f in declared]
 
 
 def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", params: Path | None = None) -> Settings:
@@ -298,19 +221,19 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
 
 def dump(model: ModelSettings) -> str:
     """Return model settings as a file for `load`'s `params`, or for a shell."""
-    return "".join(f"{f.metadata['name']}={getattr(model, f.name)}\n" for f in fields(model))
+    return "".join(f"{setting_name(f)}={getattr(model, f.name)}\n" for f in fields(model))
 
 
 def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     values = {}
-    for f in fields(table):
-        text = given.get(f.metadata.get("name", ""), "")
+    for f in (f for f in fields(table) if f.metadata):
+        text = given.get(setting_name(f), "")
         if text.strip():
             try:
                 values[f.name] = f.metadata["parse"](text.strip())
             except ValueError as error:
                 shown = "" if f.metadata["secret"] else f"={text!r}"
-                problems.append(f"{f.metadata['name']}{shown}: give {error}")
+                problems.append(f"{setting_name(f)}{shown}: give {error}")
     return values
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import settings
-from settings import ROOT, ModelSettings, Settings, SettingsError, load, setting_rows
+from settings import ROOT, ModelSettings, Settings, SettingsError, load, setting_name, setting_rows
 
 NO_FILE = Path("/nonexistent/.env")
 NAMES = [name for name, _, _ in setting_rows()]
@@ -115,7 +115,7 @@ def test_the_message_about_a_bad_value_names_it_and_the_valid_values(name: str, 
         load({name: value}, NO_FILE)
 
 
-@pytest.mark.parametrize("name", [f.metadata["name"] for f in fields(ModelSettings)])
+@pytest.mark.parametrize("name", [setting_name(f) for f in fields(ModelSettings)])
 def test_every_model_parameter_refuses_a_word(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load({name: "word"}, NO_FILE)

@@ -21,7 +21,6 @@ if __name__ == "__main__" and signal.default_int_handler == INTERRUPTS:
 import click
 
 import settings as settings_module
-from catalogue.movie import UnknownMovieError
 from commands import (
     backup_commands,
     doctor,
@@ -36,56 +35,12 @@ from commands import (
     transfer_commands,
     user_commands,
 )
-from commands.context import FILE, Context, TrainingError
+from commands.context import FILE, Context
 from commands.framework import FAILED, USAGE_ERROR
-from commands.service_client import ServiceRefusedError
-from embedded.postgres import PostgresError
-from histories.rows import HistoryFileError
-from movielens.line_report import DatasetError
-from ranking.experiment import ExperimentError
-from ranking.factors import FactorsError
-from settings import SettingsError
-from spark.java import JavaError
-from storage.errors import (
-    BackupError,
-    DatabaseUnavailableError,
-    DowngradeRefusedError,
-    NoLiveGenerationError,
-    NotEmptyError,
-    UnknownGenerationError,
-    UnknownUserError,
-    UserIdTakenError,
-)
-from storage.experiments import ExperimentConflictError, UnknownExperimentError
-from storage.movie_changes import ExternalIdTakenError
-from system.disk import FullDiskError
+from settings import OperatorError, SettingsError
 from system.logs import log_to_stderr
 
 SHUTDOWN_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
-OPERATOR_ERRORS = (
-    ExperimentConflictError,
-    ExperimentError,
-    UnknownExperimentError,
-    BackupError,
-    DatabaseUnavailableError,
-    DatasetError,
-    DowngradeRefusedError,
-    ExternalIdTakenError,
-    FactorsError,
-    FullDiskError,
-    HistoryFileError,
-    JavaError,
-    NotEmptyError,
-    NoLiveGenerationError,
-    OSError,
-    PostgresError,
-    ServiceRefusedError,
-    UserIdTakenError,
-    TrainingError,
-    UnknownGenerationError,
-    UnknownMovieError,
-    UnknownUserError,
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -136,7 +91,7 @@ def main() -> None:
     except SettingsError as error:
         click.echo(f"matinee: {error}", err=True)
         sys.exit(USAGE_ERROR)
-    except OPERATOR_ERRORS as error:
+    except (OperatorError, OSError) as error:
         click.echo(f"matinee: {error}", err=True)
         sys.exit(FAILED)
 

@@ -25,7 +25,7 @@ from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
 from evaluation.splits import split_held_out
-from movielens.reader import DatasetError, content_of, read_dataset, read_movies
+from movielens.reader import content_of, read_dataset, read_movies
 from ranking.batch_lists import ListColumns, concatenate_lists, count_ratings
 from ranking.biases import residuals
 from ranking.content import with_content
@@ -35,11 +35,10 @@ from ranking.popularity import popularity
 from ranking.rating_histories import Histories
 from ranking.ratings import Floats, Ints, Ratings, without_future
 from ranking.user_prior import mean_and_covariance
-from settings import ModelSettings, Settings, SettingsError
+from settings import ModelSettings, OperatorError, Settings
 from settings import load as load_settings
 from spark.als import Columns, fit, in_catalogue_rows
-from spark.cluster import ClusterError, require_executors
-from spark.java import JavaError
+from spark.cluster import EngineError, require_executors
 from spark.list_jobs import compute_lists
 from spark.session import (
     alive,
@@ -52,7 +51,7 @@ from spark.session import (
 )
 from spark.session_files import spark_work_dir
 from system.atomic_file import require_writable, write_atomically
-from system.disk import FullDiskError, translate_disk_full
+from system.disk import translate_disk_full
 from system.logs import log_to_stderr
 from system.memory import Heap
 
@@ -67,10 +66,6 @@ Progress = Callable[[str, float], None]
 
 def ignore_progress(phase: str, done: float) -> None:
     """Take the progress of one training among many, which is not shown."""
-
-
-class EngineError(RuntimeError):
-    """Spark could not do what was asked."""
 
 
 class Engine:
@@ -99,12 +94,9 @@ class Engine:
                 close_session(self._spark)
                 self._spark = None
             if self._spark is None:
-                try:
-                    with translate_disk_full(spark_work_dir(self.settings)):
-                        self._spark = open_session(replace(self.settings, spark_driver_memory=heap))
-                        self._heap = heap
-                except ClusterError as error:
-                    raise EngineError(str(error)) from error
+                with translate_disk_full(spark_work_dir(self.settings)):
+                    self._spark = open_session(replace(self.settings, spark_driver_memory=heap))
+                    self._heap = heap
             return self._spark
 
     def stop(self) -> None:
@@ -199,10 +191,8 @@ class Engine:
         try:
             with translate_disk_full(spark_work_dir(self.settings)):
                 yield
-        except FullDiskError:
+        except OperatorError:
             raise
-        except ClusterError as error:
-            raise EngineError(str(error)) from error
         except Exception as error:
             if self._stopped:
                 raise EngineError(STOPPED) from error
@@ -224,7 +214,7 @@ def main() -> None:
         settings = load_settings()
         log_to_stderr(settings.log_level, settings.log_format)
         train_to_file(settings, given.ratings, given.out)
-    except (DatasetError, EngineError, JavaError, OSError, SettingsError) as error:
+    except (OperatorError, OSError) as error:
         sys.exit(f"matinee: {error}")
 
 

@@ -17,18 +17,17 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 # isort: split
 import settings as settings_module
 from app import create_app
-from embedded.postgres import EmbeddedPostgres, PostgresError
+from embedded.postgres import EmbeddedPostgres
 from health import Health
 from jobs.orders import TrainingOrders
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
 from jobs.trainer_pool import TrainerPool
-from movielens.line_report import DatasetError
 from recommender import Recommender
 from serving.ending import end_after
-from serving.front import PortBusyError, refuse_busy_port, serve, stop_serving, storing_impressions
+from serving.front import refuse_busy_port, serve, stop_serving, storing_impressions
 from serving.workers import Workers
-from settings import Settings, SettingsError
+from settings import OperatorError, Settings, SettingsError
 from storage import movies
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
@@ -48,7 +47,7 @@ RETRY_SECONDS = 1.0
 NOTICE_SECONDS = 0.05  # how soon a signal is acted on
 
 
-class StateFolderError(RuntimeError):
+class StateFolderError(OperatorError):
     """The state folder cannot be made or written to."""
 
 
@@ -105,7 +104,7 @@ class Server:
             try:
                 with translate_disk_full(self.settings.state_dir):
                     self.embedded.restart_if_ended()
-            except (PostgresError, FullDiskError, OSError) as error:
+            except (OperatorError, OSError) as error:
                 self._give_up(str(error))
 
     def _prepare(self) -> None:
@@ -113,7 +112,7 @@ class Server:
         try:
             while not self._prepared():
                 self._stopping.wait(RETRY_SECONDS)
-        except (DatasetError, DatabaseRefusedError, FullDiskError) as error:
+        except OperatorError as error:
             self._give_up(str(error))
         except Exception as error:
             log.exception("the service could not be prepared")
@@ -191,7 +190,7 @@ def main() -> int:
             server = Server(settings, url, embedded)
             server.serve()
             return 1 if server.failure else 0
-    except (FullDiskError, PostgresError, PortBusyError, StateFolderError) as error:
+    except OperatorError as error:
         log.critical("%s", error)
         return 1
     except SystemExit:  # of `_leave`

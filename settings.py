@@ -34,7 +34,11 @@ LAST_USER_ID = 2**31 - 1 - USER_OFFSET  # with the offset it must still be an in
 T = TypeVar("T")
 
 
-class SettingsError(ValueError):
+class OperatorError(Exception):
+    """An operator can put this right, and the message says how: programs print it as one line, without a traceback."""
+
+
+class SettingsError(OperatorError, ValueError):
     """A setting has a value that cannot be used."""
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from settings import OperatorError
+
 UNKNOWN_YEAR = 0
 LAST_YEAR = 9999
 NO_GENRES = "(no genres listed)"
@@ -16,7 +18,7 @@ class UnknownGenreError(LookupError):
         self.name = name
 
 
-class UnknownMovieError(LookupError):
+class UnknownMovieError(OperatorError, LookupError):
     """The catalogue has no movie with this id, or with these."""
 
     def __init__(self, *movie_ids: int) -> None:

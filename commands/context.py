@@ -31,10 +31,6 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class TrainingError(RuntimeError):
-    """A training cannot run, or its result cannot be used; the message says why."""
-
-
 @dataclass(frozen=True)
 class Context:
     """The settings, and the database, trainer, engine and dataset that they name."""
@@ -96,7 +92,6 @@ class Context:
         """Yield a trainer on a database whose catalogue is filled; Spark starts when it is needed."""
         from jobs.changes import dataset_difference
         from jobs.ingest import init_movie_table
-        from jobs.publish import SupersededError
         from jobs.training import Trainer
         from recommender import Recommender
 
@@ -104,21 +99,16 @@ class Context:
             init_movie_table(database, self.settings)
             if difference := dataset_difference(database, self.settings):
                 log.warning("%s", difference)
-            try:
-                yield Trainer(self.settings, database, engine, Recommender(database))
-            except SupersededError as error:
-                raise TrainingError(str(error)) from error
+            yield Trainer(self.settings, database, engine, Recommender(database))
 
     @contextmanager
     def engine(self) -> Iterator["Engine"]:
         """Yield an engine; its Spark starts when it is first needed."""
-        from engine import Engine, EngineError
+        from engine import Engine
 
         engine = Engine(self.settings)
         try:
             yield engine
-        except EngineError as error:
-            raise TrainingError(str(error)) from error
         finally:
             engine.stop()
 

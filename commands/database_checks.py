@@ -6,15 +6,13 @@ from sqlalchemy import Connection
 
 from commands.context import Context
 from commands.machine_checks import Finding
-from embedded.postgres import PostgresError
 from movielens.dataset import DATASET_NAMES, find_dataset
-from movielens.line_report import DatasetError
 from movielens.reader import fingerprint, read_dataset
 from ranking.factors import FactorsError
-from settings import Settings
+from settings import OperatorError, Settings
 from storage import generations, inspection, runs, schema
 from storage.database import SPARE_CONNECTIONS
-from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
+from storage.errors import DatabaseRefusedError
 
 TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the process that trains
 
@@ -32,7 +30,7 @@ def stores(context: Context) -> Iterator[Finding]:
                 catalogue_source = _filled_from(db)
         except DatabaseRefusedError as error:  # which says what to do
             yield Finding("fail", "database", str(error))
-        except (DatabaseUnavailableError, PostgresError, OSError) as error:
+        except (OperatorError, OSError) as error:
             yield Finding("fail", "database", f"{error}; see that it runs and that DATABASE_URL names it")
     yield from _dataset(context.settings, catalogue_source)
 
@@ -99,7 +97,7 @@ def _dataset(settings: Settings, catalogue_source: dict[str, str] | None) -> Ite
         mark = fingerprint(found) if found else None
         if found and catalogue_source is None:
             read_dataset(found)  # as ingest will, which may refuse it
-    except (DatasetError, OSError) as error:
+    except (OperatorError, OSError) as error:
         yield Finding("fail", "dataset", str(error))
         return
     if catalogue_source and (mark is None and settings.dataset and name != catalogue_source["dataset"]):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import requests
 
-from commands.context import Context, TrainingError
+from commands.context import Context
 from commands.framework import CommandResult, command
+from settings import OperatorError
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -48,7 +49,7 @@ def server(url: str, key: str, write: bool) -> "MCPServer[Any]":
     try:
         from mcp.server import MCPServer
     except ImportError as error:
-        raise TrainingError(MISSING) from error
+        raise OperatorError(MISSING) from error
     made: MCPServer[Any] = MCPServer("matinee", instructions=INSTRUCTIONS, log_level="WARNING")
     ask = asker(url, key)
     for tool in (*reading_tools(ask), *(writing_tools(ask) if write else ())):

@@ -5,13 +5,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from settings import Settings
+from settings import OperatorError, Settings
 
 SECONDS = 15.0  # more than the service takes to say that a training cannot begin
 WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to connect to, not to listen on
 
 
-class ServiceRefusedError(RuntimeError):
+class ServiceRefusedError(OperatorError):
     """The service refuses a request; the message is its reason."""
 
 

@@ -10,12 +10,10 @@ from commands.context import Context, exists
 from commands.framework import DONE, FAILED, CommandResult, command
 from commands.service_client import ServiceClient, ServiceRefusedError
 from commands.status_screen import Status, facts, lines
-from embedded.postgres import PostgresError
 from jobs.changes import dataset_difference
-from settings import Settings
+from settings import OperatorError, Settings
 from storage import runs, schema
 from storage.database import TRAINING_LOCK, Database
-from storage.errors import DatabaseUnavailableError
 from storage.overview import Contents, Overview, take
 
 
@@ -71,7 +69,7 @@ def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[d
             newest = _runs(database, seen.contents) if seen.contents else []
             if seen.contents:
                 found["dataset_difference"] = dataset_difference(database, context.settings)
-    except (DatabaseUnavailableError, PostgresError) as error:
+    except OperatorError as error:
         return found | {"problem": str(error)}, None, []
     found |= asdict(Overview(seen.server, seen.bytes, seen.revision, None)) | _upgrade(seen)
     return found, seen.contents, newest

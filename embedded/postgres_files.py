@@ -18,12 +18,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
+from settings import OperatorError
 from system.private_folder import NOBODY
 
 ROOT_HOME = Path("/var/lib/matinee")
 
 
-class PostgresError(RuntimeError):
+class PostgresError(OperatorError):
     """A program of PostgreSQL cannot run, or fails; the message says why and what to do."""
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
 
+from settings import OperatorError
+
 TIME_FORMATS = ("%a %b %d %H:%M:%S %Y", "%b %d %Y, %H:%M", "%d %b %Y")
 FIRST_YEAR, LAST_YEAR = 1870, 2100
 YEAR = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
@@ -16,7 +18,7 @@ NOT_MOVIES = {
 }  # fmt: skip
 
 
-class HistoryFileError(ValueError):
+class HistoryFileError(OperatorError, ValueError):
     """A file cannot be read; the message says why, and what to do."""
 
 

@@ -17,6 +17,7 @@ from ranking.batch_lists import ListColumns
 from ranking.factors import Factors
 from ranking.ratings import Ratings
 from recommender import Recommender
+from settings import OperatorError
 from storage import generations, predictions, recommendations, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
@@ -29,7 +30,7 @@ PublishOutcome = Literal["published", "done", "rejected"]
 GENERATIONS_WITH_PREDICTIONS = 1000  # whose predictions are all kept: eight days of a training every 12 minutes
 
 
-class SupersededError(RuntimeError):
+class SupersededError(OperatorError):
     """Another process has begun a training since: what this one made is older and is not published."""
 
 

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from settings import OperatorError
+
 MAX_SHOWN = 10
 MAX_REJECTED_SHARE = 0.01
 DUPLICATE_RATING = "an older rating of the same movie by the same user"
 
 
-class DatasetError(Exception):
+class DatasetError(OperatorError):
     """A dataset cannot be downloaded or used; the message says why and what to do."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from random import Random
 
-from settings import ModelSettings
+from settings import ModelSettings, OperatorError
 
 TODAY = "today"
 # settings that act when a list is made: the others act in a training, and need a generation of their own
@@ -19,7 +19,7 @@ WHAT_ARMS_ARE = (
 )
 
 
-class ExperimentError(ValueError):
+class ExperimentError(OperatorError, ValueError):
     """An experiment cannot be started as it is; the message says why."""
 
 

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ranking.ratings import Floats, Ints, rows_of
-from settings import ModelSettings
+from settings import ModelSettings, OperatorError
 
 FORMAT = 4
 MOST_LEFT_OUT = 0.9  # share of the catalogue that may have too few ratings to be recommended first
 FEWEST_KEPT = 50
 
 
-class FactorsError(ValueError):
+class FactorsError(OperatorError, ValueError):
     """Bytes or arrays that are not the factors of a finished training."""
 
 

@@ -10,7 +10,7 @@ import cherrypy
 from cherrypy.process.servers import ServerAdapter
 
 from serving.http_server import HttpServer
-from settings import Settings
+from settings import OperatorError, Settings
 from storage.impression_buffer import ImpressionBuffer
 from system.listening_port import address_family, bind_error
 from system.process_metrics import EachSecond
@@ -20,7 +20,7 @@ QUEUE = 128  # connections that wait to be accepted
 log = logging.getLogger("matinee")
 
 
-class PortBusyError(RuntimeError):
+class PortBusyError(OperatorError):
     """Another program listens where this one should."""
 
 

@@ -13,6 +13,8 @@ from tempfile import TemporaryFile
 
 from pyspark.sql import SparkSession
 
+from settings import OperatorError
+
 STANDALONE = "spark://"
 REACH_SECONDS = 5.0
 WAIT_SECONDS = "spark.matinee.waitSeconds"  # a session's own setting: how long to wait without executors
@@ -25,12 +27,12 @@ INCOMPATIBLE_PYTHON = re.compile(
 )
 
 
-class ClusterError(RuntimeError):
+class EngineError(OperatorError):
     """Spark cannot start or train; the message says why and what to do."""
 
 
 def require_reachable_master(master: str) -> None:
-    """Raise `ClusterError` unless a standalone master listens; Spark would try for a minute."""
+    """Raise `EngineError` unless a standalone master listens; Spark would try for a minute."""
     if not master.startswith(STANDALONE):
         return
     refusals = []
@@ -42,7 +44,7 @@ def require_reachable_master(master: str) -> None:
             refusals.append(f"{address}: {getattr(error, 'strerror', None) or error}")
         else:
             return
-    raise ClusterError(f"no Spark master answers ({'; '.join(refusals)}); start it, or correct MATINEE_SPARK_MASTER")
+    raise EngineError(f"no Spark master answers ({'; '.join(refusals)}); start it, or correct MATINEE_SPARK_MASTER")
 
 
 def is_local(spark: SparkSession) -> bool:
@@ -58,7 +60,7 @@ def executors(spark: SparkSession) -> int:
 
 @contextmanager
 def require_executors(spark: SparkSession) -> Iterator[None]:
-    """Cancel the jobs of the block and raise `ClusterError` when there has been no executor for too long.
+    """Cancel the jobs of the block and raise `EngineError` when there has been no executor for too long.
 
     Spark itself waits for ever, and a restarted master forgets its applications without telling them.
     """
@@ -89,7 +91,7 @@ def require_executors(spark: SparkSession) -> Iterator[None]:
 
 
 def check_executors(spark: SparkSession, folder: Path | None) -> None:
-    """Raise `ClusterError` unless the executors have our Python and packages and can write to `folder`."""
+    """Raise `EngineError` unless the executors have our Python and packages and can write to `folder`."""
     context = spark.sparkContext
     wanted = {name: version(name) for name in PACKAGES}
 
@@ -116,11 +118,11 @@ def check_executors(spark: SparkSession, folder: Path | None) -> None:
         _wait_for_others(spark)
         asked = 2 * context.defaultParallelism
         _reject_unfit_executors(context.parallelize(range(asked), asked).map(present).collect())
-    except ClusterError:
+    except EngineError:
         raise
     except Exception as error:
         if told := INCOMPATIBLE_PYTHON.search(str(error)):
-            raise ClusterError(f"executors cannot run our code: {told[0]}; {_advice()}") from error
+            raise EngineError(f"executors cannot run our code: {told[0]}; {_advice()}") from error
         raise
 
 
@@ -134,7 +136,7 @@ def _wait_for_others(spark: SparkSession) -> None:
 def _reject_unfit_executors(answers: Iterable[tuple[str, list[str]]]) -> None:
     told = sorted({f"{host}: {problem}" for host, problems in answers for problem in problems})
     if told:
-        raise ClusterError(f"executors cannot work with this service: {'. '.join(told)}")
+        raise EngineError(f"executors cannot work with this service: {'. '.join(told)}")
 
 
 def _advice() -> str:
@@ -142,8 +144,8 @@ def _advice() -> str:
     return f"set PYSPARK_PYTHON to a Python {python} that every worker has, with the packages of requirements.txt"
 
 
-def _no_executors_error(spark: SparkSession, seconds: float) -> ClusterError:
-    return ClusterError(
+def _no_executors_error(spark: SparkSession, seconds: float) -> EngineError:
+    return EngineError(
         f"{spark.sparkContext.master} gave no executor for {seconds:g} s; is a worker up that has a free core and as "
         "much free memory as spark.executor.memory asks for? MATINEE_SPARK_WAIT_SECONDS is how long to wait"
     )

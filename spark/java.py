@@ -44,7 +44,7 @@ exec %s "$@" ${{held:+"$held"}}
 """
 
 
-class JavaError(RuntimeError):
+class JavaError(settings.OperatorError):
     """There is no Java that Spark can run on; the message says what to do."""
 
 
@@ -161,7 +161,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="matinee: %(message)s")
     try:
         print(java_home(settings.load().state_dir, os.environ))
-    except (JavaError, settings.SettingsError) as error:
+    except settings.OperatorError as error:
         sys.exit(f"matinee: {error}")
 
 

@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from settings import ROOT, Settings
 from spark.cluster import (
     WAIT_SECONDS,
-    ClusterError,
+    EngineError,
     check_executors,
     executors,
     is_local,
@@ -46,11 +46,11 @@ KEPT_VARIABLES = {"PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_LOCAL_HOSTNAME", "S
 def open_session(settings: Settings) -> SparkSession:
     """Start a JVM, unless spark-submit has, and a session whose executors have our modules.
 
-    Raises `ClusterError` if Spark does not start or its cluster cannot work for us.
+    Raises `EngineError` if Spark does not start or its cluster cannot work for us.
     """
     began = time.monotonic()
     if problem := open_files_problem():
-        raise ClusterError(problem)
+        raise EngineError(problem)
     require_reachable_master(settings.spark_master)
     local = settings.spark_master.startswith("local")
     # our own packages are what counts here; on a cluster `check_executors` compares them
@@ -101,7 +101,7 @@ def _start_session(settings: Settings, work: Path) -> SparkSession:
             told += f"; SPARK_CONF_DIR={conf} is set: unset it, or correct the files there"
         if not settings.spark_master.startswith("local"):
             told += f"; does the cluster run Spark {pyspark.__version__}, with our spark.authenticate.secret, if any?"
-        raise ClusterError(told) from error
+        raise EngineError(told) from error
 
 
 def _log_in_without_account(builder: SparkSession.Builder) -> None:

@@ -18,7 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from settings import Settings
-from spark.cluster import ClusterError
+from spark.cluster import EngineError
 from spark.parquet_file import parquet_file
 
 OURS = "matinee"
@@ -82,7 +82,7 @@ def prepare_storage(spark: SparkSession, settings: Settings) -> None:
         files.deleteOnExit(own)
     except Py4JJavaError as error:
         told = str(error.java_exception.toString()).partition("\n")[0]
-        raise ClusterError(f"MATINEE_SPARK_STORAGE cannot be used: {told}") from error
+        raise EngineError(f"MATINEE_SPARK_STORAGE cannot be used: {told}") from error
 
 
 @contextmanager

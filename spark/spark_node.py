@@ -13,8 +13,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from settings import SettingsError, load
-from spark.java import JavaError, java_home
+from settings import OperatorError, load
+from spark.java import java_home
 
 CLASSES = {"master": "org.apache.spark.deploy.master.Master", "worker": "org.apache.spark.deploy.worker.Worker"}
 USAGE = "usage: python -m spark.spark_node master|worker [arguments of Spark's]"
@@ -55,7 +55,7 @@ def main() -> None:
     words = command(sys.argv[1], sys.argv[2:])
     try:
         os.execve(words[0], words, environment(load().state_dir))  # noqa: S606 - Spark's own script
-    except (JavaError, OSError, SettingsError) as error:
+    except (OperatorError, OSError) as error:
         sys.exit(f"matinee: {error}")
 
 

@@ -1,7 +1,9 @@
 """Errors that only the database can know."""
 
+from settings import OperatorError
 
-class DatabaseUnavailableError(RuntimeError):
+
+class DatabaseUnavailableError(OperatorError):
     """PostgreSQL cannot be reached, or does not answer in time."""
 
 
@@ -19,7 +21,7 @@ class UnknownRevisionError(DatabaseRefusedError):
         )
 
 
-class DowngradeRefusedError(RuntimeError):
+class DowngradeRefusedError(OperatorError):
     """Tables are not migrated to an earlier revision: that would drop what it has no columns for."""
 
     def __init__(self, there: str, wanted: str) -> None:
@@ -29,11 +31,11 @@ class DowngradeRefusedError(RuntimeError):
         )
 
 
-class BackupError(ValueError):
+class BackupError(OperatorError):
     """A backup cannot be made, or a file cannot be restored here; the message says why."""
 
 
-class NotEmptyError(RuntimeError):
+class NotEmptyError(OperatorError):
     """A backup is restored into an empty database only, and this one is not."""
 
     def __init__(self, table: str) -> None:
@@ -44,7 +46,7 @@ class NotEmptyError(RuntimeError):
         )
 
 
-class UnknownUserError(LookupError):
+class UnknownUserError(OperatorError, LookupError):
     """There is no user with this id."""
 
     def __init__(self, user_id: int) -> None:
@@ -72,19 +74,19 @@ class UnknownTokenError(LookupError):
         super().__init__("There is no such token, or it was revoked.")
 
 
-class UnknownGenerationError(LookupError):
+class UnknownGenerationError(OperatorError, LookupError):
     """There is no such generation, or its factors are no longer kept."""
 
     def __init__(self, generation_id: int) -> None:
         super().__init__(f"Generation {generation_id} does not exist or its factors are no longer kept.")
 
 
-class UserIdTakenError(LookupError):
+class UserIdTakenError(OperatorError):
     """Users cannot keep their ids, since other users have them."""
 
     def __init__(self, *users: str) -> None:
         super().__init__(f"The id of user {', '.join(users[:5])} is taken by another user here.")
 
 
-class NoLiveGenerationError(LookupError):
+class NoLiveGenerationError(OperatorError):
     """There is no live generation to measure."""

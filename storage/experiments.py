@@ -8,15 +8,16 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
 from ranking.experiment import Experiment, ExperimentError, generation_of
+from settings import OperatorError
 
 _COLUMNS = "name, arms, share, interleave, salt, ended"
 
 
-class ExperimentConflictError(RuntimeError):
+class ExperimentConflictError(OperatorError):
     """Another experiment runs, or had this name."""
 
 
-class UnknownExperimentError(LookupError):
+class UnknownExperimentError(OperatorError, LookupError):
     """There is no such experiment."""
 
     def __init__(self, name: str) -> None:

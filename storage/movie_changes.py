@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from catalogue.movie import UnknownMovieError
+from settings import OperatorError
 from storage.movies import RAISE_VERSION
 
 FIRST_OWN_ID = 1_000_000_000  # MovieLens stays far below
@@ -88,7 +89,7 @@ class TakenId(NamedTuple):
     movie_id: int
 
 
-class ExternalIdTakenError(ValueError):
+class ExternalIdTakenError(OperatorError):
     """Movies were to get ids elsewhere that other movies have."""
 
     def __init__(self, *taken: TakenId) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from settings import OperatorError
+
 FULL = ("No space left on device", "Disk quota exceeded")  # errors of Java and Arrow have only the text
 
 
-class FullDiskError(RuntimeError):
+class FullDiskError(OperatorError):
     """The disk is full."""
 
     def __init__(self, folder: Path) -> None:

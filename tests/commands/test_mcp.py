@@ -98,5 +98,5 @@ def test_without_write_no_tool_writes_and_refusals_are_one_sentence(client: http
 
 def test_without_the_extra_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp.server", None)
-    with pytest.raises(mcp_command.TrainingError, match=r"pip install -r requirements-mcp\.txt"):
+    with pytest.raises(mcp_command.OperatorError, match=r"pip install -r requirements-mcp\.txt"):
         mcp_command.server("http://127.0.0.1:1", "", write=False)

@@ -16,9 +16,9 @@ from processes import free_port, service
 from soak import checkerboard
 from standalone_cluster import StandaloneCluster
 
-from engine import Engine, EngineError
+from engine import Engine
 from settings import Settings
-from spark.cluster import WAIT_SECONDS, ClusterError, check_executors, require_executors, require_reachable_master
+from spark.cluster import WAIT_SECONDS, EngineError, check_executors, require_executors, require_reachable_master
 from spark.session_files import parquet_for_executors, prepare_storage
 
 COLUMNS = {"user": np.arange(5, dtype=np.int32)}
@@ -40,7 +40,7 @@ def test_executors_that_cannot_write_where_we_do_are_named(engine: Engine, tmp_p
     check_executors(engine.start(), tmp_path)
     missing = tmp_path / "not-mounted"
     host, file = socket.gethostname(), f"cannot write to {missing} (No such file or directory)"
-    with pytest.raises(ClusterError) as told:
+    with pytest.raises(EngineError) as told:
         check_executors(engine.start(), missing)
     assert f"{host}: it {file}; set MATINEE_SPARK_STORAGE to" in str(told.value)
 
@@ -48,7 +48,7 @@ def test_executors_that_cannot_write_where_we_do_are_named(engine: Engine, tmp_p
 def test_executors_with_other_packages_are_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spark.cluster.version", lambda name: f"of process {os.getpid()}")
     found = rf"{socket.gethostname()}: numpy is of process \d+ there and of process {os.getpid()} here; PYSPARK_PYTHON"
-    with pytest.raises(ClusterError, match=found):
+    with pytest.raises(EngineError, match=found):
         check_executors(engine.start(), None)
 
 
@@ -59,7 +59,7 @@ def test_work_that_nobody_does_is_given_up(engine: Engine, monkeypatch: pytest.M
     monkeypatch.setattr("spark.cluster.executors", lambda spark: 0)
     try:
         with (
-            pytest.raises(ClusterError, match=r"gave no executor for 0\.5 s; is a worker up"),
+            pytest.raises(EngineError, match=r"gave no executor for 0\.5 s; is a worker up"),
             require_executors(spark),
         ):
             spark.sparkContext.parallelize([60.0], 1).map(time.sleep).collect()
@@ -103,7 +103,7 @@ def test_what_dead_processes_left_in_the_shared_place_is_cleared(
 
 
 def test_a_shared_place_that_cannot_be_had_is_named(engine: Engine, spark_settings: Settings) -> None:
-    with pytest.raises(ClusterError, match=r"MATINEE_SPARK_STORAGE cannot be used: .*nosuch"):
+    with pytest.raises(EngineError, match=r"MATINEE_SPARK_STORAGE cannot be used: .*nosuch"):
         prepare_storage(engine.start(), replace(spark_settings, spark_storage="nosuch://there/x"))
 
 

@@ -1,43 +1,14 @@
 """A group of users and guests: what they could watch together, and what each would think of it."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from catalogue.live_generation import LiveGeneration
 from catalogue.movie import Filters
 from catalogue.movie_table import MovieTable
-from catalogue.recommendations import LIST_LENGTH, NO_FILTERS, Reason, RecommendedMovie
+from catalogue.recommendations import Reason
 from ranking.groups import GroupRanking, Rule
-
-
-@dataclass(frozen=True)
-class GroupRequest:
-    """The list that a group asks for; without `reasons` no member learns of another's ratings.
-
-    Movies with few ratings come last unless there is no `floor`.
-    """
-
-    rule: Rule = "average"
-    limit: int = LIST_LENGTH
-    filters: Filters = NO_FILTERS
-    reasons: bool = True
-    floor: bool = True
-
-
-@dataclass(frozen=True)
-class MemberOpinion:
-    """What a member is expected to think of a movie, and the rating of theirs that speaks for it most."""
-
-    expected_rating: float
-    because: Reason | None
-
-
-@dataclass(frozen=True)
-class GroupRecommendation(RecommendedMovie):
-    """A place of a group's list, from 1 on; `expected_rating` is the mean of the members'."""
-
-    rank: int
-    score: float
-    members: list[MemberOpinion]
+from ranking.ratings import Rows
 
 
 @dataclass(frozen=True)
@@ -57,22 +28,33 @@ class GroupContext:
     ratings_seen: list[int]
     marked: tuple[int, ...] = ()
 
-    def places(self, wanted: GroupRequest) -> list[GroupRecommendation]:
-        """Return the list. Raises `UnknownGenreError`."""
-        filters = replace(wanted.filters, exclude=(*wanted.filters.exclude, *self.marked))
-        rows = self.ranking.best(wanted.limit, wanted.rule, self.movies.matching(filters), wanted.floor)
-        expected, members = self.ranking.expected(rows), range(len(self.ratings_seen))
-        reasons = [self.ranking.reasons(m, rows) if wanted.reasons else [None] * len(rows) for m in members]
+    def places(
+        self, rule: Rule, limit: int, filters: Filters, reasons: bool = True, floor: bool = True
+    ) -> list[dict[str, Any]]:
+        """Return the group's list: movie, rank from 1, mean score, mean expected rating, and what each member thinks.
+
+        That is a member's expected rating, and the rating of theirs that speaks for the movie most; without `reasons`
+        no member learns of another's ratings. Movies with few ratings come last unless there is no `floor`. Raises
+        `UnknownGenreError`.
+        """
+        filters = replace(filters, exclude=(*filters.exclude, *self.marked))
+        rows = self.ranking.best(limit, rule, self.movies.matching(filters), floor)
+        expected, scores = self.ranking.expected(rows), self.ranking.scores(rows)
+        because = [self._because(member, rows) if reasons else [None] * len(rows) for member in range(len(expected))]
         return [
-            GroupRecommendation(
-                self.movies.movie(row),
-                float(expected[:, at].mean()),
-                at + 1,
-                float(score),
-                [MemberOpinion(float(expected[m, at]), self._named(reasons[m][at])) for m in members],
-            )
-            for at, (row, score) in enumerate(zip(rows, self.ranking.scores(rows), strict=True))
+            {
+                "rank": at + 1,
+                "movie": self.movies.movie(row),
+                "score": float(scores[at]),
+                "expected_rating": float(expected[:, at].mean()),
+                "members": [
+                    {"expected_rating": float(rating), "because": reason[at]}
+                    for rating, reason in zip(expected[:, at], because, strict=True)
+                ],
+            }
+            for at, row in enumerate(rows)
         ]
 
-    def _named(self, reason: tuple[int, float] | None) -> Reason | None:
-        return None if reason is None else Reason(self.movies.movie(reason[0]), reason[1])
+    def _because(self, member: int, rows: Rows) -> list[Reason | None]:
+        found = self.ranking.reasons(member, rows)
+        return [None if reason is None else Reason.of(self.movies, *reason) for reason in found]

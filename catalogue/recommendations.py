@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 from catalogue.movie import CatalogueMovie, Filters
+from catalogue.movie_table import MovieTable
 from ranking.rankings import ListSource
 
 LIST_LENGTH = 10
@@ -48,8 +49,14 @@ class RecommendationList:
 class Reason:
     """A movie that the user rated, and the share of that rating in what raises another movie's score."""
 
-    movie: CatalogueMovie
+    movie_id: int
+    title: str
     share: float
+
+    @classmethod
+    def of(cls, movies: MovieTable, row: int, share: float) -> Self:
+        """Return the reason that is the movie at a row of the table."""
+        return cls(int(movies.movies[row]), movies.title[row], share)
 
 
 @dataclass(frozen=True)
@@ -64,20 +71,6 @@ class RankedRecommendation(RecommendedMovie):
     because: list[Reason]
     team: str | None = None
     explored: bool = False
-
-
-@dataclass(frozen=True)
-class ListBalance:
-    """How a list is mixed.
-
-    Attributes:
-        miscalibration: how far its genres are from those that the user likes; 0 is a perfect match. None where either
-            has no movies.
-        median_popularity: the median number of ratings of its movies in the dataset; None of an empty list.
-    """
-
-    miscalibration: float | None
-    median_popularity: float | None
 
 
 @dataclass(frozen=True)

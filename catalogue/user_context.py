@@ -11,7 +11,6 @@ from catalogue.movie import Filters, UnknownMovieError
 from catalogue.movie_table import MovieTable
 from catalogue.recommendations import (
     NO_FILTERS,
-    ListBalance,
     ListRequest,
     RankedRecommendation,
     Reason,
@@ -103,12 +102,11 @@ class UserContext:
             return self._interleaved(self.versus, wanted)
         rows, explored = self._chosen(wanted)
         columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows), explored)
-        return [
-            RankedRecommendation(
-                self.movies.movie(row), float(expected), rank, float(score), self._named(reasons), explored=bool(drawn)
-            )
-            for rank, (row, expected, score, reasons, drawn) in enumerate(zip(*columns, strict=True), wanted.offset + 1)
-        ]
+        places = []
+        for rank, (row, expected, score, reasons, drawn) in enumerate(zip(*columns, strict=True), wanted.offset + 1):
+            because, movie = [Reason.of(self.movies, *reason) for reason in reasons], self.movies.movie(row)
+            places.append(RankedRecommendation(movie, float(expected), rank, float(score), because, None, bool(drawn)))
+        return places
 
     def _interleaved(self, versus: "UserContext", wanted: ListRequest) -> list[RankedRecommendation]:
         """Return the wanted part of a list that both arms have drafted."""
@@ -140,14 +138,18 @@ class UserContext:
             RecommendedMovie(self.catalogue.movie(row), float(rating)) for row, rating in zip(at, expected, strict=True)
         ]
 
-    def balance(self, places: Sequence[RankedRecommendation]) -> ListBalance:
-        """Return how this part of the list is mixed."""
+    def balance(self, places: Sequence[RankedRecommendation]) -> dict[str, float | None]:
+        """Return how this part of the list is mixed.
+
+        miscalibration: how far its genres are from those that the user likes; 0 is a perfect match. None where either
+        has no movies. median_popularity: the median number of ratings of its movies in the dataset; None without any.
+        """
         rows, _ = self.movies.rows(np.array([place.movie.movie_id for place in places], np.int32))
         if not len(rows):
-            return ListBalance(None, None)
+            return {"miscalibration": None, "median_popularity": None}
         genres, liked = self.movies.genre_shares, self.ranking.liked
         off = miscalibration(genres[rows], genres[liked].mean(axis=0)) if len(liked) else None
-        return ListBalance(off, float(np.median(self.movies.rating_count[rows])))
+        return {"miscalibration": off, "median_popularity": float(np.median(self.movies.rating_count[rows]))}
 
     def _calibrated(self, rows: Rows, wanted: ListRequest, n: int) -> Rows:
         """Return the first n of these movies [r], best first, the first `POOL` of them in calibrated order."""
@@ -158,6 +160,3 @@ class UserContext:
         p = genres[self.ranking.liked].mean(axis=0)
         order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, wanted.diversity, min(n, POOL))
         return np.concatenate([pool[order], rows[POOL:n]])
-
-    def _named(self, reasons: list[tuple[int, float]]) -> list[Reason]:
-        return [Reason(self.movies.movie(row), share) for row, share in reasons]

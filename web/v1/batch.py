@@ -20,7 +20,8 @@ from catalogue.movie import UnknownMovieError
 from storage import user_ratings
 from system.validation_messages import message_of
 from web.errors import InvalidInputError
-from web.v1.schemas import YEAR_RANGE_EMPTY, MovieId, RatingValue, RequestBody, faults_of
+from web.v1.base_models import RequestBody
+from web.v1.schemas import YEAR_RANGE_EMPTY, MovieId, RatingValue, faults_of
 
 MAX_RATINGS = 1000
 DUPLICATE_MOVIE = "the movie is in the request more than once"

@@ -11,8 +11,9 @@ from evaluation.outcome_report import KINDS, OutcomeCounts, outcome_report
 from storage import outcomes
 from storage.impressions import Event
 from web.impressions import impressions
+from web.v1.base_models import QueryModel, RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
-from web.v1.schemas import PLAIN_INTEGER, MovieId, QueryModel, RequestBody, ResponseModel, problems
+from web.v1.schemas import PLAIN_INTEGER, MovieId, problems
 
 api = group("events", "What users do with the movies that they are shown.")
 

@@ -14,8 +14,9 @@ from storage import experiments, outcomes
 from storage.experiments import ExperimentConflictError
 from web.access import log_change
 from web.errors import InvalidInputError, with_code
+from web.v1.base_models import RequestBody, RequestModel, ResponseModel
 from web.v1.blueprint import answer, location, recommender
-from web.v1.schemas import RequestBody, RequestModel, ResponseModel, Timestamp, problems
+from web.v1.schemas import Timestamp, problems
 from web.v1.training_routes import admin
 
 EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"

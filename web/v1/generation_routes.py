@@ -7,8 +7,9 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from storage import generations
+from web.v1.base_models import QueryModel, RequestModel, ResponseModel
 from web.v1.blueprint import answer, group, recommender
-from web.v1.schemas import Id, Limit, QueryModel, RequestModel, ResponseModel, Timestamp, problems
+from web.v1.schemas import Id, Limit, Timestamp, problems
 
 api = group("generations", "What each training run made, and how good it is.")
 

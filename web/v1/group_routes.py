@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from flask import Response
 from pydantic import Discriminator, Field, Tag
 
-from catalogue.group_context import GroupContext, GroupRecommendation, GroupRequest, MemberOpinion
 from ranking.groups import Rule
 from web.access import check_user
 from web.errors import InvalidInputError
 from web.v1 import batch
+from web.v1.base_models import RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.list_filters import MovieFilters
 from web.v1.recommendation_routes import RecommendationReason
-from web.v1.schemas import GenerationRef, Id, Movie, RequestBody, ResponseModel, problems
+from web.v1.schemas import GenerationRef, Id, Movie, Rounded, Stars, problems
 
 api = group("groups", "What several people could watch together.")
 
@@ -63,7 +63,7 @@ class GroupMember(ResponseModel):
 class MemberPrediction(ResponseModel):
     """What a member is expected to think of a movie."""
 
-    expected_rating: float = Field(examples=[4.58], description="The rating that the member is expected to give.")
+    expected_rating: Stars = Field(examples=[4.58], description="The rating that the member is expected to give.")
     because: RecommendationReason | None = Field(
         description="The member's rating that adds most to the score; null without one, or without `reasons`."
     )
@@ -74,8 +74,10 @@ class GroupListItem(ResponseModel):
 
     rank: int = Field(examples=[1])
     movie: Movie
-    score: float = Field(examples=[3.27], description="The mean of the members' scores. Only the order has a meaning.")
-    expected_rating: float = Field(examples=[4.21], description="The mean of the members' expected ratings.")
+    score: Rounded = Field(
+        examples=[3.27], description="The mean of the members' scores. Only the order has a meaning."
+    )
+    expected_rating: Stars = Field(examples=[4.21], description="The mean of the members' expected ratings.")
     members: list[MemberPrediction] = Field(description="One for each member, in the order of the request.")
 
 
@@ -100,8 +102,13 @@ def recommend_to_group(body: Group) -> Response:
     if faults := [*_faults(body)]:
         raise InvalidInputError(*faults)
     context = recommender().group([_ratings(m) if isinstance(m, GuestMember) else m for m in body.members])
-    places = context.places(GroupRequest(body.rule, body.limit, body.filters, body.reasons, body.floor))
-    return answer(_answered(body, context, places))
+    items = context.places(body.rule, body.limit, body.filters, body.reasons, body.floor)
+    members = [
+        {"user_id": None if isinstance(member, GuestMember) else member, "ratings_seen": seen}
+        for member, seen in zip(body.members, context.ratings_seen, strict=True)
+    ]
+    made = {"items": items, "members": members, "rule": body.rule, "generation": context.live}
+    return answer(GroupRecommendations.model_validate(made))
 
 
 def _faults(body: Group) -> Iterator[tuple[str, str]]:
@@ -118,30 +125,3 @@ def _faults(body: Group) -> Iterator[tuple[str, str]]:
 
 def _ratings(guest: GuestMember) -> Mapping[int, float]:
     return {row.movie_id: row.rating for row in guest.ratings if isinstance(row, batch.RatingInput)}
-
-
-def _answered(body: Group, context: GroupContext, places: list[GroupRecommendation]) -> GroupRecommendations:
-    live = context.live
-    return GroupRecommendations(
-        items=[
-            GroupListItem(
-                rank=place.rank,
-                movie=Movie.of(place.movie),
-                score=round(place.score, 4),
-                expected_rating=round(place.expected_rating, 2),
-                members=[_prediction(opinion) for opinion in place.members],
-            )
-            for place in places
-        ],
-        members=[
-            GroupMember(user_id=None if isinstance(member, GuestMember) else member, ratings_seen=seen)
-            for member, seen in zip(body.members, context.ratings_seen, strict=True)
-        ],
-        rule=body.rule,
-        generation=None if live is None else GenerationRef(id=live.id, trained_at=live.trained_at),
-    )
-
-
-def _prediction(opinion: MemberOpinion) -> MemberPrediction:
-    because = None if opinion.because is None else RecommendationReason.of(opinion.because)
-    return MemberPrediction(expected_rating=round(opinion.expected_rating, 2), because=because)

@@ -13,8 +13,9 @@ from storage import history_import
 from storage.history_import import ImportCounts, ImportedMark, ImportedRating
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
+from web.v1.base_models import QueryModel, ResponseModel
 from web.v1.blueprint import answer, group, recommender
-from web.v1.schemas import Movie, QueryModel, ResponseModel, UserPath, problems
+from web.v1.schemas import Movie, UserPath, problems
 
 api = group("imports", "Ratings and watched movies of other services.", takes_files=True)
 
@@ -53,7 +54,7 @@ class ImportTotals(ResponseModel):
     @classmethod
     def of(cls, counts: ImportCounts) -> Self:
         """Return the counts of the storage."""
-        return cls.model_validate(counts, from_attributes=True)
+        return cls.model_validate(counts)
 
 
 class UnmatchedRow(ResponseModel):

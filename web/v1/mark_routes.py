@@ -6,20 +6,11 @@ from pydantic import Field
 from storage import marks
 from storage.marks import Kind
 from storage.user_ratings import FIRST_PAGE, RatingCursor
+from web.v1.base_models import QueryModel, RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.cursors import decode, encode
 from web.v1.rating_routes import RATING_KEY
-from web.v1.schemas import (
-    Limit,
-    Movie,
-    QueryModel,
-    RatingPath,
-    RequestBody,
-    ResponseModel,
-    Timestamp,
-    UserPath,
-    problems,
-)
+from web.v1.schemas import Limit, Movie, RatingPath, Timestamp, UserPath, problems
 
 api = group("marks", "What users say of movies without a rating. The next recommendations reflect it.")
 

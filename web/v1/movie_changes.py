@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from flask import Response, request
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from catalogue.movie import NO_GENRES
 from storage import movie_changes
@@ -13,9 +13,10 @@ from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription
 from web.access import log_change
 from web.errors import InvalidInputError
 from web.parsing import INT32
+from web.v1.base_models import RequestBody, RequestModel, ResponseModel, with_location
 from web.v1.blueprint import answer, location, recommender
 from web.v1.one_movie_routes import MoviePath
-from web.v1.schemas import MovieId, RequestBody, RequestModel, ResponseModel, problems
+from web.v1.schemas import MovieId, problems
 from web.v1.training_routes import admin
 
 api = admin  # one group has all routes of operators
@@ -99,11 +100,7 @@ class AddHeader(RequestModel):
 class MovieRef(ResponseModel):
     """The movie that was written."""
 
-    model_config = ConfigDict(
-        openapi_extra={
-            "headers": {"Location": {"description": "The address of the movie.", "schema": {"type": "string"}}}
-        }
-    )  # type: ignore[typeddict-unknown-key]
+    model_config = with_location("The address of the movie.")
 
     movie_id: MovieId
 

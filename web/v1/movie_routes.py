@@ -11,17 +11,10 @@ from catalogue.movie_table import MovieTable
 from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1 import cursors
+from web.v1.base_models import QueryModel, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.caching import conditional_response, database_identity
-from web.v1.schemas import (
-    PLAIN_INTEGER,
-    Id,
-    Limit,
-    Movie,
-    MovieTimes,
-    QueryModel,
-    ResponseModel,
-)
+from web.v1.schemas import PLAIN_INTEGER, Id, Limit, Movie, MovieTimes
 
 api = group("movies", "The catalogue of movies.")
 

@@ -14,10 +14,10 @@ from storage.history_import import ImportedMark, ImportedRating
 from web.access import PROGRAMS
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
+from web.v1.base_models import QueryModel, RequestModel, ResponseModel, example_of
 from web.v1.blueprint import answer, group, recommender
-from web.v1.examples import example_of
 from web.v1.recommendation_routes import RecommendationsQuery, record_list
-from web.v1.schemas import Movie, QueryModel, RequestModel, ResponseModel, problems
+from web.v1.schemas import Movie, problems
 
 api = group(PROGRAMS, "For other programs: the address holds a token in place of a key.", takes_files=True)
 

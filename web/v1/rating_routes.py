@@ -10,20 +10,10 @@ from storage.errors import UnknownRatingError
 from web.parsing import INT32
 from web.request_metrics import metrics
 from web.v1 import batch
+from web.v1.base_models import QueryModel, RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.cursors import decode, encode
-from web.v1.schemas import (
-    Limit,
-    Movie,
-    QueryModel,
-    RatingPath,
-    RatingValue,
-    RequestBody,
-    ResponseModel,
-    Timestamp,
-    UserPath,
-    problems,
-)
+from web.v1.schemas import Limit, Movie, RatingPath, RatingValue, Timestamp, UserPath, problems
 
 api = group("ratings", "How users rated movies. Once a write returns 2xx, the next recommendations reflect it.")
 

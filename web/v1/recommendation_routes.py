@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import not_
-from typing import Self
 
 from flask import Response
 from pydantic import Field
 
-from catalogue.recommendations import RankedRecommendation, Reason
+from catalogue.recommendations import RankedRecommendation
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
 from storage.impression_buffer import ShownList
@@ -16,19 +15,11 @@ from web.errors import InvalidInputError
 from web.impressions import record, with_list_id
 from web.request_metrics import metrics
 from web.v1 import batch
+from web.v1.base_models import QueryModel, RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.caching import conditional_response, database_identity
 from web.v1.list_filters import ListFilters, UserListFilters
-from web.v1.schemas import (
-    GenerationRef,
-    Id,
-    Movie,
-    QueryModel,
-    RequestBody,
-    ResponseModel,
-    UserPath,
-    problems,
-)
+from web.v1.schemas import GenerationRef, Id, Movie, Rounded, Stars, UserPath, problems
 
 api = group("recommendations", "What to watch next, and the reasons.")
 
@@ -64,14 +55,9 @@ class RecommendationReason(ResponseModel):
 
     movie_id: int = Field(examples=[25905])
     title: str = Field(examples=["Phantom Lady"])
-    share: float = Field(
+    share: Rounded = Field(
         examples=[0.62], description="Its share of all that the user's ratings add to the score, 0 to 1."
     )
-
-    @classmethod
-    def of(cls, reason: Reason) -> Self:
-        """Return a reason of the recommender."""
-        return cls(movie_id=reason.movie.movie_id, title=reason.movie.title, share=round(reason.share, 4))
 
 
 class Recommendation(ResponseModel):
@@ -79,12 +65,12 @@ class Recommendation(ResponseModel):
 
     rank: int = Field(examples=[1], description="The position in the whole list, from 1.")
     movie: Movie
-    score: float = Field(
+    score: Rounded = Field(
         examples=[3.27],
         description="Without diversity, the list is ordered by score, except that movies with few ratings come last. "
         "Only the order of scores has a meaning.",
     )
-    expected_rating: float = Field(
+    expected_rating: Stars = Field(
         examples=[4.58], description="The rating that the user is expected to give, 0.5 to 5."
     )
     because: list[RecommendationReason] = Field(
@@ -111,7 +97,7 @@ class Recommendations(ResponseModel):
     ratings_seen: int = Field(
         examples=[17], description="The number of the user's ratings that the list reflects: all of them."
     )
-    miscalibration: float | None = Field(
+    miscalibration: Rounded | None = Field(
         examples=[0.45],
         description="How far the genres of these items are from those that the user likes (a Kullback-Leibler "
         "divergence): 0 is a perfect match. Null without items or liked movies.",
@@ -130,7 +116,7 @@ class Prediction(ResponseModel):
     """A movie and the rating that the user is expected to give."""
 
     movie: Movie
-    expected_rating: float = Field(examples=[4.58])
+    expected_rating: Stars = Field(examples=[4.58])
 
 
 class Predictions(ResponseModel):
@@ -195,17 +181,9 @@ def recommendations_answer(viewer: UserContext, filters: ListFilters) -> Respons
 def _recommendations(viewer: UserContext, filters: ListFilters) -> Recommendations:
     places = viewer.places(filters.wanted)
     metrics().listed(viewer.ranking.strategy)
-    live, balance = viewer.live, viewer.balance(places)
-    items = [_recommendation(place) for place in places]
-    return Recommendations(
-        items=items,
-        strategy=viewer.ranking.strategy,
-        generation=None if live is None else GenerationRef(id=live.id, trained_at=live.trained_at),
-        ratings_seen=viewer.ratings_seen,
-        miscalibration=None if balance.miscalibration is None else round(balance.miscalibration, 4),
-        median_popularity=balance.median_popularity,
-        list_id=record_list(viewer, filters, places),
-    )
+    made = {"strategy": viewer.ranking.strategy, "generation": viewer.live, "ratings_seen": viewer.ratings_seen}
+    shown = {"items": places, "list_id": record_list(viewer, filters, places)}
+    return Recommendations.model_validate(made | shown | viewer.balance(places))
 
 
 def record_list(
@@ -224,18 +202,5 @@ def record_list(
     return record(viewer.user_id, route, shown)
 
 
-def _recommendation(place: RankedRecommendation) -> Recommendation:
-    return Recommendation(
-        rank=place.rank,
-        movie=Movie.of(place.movie),
-        score=round(place.score, 4),
-        expected_rating=round(place.expected_rating, 2),
-        because=[RecommendationReason.of(reason) for reason in place.because],
-        explored=place.explored,
-    )
-
-
 def _predictions(viewer: UserContext, movie_ids: Sequence[int]) -> Predictions:
-    found = viewer.expected_ratings(movie_ids)
-    items = [Prediction(movie=Movie.of(one.movie), expected_rating=round(one.expected_rating, 2)) for one in found]
-    return Predictions(items=items)
+    return Predictions.model_validate({"items": viewer.expected_ratings(movie_ids)})

@@ -2,17 +2,15 @@
 
 import re
 from datetime import UTC, datetime
-from functools import cache
 from http import HTTPStatus
 from math import floor
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -29,7 +27,7 @@ from system.validation_messages import message_of
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
 from web.errors import CODES
 from web.parsing import INT32
-from web.v1.examples import example_of
+from web.v1.base_models import RequestModel, ResponseModel, example_of
 
 YEAR_RANGE_EMPTY = "year_range_empty"
 EXAMPLE_CODES = CODES | {404: "user_not_found", 409: "training_running", 503: "database_unavailable"}
@@ -43,45 +41,6 @@ DETAILS = {  # the example of each status, as it is sent
     429: "The limit is 3000/minute. Try again in 12 s.",
     503: "The database cannot be reached at the moment. Try again; sending a rating twice does no harm.",
 }
-
-
-class RequestModel(BaseModel):
-    """A part of a request: path, query, headers or body."""
-
-    @classmethod
-    @cache  # flask-openapi3 asks for it on every request, and making it takes longer than many answers
-    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return the JSON schema of this model."""
-        return super().model_json_schema(*args, **kwargs)
-
-
-class BodyModel(BaseModel):
-    """A JSON body. Its documented example is composed of its fields' examples, unless it has its own."""
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        config = cast(dict[str, Any], cls.model_config)
-        inherited = [base.model_config.get("openapi_extra") for base in cls.__bases__ if issubclass(base, BaseModel)]
-        own = config.get("openapi_extra")
-        described = own if own and own not in inherited else {}
-        config["openapi_extra"] = {"example": example_of(cls.model_json_schema(mode="serialization"))} | described
-
-
-class RequestBody(RequestModel, BodyModel):
-    """A JSON body of a request. Numbers must be JSON numbers, and unknown names are refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class QueryModel(RequestModel):
-    """A query. Unknown names are refused: otherwise a misspelt filter would go unnoticed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ResponseModel(BodyModel):
-    """A JSON body of a response."""
 
 
 def faults_of(error: ValidationError, *within: str) -> list[tuple[str, str]]:
@@ -127,6 +86,8 @@ Timestamp = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC)), F
 # not strict: in a JSON body, too, a time is text
 SinceTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out)]
 Genres = Annotated[list[str], BeforeValidator(_split)]
+Rounded = Annotated[float, AfterValidator(lambda value: round(value, 4))]
+Stars = Annotated[float, AfterValidator(lambda value: round(value, 2))]
 # the schema shows the bounds to readers; `_half_steps` checks them, with a message of its own
 RatingValue = Annotated[
     float,
@@ -238,7 +199,7 @@ class Movie(ResponseModel):
     @classmethod
     def of(cls, row: Row[Any] | CatalogueMovie) -> Self:
         """Return the movie of a database row, or of the catalogue in memory."""
-        return cls.model_validate(row, from_attributes=True)
+        return cls.model_validate(row)
 
 
 class GenerationRef(ResponseModel):

@@ -1,17 +1,15 @@
 """What a user's ratings show of their taste."""
 
-from typing import Annotated
-
 from flask import Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from catalogue.taste import taste_of
 from storage import predictions, recommendations
+from web.v1.base_models import ResponseModel
 from web.v1.blueprint import answer, recommender
-from web.v1.schemas import Movie, ResponseModel, UserPath, problems
+from web.v1.schemas import Movie, Rounded, UserPath, problems
 from web.v1.user_routes import api
 
-Rounded = Annotated[float, AfterValidator(lambda value: round(value, 4))]
 COUNT = Field(examples=[12], description="The number of the user's ratings.")
 MEAN = Field(examples=[4.02], description="Their mean; null without any.")
 
@@ -79,4 +77,4 @@ def show_taste(path: UserPath) -> Response:
         quality = predictions.metrics_of_user(db, path.user_id)
     movies = recommender().model.follow(catalogue_version)
     taste = taste_of(movies, history.movies, history.rating, history.at)
-    return answer(UserTaste.model_validate(vars(taste) | {"predictions": quality}, from_attributes=True))
+    return answer(UserTaste.model_validate(taste | {"predictions": quality}))

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from storage import tokens
 from storage.tokens import Scope
+from web.v1.base_models import RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
-from web.v1.schemas import Id, RequestBody, ResponseModel, Timestamp, UserPath, problems
+from web.v1.schemas import Id, Timestamp, UserPath, problems
 
 api = group("tokens", "Secrets of one user, for a browser, another program or a home server.")
 
@@ -72,7 +73,7 @@ def list_tokens(path: UserPath) -> Response:
     """List a user's tokens, without their secrets"""
     with recommender().database.statement() as db:
         rows = tokens.of_user(db, path.user_id)
-    return answer(Tokens(items=[Token.model_validate(row, from_attributes=True) for row in rows]))
+    return answer(Tokens(items=[Token.model_validate(row) for row in rows]))
 
 
 @api.delete("/users/<user_id>/tokens/<token_id>", responses={204: None, **problems(404)})

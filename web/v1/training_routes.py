@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from flask import Response, current_app
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Row
 from werkzeug.exceptions import Conflict
 
@@ -14,9 +14,10 @@ from storage import generations, runs
 from storage.database import TRAINING_LOCK
 from web.access import for_operators, log_change
 from web.errors import with_code
+from web.v1.base_models import ResponseModel, with_location
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.generation_routes import Generation, GenerationPath
-from web.v1.schemas import ResponseModel, Timestamp, problems
+from web.v1.schemas import Timestamp, problems
 
 api = group("training", "Whether a training run is in progress, and how far it is.")
 admin = group("admin", "For operators only: needs the admin key where one is set.")
@@ -76,11 +77,7 @@ class TrainingStatus(ResponseModel):
 class TrainingRunRef(ResponseModel):
     """A training run that is queued and starts within seconds."""
 
-    model_config = ConfigDict(
-        openapi_extra={
-            "headers": {"Location": {"description": "The address of its state.", "schema": {"type": "string"}}}
-        }
-    )  # type: ignore[typeddict-unknown-key]
+    model_config = with_location("The address of its state.")
 
     run_id: int = Field(examples=[7])
 

@@ -11,19 +11,11 @@ from pydantic import ConfigDict, Field
 from histories.writing import letterboxd_table, movielens_table
 from storage import tokens, user_ratings, users
 from web.access import log_change, user_tokens
+from web.v1.base_models import QueryModel, RequestBody, RequestModel, ResponseModel, with_location
 from web.v1.blueprint import answer, group, location, recommender
 from web.v1.mark_routes import UserMark
 from web.v1.rating_routes import UserRating
-from web.v1.schemas import (
-    Movie,
-    QueryModel,
-    RequestBody,
-    RequestModel,
-    ResponseModel,
-    Timestamp,
-    UserPath,
-    problems,
-)
+from web.v1.schemas import Movie, Timestamp, UserPath, problems
 from web.v1.token_routes import Token
 
 api = group("users", "Users, and all the data stored about them.")
@@ -52,11 +44,7 @@ class ExportQuery(QueryModel):
 class NewUser(ResponseModel):
     """A user who has just been created."""
 
-    model_config = ConfigDict(
-        openapi_extra={
-            "headers": {"Location": {"description": "The address of the user.", "schema": {"type": "string"}}}
-        }
-    )  # type: ignore[typeddict-unknown-key]
+    model_config = with_location("The address of the user.")
 
     user_id: int = Field(examples=[1])
     created_at: Timestamp
@@ -171,7 +159,7 @@ def show_user(path: UserPath) -> Response:
     """Show a user and the number of movies they have rated"""
     with recommender().database.statement() as db:
         found = users.find(db, path.user_id)
-    return answer(User.model_validate(found, from_attributes=True))
+    return answer(User.model_validate(found))
 
 
 @api.patch("/users/<user_id>", responses={200: User, **problems(404)})
@@ -180,7 +168,7 @@ def update_user(path: UserPath, body: UserUpdate) -> Response:
     with recommender().database.transaction() as db:
         users.set_train(db, path.user_id, body.train)
         found = users.find(db, path.user_id)
-    return answer(User.model_validate(found, from_attributes=True))
+    return answer(User.model_validate(found))
 
 
 @api.get("/users/<user_id>/export", responses={200: UserExport, **problems(404)})
@@ -192,7 +180,7 @@ def export_user(path: UserPath, query: ExportQuery) -> Response:
     if query.format == "json":
         with recommender().database.statement() as db:
             held = users.export(db, path.user_id)
-        return answer(UserExport.model_validate(held, from_attributes=True))
+        return answer(UserExport.model_validate(held))
     with recommender().database.statement() as db:
         ratings = user_ratings.of_user(db, path.user_id)
     table = letterboxd_table(ratings) if query.format == "letterboxd" else movielens_table(path.user_id, ratings)

@@ -13,8 +13,8 @@ from embedded.postgres import EmbeddedPostgres
 from settings import Settings
 from storage import schema
 from storage.database import Database
+from storage.driver_errors import translating_privilege_errors
 from storage.errors import DatabaseRefusedError
-from storage.privileges import translating_privilege_errors
 from system.atomic_file import require_writable
 from system.setting_values import whole
 

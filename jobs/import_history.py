@@ -9,7 +9,7 @@ from histories.reading import History, read_history
 from histories.rows import HistoryFileError
 from storage import history_import, movies
 from storage.database import Database
-from storage.history_import import ImportCounts, ImportedMark, ImportedRating
+from storage.history_import import ImportCounts
 
 
 class HistoryImport(NamedTuple):
@@ -47,7 +47,5 @@ def import_history(
         raise HistoryFileError(f"{file}: {error}") from error
     with database.background_transaction() as db:
         plan = plan_import(history, movies.table(db))
-        ratings = {movie: ImportedRating(row.rating or 0, row.at) for movie, row in plan.ratings.items()}
-        marks = {movie: ImportedMark(row.mark or "seen", row.at) for movie, row in plan.marks.items()}
-        counts = history_import.store(db, user_id, ratings, marks, overwrite, dry_run)
+        counts = history_import.store(db, user_id, plan.ratings, plan.marks, overwrite, dry_run)
     return HistoryImport(history, plan, *counts)

@@ -1,5 +1,8 @@
 """PostgreSQL's COPY: four times as fast as executemany on the way in, ten times as fast as fetching on the way out."""
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from typing import IO, Any, cast
 
 from psycopg2 import extensions
@@ -11,6 +14,14 @@ def copy_in(db: Connection, target: str, file: IO[Any], options: str = "FORMAT c
     with _cursor(db) as cursor:
         cursor.copy_expert(f"COPY {target} FROM STDIN ({options})", file)
         return int(cursor.rowcount)
+
+
+def copy_rows(db: Connection, target: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Append rows of values, None for null, to a target as in `copy_in`."""
+    file = io.StringIO()
+    csv.writer(file).writerows(rows)
+    file.seek(0)
+    copy_in(db, target, file)
 
 
 def copy_out(db: Connection, query: str, file: IO[Any], options: str = "FORMAT csv") -> int:

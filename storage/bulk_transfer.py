@@ -1,14 +1,12 @@
 """Users and their ratings in bulk: import in batches, export by COPY."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from storage.bulk_copy import copy_in, copy_out
+from storage.bulk_copy import copy_out, copy_rows
 from storage.errors import UserIdTakenError
 
 Kind = Literal["jsonl", "csv"]
@@ -46,22 +44,8 @@ _MOVE_SEQUENCE = text("""
     WHERE :last > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0))
 """)
 
-# Of two ratings of a movie the later in time stays; of two with the same time the stored one, or the later line.
-# The stored ratings are looked up row by row (LATERAL): a plain join reads the whole table for every batch.
-_MERGE = text("""
-    WITH newest AS (
-        SELECT DISTINCT ON (user_id, movie_id) *, count(*) OVER (PARTITION BY user_id, movie_id) > 1 AS again
-        FROM arrived ORDER BY user_id, movie_id, rated_at DESC, line DESC
-    ),
-    changes AS (
-        SELECT newest.*, there.rated_at IS NOT NULL AS known,
-            row_number() OVER (PARTITION BY user_id ORDER BY newest.rated_at, line) AS place
-        FROM newest LEFT JOIN LATERAL (
-            SELECT rated_at FROM views
-            WHERE views.user_id = newest.user_id AND views.movie_id = newest.movie_id LIMIT 1
-        ) there ON true
-        WHERE there.rated_at IS NULL OR newest.rated_at > there.rated_at
-    ),
+# Stores `changes`: a user's ratings of distinct movies, each known if there was one before, in the order of `place`.
+WRITE_CHANGES = """
     written AS (
         INSERT INTO views (user_id, movie_id, rating, rated_at, again, version)
         SELECT user_id, movie_id, rating, rated_at, known OR again, history_version + place
@@ -78,7 +62,25 @@ _MERGE = text("""
         WHERE marks.user_id = changes.user_id AND marks.movie_id = changes.movie_id AND mark <> 'hidden'
     )
     SELECT count(*) FILTER (WHERE NOT known) AS created, count(*) FILTER (WHERE known) AS replaced FROM changes
-""")
+"""
+# Of two ratings of a movie the later in time stays; of two with the same time the stored one, or the later line.
+# The stored ratings are looked up row by row (LATERAL): a plain join reads the whole table for every batch.
+_MERGE = text(f"""
+    WITH newest AS (
+        SELECT DISTINCT ON (user_id, movie_id) *, count(*) OVER (PARTITION BY user_id, movie_id) > 1 AS again
+        FROM arrived ORDER BY user_id, movie_id, rated_at DESC, line DESC
+    ),
+    changes AS (
+        SELECT newest.*, there.rated_at IS NOT NULL AS known,
+            row_number() OVER (PARTITION BY user_id ORDER BY newest.rated_at, line) AS place
+        FROM newest LEFT JOIN LATERAL (
+            SELECT rated_at FROM views
+            WHERE views.user_id = newest.user_id AND views.movie_id = newest.movie_id LIMIT 1
+        ) there ON true
+        WHERE there.rated_at IS NULL OR newest.rated_at > there.rated_at
+    ),
+    {WRITE_CHANGES}
+""")  # noqa: S608 - no part of it comes from outside
 
 _MOMENT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _USERS_JSON = f"""
@@ -164,10 +166,7 @@ def _copy_to_temporary(db: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
             ) ON COMMIT DROP
         """)
     )
-    file = io.StringIO()
-    csv.writer(file).writerows((*row, line) for line, row in enumerate(rows))
-    file.seek(0)
-    copy_in(db, "arrived", file)
+    copy_rows(db, "arrived", ((*row, line) for line, row in enumerate(rows)))
     db.execute(text("ANALYZE arrived"))
 
 

@@ -4,18 +4,17 @@ import logging
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg2
 from sqlalchemy import Connection, Dialect, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.pool import QueuePool
 
 from storage import schema
 from storage.connection import STATEMENT_SECONDS, ConnectionFactory, sqlalchemy_url
-from storage.driver_errors import first_line, translating_errors
+from storage.driver_errors import first_line, translating_errors, translating_privilege_errors
 from storage.inspection import refuse_read_only
-from storage.pool import CountedPool, PoolState
-from storage.privileges import translating_privilege_errors
 from storage.request_deadline import (
     DeadlineConnection,
     ThreadDeadline,
@@ -29,6 +28,31 @@ log = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 4  # for the jobs, beside one for each thread that answers requests
 TRAINING_LOCK = 0x4D617432  # an arbitrary number
+
+
+class PoolState(NamedTuple):
+    """The size of the pool, the connections in use, and how often a thread had to wait for one."""
+
+    size: int
+    in_use: int
+    waits: int
+
+
+class CountedPool(QueuePool):
+    """A pool that counts waits."""
+
+    waits = 0
+
+    @property
+    def state(self) -> PoolState:
+        """Return the present state."""
+        return PoolState(self.size(), self.checkedout(), self.waits)
+
+    def _do_get(self) -> Any:
+        # unlocked, so two threads at once may count as one: a lock would cost every request more than it is worth
+        if self.checkedout() >= self.size():
+            self.waits += 1
+        return super()._do_get()
 
 
 class Database:

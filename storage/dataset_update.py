@@ -3,15 +3,13 @@
 Both look at a temporary table of the arriving movies, in a transaction of the caller.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from storage.bulk_copy import copy_in
+from storage.bulk_copy import copy_rows
 from storage.movie_changes import FIRST_OWN_ID
 from storage.movies import raise_version
 
@@ -85,10 +83,7 @@ class CatalogueDifference:
 def take_in(db: Connection, rows: Iterable[Sequence[Any]]) -> CatalogueDifference:
     """Copy the movies of a dataset, as `COLUMNS` and `IDENTITY`, to the temporary table; return what differs."""
     db.execute(_CREATE)
-    file = io.StringIO()
-    csv.writer(file).writerows(rows)
-    file.seek(0)
-    copy_in(db, f"arrived ({COLUMNS}, {IDENTITY})", file)
+    copy_rows(db, f"arrived ({COLUMNS}, {IDENTITY})", rows)
     db.execute(text("ANALYZE arrived"))
     return CatalogueDifference(*db.execute(_DIFFERENCE).one())
 

@@ -1,4 +1,4 @@
-"""Translate the many errors of a database outage into `DatabaseUnavailableError`."""
+"""Translate errors of the driver: of a database outage, and about rights that our role lacks."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-from psycopg2.errors import ReadOnlySqlTransaction
+from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -30,6 +30,11 @@ ADVICE = "Correct DATABASE_URL, or make its user and database in PostgreSQL."
 CONNECTIONS_ADVICE = "Raise max_connections, or the limit of the role or database, or end other clients of PostgreSQL."
 READ_FAILED = "error in .read() call"
 READ_ONLY_ADVICE = "It takes no writes: name the primary in DATABASE_URL."
+GRANT = (
+    "Have the role of DATABASE_URL own its database (ALTER DATABASE ... OWNER TO), or GRANT it CREATE on the schema "
+    "public and all rights on the tables and sequences of Matinee."
+)
+NO_SCHEMA = "Make the schema that search_path in DATABASE_URL names, or leave it out; else: "
 # psycopg2's own errors come where SQLAlchemy puts a connection back into the pool
 CONNECTION_ERRORS = (
     OperationalError,
@@ -78,3 +83,17 @@ def _environment_note() -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of what the driver says; its advice follows on others."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or NO_ANSWER
+
+
+@contextmanager
+def translating_privilege_errors() -> Iterator[None]:
+    """Raise `DatabaseRefusedError` for work that our role has no right to do."""
+    try:
+        yield
+    except Exception as error:
+        cause = getattr(error, "orig", error)  # psycopg2's own come from a COPY
+        if isinstance(cause, InvalidSchemaName):  # also where the role may not use any schema
+            raise DatabaseRefusedError(f"{first_line(error)}. {NO_SCHEMA}{GRANT}") from error
+        if isinstance(cause, InsufficientPrivilege):
+            raise DatabaseRefusedError(f"{first_line(error)}. {GRANT}") from error
+        raise

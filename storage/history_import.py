@@ -2,38 +2,26 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, text
 
+from storage.bulk_transfer import WRITE_CHANGES
 from storage.errors import UnknownUserError
 
 # A rating that is here gives way to a later one only, or to all if that is asked for. One without a time is not later.
-_RATINGS = text("""
+_RATINGS = text(f"""
     WITH changes AS (
-        SELECT sent.*, here.rating IS NOT NULL AS known,
+        SELECT CAST(:user AS integer) AS user_id, sent.movie_id, sent.rating, coalesce(sent.at, now()) AS rated_at,
+            false AS again, here.rating IS NOT NULL AS known,
             row_number() OVER (ORDER BY coalesce(sent.at, now()), sent.movie_id) AS place
         FROM unnest(CAST(:movies AS integer[]), CAST(:ratings AS real[]), CAST(:times AS timestamptz[]))
             AS sent (movie_id, rating, at)
         LEFT JOIN views here ON here.user_id = :user AND here.movie_id = sent.movie_id
         WHERE here.rating IS NULL OR (here.rating <> sent.rating AND (:overwrite OR sent.at > here.rated_at))
     ),
-    changed_user AS (
-        UPDATE users SET history_version = history_version + (SELECT count(*) FROM changes)
-        WHERE id = :user AND EXISTS (SELECT FROM changes)
-    ),
-    written AS (
-        INSERT INTO views (user_id, movie_id, rating, rated_at, again, version)
-        SELECT :user, movie_id, rating, coalesce(at, now()), known, :version + place FROM changes
-        ON CONFLICT (user_id, movie_id) DO UPDATE
-            SET rating = excluded.rating, rated_at = excluded.rated_at, again = true, version = excluded.version
-    ),
-    unmarked AS (
-        DELETE FROM marks USING changes
-        WHERE user_id = :user AND marks.movie_id = changes.movie_id AND mark <> 'hidden'
-    )
-    SELECT count(*) FILTER (WHERE NOT known) AS created, count(*) FILTER (WHERE known) AS replaced FROM changes
-""")
+    {WRITE_CHANGES}
+""")  # noqa: S608 - no part of it comes from outside
 # Seen takes the place of later, and neither that of a rating or of hidden.
 _MARKS = text("""
     WITH changes AS (
@@ -58,17 +46,11 @@ _MARKS = text("""
 """)
 
 
-class ImportedRating(NamedTuple):
-    """A rating and its time, None if that is not known."""
+class ImportedRow(Protocol):
+    """A rating, or else a mark, seen or later, and its time, None if that is not known."""
 
-    rating: float
-    at: datetime | None
-
-
-class ImportedMark(NamedTuple):
-    """A mark, seen or later, and its time, None if that is not known."""
-
-    mark: str
+    rating: float | None
+    mark: str | None
     at: datetime | None
 
 
@@ -83,8 +65,8 @@ class ImportCounts(NamedTuple):
 def store(
     db: Connection,
     user_id: int,
-    ratings: Mapping[int, ImportedRating],
-    marks: Mapping[int, ImportedMark],
+    ratings: Mapping[int, ImportedRow],
+    marks: Mapping[int, ImportedRow],
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> tuple[ImportCounts, ImportCounts]:
@@ -92,12 +74,11 @@ def store(
 
     A dry run changes nothing and returns the same. `db` must be a transaction. Raises `UnknownUserError`.
     """
-    locked = text("SELECT history_version FROM users WHERE id = :user FOR NO KEY UPDATE")
-    version = db.execute(locked, {"user": user_id}).scalar_one_or_none()
-    if version is None:
+    locked = text("SELECT id FROM users WHERE id = :user FOR NO KEY UPDATE")
+    if db.execute(locked, {"user": user_id}).one_or_none() is None:
         raise UnknownUserError(user_id)
     with db.begin_nested() as written:
-        values = {"user": user_id, "version": version, "overwrite": overwrite, "movies": list(ratings)}
+        values = {"user": user_id, "overwrite": overwrite, "movies": list(ratings)}
         values |= {"ratings": [one.rating for one in ratings.values()], "times": [one.at for one in ratings.values()]}
         rated = db.execute(_RATINGS, values).one()
         values = {"user": user_id, "movies": list(marks)}

@@ -1,31 +1,32 @@
 """The catalogue of movies."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from catalogue.movie import UNKNOWN_YEAR, UnknownMovieError
 from catalogue.movie_table import MovieTable
 from ranking.ratings import Ints, Ratings
-from storage.bulk_copy import copy_in
+from storage.bulk_copy import copy_rows
 from storage.prepared_statement import PreparedStatement
 
-# "ours" counts the ratings by our users, from .5 to 5; the other columns are of the dataset
+# of the ratings of the dataset and of our users; the histogram is null if those of the dataset were not counted
 _FIND = text("""
     SELECT m.id AS movie_id, m.title, m.genres, m.year, m.imdb_id, m.tmdb_id, coalesce(m.tags, '{}') AS tags,
-        m.added_at, m.withdrawn_at, m.rating_count, m.rating_sum, m.rating_histogram,
-        ARRAY(SELECT count(v.rating) FROM generate_series(1, 10) halves
-              LEFT JOIN views v ON v.movie_id = m.id AND v.rating * 2 = halves
-              GROUP BY halves ORDER BY halves) AS ours
-    FROM movies m WHERE m.id = :movie
+        m.added_at, m.withdrawn_at, m.rating_count + ours.n AS rating_count,
+        (m.rating_sum + ours.total) / nullif(m.rating_count + ours.n, 0) AS rating_mean,
+        CASE WHEN m.rating_histogram IS NOT NULL THEN ARRAY(
+            SELECT m.rating_histogram[halves] + count(v.rating) FROM generate_series(1, 10) halves
+            LEFT JOIN views v ON v.movie_id = m.id AND v.rating * 2 = halves GROUP BY halves ORDER BY halves
+        ) END AS rating_histogram
+    FROM movies m, LATERAL (
+        SELECT count(*) AS n, coalesce(sum(rating::float), 0) AS total FROM views WHERE movie_id = m.id
+    ) ours
+    WHERE m.id = :movie
 """)
 
 STEPS = 10  # of the rating scale, from .5 to 5
@@ -50,29 +51,6 @@ RAISE_VERSION = """
 COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expected_rating"
 
 
-@dataclass(frozen=True)
-class MovieWithRatings:
-    """A movie with statistics of all its ratings, of the dataset and of our users.
-
-    Attributes:
-        rating_mean: None without ratings.
-        rating_histogram: the number of ratings of .5, 1 ... 5; None if the ratings of the dataset were not counted.
-    """
-
-    movie_id: int
-    title: str
-    genres: str
-    year: int | None
-    imdb_id: str | None
-    tmdb_id: int | None
-    tags: list[str]
-    added_at: datetime
-    withdrawn_at: datetime | None
-    rating_count: int
-    rating_mean: float | None
-    rating_histogram: list[int] | None
-
-
 def is_filled(db: Connection) -> bool:
     """Return whether the catalogue has been filled."""
     return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies)")).scalar_one())
@@ -90,10 +68,7 @@ def ids(db: Connection) -> Ints:
 
 def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
     """Fill the catalogue by COPY; `rows` hold `COLUMNS`, None for an unknown year."""
-    file = io.StringIO()
-    csv.writer(file).writerows(rows)
-    file.seek(0)
-    copy_in(db, f"movies ({COLUMNS})", file)
+    copy_rows(db, f"movies ({COLUMNS})", rows)
 
 
 def table(db: Connection, after: int = -1) -> MovieTable:
@@ -139,18 +114,16 @@ def withdrawn(db: Connection) -> Ints:
     return np.array(found.scalars().all(), np.int32)
 
 
-def find(db: Connection, movie_id: int) -> MovieWithRatings:
-    """Return a movie with its rating statistics. Raises `UnknownMovieError`."""
-    row = db.execute(_FIND, {"movie": movie_id}).one_or_none()
-    if row is None:
+def find(db: Connection, movie_id: int) -> Row[Any]:
+    """Return a movie with the statistics of all its ratings, of the dataset and of our users.
+
+    These are rating_count, rating_mean, which is None without ratings, and rating_histogram: the number of ratings of
+    .5, 1 ... 5, None if those of the dataset were not counted. Raises `UnknownMovieError`.
+    """
+    found = db.execute(_FIND, {"movie": movie_id}).one_or_none()
+    if found is None:
         raise UnknownMovieError(movie_id)
-    count = row.rating_count + sum(row.ours)
-    total = row.rating_sum + sum(n * halves / 2 for halves, n in enumerate(row.ours, start=1))
-    base = row.rating_histogram
-    histogram = None if base is None else [theirs + ours for theirs, ours in zip(base, row.ours, strict=True)]
-    mean = total / count if count else None
-    shown = {field.name: getattr(row, field.name) for field in fields(MovieWithRatings)[:-3]}
-    return MovieWithRatings(**shown, rating_count=count, rating_mean=mean, rating_histogram=histogram)
+    return found
 
 
 def identities_missing(db: Connection) -> bool:

@@ -1,7 +1,5 @@
 """Online evaluation: what a live generation predicted of ratings that it had not learned from."""
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -10,7 +8,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, text
 
 from ranking.ratings import Floats, Ints
-from storage.bulk_copy import copy_in
+from storage.bulk_copy import copy_rows
 
 
 class PredictionRow(NamedTuple):
@@ -30,11 +28,8 @@ def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versi
 
     Rows of users who have been removed meanwhile are left out.
     """
-    file = io.StringIO()
-    csv.writer(file).writerows(comparisons)
-    file.seek(0)
     db.execute(text("CREATE TEMPORARY TABLE compared (LIKE foretold) ON COMMIT DROP"))
-    copy_in(db, f"compared ({', '.join(PredictionRow._fields)})", file)
+    copy_rows(db, f"compared ({', '.join(PredictionRow._fields)})", comparisons)
     db.execute(
         text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
     )

@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from catalogue.movie import NO_GENRES, Filters
 from catalogue.recommendations import ListRequest
+from histories.rows import HistoryRow
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
 from recommender import Recommender
-from storage import history_import, marks, movies
+from storage import history_import, movies, user_ratings
 from storage.database import Database
-from storage.history_import import ImportedRating
 
 QUERIES = 1000
 GENRES = ("Action", "Comedy", "Drama", "Film-Noir")
@@ -115,12 +115,13 @@ def stored_user(database: Database, random: Random, ratings: Ratings) -> tuple[i
     user, others = new_user(database), [movie for movie in IDS if movie not in ratings]
     marked = dict(zip(random.sample(others, 30), ["seen", "hidden", "later"] * 10, strict=True))
     brought = {
-        movie: ImportedRating(rating, datetime.fromtimestamp(at, UTC)) for movie, (rating, at) in ratings.items()
+        movie: HistoryRow(1, "", rating=rating, at=datetime.fromtimestamp(at, UTC))
+        for movie, (rating, at) in ratings.items()
     }
     with database.transaction() as db:
         history_import.store(db, user, brought, {})
         for movie, mark in marked.items():
-            marks.put(db, user, movie, mark)  # type: ignore[arg-type]
+            user_ratings.put_mark(db, user, movie, mark)  # type: ignore[arg-type]
     return user, SlowUser(ratings, marked)
 
 

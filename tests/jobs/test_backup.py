@@ -23,7 +23,7 @@ from jobs.backup import DIGEST_LENGTH, backup, check, restore
 from ranking.experiment import Experiment
 from recommender import Recommender
 from storage import backup as stored
-from storage import experiments, generations, marks, predictions, runs, schema, tokens, users
+from storage import experiments, generations, predictions, runs, schema, tokens, user_ratings, users
 from storage.database import Database
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 from storage.predictions import PredictionRow
@@ -43,7 +43,7 @@ def filled(live: Recommender) -> Database:
         predictions.add(db, [PredictionRow(fan, 1, EVEN[0], 1, 5.0, 4.2, 3)], *versions_of(fan, 1))
         runs.end(db, runs.begin(db, "train"), "failed", {"seconds": {}}, "it was cut off")
         users.delete(db, users.create(db))
-        marks.put(db, fan, IDS[5], "hidden")
+        user_ratings.put_mark(db, fan, IDS[5], "hidden")
         tokens.create(db, fan, "list", "Radarr")
         experiments.start(db, Experiment("ab", ("today", "G1"), 20, False, "salt"))
     assert live.model.live

@@ -11,7 +11,7 @@ from catalogue.recommendations import ListRequest
 from jobs import export_parquet
 from ranking.rankings import PersonalRanking
 from recommender import Recommender
-from storage import marks, movie_changes
+from storage import movie_changes, user_ratings
 
 
 def viewed(recommender: Recommender, user: int, n: int) -> list[tuple[int, int, float]]:
@@ -29,9 +29,9 @@ def test_everybody_has_the_list_that_the_service_gives(
     users = [new_user(database, ratings) for ratings in histories]
     with database.background_transaction() as db:
         for movie in IDS[:30]:  # far more than the places of a list
-            marks.put(db, users[2], movie, "hidden" if movie % 2 else "seen")
-        marks.put(db, users[3], viewed(live, users[3], 1)[0][1], "seen")
-        marks.put(db, users[5], viewed(live, users[5], 1)[0][1], "later")  # which stays
+            user_ratings.put_mark(db, users[2], movie, "hidden" if movie % 2 else "seen")
+        user_ratings.put_mark(db, users[3], viewed(live, users[3], 1)[0][1], "seen")
+        user_ratings.put_mark(db, users[5], viewed(live, users[5], 1)[0][1], "later")  # which stays
         movie_changes.withdraw(db, [EVEN[3]])
     file = tmp_path / "lists.parquet"
     assert export_parquet.export_lists(database, file, 7) == len(users)

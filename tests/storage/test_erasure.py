@@ -23,7 +23,7 @@ from jobs.ingest import init_movie_table
 from jobs.training import Trainer
 from ranking.factors import Factors
 from recommender import Recommender
-from storage import generations, marks, predictions, recommendations, tokens, user_ratings, users
+from storage import generations, predictions, recommendations, tokens, user_ratings, users
 from storage.database import Database
 from storage.errors import UnknownUserError
 from storage.predictions import PredictionRow
@@ -80,7 +80,7 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
         store_list(recommender, each)
         show_and_open(filled, each)
         with filled.statement() as db:
-            marks.put(db, each, IDS[1], "later")
+            user_ratings.put_mark(db, each, IDS[1], "later")
             tokens.create(db, each, "list")
         with filled.background_transaction() as db:
             predictions.add(

@@ -17,7 +17,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from catalogue.movie import UnknownMovieError
 from storage import base_ratings, generations, movies, recommendations, runs, snapshot, user_ratings, users
-from storage import marks as stored_marks
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import (
     DatabaseRefusedError,
@@ -355,7 +354,7 @@ def test_the_fingerprint_changes_with_every_change_of_the_views_and_with_nothing
     user, other, marks = new_user(filled, {IDS[0]: 4.0}), new_user(filled, {IDS[0]: 4.0}), [mark()]
     new_user(filled)
     with filled.statement() as db:
-        stored_marks.put(db, user, IDS[2], "seen")
+        user_ratings.put_mark(db, user, IDS[2], "seen")
     assert mark() == marks[0]
     with filled.statement() as db:
         user_ratings.put(db, user, IDS[1], 3.0)

@@ -17,7 +17,7 @@ from app import create_app
 from health import Health
 from recommender import Recommender
 from settings import Settings
-from storage import marks, tokens
+from storage import tokens, user_ratings
 from storage.database import Database
 from web.openapi import new_app
 
@@ -90,7 +90,7 @@ def base_url(database: Database, ready: Health) -> Iterator[str]:
     with database.statement() as db:
         for user in range(1, USERS + 1):
             for movie in IDS:
-                marks.put(db, user, movie, "later")
+                user_ratings.put_mark(db, user, movie, "later")
         SECRETS.update({f"{scope}s": tokens.create(db, 1, scope)[1] for scope in ("list", "hook")})
     keys = Settings(api_key="a key", admin_key=KEY)
     with serving(create_app(recommender, ready, keys, Trainings())) as (host, port):

@@ -10,7 +10,7 @@ from histories.plan import ImportPlan, plan_import
 from histories.reading import History, read_history
 from histories.rows import HistoryFileError, HistoryRow
 from storage import history_import
-from storage.history_import import ImportCounts, ImportedMark, ImportedRating
+from storage.history_import import ImportCounts
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
 from web.v1.base_models import QueryModel, ResponseModel
@@ -93,10 +93,8 @@ def import_history(path: UserPath, query: ImportQuery) -> Response:
     history = _history(query)
     movies = recommender().model.current_movies
     plan = plan_import(history, movies)
-    ratings = {movie: ImportedRating(row.rating or 0, row.at) for movie, row in plan.ratings.items()}
-    marks = {movie: ImportedMark(row.mark or "seen", row.at) for movie, row in plan.marks.items()}
     with recommender().database.background_transaction() as db:
-        counts = history_import.store(db, path.user_id, ratings, marks, query.overwrite, query.dry_run)
+        counts = history_import.store(db, path.user_id, plan.ratings, plan.marks, query.overwrite, query.dry_run)
     if not query.dry_run:
         metrics().written(counts[0].created, counts[0].replaced)
     return answer(_result(history, plan, counts, query.dry_run))

@@ -3,9 +3,9 @@
 from flask import Response
 from pydantic import Field
 
-from storage import marks
-from storage.marks import Kind
+from storage import user_ratings
 from storage.user_ratings import FIRST_PAGE, RatingCursor
+from storage.user_ratings import Mark as Kind
 from web.v1.base_models import QueryModel, RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.cursors import decode, encode
@@ -61,7 +61,7 @@ def list_marks(path: UserPath, query: MarksQuery) -> Response:
     scope = f"marks {query.mark} of {path.user_id}"
     after = FIRST_PAGE if query.cursor is None else RatingCursor(*decode(query.cursor, scope, RATING_KEY))
     with recommender().database.statement() as db:
-        rows = marks.of_user(db, path.user_id, query.mark, query.limit + 1, after)
+        rows = user_ratings.marks_of_user(db, path.user_id, query.mark, query.limit + 1, after)
     shown = rows[: query.limit]
     more = encode(scope, shown[-1].version, shown[-1].movie_id) if len(rows) > len(shown) else None
     items = [UserMark(movie=Movie.of(row), mark=row.mark, at=row.at) for row in shown]
@@ -75,7 +75,7 @@ def put_mark(path: RatingPath, body: MarkUpdate) -> Response:
     201 if it had no mark, 200 if the mark replaces another. Repeating it changes nothing.
     """
     with recommender().database.statement() as db:
-        created = marks.put(db, path.user_id, path.movie_id, body.mark)
+        created = user_ratings.put_mark(db, path.user_id, path.movie_id, body.mark)
     return answer(Mark(movie_id=path.movie_id, mark=body.mark), 201 if created else 200)
 
 
@@ -86,5 +86,5 @@ def delete_mark(path: RatingPath) -> Response:
     The movie can be recommended again at once.
     """
     with recommender().database.statement() as db:
-        marks.remove(db, path.user_id, path.movie_id)
+        user_ratings.remove_mark(db, path.user_id, path.movie_id)
     return Response(status=204)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from flask import Response
 from pydantic import Field, field_validator
+from sqlalchemy import Row
 from werkzeug.exceptions import MethodNotAllowed
 
 from catalogue.live_generation import LiveGeneration
@@ -114,7 +115,7 @@ def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
     return conditional_response(etag, CACHE_ONE_MINUTE, lambda: answer(_similar(live, path.movie_id, query.limit)))
 
 
-def _rated(movie: movies.MovieWithRatings, recommendable: bool) -> MovieDetails:
+def _rated(movie: Row[Any], recommendable: bool) -> MovieDetails:
     histogram = movie.rating_histogram
     bars = (
         None
@@ -127,7 +128,7 @@ def _rated(movie: movies.MovieWithRatings, recommendable: bool) -> MovieDetails:
         tmdb=f"https://www.themoviedb.org/movie/{movie.tmdb_id}" if movie.tmdb_id else None,
     )
     given = {"rating_mean": mean, "rating_histogram": bars, "links": links, "recommendable": recommendable}
-    return MovieDetails(**vars(movie) | given)
+    return MovieDetails(**{**movie._mapping, **given})
 
 
 def _similar(live: LiveGeneration | None, movie_id: int, limit: int) -> SimilarMovies:

@@ -1,6 +1,7 @@
 """Routes for other programs, whose address holds a token: lists to take away, and webhooks of home servers."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -8,9 +9,9 @@ from flask import Response, request
 from pydantic import ConfigDict, Field, RootModel
 
 from histories.matching import MovieMatcher
-from histories.webhooks import WebhookError, WebhookEvent, read_webhook
+from histories.rows import HistoryRow
+from histories.webhooks import Action, WebhookError, WebhookEvent, read_webhook
 from storage import history_import, tokens, user_ratings
-from storage.history_import import ImportedMark, ImportedRating
 from web.access import PROGRAMS
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
@@ -122,19 +123,18 @@ def _applied(user_id: int, event: WebhookEvent) -> WebhookResult:
     if match.movie_id is None:
         return WebhookResult(result="unmatched", detail=match.reason, movie=None)
     movie = Movie.of(movies.by_id(match.movie_id))
-    changed = _stored(user_id, match.movie_id, event)
+    changed = _stored(user_id, match.movie_id, event.action, event.row)
     done: dict[str, Literal["rated", "unrated", "seen"]] = {"rate": "rated", "unrate": "unrated", "see": "seen"}
     return WebhookResult(result=done[event.action] if changed else "unchanged", detail=event.what, movie=movie)
 
 
-def _stored(user_id: int, movie_id: int, event: WebhookEvent) -> bool:
+def _stored(user_id: int, movie_id: int, action: Action, row: HistoryRow) -> bool:
     now = datetime.now(UTC)
     with recommender().database.transaction() as db:
-        if event.action == "unrate":
+        if action == "unrate":
             return user_ratings.remove(db, user_id, movie_id)
-        rating = event.row.rating if event.row else None
-        ratings = {} if rating is None else {movie_id: ImportedRating(rating, now)}
-        marks = {movie_id: ImportedMark("seen", now)} if rating is None else {}
-        rated, marked = history_import.store(db, user_id, ratings, marks, overwrite=True)
+        sent = {movie_id: replace(row, at=now)}
+        rate = action == "rate"
+        rated, marked = history_import.store(db, user_id, sent if rate else {}, {} if rate else sent, overwrite=True)
     metrics().written(rated.created, rated.replaced)
     return bool(rated.created + rated.replaced + marked.created + marked.replaced)

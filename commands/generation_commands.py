@@ -134,7 +134,7 @@ def activate(context: Context, generation: int | None, release: bool, no_hold: b
         return _release(context)
     with context.database() as database, database.background_transaction() as db:
         stored.load(db, generation)  # factors that cannot be read must not go live
-        before = (stored.flip_and_release if no_hold else stored.activate)(db, generation)
+        before = stored.activate(db, generation, hold=not no_hold)
     log_change(f"generation {generation} is live{'' if no_hold else ' and held'}, instead of {before or 'none'}")
     how = "until the next accepted training" if no_hold else "and held: `matinee activate --release` ends that"
     return CommandResult(f"generation {generation} is live {how}", {"generation": generation, "held": not no_hold})

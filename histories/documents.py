@@ -17,12 +17,12 @@ OTHER_KINDS = ("show", "season", "episode")
 def read_json(text: str, now: datetime) -> list[HistoryRow]:
     """Return the rows of an export of Trakt. Raises `HistoryFileError`."""
     try:
-        told = json.loads(text)
+        export = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise HistoryFileError("the JSON cannot be read: bring the export as it was saved") from error
-    if isinstance(told, dict):
-        told = next((value for value in told.values() if isinstance(value, list)), [])
-    return [row for number, item in enumerate(told, 1) for row in _item(number, item, now)]
+    if isinstance(export, dict):
+        export = next((value for value in export.values() if isinstance(value, list)), [])
+    return [row for number, item in enumerate(export, 1) for row in _item(number, item, now)]
 
 
 def _item(number: int, item: Any, now: datetime) -> Iterator[HistoryRow]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-ASK = 0  # the scale cannot be told from the table
+ASK = 0  # the table does not say its scale
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class TableFormat:
     Attributes:
         known_by: the columns that it has.
         title, year, rating, at: columns of that meaning, of which the first with a value counts.
-        scale: the best rating; None if it is to be told from the column or the greatest rating.
+        scale: the best rating; None if the header or the greatest rating decides.
         unrated: the mark of a row without a rating; None if it may be either.
     """
 

@@ -1,7 +1,9 @@
-"""Find the movies of the catalogue that rows are about: by id, else by title and year, and never by guessing."""
+"""Find the movies of the catalogue that rows are about, by id, else by title and year, and plan what to store."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,10 +12,12 @@ from rapidfuzz import fuzz, process
 
 from catalogue.movie_table import MovieTable
 from catalogue.title_words import ARTICLES, SYMBOLS, display_title, names, normalize, title_pieces
+from histories.reading import History
 from histories.rows import HistoryRow
 
 SIMILAR = 80  # of 100: titles that are offered as candidates
 MOST_CANDIDATES = 5
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 ARTICLE_WORDS = frozenset(normalize(article).strip("'") for article in ARTICLES.split("|") if "[" not in article)
 
 
@@ -136,3 +140,41 @@ def _key(name: str) -> str:
     if len(words) > 1 and words[0] in ARTICLE_WORDS:
         words = words[1:]
     return "".join(words) or "".join(SYMBOLS.findall(plain))
+
+
+@dataclass
+class ImportPlan:
+    """Rows by movie, those with a rating and those with a mark; rows without a movie, with what was found."""
+
+    ratings: dict[int, HistoryRow] = field(default_factory=dict)
+    marks: dict[int, HistoryRow] = field(default_factory=dict)
+    unmatched: list[tuple[HistoryRow, RowMatch]] = field(default_factory=list)
+    other: int = 0
+
+
+def plan_import(history: History, movies: MovieTable) -> ImportPlan:
+    """Return what to store. Of several rows of a movie the latest stays, and a rating rather than a mark."""
+    plan, matcher = ImportPlan(), MovieMatcher(movies)
+    for row in history.rows:
+        match = matcher.match(row)
+        if match.movie_id is None and not row.is_movie:
+            plan.other += 1
+        elif match.movie_id is None or row.fault:
+            plan.unmatched.append((row, match._replace(reason=row.fault or match.reason)))
+        elif row.rating is not None:
+            _keep_latest(plan.ratings, match.movie_id, row)
+        elif row.mark:
+            _keep_latest(plan.marks, match.movie_id, row)
+    for movie_id in plan.ratings:
+        plan.marks.pop(movie_id, None)
+    return plan
+
+
+def _keep_latest(kept: dict[int, HistoryRow], movie_id: int, row: HistoryRow) -> None:
+    before = kept.get(movie_id)
+    if before is None or _order(row) >= _order(before):
+        kept[movie_id] = row
+
+
+def _order(row: HistoryRow) -> tuple[bool, datetime]:
+    return row.mark != "later", row.at or LONG_AGO

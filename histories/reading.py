@@ -57,7 +57,7 @@ def read_history(
 
 
 def _without_repetitions(found: list[HistoryText]) -> list[HistoryText]:
-    """Return the texts without Letterboxd's diary and reviews, if ratings and watched movies are told beside them."""
+    """Return the texts without Letterboxd's diary and reviews, if ratings and watched movies are beside them."""
     names = {one.name.rpartition("/")[2] for one in found}
     if not {"ratings.csv", "watched.csv"} <= names:
         return found
@@ -75,13 +75,13 @@ def _read(part: HistoryText, scale: int | None, unrated: str | None, now: dateti
     elif start == "<":
         read = History("criticker", scale or ASK, read_xml(part.text, now))
     else:
-        found, told, rows = read_table(part.text, unrated, now)
+        found, header_scale, rows = read_table(part.text, unrated, now)
         if found is None:
             if part.name:
                 return None  # profiles and the like
             raise HistoryFileError(UNKNOWN)
-        fixed = found.scale or (told if told else None)
-        read = History(found.name, fixed or scale or told, rows)
+        fixed = found.scale or (header_scale or None)
+        read = History(found.name, fixed or scale or header_scale, rows)
     _to_stars(read)
     if any(row.rating is None and row.mark is None and row.fault is None and row.is_movie for row in read.rows):
         raise HistoryFileError(ASK_MARK)

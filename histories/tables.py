@@ -30,7 +30,7 @@ Numbered = Iterator[tuple[int, list[str]]]
 def read_table(
     text: str, unrated: str | None, now: datetime
 ) -> tuple[TableFormat | None, int | None, list[HistoryRow]]:
-    """Return the format of a table, the scale that its header tells, and its rows with ratings as they are written.
+    """Return the format of a table, the scale that its header names, and its rows with ratings as they are written.
 
     The format is None if it is unknown. Raises `HistoryFileError`.
     """
@@ -67,8 +67,8 @@ def _mark_of(columns: list[str]) -> str | None:
     """Return what the columns of a table say of its rows without a rating."""
     if "listedat" in columns:
         return "later"
-    told = {"watcheddate", "rewatch", "watchedat", "lastwatchedat", "ratedat", "rating"}
-    return "seen" if told & set(columns) else None
+    watched = {"watcheddate", "rewatch", "watchedat", "lastwatchedat", "ratedat", "rating"}
+    return "seen" if watched & set(columns) else None
 
 
 class _Table:
@@ -123,8 +123,8 @@ def _activity(columns: list[str], rows: list[tuple[int, list[str]]], now: dateti
         if len(cells) <= max(at, action, log) or cells[action] != "rating":
             continue
         try:
-            told = json.loads(cells[log])
-            movie, rating = positive(told["movieId"]), told.get("rating")
+            entry = json.loads(cells[log])
+            movie, rating = positive(entry["movieId"]), entry.get("rating")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             continue
         if movie is None:
@@ -133,8 +133,8 @@ def _activity(columns: list[str], rows: list[tuple[int, list[str]]], now: dateti
         before = last.get(movie)
         if before is not None and before.at and row.at and before.at > row.at:
             continue
-        if rating is None or told.get("action") in ("DELETE", "REMOVE"):
-            if told.get("action") in ("DELETE", "REMOVE"):
+        if rating is None or entry.get("action") in ("DELETE", "REMOVE"):
+            if entry.get("action") in ("DELETE", "REMOVE"):
                 last.pop(movie, None)
             continue
         last[movie] = with_number(row, str(rating))

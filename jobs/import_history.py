@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from histories.files import LARGEST_FILE
-from histories.plan import ImportPlan, plan_import
+from histories.matching import ImportPlan, plan_import
 from histories.reading import History, read_history
 from histories.rows import HistoryFileError
 from storage import history_import, movies

@@ -56,14 +56,14 @@ def _changes(file: Path, report: LineReport) -> Iterator[MovieChange]:
 
 
 def _change(row: dict[str, str]) -> MovieChange:
-    described = CSV.describe(row)
-    if not described.title or max(len(described.title), len(described.genres)) > LONGEST_TEXT:
+    title, genres, year = CSV.describe(row)
+    if not title or max(len(title), len(genres)) > LONGEST_TEXT:
         raise LineError(f"a title that is empty, or a text of more than {LONGEST_TEXT} characters")
     tmdb = row.get("tmdbId", "").strip()
     movie = MovieDescription(
-        described.title,
-        described.genres,
-        described.year,
+        title,
+        genres,
+        year,
         parse_imdb_id(row.get("imdbId", "")),
         parse_movielens_id(tmdb) if tmdb else None,
     )

@@ -60,6 +60,6 @@ def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> lis
     begin, end = np.searchsorted(views.user, [user, user + 1])
     earlier = begin + np.flatnonzero(user_snapshot.view_versions[begin:end] < version)
     before = ranking_for(live.ranker, views.movie[earlier], views.rating[earlier], views.at[earlier])
-    said = predict_rating_and_rank(before, live.factors.well_known, int(row[0]))
+    expected, rank = predict_rating_and_rank(before, live.factors.well_known, int(row[0]))
     movie, rating = int(views.movie[place]), float(views.rating[place])
-    return [PredictionRow(int(user), int(version), movie, live.id, rating, said.expected_rating, said.rank)]
+    return [PredictionRow(int(user), int(version), movie, live.id, rating, expected, rank)]

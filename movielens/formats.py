@@ -104,16 +104,8 @@ def parse_movielens_id(text: str) -> int:
     return int(text)
 
 
-@dataclass(frozen=True)
-class Description:
-    """The title, genres and year of a movie.
-
-    The genres are as MovieLens writes them, one after the other, each once and none without a name.
-    """
-
-    title: str
-    genres: str
-    year: int | None
+Description = tuple[str, str, int | None]
+"""A movie's title, genres and year. Genres are joined as by MovieLens, each once and none without a name."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,7 @@ class Format:
 
 def _description(title: str, genres: Iterable[str]) -> Description:
     title, year = title_and_year(title)
-    return Description(title, "|".join(genres) or NO_GENRES, year)
+    return title, "|".join(genres) or NO_GENRES, year
 
 
 def _printed(row: dict[str, str]) -> Description:
@@ -156,7 +148,7 @@ def _atomic(row: dict[str, str]) -> Description:
     if not (release.isascii() and release.isdecimal()):
         return described
     year = int(release) if len(release) == 4 and int(release) >= 1000 else None
-    return Description(row["movie_title"].strip(), described.genres, year)
+    return row["movie_title"].strip(), described[1], year
 
 
 CSV = Format(

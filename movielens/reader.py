@@ -66,10 +66,10 @@ def read_dataset(folder: Path) -> tuple[Ratings, Ints]:
 
 def _movie(shape: Format, row: dict[str, str]) -> MovieLensMovie:
     movie_id = parse_movielens_id(row[shape.movies.columns[0]])
-    described = shape.describe(row)
-    if not described.title:
+    title, genres, year = shape.describe(row)
+    if not title:
         raise LineError("the title is empty")
-    for what, text in (("a title", described.title), ("genres", described.genres)):
+    for what, text in (("a title", title), ("genres", genres)):
         if len(text) > LONGEST_TEXT:
             raise LineError(f"{what} of more than {LONGEST_TEXT} characters")
-    return MovieLensMovie(movie_id, described.title, described.genres, described.year)
+    return MovieLensMovie(movie_id, title, genres, year)

@@ -65,13 +65,13 @@ def translate_error(error: BaseException) -> DatabaseUnavailableError | None:
     lost = isinstance(error, CONNECTION_ERRORS) or (isinstance(error, DBAPIError) and error.connection_invalidated)
     if not lost:
         return None
-    told = first_line(error)
-    if READ_FAILED in told:  # of our own rows, on their way into a COPY
+    line = first_line(error)
+    if READ_FAILED in line:  # of our own rows, on their way into a COPY
         return None
-    if REFUSED.search(told):
-        return DatabaseRefusedError(f"{told}. {ADVICE}{_environment_note()}")
-    advice = f". {CONNECTIONS_ADVICE}" if NO_CONNECTION_LEFT.search(told) else ""
-    return DatabaseUnavailableError(f"{told}{advice}")
+    if REFUSED.search(line):
+        return DatabaseRefusedError(f"{line}. {ADVICE}{_environment_note()}")
+    advice = f". {CONNECTIONS_ADVICE}" if NO_CONNECTION_LEFT.search(line) else ""
+    return DatabaseUnavailableError(f"{line}{advice}")
 
 
 def _environment_note() -> str:

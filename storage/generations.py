@@ -89,22 +89,16 @@ def flip_unless_held(db: Connection, generation_id: int) -> bool:
     return True
 
 
-def activate(db: Connection, generation_id: int) -> int | None:
-    """Make a stored generation the live one, as `flip` does, and hold it: trainings replace it after `release`."""
+def activate(db: Connection, generation_id: int, hold: bool = True) -> int | None:
+    """Make a stored generation the live one, as `flip` does; trainings replace a held one only after `release`."""
     before = flip(db, generation_id)
-    db.execute(text("UPDATE live_generation SET held_since = clock_timestamp()"))
-    return before
-
-
-def flip_and_release(db: Connection, generation_id: int) -> int | None:
-    """Make a stored generation the live one, as `flip` does, until the next accepted training."""
-    before = flip(db, generation_id)
-    release(db)
+    statement = text("UPDATE live_generation SET held_since = CASE WHEN :hold THEN clock_timestamp() END")
+    db.execute(statement, {"hold": hold})
     return before
 
 
 def release(db: Connection) -> int | None:
-    """Let the next accepted training replace the live generation; its id if it was held, else None."""
+    """Let the next accepted training replace the live generation; return its id if it was held, else None."""
     released: int | None = db.execute(
         text("UPDATE live_generation SET held_since = NULL WHERE held_since IS NOT NULL RETURNING generation_id")
     ).scalar_one_or_none()

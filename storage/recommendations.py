@@ -2,7 +2,7 @@
 
 import io
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -145,18 +145,10 @@ def history(db: Connection, user_id: int) -> tuple[int, RatingHistory]:
     return catalogue_version, _history(*rated)
 
 
-def _history(
-    version: int,
-    movies: list[int] | None,
-    ratings: list[float] | None,
-    at: list[int] | None,
-    marked: list[int] | None,
-    later: list[int] | None,
-) -> RatingHistory:
-    """Build a history from the columns of a row, which PostgreSQL leaves null without ratings."""
+def _history(version: int, *columns: list[Any] | None) -> RatingHistory:
+    """Build a history from its columns in a row, which PostgreSQL leaves null without ratings or marks."""
     kinds = (np.int32, np.float32, np.int64, np.int32, np.int32)
-    columns = zip((movies, ratings, at, marked, later), kinds, strict=True)
-    return RatingHistory(version, *(np.array(column or [], kind) for column, kind in columns))
+    return RatingHistory(version, *(np.array(one or [], kind) for one, kind in zip(columns, kinds, strict=True)))
 
 
 def store_lists(

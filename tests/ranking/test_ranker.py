@@ -213,9 +213,9 @@ def test_the_predicted_rank_is_the_place_in_the_whole_list() -> None:
     twin, ranking = one(f, 9)
     everything = ranking.best(F)
     for place in (0, 5, 60, len(everything) - 1):
-        predicted = predict_rating_and_rank(ranking, f.well_known, int(everything[place]))
-        assert predicted.rank == place + 1
-        assert predicted.expected_rating == pytest.approx(twin.expected()[everything[place]], abs=1e-3)
+        expected, rank = predict_rating_and_rank(ranking, f.well_known, int(everything[place]))
+        assert rank == place + 1
+        assert expected == pytest.approx(twin.expected()[everything[place]], abs=1e-3)
 
 
 def one(f: Factors, n: int) -> tuple[SingleUser, PersonalRanking]:

@@ -5,8 +5,7 @@ from typing import Literal, Self
 from flask import Response, request
 from pydantic import Field, field_validator
 
-from histories.matching import RowMatch
-from histories.plan import ImportPlan, plan_import
+from histories.matching import ImportPlan, RowMatch, plan_import
 from histories.reading import History, read_history
 from histories.rows import HistoryFileError, HistoryRow
 from storage import history_import

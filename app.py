@@ -19,23 +19,17 @@ from web.parsing import LARGEST_BODY, Json, JsonRequest, check_body
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics, record_route_patterns
 from web.static_page import pages
-from web.v1.training_routes import TrainingControl
 
 
-def create_app(
-    recommender: Recommender, health: Health, settings: Settings, training: TrainingControl | None = None
-) -> Flask:
-    """Return a WSGI application that answers from `recommender`, reports `health` and follows `settings`.
-
-    Without `training` it refuses to train.
-    """
+def create_app(recommender: Recommender, health: Health, settings: Settings) -> Flask:
+    """Return a WSGI application that answers from `recommender`, reports `health` and follows `settings`."""
     app = new_app(__name__, settings.url_prefix)
     app.json = Json(app)
     app.request_class = JsonRequest
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
     app.config["EXPLORE"] = settings.explore
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
-    app.extensions |= _extensions(recommender, health, settings, training)
+    app.extensions |= _extensions(recommender, health, settings)
     app.register_blueprint(health_routes)
     app.register_blueprint(metrics_page)
     app.register_blueprint(docs_page)
@@ -54,16 +48,13 @@ def create_app(
     return app
 
 
-def _extensions(
-    recommender: Recommender, health: Health, settings: Settings, training: TrainingControl | None
-) -> dict[str, object]:
+def _extensions(recommender: Recommender, health: Health, settings: Settings) -> dict[str, object]:
     """Return what the routes work with, by name."""
     request_metrics = RequestMetrics()
     return {
         "recommender": recommender,
         "health": health,
         "database_probe": DatabaseProbe(),
-        "training": training,
         "metrics": request_metrics,
         "impressions": _impressions(recommender, settings, request_metrics),
         "metrics_page": MetricsPage(recommender.database),

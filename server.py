@@ -16,16 +16,14 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 import settings as settings_module
-from app import create_app
 from embedded.postgres import EmbeddedPostgres
 from health import Health
-from jobs.orders import TrainingOrders
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
 from jobs.trainer_pool import TrainerPool
 from recommender import Recommender
 from serving.ending import end_after
-from serving.front import refuse_busy_port, serve, stop_serving, storing_impressions
+from serving.front import answering, refuse_busy_port
 from serving.workers import Workers
 from settings import OperatorError, Settings, SettingsError
 from storage import movies
@@ -36,10 +34,8 @@ from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
 from system.private_folder import make_private
 from system.process import SUBMITTED, die_with_parent, on_stop_signals
-from system.process_metrics import EachSecond, ProcessProbe
 from system.shared_counts import sharing
 from web.access import refuse_open_network
-from web.server_probe import ServerProbe
 
 log = logging.getLogger("matinee")
 
@@ -71,25 +67,16 @@ class Server:
         """Answer requests, and have others answer, until the process is told to stop."""
         # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
         on_stop_signals(self._note_signal)
-        app = create_app(self.recommender, self.health, self.settings, TrainingOrders(self.database))
-        server, registry = serve(app, self.settings), app.extensions["metrics"].registry
-        probe = ServerProbe(registry, server.workers, self.health, self.recommender)
-        EachSecond(ProcessProbe(registry, "server"), probe).start()
-        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
         workers = Workers(self.settings, self._database_url)
-        with storing_impressions(app.extensions["impressions"]):
+        with answering(self.settings, self.recommender, self.health):
+            threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
             while not self.told_to_stop:
                 self._keep_database()
                 if self._ready.is_set():
                     workers.keep()
                 time.sleep(NOTICE_SECONDS)
             workers.hang_up()
-            stop_serving()
         workers.stop()
-        self._stop()
-
-    def _stop(self) -> None:
-        """End the scheduler with its trainer, and the pool of connections."""
         self._stopping.set()
         log.info("stopping")
         self.scheduler.stop()

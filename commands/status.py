@@ -2,19 +2,24 @@
 
 import platform
 import shutil
-from dataclasses import asdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from commands.context import Context, exists
 from commands.framework import DONE, FAILED, CommandResult, command
 from commands.service_client import ServiceClient, ServiceRefusedError
-from commands.status_screen import Status, facts, lines
 from jobs.changes import dataset_difference
 from settings import OperatorError, Settings
-from storage import runs, schema
-from storage.database import TRAINING_LOCK, Database
-from storage.overview import Contents, Overview, take
+from storage import overview, runs, schema
+from storage.database import TRAINING_LOCK
+from system.plural import counted
+
+GIVEN = "10"  # ratings of a held-out user after which the shown measures were taken, as the page and the API show them
+MEASURES = ("NDCG@10", "popularity", "RMSE")
+GB = 1_000_000_000
+Facts = dict[str, Any]
 
 
 @command(
@@ -31,70 +36,161 @@ def status(context: Context) -> CommandResult:
     Without a running service an embedded PostgreSQL is started for as long as this takes.
     """
     seen = look(context)
-    well = seen.database["problem"] is None and seen.service["state"] in ("ready", "not running")
-    return CommandResult("\n".join(lines(seen)), facts(seen), DONE if well else FAILED)
+    well = seen["database"]["problem"] is None and seen["service"]["state"] in ("ready", "not running")
+    return CommandResult("\n".join(lines(seen)), seen, DONE if well else FAILED)
 
 
-def look(context: Context) -> Status:
-    """Ask the service, the database and the disk."""
-    service, next_training, next_unknown = _service(ServiceClient(context.settings))
-    database, contents, newest = _database(context)
-    difference = database.pop("dataset_difference", None)
+def look(context: Context) -> Facts:
+    """Ask the service, the database and the disk; None stands for what does not exist."""
     versions = {"python": platform.python_version(), "pyspark": version("pyspark"), "revision": schema.head()}
+    service, next_training = _service(ServiceClient(context.settings))
+    database, contents = _database(context)
     disk = _disk(context.settings)
-    return Status(versions, service, database, contents, newest, next_training, next_unknown, disk, difference)
+    found: Facts = {"versions": versions, "service": service, "database": database, "disk": disk}
+    found |= dict.fromkeys(("films", "users", "ratings", "generation", "generations_kept")) | {"runs": []}
+    return found | next_training | {"dataset_difference": None} | contents
 
 
-def _service(service: ServiceClient) -> tuple[dict[str, Any], str | None, str | None]:
+def _service(service: ServiceClient) -> tuple[Facts, Facts]:
+    """Return the state of the service, and the time of the next training run, or why it is not known."""
     health = service.health()
+    found: Facts = {"address": service.address, "state": "not running", "parts": {}}
+    unknown: Facts = {"next_training": None, "next_unknown": "not known: the service is not running"}
     if health is None:
-        found = {"address": service.address, "state": "not running", "parts": {}}
-        return found, None, "not known: the service is not running"
-    found = {"address": service.address, "state": health["status"], "parts": health["parts"]}
+        return found, unknown
+    found |= {"state": health["status"], "parts": health["parts"]}
     try:
-        return found, service.retraining().get("next_at"), None
+        return found, {"next_training": service.retraining().get("next_at"), "next_unknown": None}
     except ServiceRefusedError as error:
-        return found, None, f"not known: {error}"
+        return found, unknown | {"next_unknown": f"not known: {error}"}
 
 
-def _database(context: Context) -> tuple[dict[str, Any], Contents | None, list[dict[str, Any]]]:
-    found: dict[str, Any] = {"address": None, "server": None, "bytes": None, "revision": None, "problem": None}
+def _database(context: Context) -> tuple[Facts, Facts]:
+    """Return the state of the database, and what its tables hold if they are of the newest revision."""
+    found: Facts = dict.fromkeys(("address", "server", "bytes", "revision", "problem"))
+    contents: Facts = {}
     if not context.has_postgres:
-        return found | {"problem": "none yet: the first start of the service makes one"}, None, []
+        return found | {"problem": "none yet: the first start of the service makes one"}, {}
     try:
         with context.unmigrated_database() as database:
             found["address"] = database.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
             with database.snapshot() as db:
-                seen = take(db)
-            newest = _runs(database, seen.contents) if seen.contents else []
-            if seen.contents:
-                found["dataset_difference"] = dataset_difference(database, context.settings)
+                seen = overview.database_facts(db)
+                if seen["revision"] == schema.head():
+                    contents = overview.contents(db)
+            if contents:
+                with database.statement() as db:
+                    last = runs.newest_with_progress(db, "train", TRAINING_LOCK)
+                for run in contents["runs"]:  # one that is open though no process works at it
+                    if last and run["id"] == last.id and last.outcome is None and not last.in_progress:
+                        run["error"] = runs.INTERRUPTED
+                contents["dataset_difference"] = dataset_difference(database, context.settings)
     except OperatorError as error:
-        return found | {"problem": str(error)}, None, []
-    found |= asdict(Overview(seen.server, seen.bytes, seen.revision, None)) | _upgrade(seen)
-    return found, seen.contents, newest
+        return found | {"problem": str(error)}, {}
+    return found | seen | {"problem": _problem(seen["revision"])}, contents
 
 
-def _runs(database: Database, contents: Contents) -> list[dict[str, Any]]:
-    """Return the newest runs; one that is open though no process works at it has an error that says so."""
-    with database.statement() as db:
-        last = runs.newest_with_progress(db, "train", TRAINING_LOCK)
-    cut_off = last.id if last and last.outcome is None and not last.in_progress else None
-    return [dict(run._mapping) | ({"error": runs.INTERRUPTED} if run.id == cut_off else {}) for run in contents.runs]
+def _problem(revision: str | None) -> str | None:
+    if revision is None:
+        return "there are no tables yet: the first start of the service makes them"
+    if revision not in schema.revisions():
+        return f"revision {revision} is that of a later version of Matinee: run that one"
+    return None
 
 
-def _upgrade(seen: Overview) -> dict[str, Any]:
-    if seen.revision in schema.revisions():
-        return {"problem": None}
-    if seen.revision is None:
-        return {"problem": "there are no tables yet: the first start of the service makes them"}
-    return {"problem": f"revision {seen.revision} is that of a later version of Matinee: run that one"}
-
-
-def _disk(settings: Settings) -> dict[str, Any]:
+def _disk(settings: Settings) -> Facts:
     found = {"folder": str(settings.state_dir), "free": None, "total": None}
     try:
         usage = shutil.disk_usage(next(f for f in (settings.state_dir, *settings.state_dir.parents) if exists(f)))
     except PermissionError:
         return found
     return found | {"free": usage.free, "total": usage.total}
+
+
+def lines(seen: Facts) -> Iterator[str]:
+    """Yield the lines of the screen."""
+    versions, service, disk = seen["versions"], seen["service"], seen["disk"]
+    yield f"versions    Python {versions['python']}, PySpark {versions['pyspark']}, tables {schema.head()}"
+    yield f"service     {service['address']}: {service['state']}"
+    for name, part in service["parts"].items():
+        if part["reason"]:
+            yield f"            {name} is {part['state']}: {part['reason']}"
+    yield from _database_lines(seen["database"])
+    if seen["films"] is not None:
+        yield from _content_lines(seen)
+    if seen["dataset_difference"]:
+        yield f"dataset     {seen['dataset_difference']}"
+    for n, run in enumerate(seen["runs"]):
+        yield f"{'' if n else 'runs':<12}{_run(run)}"
+    moment = _moment(seen["next_training"]) if seen["next_training"] else "no training is scheduled"
+    yield f"next        {seen['next_unknown'] or moment}"
+    yield f"disk        {disk['folder']}: {_room(disk)}"
+
+
+def _room(disk: Facts) -> str:
+    if disk["free"] is None:
+        return "in a folder of another account: ask its owner"
+    return f"{disk['free'] / GB:,.1f} of {disk['total'] / GB:,.1f} GB free"
+
+
+def _database_lines(database: Facts) -> Iterator[str]:
+    if database["server"]:
+        yield (
+            f"database    {database['address']}: PostgreSQL {database['server'].split()[0]}, "
+            f"{database['bytes'] / GB:,.2f} GB, revision {database['revision']}"
+        )
+        if database["revision"] != schema.head() and database["problem"] is None:
+            yield f"            the next start brings it to revision {schema.head()}; take a backup before"
+    if database["problem"]:
+        yield f"{'' if database['server'] else 'database':<12}{database['problem']}"
+
+
+def _content_lines(seen: Facts) -> Iterator[str]:
+    counts = {"movie": seen["films"], "user": seen["users"], "rating": seen["ratings"]}
+    yield f"holds       {', '.join(counted(number, noun) for noun, number in counts.items())}"
+    live = seen["generation"]
+    if live is None:
+        yield "generation  none yet: popular movies are served"
+    else:
+        stored = f"{counted(seen['generations_kept'], 'generation')} stored"
+        made = live["created_at"]
+        yield f"generation  {live['id']}, made {made:%Y-%m-%d %H:%M} ({_age(made)}); {stored}"
+        if live["held"]:
+            yield "            held: no training replaces it until `matinee activate --release`"
+        yield f"quality     {_quality(live)}"
+
+
+def _quality(live: Facts) -> str:
+    evaluated = live["details"].get("held_out", {}).get("candidate", {}).get("given", {})
+    known = GIVEN if GIVEN in evaluated else max(evaluated, key=int, default=GIVEN)
+    given = evaluated.get(known, {})
+    held_out = [f"{name} {given[name][0]:.3f}" for name in MEASURES if given.get(name) and given[name][0] is not None]
+    if held_out:
+        held_out[-1] += f" after {known} ratings"
+    if online := live["online"]:
+        held_out.append(f"{counted(online['views'], 'new rating')} predicted, RMSE {online['rmse']:.3f}")
+    return ", ".join(held_out) or "not measured"
+
+
+def _run(run: Facts) -> str:
+    what = f"{run['id']} {run['kind']}"
+    if run["outcome"] is None:
+        how = run["error"] or f"{run['phase']}, {run['progress']:.0%}"
+        return f"{what}: {how}, begun {_age(run['started_at'])}"
+    took = (run["finished_at"] - run["started_at"]).total_seconds()
+    error = f": {run['error']}" if run["error"] else ""
+    seconds = f"{took:,.0f} s" if took >= 1 else "under a second"
+    return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {seconds}{error}"
+
+
+def _moment(text: str) -> str:
+    return f"a training at {datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _age(then: datetime) -> str:
+    minutes = int((datetime.now(UTC) - then).total_seconds() // 60)
+    if minutes < 1:
+        return "under a minute ago"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"

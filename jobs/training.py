@@ -18,7 +18,6 @@ from jobs.changes import anything_to_learn, catalogue_source, training_fingerpri
 from jobs.ingest import load_base_ratings
 from jobs.job_run import JobRun, record_run
 from jobs.online_evaluation import evaluate_new_ratings
-from jobs.phases import PHASE_SHARES
 from jobs.publish import Candidate, Publisher
 from ranking.batch_lists import count_ratings
 from ranking.content import with_content
@@ -111,7 +110,7 @@ class Trainer:
         """
         with self.database.try_lock(TRAINING_LOCK) as mine:
             if mine and (queued is None or self._take_up(queued)):
-                with record_run(self.database, "train", PHASE_SHARES, queued) as run:
+                with record_run(self.database, "train", runs.TRAINING_PHASES, queued) as run:
                     yield run
             else:
                 yield None

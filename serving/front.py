@@ -9,11 +9,15 @@ from wsgiref.types import WSGIApplication
 import cherrypy
 from cherrypy.process.servers import ServerAdapter
 
+from app import create_app
+from health import Health
+from recommender import Recommender
 from serving.http_server import HttpServer
 from settings import OperatorError, Settings
 from storage.impression_buffer import ImpressionBuffer
 from system.listening_port import address_family, bind_error
-from system.process_metrics import EachSecond
+from system.process_metrics import EachSecond, ProcessProbe
+from web.server_probe import ServerProbe
 
 QUEUE = 128  # connections that wait to be accepted
 
@@ -25,14 +29,14 @@ class PortBusyError(OperatorError):
 
 
 def refuse_busy_port(settings: Settings) -> None:
-    """Raises `PortBusyError` if somebody listens where we should: before anything is started or downloaded."""
+    """Raise `PortBusyError` if another program listens there, before anything is started or downloaded."""
     reason = bind_error(settings.host, settings.port)
     if reason is not None:
         raise _busy(settings, reason)
 
 
 def serve(app: WSGIApplication, settings: Settings, first: bool = True) -> HttpServer:
-    """Begin to answer what comes to the port, in threads; return the HTTP server, which runs until `stop_serving`.
+    """Begin to answer what comes to the port, in threads, until CherryPy's engine exits; return the HTTP server.
 
     Raises `PortBusyError` if another program listens there; processes of ours may, unless this is the first of them.
     """
@@ -46,13 +50,22 @@ def serve(app: WSGIApplication, settings: Settings, first: bool = True) -> HttpS
     return server
 
 
-def stop_serving() -> None:
-    """Accept no more and finish the requests that are under way."""
-    cherrypy.engine.exit()
+@contextmanager
+def answering(settings: Settings, recommender: Recommender, health: Health, first: bool = True) -> Iterator[None]:
+    """Answer requests until the block ends; then accept no more, and finish the requests that are under way.
+
+    Raises `PortBusyError` as `serve` does.
+    """
+    app = create_app(recommender, health, settings)
+    server, registry = serve(app, settings, first), app.extensions["metrics"].registry
+    EachSecond(ProcessProbe(registry, "server"), ServerProbe(registry, server.workers, health, recommender)).start()
+    with _storing_impressions(app.extensions["impressions"]):
+        yield
+        cherrypy.engine.exit()
 
 
 @contextmanager
-def storing_impressions(buffer: ImpressionBuffer | None) -> Iterator[None]:
+def _storing_impressions(buffer: ImpressionBuffer | None) -> Iterator[None]:
     """Store each second, in a thread, which lists the users of this process were shown, and at the end the last."""
     if buffer is None:
         yield
@@ -83,9 +96,11 @@ def _listen(settings: Settings, first: bool) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if not first:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    with _telling_if_busy(settings):
+    try:
         listening.bind((settings.host, settings.port))
         listen(listening, QUEUE, shared=first and settings.processes > 1)
+    except OSError as error:
+        raise _busy(settings, error.strerror or str(error)) from error
     return listening
 
 
@@ -98,14 +113,6 @@ def listen(bound: socket.socket, queue: int, shared: bool) -> None:
     bound.listen(queue)
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-
-
-@contextmanager
-def _telling_if_busy(settings: Settings) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _busy(settings, error.strerror or str(error)) from error
 
 
 def _busy(settings: Settings, reason: str) -> PortBusyError:

@@ -14,22 +14,18 @@ from types import FrameType
 import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
-from app import create_app
 from health import Health
 from jobs.changes import DatasetWatch
-from jobs.orders import TrainingOrders
 from jobs.refresh import refresh, report_trainer
 from recommender import Recommender
 from serving.ending import end_after
-from serving.front import serve, stop_serving, storing_impressions
+from serving.front import answering
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
 from system.process import die_with_parent, on_stop_signals
-from system.process_metrics import EachSecond, ProcessProbe
-from web.server_probe import ServerProbe
 
 log = logging.getLogger("matinee")
 
@@ -54,14 +50,9 @@ class Worker:
         while not self.over.is_set() and self._look() == "starting":
             self.over.wait(LOOK_SECONDS)
         if not self.over.is_set():
-            app = create_app(self.recommender, self.health, self.settings, TrainingOrders(self.database))
-            server, registry = serve(app, self.settings, first=False), app.extensions["metrics"].registry
-            probe = ServerProbe(registry, server.workers, self.health, self.recommender)
-            EachSecond(ProcessProbe(registry, "server"), probe).start()
-            with storing_impressions(app.extensions["impressions"]):
+            with answering(self.settings, self.recommender, self.health, first=False):
                 while not self.over.wait(LOOK_SECONDS):
                     self._look()
-                stop_serving()
         self.database.close()
 
     def _look(self) -> str:

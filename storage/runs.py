@@ -7,6 +7,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+# the phases of a training run, each with its share of one as measured on ml-latest-small: progress is reckoned by them
+TRAINING_PHASES = {
+    "snapshot": 0.01,
+    "compare": 0.03,
+    "ranker": 0.45,
+    "rater": 0.27,
+    "neighbours": 0.12,
+    "judge": 0.05,
+    "lists": 0.05,
+    "publish": 0.02,
+}
 INTERRUPTED = "cut off: its process ended, or it lost the database"
 _LOCK_HELD = """EXISTS (
         SELECT FROM pg_locks

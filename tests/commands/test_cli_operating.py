@@ -19,7 +19,7 @@ from disposable_postgres import small_disk
 from handmade_model import EVEN, IDS, new_user, store_generation, two_tastes
 from processes import TIMEOUT_SECONDS, free_port, poll
 from raw_http import serving
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 
 import cli
 from app import create_app
@@ -59,33 +59,23 @@ def operator(database: Database, dataset: Path, tmp_path: Path) -> Operator:
     )
 
 
-class Trains:
-    """Stands in for the scheduler: a training that is over when it has begun."""
-
-    phases: dict[str, float] = {}  # noqa: RUF012 - a constant
-    next_at = None
-
-    def __init__(self, database: Database, outcome: str | None) -> None:
-        self.database, self.outcome = database, outcome
-
-    def order(self) -> int | None:
-        if self.outcome is None:
-            return None
-        with self.database.transaction() as db:
-            run = runs.begin(db, "train")
-            runs.end(db, run, self.outcome, {}, "out of memory" if self.outcome == "failed" else None)
-        return run
-
-
 @pytest.fixture
-def beside(live: Recommender, ready: Health) -> Iterator[Callable[[str | None], dict[str, str]]]:
+def beside(
+    live: Recommender, ready: Health, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str | None], dict[str, str]]]:
     """Runs a service whose next training will have this outcome; how a command finds it."""
     with ExitStack() as stack:
 
         def start(outcome: str | None) -> dict[str, str]:
-            app = create_app(
-                live, ready, Settings(api_key="a" * 20, admin_key="x" * 20), Trains(live.database, outcome)
-            )
+            def train(db: Connection, kind: str, lock: int) -> int | None:
+                if outcome is None:
+                    return None
+                run = runs.begin(db, kind)
+                runs.end(db, run, outcome, {}, "out of memory" if outcome == "failed" else None)
+                return run
+
+            monkeypatch.setattr(runs, "queue", train)  # the training run is over when it has begun
+            app = create_app(live, ready, Settings(api_key="a" * 20, admin_key="x" * 20))
             _, port = stack.enter_context(serving(app))
             return {"MATINEE_PORT": str(port), "MATINEE_ADMIN_KEY": "x" * 20}
 

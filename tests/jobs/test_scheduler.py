@@ -21,7 +21,6 @@ from thread_trainer import ThreadTrainer
 
 from health import Health
 from jobs import scheduler, trainer_pool
-from jobs.orders import TrainingOrders
 from jobs.scheduler import Scheduler
 from jobs.trainer_pool import TrainerPool
 from jobs.trainer_process import TrainingResult
@@ -53,6 +52,11 @@ def working(recommender: Recommender, pool: Any, settings: Settings = NEVER) -> 
 def order(database: Database) -> int | None:
     with database.transaction() as db:
         return runs.queue(db, "train", TRAINING_LOCK)
+
+
+def announced(database: Database) -> datetime | None:
+    with database.statement() as db:
+        return runs.announced(db)
 
 
 def last_run(database: Database) -> Any:
@@ -196,5 +200,5 @@ def test_what_was_recorded_by_a_clock_ahead_does_not_delay_the_next_training(dat
     recommender = Recommender(database)
     publish(recommender, two_tastes())
     with working(recommender, ThreadTrainer(lambda _: "busy"), Settings(retrain_minutes=60.0)):
-        next_at = poll(lambda: TrainingOrders(database).next_at, 20, "the news")
+        next_at = poll(lambda: announced(database), 20, "the news")
     assert next_at < datetime.now(UTC) + timedelta(minutes=60)

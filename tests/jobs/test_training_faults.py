@@ -18,7 +18,6 @@ from sqlalchemy import Connection, text
 from engine import Engine, EngineError
 from jobs import job_run
 from jobs.ingest import init_movie_table
-from jobs.phases import PHASE_SHARES
 from jobs.publish import SupersededError
 from jobs.training import Outcome, Trainer
 from ranking.batch_lists import rank_locally
@@ -30,6 +29,7 @@ from settings import USER_OFFSET, Settings
 from storage import generations, recommendations, runs, user_ratings, users
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
+from storage.runs import TRAINING_PHASES
 
 
 class Rehearsed(Engine):
@@ -340,8 +340,8 @@ def test_the_progress_of_a_training_moves_with_the_lists_that_are_stored(filled:
     assert replace(filled, engine=Piecemeal(filled.engine, factors, look)).retrain() == "published"
     phases, progress = zip(*told, strict=True)
     assert set(phases) == {"lists"}
-    before = sum(share for name, share in PHASE_SHARES.items() if name not in {"lists", "publish"})
-    assert progress == pytest.approx([before + PHASE_SHARES["lists"] * n / 4 for n in (1, 2, 3)], abs=1e-6)
+    before = sum(share for name, share in TRAINING_PHASES.items() if name not in {"lists", "publish"})
+    assert progress == pytest.approx([before + TRAINING_PHASES["lists"] * n / 4 for n in (1, 2, 3)], abs=1e-6)
 
 
 def test_a_live_generation_that_cannot_be_read_is_trained_anew_though_nothing_has_changed(filled: Trainer) -> None:

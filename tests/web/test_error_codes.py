@@ -45,7 +45,6 @@ def client(live: Recommender, serve: Callable[..., httpx.Client], ready: Health)
             "/api/v1/recommendations",
             {"ratings": [], "year_from": 2000, "year_to": 1990},
         ),
-        ("training_off", 409, "POST", "/api/v1/retrain", None),
     ],
 )
 def test_each_kind_of_error_has_its_code(

@@ -178,7 +178,7 @@ def test_before_the_first_training_it_says_so_and_changes_when_it_is_there(
     expect(strategy(page)).to_contain_text("Popular with everyone, until the first training run is done")
     page.goto(f"{url}#/engine")
     expect(page.get_by_role("region", name="Serving now")).to_contain_text("No generation yet")
-    expect(page.get_by_role("region", name="Training")).to_contain_text("This process does not train.")
+    expect(page.get_by_role("region", name="Training")).to_contain_text("No training run yet.")
     page.goto(f"{url}#/movie/25912")
     alike = page.get_by_role("region", name="People who liked this also liked")
     expect(alike).to_contain_text("with the first training run")

@@ -4,7 +4,7 @@ Whatever it answers must be documented: status, headers, type and body; and none
 """
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import schemathesis
@@ -64,20 +64,6 @@ def map_body(context: Any, body: Any) -> Any:
     return known(body)
 
 
-class Trainings:
-    """Begins a training each time but every third, as if the one before were still under way."""
-
-    phases: ClassVar = {"ranker": 0.6, "rater": 0.4}
-    next_at = None
-
-    def __init__(self) -> None:
-        self.ordered = 0
-
-    def order(self) -> int | None:
-        self.ordered += 1
-        return self.ordered if self.ordered % 3 else None
-
-
 @pytest.fixture
 def base_url(database: Database, ready: Health) -> Iterator[str]:
     """Where a service answers that has movies, a generation, and users with and without ratings."""
@@ -93,7 +79,7 @@ def base_url(database: Database, ready: Health) -> Iterator[str]:
                 user_ratings.put_mark(db, user, movie, "later")
         SECRETS.update({f"{scope}s": tokens.create(db, 1, scope)[1] for scope in ("list", "hook")})
     keys = Settings(api_key="a key", admin_key=KEY)
-    with serving(create_app(recommender, ready, keys, Trainings())) as (host, port):
+    with serving(create_app(recommender, ready, keys)) as (host, port):
         yield f"http://{host}:{port}"
 
 

@@ -1,10 +1,9 @@
 """Operating: start a training run, follow its progress, and activate another generation."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from flask import Response, current_app
+from flask import Response
 from pydantic import Field
 from sqlalchemy import Row
 from werkzeug.exceptions import Conflict
@@ -23,24 +22,6 @@ api = group("training", "Whether a training run is in progress, and how far it i
 admin = group("admin", "For operators only: needs the admin key where one is set.")
 
 State = Literal["idle", "running", "off", "failed"]
-
-
-class TrainingControl(Protocol):
-    """Controls the trainer, in whichever process it runs."""
-
-    @property
-    def phases(self) -> Mapping[str, float]:
-        """Return the phases of a training run in order, each with its share of the whole."""
-
-    @property
-    def next_at(self) -> datetime | None:
-        """Return when the next scheduled training run starts; None if none is scheduled."""
-
-    def order(self) -> int | None:
-        """Queue a training run, even if no data has changed, and return its id.
-
-        Return None if a run is queued or in progress in any process. Raise `DatabaseUnavailableError`.
-        """
 
 
 class TrainingPhase(ResponseModel):
@@ -86,8 +67,8 @@ class TrainingRunRef(ResponseModel):
 def show_retrain() -> Response:
     """Show the training run in progress, in any process, or how the last one ended"""
     with recommender().database.statement() as db:
-        run = runs.newest_with_progress(db, "train", TRAINING_LOCK)
-    return answer(_retrain(run, _training()))
+        run, next_at = runs.newest_with_progress(db, "train", TRAINING_LOCK), runs.announced(db)
+    return answer(_retrain(run, next_at))
 
 
 @admin.post("/retrain", responses={202: TrainingRunRef, **problems(403, 409)})
@@ -97,11 +78,9 @@ def retrain() -> Response:
     It trains even if no data has changed since the last run. The new generation goes live only if it is not worse than
     the live one. GET /api/v1/retrain shows the progress. 409 while a run is in progress in any process.
     """
-    training = _training()
-    run_id = training.order() if training else None
+    with recommender().database.transaction() as db:
+        run_id = runs.queue(db, "train", TRAINING_LOCK)
     if run_id is None:
-        if training is None:
-            raise with_code("training_off", Conflict("This server does not train."))
         raise with_code("training_running", Conflict("A training run is in progress."))
     return answer(TrainingRunRef(run_id=run_id), 202, Location=location("/retrain"))
 
@@ -140,16 +119,10 @@ def release_generation() -> Response:
     return Response(status=204)
 
 
-def _training() -> TrainingControl | None:
-    found: TrainingControl | None = current_app.extensions["training"]
-    return found
-
-
-def _retrain(run: Row[Any] | None, training: TrainingControl | None) -> TrainingStatus:
-    next_at = training.next_at if training else None
+def _retrain(run: Row[Any] | None, next_at: datetime | None) -> TrainingStatus:
     return TrainingStatus(
         state=_state(run, next_at),
-        phases=[TrainingPhase(name=name, share=share) for name, share in training.phases.items()] if training else [],
+        phases=[TrainingPhase(name=name, share=share) for name, share in runs.TRAINING_PHASES.items()],
         next_at=next_at,
         error=for_operators(_error(run)),
         run_id=run.id if run else None,

@@ -16,7 +16,7 @@ export function showTraining(place, training, newest, refresh) {
   clear(place,
     running ? phases(training) : [h("p", {}, lastRunText(training)), newest && durations(newest, training.phases)],
     !running && training.error && h("p", { className: "fault" }, training.error),
-    training.phases.length ? start : h("p", { className: "hint" }, "This process does not train."));
+    start);
   if (held) start.focus();
 }
 

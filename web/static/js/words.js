@@ -19,7 +19,6 @@ const CODES = {
   not_ready: "The service is not ready yet.",
   training_running: "A training run is in progress already.",
   admin_key_not_set: "The operator has not opened this to anyone: no admin key is set.",
-  training_off: "This service does not train.",
   database_unavailable: "The database cannot be reached.",
 };
 const STATUSES = {

@@ -10,16 +10,12 @@ from storage import generations, predictions
 from storage.database import Database
 
 SHOWN_GIVEN = 10  # how many ratings the held-out users have given, in columns with room for one number
-
-
-@dataclass(frozen=True)
-class OnlineQuality:
-    """How well a generation predicted the ratings that came after it."""
-
-    views: int
-    rmse: float
-    hit_rate: float
-    median_rank: float
+LINE = "{:>2}{:>5}  {:<16}  {:<8}  {:>8} {:>8} {:>6} {:>7} {:>6} {:>6} {:>6}"
+ONLINE = "{views:,} {rmse:.3f} {hit_rate:.3f} {median_rank:,.0f}"
+NOTES = (
+    f"NDCG@10, popularity and the first RMSE: held-out users after {SHOWN_GIVEN} ratings.",
+    "views and what follows: each new rating compared with what the live generation predicted for it.",
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,8 @@ class GenerationEntry:
 
     Attributes:
         held_out: for each number of ratings given, a measure as [value, low, high]; empty if no user was held out.
-        online: None if no rating came while it was live.
+        online: how well it predicted the ratings that came while it was live (views, rmse, hit_rate, median_rank);
+            None if none came.
     """
 
     id: int
@@ -37,11 +34,13 @@ class GenerationEntry:
     reason: str
     live: bool
     held_out: dict[int, dict[str, Any]]
-    online: OnlineQuality | None
+    online: dict[str, Any] | None
 
     def measure(self, name: str, given: int = SHOWN_GIVEN) -> tuple[float, float, float] | None:
         """Return value and 95 % interval of a measure on the held-out users."""
         found = self.held_out.get(given, {}).get(name)
+        if isinstance(found, float):  # coverage, which is not a mean over users
+            return found, found, found
         if not found or any(number is None for number in found):
             return None
         return found[0], found[1], found[2]
@@ -59,16 +58,8 @@ class QualityReport:
     calibration: Floats
 
     def __str__(self) -> str:
-        head = (
-            f"{'':>2}{'id':>5}  {'made':<16}  {'verdict':<8}  {'NDCG@10':>8} {'popular':>8} {'RMSE':>6} {'views':>7} "
-        )
-        return "\n".join([head + f"{'RMSE':>6} {'hit@10':>6} {'rank':>6}", *map(_line, self.entries), *self._notes()])
-
-    def _notes(self) -> list[str]:
-        return [
-            f"NDCG@10, popularity and the first RMSE: held-out users after {SHOWN_GIVEN} ratings.",
-            "views and what follows: each new rating compared with what the live generation predicted for it.",
-        ]
+        head = LINE.format("", "id", "made", "verdict", "NDCG@10", "popular", "RMSE", "views", "RMSE", "hit@10", "rank")
+        return "\n".join([head, *map(_line, self.entries), *NOTES])
 
 
 def report(database: Database, limit: int) -> QualityReport:
@@ -88,7 +79,7 @@ def _entry(row: Row[Any]) -> GenerationEntry:
         row.reason,
         bool(row.live),
         {int(n): measures for n, measures in given.items()},
-        OnlineQuality(**row.online) if row.online else None,
+        row.online,
     )
 
 
@@ -97,11 +88,6 @@ def _line(entry: GenerationEntry) -> str:
         found = entry.measure(name)
         return f"{found[0]:.4f}" if found else "-"
 
-    online = ["-"] * 4
-    if entry.online:
-        o = entry.online
-        online = [f"{o.views:,}", f"{o.rmse:.3f}", f"{o.hit_rate:.3f}", f"{o.median_rank:,.0f}"]
-    return (
-        f"{'*' if entry.live else '':>2}{entry.id:>5}  {entry.created:<16}  {entry.verdict:<8}  {shown('NDCG@10'):>8} "
-        f"{shown('popularity'):>8} {shown('RMSE'):>6} {online[0]:>7} {online[1]:>6} {online[2]:>6} {online[3]:>6}"
-    )
+    online = ONLINE.format_map(entry.online) if entry.online else "- - - -"
+    mark, held_out = "*" if entry.live else "", map(shown, ("NDCG@10", "popularity", "RMSE"))
+    return LINE.format(mark, entry.id, entry.created, entry.verdict, *held_out, *online.split())

@@ -1,9 +1,9 @@
 """A client of the running service over HTTP."""
 
-import http.client
-import json
 from dataclasses import dataclass
 from typing import Any
+
+import requests
 
 from settings import OperatorError, Settings
 
@@ -16,20 +16,6 @@ class ServiceRefusedError(OperatorError):
 
 
 @dataclass(frozen=True)
-class ServiceReply:
-    """The status and the body of a response."""
-
-    status: int
-    body: Any
-
-    @property
-    def reason(self) -> str:
-        """Return the reason in an error response."""
-        told = self.body if isinstance(self.body, dict) else {}
-        return f"the service answered {self.status}: {told.get('detail') or told.get('title') or 'nothing more'}"
-
-
-@dataclass(frozen=True)
 class ServiceClient:
     """A client of the service that these settings describe, whether it runs or not."""
 
@@ -38,50 +24,42 @@ class ServiceClient:
     @property
     def address(self) -> str:
         """Return its address from this machine."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.settings.port}"
-
-    @property
-    def _host(self) -> str:
-        return WILDCARD_HOSTS.get(self.settings.host, self.settings.host)
+        host = WILDCARD_HOSTS.get(self.settings.host, self.settings.host)
+        return f"http://[{host}]:{self.settings.port}" if ":" in host else f"http://{host}:{self.settings.port}"
 
     def health(self) -> dict[str, Any] | None:
         """Return the state of its parts; None if nothing answers, or something that is not Matinee."""
-        reply = self.ask("GET", "/health/ready")
-        told = reply.body if reply else None
-        return told if isinstance(told, dict) and "parts" in told else None
+        _, body = self._ask("GET", "/health/ready")
+        return body if isinstance(body, dict) and "parts" in body else None
 
     def retraining(self) -> dict[str, Any]:
         """Return the training run under way or the last one, and the time of the next. Raises `ServiceRefusedError`."""
-        reply = self._answer("GET", "/api/v1/retrain")
-        if reply.status != http.client.OK:
-            raise ServiceRefusedError(reply.reason)
-        return dict(reply.body)
+        return dict(self._answer("GET", 200)[1])
 
     def request_training(self) -> int | None:
         """Request a training; return the run's id, or None while another is under way. Raises `ServiceRefusedError`."""
-        reply = self._answer("POST", "/api/v1/retrain")
-        if reply.status == http.client.CONFLICT:
-            return None
-        if reply.status != http.client.ACCEPTED:
-            raise ServiceRefusedError(reply.reason)
-        return int(reply.body["run_id"])
+        status, body = self._answer("POST", 202, 409)
+        return int(body["run_id"]) if status == 202 else None
 
-    def _answer(self, method: str, path: str) -> ServiceReply:
-        reply = self.ask(method, path)
-        if reply is None:
+    def _answer(self, method: str, *expected: int) -> tuple[int, Any]:
+        """Return status and body of a request to /api/v1/retrain. Raises `ServiceRefusedError` for other statuses."""
+        status, body = self._ask(method, "/api/v1/retrain")
+        if status == 0:
             raise ServiceRefusedError(f"{self.address} has stopped answering. Try again, or see its log.")
-        return reply
+        if status not in expected:
+            told = body if isinstance(body, dict) else {}
+            reason = told.get("detail") or told.get("title") or "nothing more"
+            raise ServiceRefusedError(f"the service answered {status}: {reason}")
+        return status, body
 
-    def ask(self, method: str, path: str) -> ServiceReply | None:
-        """Return its response to a request with the keys of the settings; None without one."""
-        connection = http.client.HTTPConnection(self._host, self.settings.port, timeout=SECONDS)
+    def _ask(self, method: str, path: str) -> tuple[int, Any]:
+        """Return status and JSON of the response to a request with the key of the settings; 0 and None without one."""
         key = self.settings.admin_key or self.settings.api_key
-        try:
-            connection.request(method, path, headers={"X-API-Key": key} if key else {})
-            answer = connection.getresponse()
-            return ServiceReply(answer.status, json.loads(answer.read()))
-        except (OSError, http.client.HTTPException, ValueError):
-            return None
-        finally:
-            connection.close()
+        headers = {"X-API-Key": key} if key else {}
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy between processes of one machine
+            try:
+                response = session.request(method, self.address + path, headers=headers, timeout=SECONDS)
+                return response.status_code, response.json()
+            except requests.RequestException:
+                return 0, None

@@ -3,10 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from queue import Empty
+from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -14,8 +13,7 @@ from health import Health
 from jobs.changes import DatasetWatch, anything_to_learn
 from jobs.experiments import end_worse_arms
 from jobs.refresh import refresh, report_trainer
-from jobs.trainer_pool import TrainerEndedError
-from jobs.trainer_process import TrainingResult
+from jobs.trainer_pool import TrainerEndedError, TrainerPool
 from recommender import Recommender
 from settings import Settings
 from storage import runs
@@ -33,24 +31,10 @@ CHECK, TRAINER = "check", "trainer"
 STOPPED = "the service was stopped in the middle of it"
 
 
-class Pool(Protocol):
-    """An executor of APScheduler that trains; see `jobs.trainer_pool.TrainerPool`."""
-
-    train: Callable[[int], TrainingResult]
-    results: "SimpleQueue[TrainingResult | TrainerEndedError]"
-
-    @property
-    def alive(self) -> bool:
-        """Whether there is a process to be ended."""
-
-    def end(self) -> None:
-        """End it, and the training that may be under way."""
-
-
 class Scheduler:
     """The jobs of the first process: one thread looks each second, APScheduler's checks and trains."""
 
-    def __init__(self, settings: Settings, recommender: Recommender, health: Health, pool: Pool) -> None:
+    def __init__(self, settings: Settings, recommender: Recommender, health: Health, pool: TrainerPool) -> None:
         self.database: Database = recommender.database
         self._settings, self._recommender, self._health, self._pool = settings, recommender, health, pool
         self._dataset = DatasetWatch(self.database, settings, health)

@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -59,35 +59,47 @@ def executors(spark: SparkSession) -> int:
 
 
 @contextmanager
+def watching(look: Callable[[], None]) -> Iterator[None]:
+    """Call `look` every half second, in a thread, while the block waits for Spark's work."""
+    over = threading.Event()
+
+    def watch() -> None:
+        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
+            while not over.wait(POLL_SECONDS):
+                look()
+
+    watcher = threading.Thread(target=watch, name="spark-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+@contextmanager
 def require_executors(spark: SparkSession) -> Iterator[None]:
     """Cancel the jobs of the block and raise `EngineError` when there has been no executor for too long.
 
     Spark itself waits for ever, and a restarted master forgets its applications without telling them.
     """
-    seconds = float(str(spark.conf.get(WAIT_SECONDS)))
-    over, given_up = threading.Event(), threading.Event()
+    seconds, seen, given_up = float(str(spark.conf.get(WAIT_SECONDS))), time.monotonic(), False
 
-    def watch() -> None:
-        seen = time.monotonic()
-        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
-            while not over.wait(POLL_SECONDS):
-                if executors(spark):
-                    seen = time.monotonic()
-                elif time.monotonic() - seen > seconds:
-                    given_up.set()
-                    spark.sparkContext.cancelAllJobs()
+    def look() -> None:
+        nonlocal seen, given_up
+        if executors(spark):
+            seen = time.monotonic()
+        elif time.monotonic() - seen > seconds:
+            given_up = True
+            spark.sparkContext.cancelAllJobs()
 
-    watcher = threading.Thread(target=watch, name="spark-executors", daemon=True)
-    watcher.start()
     try:
-        yield
+        with watching(look):
+            yield
     except Exception as error:
-        if given_up.is_set():
+        if given_up:
             raise _no_executors_error(spark, seconds) from error
         raise
-    finally:
-        over.set()
-        watcher.join()
 
 
 def check_executors(spark: SparkSession, folder: Path | None) -> None:

@@ -1,16 +1,13 @@
 """Progress of Spark jobs, for work that consists of many of them."""
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from pyspark import StatusTracker
 from pyspark.sql import SparkSession
 
-from spark.cluster import require_executors
-
-WATCH_SECONDS = 0.5
+from spark.cluster import require_executors, watching
 
 
 @contextmanager
@@ -18,30 +15,21 @@ def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], N
     """Report the share, 0 to 1, of about `tasks` Spark tasks that this thread starts in the block."""
     group = uuid.uuid4().hex
     spark.sparkContext.setJobGroup(group, "matinee")
-    over = threading.Event()
+    tracker = spark.sparkContext.statusTracker()
+    settled: dict[int, int] = {}
 
-    def watch() -> None:
-        tracker = spark.sparkContext.statusTracker()
-        settled: dict[int, int] = {}
-        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
-            while not over.wait(WATCH_SECONDS):
-                running = 0
-                for job in tracker.getJobIdsForGroup(group):
-                    if job not in settled:
-                        done, finished = _tasks_done(tracker, job)
-                        settled |= {job: done} if finished else {}
-                        running += 0 if finished else done
-                report(min(1.0, (sum(settled.values()) + running) / tasks))
+    def look() -> None:
+        running = 0
+        for job in tracker.getJobIdsForGroup(group):
+            if job not in settled:
+                done, finished = _tasks_done(tracker, job)
+                settled.update({job: done} if finished else {})
+                running += 0 if finished else done
+        report(min(1.0, (sum(settled.values()) + running) / tasks))
 
-    watcher = threading.Thread(target=watch, name="spark-progress", daemon=True)
     report(0.0)
-    watcher.start()
-    try:
-        with require_executors(spark):
-            yield
-    finally:
-        over.set()
-        watcher.join()
+    with watching(look), require_executors(spark):
+        yield
     report(1.0)
 
 

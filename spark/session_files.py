@@ -10,18 +10,21 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy.typing as npt
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from settings import Settings
 from spark.cluster import EngineError
-from spark.parquet_file import parquet_file
 
 OURS = "matinee"
+ROWS_A_GROUP = 1_000_000  # a task reads whole groups, so this bounds its memory, and with fewer rows one task is enough
 GLOB = re.compile(r"[\\{}\[\]*?]")
 
 
@@ -52,13 +55,21 @@ def shared_url(settings: Settings) -> str:
 def parquet_for_executors(
     spark: SparkSession, settings: Settings, columns: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[str]:
-    """Yield the URL by which executors read a Parquet file of these columns, which exists during the block."""
-    folder = shared_folder(settings)
-    with parquet_file(folder or session_folder(settings), columns) as file:
-        if folder:
-            yield _unglobbed(_url(file))
+    """Yield the URL by which executors read a Parquet file of these columns, which exists during the block.
+
+    Spark's tasks read it by themselves. Handed over as a table, the ratings would pass through the driver's JVM as a
+    whole, and 32 million of them need several GB of its heap.
+    """
+    shared = shared_folder(settings)
+    folder = shared or session_folder(settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=folder, prefix="fit-", suffix=".parquet") as file:
+        pq.write_table(pa.table(dict(columns)), file.name, row_group_size=ROWS_A_GROUP)
+        path = Path(file.name)
+        if shared:
+            yield _unglobbed(_url(path))
         else:
-            with _uploaded(spark, file, f"{shared_url(settings)}/{file.name}") as url:
+            with _uploaded(spark, path, f"{shared_url(settings)}/{path.name}") as url:
                 yield _unglobbed(url)
 
 

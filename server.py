@@ -22,7 +22,6 @@ from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
 from jobs.trainer_pool import TrainerPool
 from recommender import Recommender
-from serving.ending import end_after
 from serving.front import answering, refuse_busy_port
 from serving.workers import Workers
 from settings import OperatorError, Settings, SettingsError
@@ -33,7 +32,7 @@ from system.disk import FullDiskError, translate_disk_full
 from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
 from system.private_folder import make_private
-from system.process import SUBMITTED, die_with_parent, on_stop_signals
+from system.process import SUBMITTED, die_with_parent, end_after, on_stop_signals
 from system.shared_counts import sharing
 from web.access import refuse_open_network
 

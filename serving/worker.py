@@ -18,14 +18,13 @@ from health import Health
 from jobs.changes import DatasetWatch
 from jobs.refresh import refresh, report_trainer
 from recommender import Recommender
-from serving.ending import end_after
 from serving.front import answering
 from settings import Settings
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
-from system.process import die_with_parent, on_stop_signals
+from system.process import die_with_parent, end_after, on_stop_signals
 
 log = logging.getLogger("matinee")
 

@@ -1,15 +1,18 @@
 """One fit of Spark's ALS: from columns in memory to columns in memory, by way of a file that the executors read."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
+from pyspark import StatusTracker
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
 from ranking.ratings import Floats, Ints
 from settings import Settings
-from spark.job_progress import report_progress
+from spark.cluster import require_executors, watching
 from spark.session import free_jvm_memory
 from spark.session_files import parquet_for_executors
 
@@ -24,7 +27,7 @@ Fitted = tuple[Floats, Ints, Floats]
 
 
 def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, report: Callable[[float], None]) -> Fitted:
-    """Run ALS; `report` is told how much of it is done, 0 to 1."""
+    """Run ALS; call `report` with the share of it that is done, 0 to 1."""
     user, movie, value = columns
     blocks = max(spark.sparkContext.defaultParallelism, -(-len(value) // MAX_RATINGS_PER_BLOCK))
     als = als.setUserCol("user").setItemCol("movie").setRatingCol("value").setNumBlocks(blocks)
@@ -39,6 +42,38 @@ def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, rep
     del fitted
     free_jvm_memory(spark)
     return vectors, movies, factors
+
+
+@contextmanager
+def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], None]) -> Iterator[None]:
+    """Report the share, 0 to 1, of about `tasks` Spark tasks that this thread starts in the block."""
+    group = uuid.uuid4().hex
+    spark.sparkContext.setJobGroup(group, "matinee")
+    tracker = spark.sparkContext.statusTracker()
+    settled: dict[int, int] = {}
+
+    def look() -> None:
+        running = 0
+        for job in tracker.getJobIdsForGroup(group):
+            if job not in settled:
+                done, finished = _tasks_done(tracker, job)
+                settled.update({job: done} if finished else {})
+                running += 0 if finished else done
+        report(min(1.0, (sum(settled.values()) + running) / tasks))
+
+    report(0.0)
+    with watching(look), require_executors(spark):
+        yield
+    report(1.0)
+
+
+def _tasks_done(tracker: StatusTracker, job: int) -> tuple[int, bool]:
+    """Return the tasks that a job has finished, and whether the job has ended."""
+    known = tracker.getJobInfo(job)
+    if known is None:
+        return 0, False
+    stages = [tracker.getStageInfo(stage) for stage in known.stageIds]
+    return sum(stage.numCompletedTasks for stage in stages if stage), known.status != "RUNNING"
 
 
 def in_catalogue_rows(factors: Floats, rated: Ints, movies: Ints) -> Floats:

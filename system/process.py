@@ -1,6 +1,7 @@
 """Processes as the operating system sees them: how they end, whose children they are, and where they work."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -9,8 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import psutil
+
+log = logging.getLogger("matinee")
 
 SUBMITTED = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, whose JVM is then ours to use but not to end
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -39,6 +43,23 @@ def on_stop_signals(handle: Callable[[int, FrameType | None], None]) -> None:
     for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a script's &
             signal.signal(number, handle)
+
+
+def end_after(work: Callable[[], int]) -> NoReturn:
+    """Do the work of this process, then end it at once with the status that `work` returns; an error is logged.
+
+    An ordinary exit would wait for a training run, which the next start closes, and for the threads of the HTTP server,
+    which would hold the port and answer no request.
+    """
+    status = 1
+    try:
+        status = work()
+    except KeyboardInterrupt:  # before there is anything to stop in order
+        status = 130  # as a shell reports Ctrl-C
+    except BaseException:
+        log.critical("process %d ends with an error", os.getpid(), exc_info=True)
+    finally:
+        os._exit(status)
 
 
 def end_group(leader: int, seconds: float) -> None:

@@ -441,6 +441,6 @@ def test_of_two_services_that_have_bound_one_port_at_once_only_one_listens_and_i
 
 
 def test_ctrl_c_before_there_is_anything_to_stop_ends_it_without_a_traceback() -> None:
-    code = "from serving.ending import end_after\ndef work():\n    raise KeyboardInterrupt\nend_after(work)"
+    code = "from system.process import end_after\ndef work():\n    raise KeyboardInterrupt\nend_after(work)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "")

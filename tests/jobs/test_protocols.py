@@ -12,7 +12,7 @@ from evaluation.protocol_result import ProtocolResult, mean
 from evaluation.splits import random_split
 from jobs import new_user_protocols, protocols
 from jobs.cold_protocol import cold
-from jobs.pairs import read_pairs
+from jobs.offline_evaluation import read_pairs
 from movielens.line_report import DatasetError
 from movielens.reader import MovieLensMovie
 from ranking.ratings import Ratings

@@ -101,13 +101,13 @@ def _exit_on_signals() -> Iterator[None]:
     """Let signals that end a command undo what it has begun, unless our starter had them ignored."""
     signal.signal(signal.SIGINT, INTERRUPTS)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    heeded = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    handled = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     try:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, _exit_on_signal)
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in handled.items():
             signal.signal(number, handler)
 
 

@@ -63,7 +63,7 @@ class Server:
         self._ready = threading.Event()
 
     def serve(self) -> None:
-        """Answer requests, and have others answer, until the process is told to stop."""
+        """Answer requests, in this process and in the workers, until a signal comes."""
         # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
         on_stop_signals(self._note_signal)
         workers = Workers(self.settings, self._database_url)
@@ -74,7 +74,7 @@ class Server:
                 if self._ready.is_set():
                     workers.keep()
                 time.sleep(NOTICE_SECONDS)
-            workers.hang_up()
+            workers.terminate()
         workers.stop()
         self._stopping.set()
         log.info("stopping")
@@ -94,7 +94,7 @@ class Server:
                 self._give_up(str(error))
 
     def _prepare(self) -> None:
-        """Make and fill the tables, load the live generation, start the jobs; wait for the database if it is away."""
+        """Make and fill the tables, load the live generation, start the jobs; wait for the database if need be."""
         try:
             while not self._prepared():
                 self._stopping.wait(RETRY_SECONDS)
@@ -121,7 +121,7 @@ class Server:
         except DatabaseUnavailableError as error:
             log.warning("waiting for the database: %s", error)
             self.health.report("database", "failed", str(error))
-            self.health.report("catalogue", "starting", "the database is away")
+            self.health.report("catalogue", "starting", "the database is unavailable")
             return False
         self._ready.set()
         log.info("ready to recommend")
@@ -199,7 +199,7 @@ def _begin(settings: Settings, embedded: EmbeddedPostgres | None, stack: ExitSta
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End while nothing but the embedded PostgreSQL has been started; what was begun is taken back on the way out."""
+    """Exit while only the embedded PostgreSQL has been started; the exit stack stops it."""
     sys.exit(0)
 
 

@@ -60,11 +60,11 @@ def _tables(db: Connection) -> Iterator[Finding]:
     if there is None:
         yield Finding("ok", "tables", "none yet: the first start of the service makes them")
     elif there not in schema.revisions():
-        told = f"revision {there} is that of a later version, this one knows up to {schema.head()}"
-        yield Finding("fail", "tables", f"{told}: run the version that made them, or a later one")
+        message = f"revision {there} is that of a later version, this one knows up to {schema.head()}"
+        yield Finding("fail", "tables", f"{message}: run the version that made them, or a later one")
     elif there != schema.head():
-        told = f"revision {there}: the next start brings them to {schema.head()}"
-        yield Finding("warn", "tables", f"{told}; take a backup before (matinee backup FILE)")
+        message = f"revision {there}: the next start brings them to {schema.head()}"
+        yield Finding("warn", "tables", f"{message}; take a backup before (matinee backup FILE)")
     else:
         yield Finding("ok", "tables", f"revision {there}, the newest")
         yield from _generation(db)
@@ -107,10 +107,10 @@ def _dataset(settings: Settings, catalogue_source: dict[str, str] | None) -> Ite
             "warn", "dataset", f"{name} is not here yet: the first start downloads it, or ./download_dataset.sh"
         )
     elif catalogue_source and mark != catalogue_source["fingerprint"]:
-        told = (
+        message = (
             f"the catalogue was filled from {catalogue_source['dataset']}, and {found or name} is a different dataset"
         )
         advice = "trainings use the first; set MATINEE_DATASET to it, or run `matinee catalogue update`"
-        yield Finding("fail", "dataset", f"{told}: {advice}")
+        yield Finding("fail", "dataset", f"{message}: {advice}")
     else:
         yield Finding("ok", "dataset", str(found))

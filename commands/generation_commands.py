@@ -146,5 +146,5 @@ def _release(context: Context) -> CommandResult:
     if generation is None:
         return CommandResult("no generation was held", {"generation": None, "held": False})
     log_change(f"generation {generation} is no longer held")
-    told = f"generation {generation} stays live until the next accepted training"
-    return CommandResult(told, {"generation": generation, "held": False})
+    message = f"generation {generation} stays live until the next accepted training"
+    return CommandResult(message, {"generation": generation, "held": False})

@@ -75,11 +75,11 @@ def memory(context: Context) -> Iterator[Finding]:
     """Check that a training's heap fits into the free memory."""
     wanted = heap_bytes(context.settings.spark_driver_memory) + OUTSIDE_HEAP
     free = available()
-    told = f"{free / GIB:.1f} GiB are free; a training may want {wanted / GIB:.1f}"
+    message = f"{free / GIB:.1f} GiB are free; a training may want {wanted / GIB:.1f}"
     if free < wanted:
-        yield Finding("warn", "memory", f"{told}: end other programs, or lower MATINEE_SPARK_DRIVER_MEMORY")
+        yield Finding("warn", "memory", f"{message}: end other programs, or lower MATINEE_SPARK_DRIVER_MEMORY")
     else:
-        yield Finding("ok", "memory", told)
+        yield Finding("ok", "memory", message)
 
 
 def available() -> int:
@@ -100,13 +100,13 @@ def disk(context: Context) -> Iterator[Finding]:
         yield Finding("fail", "disk", f"{there} may not be written to: set MATINEE_STATE_DIR to a folder of your own")
         return
     free = shutil.disk_usage(there).free
-    told = f"{free / GIB:.1f} GiB are free for {folder}"
+    message = f"{free / GIB:.1f} GiB are free for {folder}"
     if free < LITTLE_DISK:
-        yield Finding("fail", "disk", f"{told}: make room, or set MATINEE_STATE_DIR to a folder on another disk")
+        yield Finding("fail", "disk", f"{message}: make room, or set MATINEE_STATE_DIR to a folder on another disk")
     elif free < SCARCE_DISK:
-        yield Finding("warn", "disk", f"{told}: enough to run, little for large datasets; make room soon")
+        yield Finding("warn", "disk", f"{message}: enough to run, little for large datasets; make room soon")
     else:
-        yield Finding("ok", "disk", told)
+        yield Finding("ok", "disk", message)
 
 
 def account(context: Context) -> Iterator[Finding]:
@@ -128,9 +128,9 @@ def port(context: Context) -> Iterator[Finding]:
     if health is not None:
         parts = [f"{name}: {part['reason']}" for name, part in health["parts"].items() if part["state"] == "failed"]
         ready = health["status"] == "ready"
-        told = f"Matinee answers at {service.address} and is {health['status']}"
+        message = f"Matinee answers at {service.address} and is {health['status']}"
         level: Level = "fail" if not ready else "warn" if parts else "ok"
-        yield Finding(level, "service", "; ".join([told, *parts]))
+        yield Finding(level, "service", "; ".join([message, *parts]))
     elif (taken := bind_error(settings.host, settings.port)) is not None:
         advice = "stop what listens there, or set MATINEE_HOST and MATINEE_PORT to a free address"
         yield Finding("fail", "port", f"{settings.host}:{settings.port} cannot be used ({taken}): {advice}")

@@ -54,10 +54,10 @@ def add(
     )
     with context.database() as database, database.background_transaction() as db:
         written = movie_changes.put(db, [MovieChange(movie_id, described)])
-    told = movie_changes.described(written)
-    log_change(told)
+    message = movie_changes.described(written)
+    log_change(message)
     ((made, created),) = written
-    return CommandResult(told, {"movie_id": made, "created": created})
+    return CommandResult(message, {"movie_id": made, "created": created})
 
 
 @command(
@@ -75,9 +75,9 @@ def import_movies(context: Context, file: Path) -> CommandResult:
     with context.database() as database:
         created, replaced = job.import_movies(database, file)
     facts = {"created": created, "replaced": replaced}
-    told = f"movies added: {created:,}; there before: {replaced:,}"
-    log_change(told)
-    return CommandResult(told, facts)
+    message = f"movies added: {created:,}; there before: {replaced:,}"
+    log_change(message)
+    return CommandResult(message, facts)
 
 
 @command(examples=[("matinee movies withdraw 25904", "It is in no list from now on.")])
@@ -113,7 +113,7 @@ def diff(context: Context, dataset: str | None) -> CommandResult:
 
     with context.database() as database:
         found = compare(database, context.dataset(dataset))
-    return CommandResult(_told(found.counts), found.counts | vars(found.difference))
+    return CommandResult(_summary(found.counts), found.counts | vars(found.difference))
 
 
 @command(
@@ -136,12 +136,12 @@ def update(context: Context, dataset: str | None, withdraw_missing: bool, restor
 
     with context.database() as database:
         found = job(database, context.settings, context.dataset(dataset), withdraw_missing, restore)
-    told = f"the catalogue is that of {found.dataset} now"
-    log_change(told)
-    return CommandResult(f"{told}\n{_told(found.counts)}", found.counts)
+    message = f"the catalogue is that of {found.dataset} now"
+    log_change(message)
+    return CommandResult(f"{message}\n{_summary(found.counts)}", found.counts)
 
 
-def _told(counts: dict[str, int]) -> str:
+def _summary(counts: dict[str, int]) -> str:
     return (
         f"movies added: {counts['added']:,}, changed: {counts['changed']:,}, missing: {counts['missing']:,}, "
         f"withdrawn here: {counts['withdrawn']:,}\n"

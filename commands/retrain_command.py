@@ -88,8 +88,8 @@ def _find_run(database: Database, run_id: int) -> Row[Any] | None:
     try:
         return retry(look, OUTAGE_SECONDS)
     except DatabaseUnavailableError as error:
-        told = f"The end of run {run_id} cannot be seen: {error}. See that the service runs, then `matinee status`."
-        raise DatabaseUnavailableError(told) from error
+        message = f"The end of run {run_id} cannot be seen: {error}. See that the service runs, then `matinee status`."
+        raise DatabaseUnavailableError(message) from error
 
 
 def _busy() -> CommandResult:

@@ -47,8 +47,8 @@ class ServiceClient:
         if status == 0:
             raise ServiceRefusedError(f"{self.address} has stopped answering. Try again, or see its log.")
         if status not in expected:
-            told = body if isinstance(body, dict) else {}
-            reason = told.get("detail") or told.get("title") or "nothing more"
+            problem = body if isinstance(body, dict) else {}
+            reason = problem.get("detail") or problem.get("title") or "nothing more"
             raise ServiceRefusedError(f"the service answered {status}: {reason}")
         return status, body
 

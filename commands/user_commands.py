@@ -87,9 +87,9 @@ def erase(context: Context, user_id: int, yes: bool) -> CommandResult:
         click.confirm(f"Erase user {user_id} and all their ratings? This cannot be undone.", abort=True, err=True)
     with context.database() as database, database.background_transaction() as db:
         gone = stored.delete(db, user_id)
-    told = f"user {user_id} is erased: {gone}"
-    log_change(told)
-    return CommandResult(f"{told}.\n{AFTER_ERASURE}", {"user_id": user_id, **gone._asdict()})
+    message = f"user {user_id} is erased: {gone}"
+    log_change(message)
+    return CommandResult(f"{message}.\n{AFTER_ERASURE}", {"user_id": user_id, **gone._asdict()})
 
 
 def _line(row: Row[Any]) -> str:

@@ -39,7 +39,7 @@ def catalogue_source(database: Database) -> CatalogueSource:
 
 
 def dataset_difference(database: Database, settings: Settings) -> str | None:
-    """Return how the dataset of the settings differs from the catalogue's; None if it does not, or cannot be told.
+    """Return how the dataset of the settings differs from the catalogue's; None if it does not, or if that is unknown.
 
     It reads the whole dataset: seconds for the largest ones. Nothing is downloaded.
     """
@@ -48,17 +48,17 @@ def dataset_difference(database: Database, settings: Settings) -> str | None:
     if filled is None:
         return None
     name = settings.dataset or DATASET_NAMES[0]
-    told = f"the catalogue and every training use {filled['dataset']}"
+    message = f"the catalogue and every training use {filled['dataset']}"
     try:
         found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
         if found is not None and fingerprint(found) == filled["fingerprint"]:
             return None
     except (DatasetError, OSError) as error:
-        return f"MATINEE_DATASET cannot be read ({error}); {told}."
+        return f"MATINEE_DATASET cannot be read ({error}); {message}."
     if found is None and (not settings.dataset or name == filled["dataset"]):
         return None
     advice = f"Set MATINEE_DATASET to {filled['dataset']}, or take in the other one with `matinee catalogue update`."
-    return f"MATINEE_DATASET names a different dataset ({found or name}); {told}. {advice}"
+    return f"MATINEE_DATASET names a different dataset ({found or name}); {message}. {advice}"
 
 
 class DatasetWatch:

@@ -23,7 +23,7 @@ GIVEN_20 = GIVEN_N.index(20)  # the column of users who have given 20 ratings
 
 
 def new_users(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train without a sixth of the users, tell the model their first n ratings, test on the next 50; six times."""
+    """Train without a sixth of the users, give the model their first n ratings, test on the next 50; six times."""
     model = replace(model, seed=seed)
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
@@ -54,17 +54,17 @@ def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
 
 
 def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """What is lost between retrains, and how far two of them differ that only chance sets apart.
+    """Measure what fold-in loses against a full training run, and how much the lists of two seeds differ.
 
-    A sixth of the users tell 20 ratings to a model that was trained without them, and to one trained with these 20;
+    A sixth of the users give 20 ratings to a model that was trained without them, and to one trained with these 20;
     both are tested on the next 50. The others get lists from two models of different seeds.
     """
     model = replace(model, seed=seed)
     theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
     new, known = sort_by_user_and_time(ratings.take(theirs)), sort_by_user_and_time(ratings.take(~theirs))
-    told = new.take(history_positions(new)[0] < GIVEN_N[GIVEN_20])
+    given_20 = new.take(history_positions(new)[0] < GIVEN_N[GIVEN_20])
     folded_in = engine.train(known, movies, model)
-    retrained = engine.train(sort_by_user_and_time(concatenate(known, told)), movies, model)
+    retrained = engine.train(sort_by_user_and_time(concatenate(known, given_20)), movies, model)
     other = engine.train(known, movies, replace(model, seed=seed + 1))
     measures = [evaluate_held_out(factors, known, new).measures(GIVEN_20) for factors in (folded_in, retrained)]
     given = ratings_by_user(known, np.unique(known.user))
@@ -82,7 +82,7 @@ def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetti
 
 
 def by_given(judgement: HeldOutResult) -> dict[str, Row]:
-    """The measures of a judgement, a row for each number of ratings given."""
+    """Return the measures on held-out users, a row for each number of ratings given."""
     return {f"n = {n}": judgement.measures(at) for at, n in enumerate(GIVEN_N)}
 
 

@@ -48,9 +48,9 @@ def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) 
 
 def run_implicit(engine: Engine, train: Path, test: Path, seeds: Sequence[int]) -> ProtocolResult:
     """Run `implicit` on two files of pairs, once for each seed, and return the mean."""
-    learned, asked = read_pairs(train), read_pairs(test)
-    model = engine.settings.model_for(len(learned))
-    return _for_each(seeds, lambda seed: protocols.implicit(engine, learned, asked, model, seed))
+    train_pairs, test_pairs = read_pairs(train), read_pairs(test)
+    model = engine.settings.model_for(len(train_pairs))
+    return _for_each(seeds, lambda seed: protocols.implicit(engine, train_pairs, test_pairs, model, seed))
 
 
 def measure_generation(database: Database, settings: Settings, generation_id: int | None) -> ProtocolResult:

@@ -1,4 +1,4 @@
-"""Before a training learns new views, what the live generation would have said of them is written down beside them."""
+"""Online evaluation: store what the live generation predicts for new ratings before a training run learns from them."""
 
 from collections.abc import Callable
 
@@ -19,10 +19,10 @@ MAX_EVALUATED = 2000  # in one run: some seconds of work, and enough to tell an 
 def evaluate_new_ratings(
     database: Database, user_snapshot: Snapshot, live: LiveGeneration | None, report: Callable[[float], None]
 ) -> None:
-    """Compare the views since the last comparison, or 2,000 drawn from them, with what `live` says of each.
+    """Compare the ratings since the last comparison, or 2,000 drawn from them, with the predictions of `live`.
 
-    `live` has learned from none of them, because each training is preceded by this. Without a live generation they
-    are only passed by: the first one will have learned from them.
+    `live` has learned from none of them, because every training run begins with this. Without a live generation they
+    are skipped, since the first one learns from them.
     """
     users = np.flatnonzero(user_snapshot.versions > user_snapshot.evaluated_versions)
     if len(users) == 0:
@@ -38,9 +38,9 @@ def evaluate_new_ratings(
 
 
 def new_ratings(user_snapshot: Snapshot) -> npt.NDArray[np.intp]:
-    """Where in the snapshot the views are that can be compared: new, and the user's first of that movie.
+    """Return the rows of the snapshot that can be compared: new ratings that are the user's first of that movie.
 
-    Of a movie that a user had rated before, the live generation may have learned what they thought.
+    The live generation may have learned from an earlier rating of the same movie.
     """
     owner = np.searchsorted(user_snapshot.users, user_snapshot.views.user)
     fresh = np.flatnonzero(
@@ -52,7 +52,7 @@ def new_ratings(user_snapshot: Snapshot) -> npt.NDArray[np.intp]:
 
 
 def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> list[PredictionRow]:
-    """One view beside what its user was to expect after the history before it; nothing for a movie `live` lacks."""
+    """Return a rating with its prediction from the history before it; nothing for a movie that `live` lacks."""
     views, user, version = user_snapshot.views, user_snapshot.views.user[place], user_snapshot.view_versions[place]
     row, known = live.factors.rows(views.movie[[place]])
     if not known[0]:

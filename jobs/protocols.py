@@ -179,14 +179,14 @@ def implicit(engine: Engine, train: Ratings, test: Ratings, model: ModelSettings
 
 
 def relevant_movies(test: Ratings) -> tuple[Ints, list[Ints]]:
-    """The users who rated something 4 or more, and what."""
+    """Return the users who rated something 4 or more, and these movies of each."""
     loved = test.take(np.flatnonzero(test.rating >= offline_metrics.RELEVANT))
     users = np.unique(loved.user)
     return users, [part.movie for part in ratings_by_user(loved, users)]
 
 
 def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
-    """The rating shown to each user of `test` for each movie there, knowing what they rated in `train`."""
+    """Return the rating that each user of `test` is shown for each movie there, given their ratings in `train`."""
     ranker, predicted = Ranker(factors), np.zeros(len(test), np.float32)
     users, user = np.unique(test.user, return_inverse=True)
     places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])

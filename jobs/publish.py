@@ -1,4 +1,4 @@
-"""Publish: judge what a training made, store it, and make it the live generation unless another is held."""
+"""Publish: judge a candidate, store it, and make it the live generation unless another is held."""
 
 import logging
 from collections.abc import Callable
@@ -31,7 +31,7 @@ GENERATIONS_WITH_PREDICTIONS = 1000  # whose predictions are all kept: eight day
 
 
 class SupersededError(OperatorError):
-    """Another process has begun a training since: what this one made is older and is not published."""
+    """Another process has begun a training run since; the older result is not published."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Publisher:
         return self._in_transaction(settle)
 
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns in a transaction, repeated while the database is away.
+        """Return what `work` returns in a transaction, repeated while the database is unavailable.
 
         It may have been carried out once before, if the answer to the commit was lost.
         """
@@ -175,7 +175,7 @@ class Publisher:
 
 
 def described(factors: Factors) -> dict[str, Any]:
-    """Return what factors were made of and with which settings, as JSON has it."""
+    """Return what factors were trained on, and with which settings, as JSON."""
     return {"facts": {**factors.facts, "films": len(factors.movies)}, "parameters": asdict(factors.model)}
 
 

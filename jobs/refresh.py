@@ -1,4 +1,4 @@
-"""The look of each second in every process that serves: for a newer generation, and for how the trainer does."""
+"""What every serving process does each second: load a newer generation, and report on the trainer."""
 
 import logging
 
@@ -11,7 +11,7 @@ from storage.errors import DatabaseUnavailableError, UnknownGenerationError
 
 log = logging.getLogger(__name__)
 
-OFF = "MATINEE_RETRAIN_MINUTES is 0: it trains only when it is told to"
+OFF = "MATINEE_RETRAIN_MINUTES is 0: training runs start only on request"
 
 
 def refresh(recommender: Recommender, health: Health) -> None:
@@ -35,11 +35,11 @@ def refresh(recommender: Recommender, health: Health) -> None:
 
 
 def refresh_experiment(recommender: Recommender) -> None:
-    """Serve the experiment that runs; if an arm of it cannot be read, serve the live generation to everybody."""
+    """Serve the experiment that runs; if an arm of it cannot be read, serve the live generation to all users."""
     try:
         recommender.model.refresh_experiment()
     except (FactorsError, UnknownGenerationError) as error:
-        log.error("the experiment cannot be served, and everybody gets the live generation: %s", error)
+        log.error("the experiment cannot be served, and all users get the live generation: %s", error)
 
 
 def report_trainer(database: Database, health: Health, retrain_minutes: float) -> None:

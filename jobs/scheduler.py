@@ -90,7 +90,9 @@ class Scheduler:
                 with self.database.transaction() as db:
                     runs.queue(db, "train", TRAINING_LOCK)
         except DatabaseUnavailableError as error:
-            log.error("whether there is anything to learn is soon looked at again: the database is away: %s", error)
+            log.error(
+                "the check whether there is anything to learn is repeated soon: the database is unavailable: %s", error
+            )
             self._check_soon()
         except Exception:
             log.exception("the check whether there is anything to learn failed; the next one tries again")

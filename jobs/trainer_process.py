@@ -49,7 +49,7 @@ def train(run_id: int) -> TrainingResult:
     try:
         return trainer.retrain(run_id)
     except DatabaseUnavailableError as error:
-        log.error("the training failed: the database is away: %s", error)
+        log.error("the training failed: the database is unavailable: %s", error)
         return "away"
     except Exception:
         log.exception("the training failed; the live generation goes on serving")

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 CLIENT_SECONDS = 10.0  # for a request to arrive, for an answer to be taken, for an idle connection to be kept
 STOP_SECONDS = 3.0
-LOOK_SECONDS = 1.0  # between two looks at who is late, at most
+LOOK_SECONDS = 1.0  # at most, between two checks for slow clients
 LARGEST_UPLOAD = 16 * 1024 * 1024  # up to this size a body is read, so that the client can read Flask's 413
 LARGEST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 2000
@@ -93,7 +93,7 @@ class Channel(HTTPChannel):
 
     @property
     def last_activity(self) -> float:
-        """When a request began or a part of an answer was taken, by a clock that nobody sets."""
+        """When a request began or a part of an answer was taken, by the monotonic clock."""
         return self._active
 
     @last_activity.setter

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 COMMAND = ["-m", "serving.worker"]
 AGAIN_SECONDS = 1.0  # after a start; twice as long after each that soon ended again, for the next will do no better
 MOST_AGAIN_SECONDS = 30.0
-SETTLED_SECONDS = 10.0  # who lives so long has not ended because it could not start
+SETTLED_SECONDS = 10.0  # a process that lives so long has started
 STOP_SECONDS = 5.0
 
 
@@ -31,7 +31,7 @@ class Workers:
         self._wait = AGAIN_SECONDS
 
     def keep(self) -> None:
-        """Have all of them running; to be called now and then."""
+        """Start processes that are missing; call this regularly."""
         if self._note_ends():
             soon = time.monotonic() < self._started + SETTLED_SECONDS
             self._wait = min(2 * self._wait, MOST_AGAIN_SECONDS) if soon else AGAIN_SECONDS
@@ -39,7 +39,7 @@ class Workers:
             self._start_all()
 
     def _note_ends(self) -> bool:
-        """Tell whether any has ended since the last look."""
+        """Return whether any has ended since the last call."""
         found = False
         for place, process in enumerate(self._places):
             if process is not None and process.poll() is not None:
@@ -49,8 +49,8 @@ class Workers:
                 found = True
         return found
 
-    def hang_up(self) -> None:
-        """Have all finish the requests that are under way and end."""
+    def terminate(self) -> None:
+        """Ask all to finish the requests that are under way, and to end."""
         for process in self._running:
             process.terminate()
 
@@ -78,7 +78,7 @@ class Workers:
         try:
             started = subprocess.Popen([sys.executable, *COMMAND], cwd=ROOT, stdin=subprocess.PIPE)  # noqa: S603 - our own module
         except OSError as error:
-            log.error("a process that serves could not be started, and soon it is tried again: %s", error)
+            log.error("a process that serves could not be started; the next attempt follows soon: %s", error)
             return None
         with suppress(BrokenPipeError), cast("IO[bytes]", started.stdin) as pipe:  # it may end at once, as keep() finds
             pipe.write(self._given)

@@ -133,8 +133,8 @@ def check_executors(spark: SparkSession, folder: Path | None) -> None:
     except EngineError:
         raise
     except Exception as error:
-        if told := INCOMPATIBLE_PYTHON.search(str(error)):
-            raise EngineError(f"executors cannot run our code: {told[0]}; {_advice()}") from error
+        if found := INCOMPATIBLE_PYTHON.search(str(error)):
+            raise EngineError(f"executors cannot run our code: {found[0]}; {_advice()}") from error
         raise
 
 
@@ -146,9 +146,9 @@ def _wait_for_others(spark: SparkSession) -> None:
 
 
 def _reject_unfit_executors(answers: Iterable[tuple[str, list[str]]]) -> None:
-    told = sorted({f"{host}: {problem}" for host, problems in answers for problem in problems})
-    if told:
-        raise EngineError(f"executors cannot work with this service: {'. '.join(told)}")
+    refusals = sorted({f"{host}: {problem}" for host, problems in answers for problem in problems})
+    if refusals:
+        raise EngineError(f"executors cannot work with this service: {'. '.join(refusals)}")
 
 
 def _advice() -> str:

@@ -86,9 +86,9 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
 def _examine(java: Path) -> tuple[Path | None, str]:
     """Return the home of a fit Java, or None and why it is not. Java names its home itself: `java` may be a shim."""
     try:
-        told = _output(java, "-XshowSettings:properties", "-version")
-        home = re.search(r"^ *java\.home = (.+)$", told, re.MULTILINE)
-        release = re.search(r"^ *java\.specification\.version = (\S+)", told, re.MULTILINE)
+        message = _output(java, "-XshowSettings:properties", "-version")
+        home = re.search(r"^ *java\.home = (.+)$", message, re.MULTILINE)
+        release = re.search(r"^ *java\.specification\.version = (\S+)", message, re.MULTILINE)
         if home is None or release is None:
             return None, "it does not say its version"
         if release[1] not in VERSIONS:

@@ -22,10 +22,9 @@ CONCURRENT_JOBS = 2  # jobs: while one of them ends, and its lists are taken, th
 
 
 def compute_lists(spark: SparkSession, factors: Factors, histories: Histories, n: int) -> Iterator[ListColumns]:
-    """Yield the lists of everybody in `histories`, of some users after the others, in their order.
+    """Yield the lists of all users of `histories`, in batches, in their order.
 
-    No more of them are made ahead than Spark needs to have work all the time; once the caller wants no more, or is told
-    of an error, nothing goes on.
+    Only as many batches are computed ahead as keep Spark busy. When the caller stops, or gets an error, all jobs end.
     """
     context = spark.sparkContext
     cores = context.defaultParallelism
@@ -47,14 +46,14 @@ def compute_lists(spark: SparkSession, factors: Factors, histories: Histories, n
 
 
 def _tasks(histories: Histories, cores: int) -> int:
-    """How many: as few as may be of so large ones, and as many for every core."""
+    """Return the number of tasks: as few as their limits allow, and the same number for each core."""
     wanted = max(-(-len(histories) // MAX_USERS_PER_TASK), -(-len(histories.movies) // MAX_RATINGS_PER_TASK), 1)
     return -(-wanted // cores) * cores
 
 
 @contextmanager
 def _shared(context: SparkContext, factors: Factors) -> Iterator[Broadcast[Factors]]:
-    """Factors that the executors have for the length of a block."""
+    """Yield factors that the executors have during the block."""
     shared = context.broadcast(factors)
     try:
         yield shared
@@ -65,7 +64,7 @@ def _shared(context: SparkContext, factors: Factors) -> Iterator[Broadcast[Facto
 
 @contextmanager
 def _threads(context: SparkContext) -> Iterator[tuple[ThreadPoolExecutor, str]]:
-    """Threads for jobs of the group that is yielded with them; no job of it goes on after the block."""
+    """Yield threads, and the job group of what they run; its jobs end with the block."""
     group = uuid.uuid4().hex
     with ThreadPoolExecutor(CONCURRENT_JOBS, "spark-lists") as pool:
         try:

@@ -36,7 +36,7 @@ from system.process import SUBMITTED
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
-OUT_OF_MEMORY = (3, 52)  # how a JVM ends that is told to, and how Spark's executors end it
+OUT_OF_MEMORY = (3, 52)  # exit status of ExitOnOutOfMemoryError, and of Spark's executors
 LOOPBACK = "127.0.0.1"
 SPARK_VARIABLE = re.compile(r"(PY)?SPARK_")
 # what an operator sets for a cluster, or for the network
@@ -96,12 +96,14 @@ def _start_session(settings: Settings, work: Path) -> SparkSession:
             _log_in_without_account(builder)
         return builder.getOrCreate()
     except Exception as error:
-        told = f"Spark does not start on {settings.spark_master} ({java_error_message(error)})"
+        message = f"Spark does not start on {settings.spark_master} ({java_error_message(error)})"
         if conf := os.environ.get("SPARK_CONF_DIR"):
-            told += f"; SPARK_CONF_DIR={conf} is set: unset it, or correct the files there"
+            message += f"; SPARK_CONF_DIR={conf} is set: unset it, or correct the files there"
         if not settings.spark_master.startswith("local"):
-            told += f"; does the cluster run Spark {pyspark.__version__}, with our spark.authenticate.secret, if any?"
-        raise EngineError(told) from error
+            message += (
+                f"; does the cluster run Spark {pyspark.__version__}, with our spark.authenticate.secret, if any?"
+            )
+        raise EngineError(message) from error
 
 
 def _log_in_without_account(builder: SparkSession.Builder) -> None:

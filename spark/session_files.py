@@ -92,8 +92,8 @@ def prepare_storage(spark: SparkSession, settings: Settings) -> None:
         files.setPermission(own, _jvm(spark).org.apache.hadoop.fs.permission.FsPermission("700"))
         files.deleteOnExit(own)
     except Py4JJavaError as error:
-        told = str(error.java_exception.toString()).partition("\n")[0]
-        raise EngineError(f"MATINEE_SPARK_STORAGE cannot be used: {told}") from error
+        message = str(error.java_exception.toString()).partition("\n")[0]
+        raise EngineError(f"MATINEE_SPARK_STORAGE cannot be used: {message}") from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ USAGE = "usage: python -m spark.spark_node master|worker [arguments of Spark's]"
 
 
 def command(kind: str, arguments: list[str]) -> list[str]:
-    """Return the command of a node of this kind, which has its machine's name unless told another."""
+    """Return the command of a node of this kind, named after its machine unless the arguments name it."""
     named = [] if {"--host", "-h", "--ip", "-i"} & set(arguments) else ["--host", socket.gethostname()]
     return [str(spark_home() / "bin" / "spark-class"), CLASSES[kind], *named, *arguments]
 

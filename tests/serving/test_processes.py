@@ -260,11 +260,11 @@ def test_a_process_that_could_not_be_started_is_started_later(
     with monkeypatch.context() as broken:
         broken.setattr(workers, "COMMAND", TOO_LONG)
         several.keep()
-        assert "could not be started, and soon it is tried again: [Errno 7]" in caplog.text
+        assert "could not be started; the next attempt follows soon: [Errno 7]" in caplog.text
     try:
         poll(answered, 30, "an answer")
     finally:
-        several.hang_up()
+        several.terminate()
         several.stop()
 
 

@@ -118,5 +118,5 @@ def _bare_fits(engine: Engine, database: Database, folder: Path) -> BareFits:
     """Return the bare fits on the ratings that a retrain learns from."""
     with database.snapshot() as db:
         taken, movie_ids = snapshot.take(db), movies.ids(db)
-    base, _ = split_held_out(load_base_ratings(database, engine.settings).ratings)
+    base, _ = split_held_out(load_base_ratings(database, engine.settings))
     return BareFits(engine, combine_ratings(bring_forward(base, taken.views), taken.views), movie_ids, folder)

@@ -1,6 +1,5 @@
 """Whether a trained generation may serve: evaluated on held-out users, beside the live generation."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,10 @@ from ranking.ratings import Ratings
 COMPARED_USERS = 200  # trained users whose lists are compared with the live ones
 
 
-@dataclass(frozen=True)
-class AcceptanceResult:
-    """The verdict, and its basis as JSON."""
-
-    verdict: Verdict
-    summary: dict[str, Any]
-
-
 def judge_candidate(
     candidate: Factors, live: Factors | None, train_ratings: Ratings, held_out: Ratings, movies: MovieTable
-) -> AcceptanceResult:
-    """Judge a candidate.
+) -> tuple[Verdict, dict[str, Any]]:
+    """Return the verdict on a candidate, and its basis as JSON.
 
     Args:
         train_ratings: what it was trained on; the lists of these users must not change beyond reason.
@@ -38,16 +29,16 @@ def judge_candidate(
     try:
         candidate.check()
     except FactorsError as error:
-        return AcceptanceResult(Verdict(False, f"{error}; what served before goes on serving"), {})
+        return Verdict(False, f"{error}; what served before goes on serving"), {}
     users = sample_users(held_out)
     found = evaluate_held_out(candidate, train_ratings, users)
     curve = diversity_curve(candidate, train_ratings, users, movies.genre_shares_of(candidate.movies))
     summary = {"candidate": found.summary(), "diversity": curve}
     if live is None:
-        return AcceptanceResult(verdict(found), summary)
+        return verdict(found), summary
     before = evaluate_held_out(live, train_ratings, users)
     summary["live"] = before.summary()
-    return AcceptanceResult(verdict(found, before, list_change(candidate, live, train_ratings)), summary)
+    return verdict(found, before, list_change(candidate, live, train_ratings)), summary
 
 
 def list_change(candidate: Factors, live: Factors, train_ratings: Ratings) -> ListChange | None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from jobs.changes import catalogue_source
-from jobs.ingest import catalogue_rows, read_identities_of, read_set
+from jobs.ingest import catalogue_rows, read_identities_of, read_set, record_ingest
 from movielens.line_report import DatasetError
 from movielens.links_and_tags import MovieIdentity
 from movielens.reader import MovieLensMovie
 from ranking.ratings import Ratings
 from settings import Settings
-from storage import base_ratings, dataset_update, runs
+from storage import base_ratings, dataset_update
 from storage.database import TRAINING_LOCK, Database
 from storage.dataset_update import CatalogueDifference
 from storage.movies import rating_histograms
@@ -74,8 +74,7 @@ def update(
         with database.background_transaction() as db:
             difference = dataset_update.take_in(db, rows)
             dataset_update.apply(db, withdraw_missing, restore)
-            details = {"dataset": folder.name, "fingerprint": mark, "films": len(rows), "ratings": len(ratings)}
-            runs.end(db, runs.begin(db, "ingest"), "done", details)
+            record_ingest(db, folder, mark, len(rows), len(ratings))
     return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
 
 

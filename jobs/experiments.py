@@ -35,7 +35,7 @@ def judge_settings(database: Database, settings: Settings, experiment: Experimen
         if live_id is None:
             raise NoLiveGenerationError("no generation is served yet; train first")
         live = generations.load(db, live_id)
-    train, held_out = split_held_out(load_base_ratings(database, settings).ratings)
+    train, held_out = split_held_out(load_base_ratings(database, settings))
     users, found = sample_users(held_out), []
     with progress(1 + len(changed), "judging on held-out users", unit="arm") as advance:
         before = evaluate_held_out(live, train, users)

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 
 from jobs.changes import catalogue_source
 from movielens.dataset import DATASET_NAMES, add_links_and_tags, ensure_dataset, find_dataset
@@ -23,14 +24,6 @@ from system.disk import translate_disk_full
 log = logging.getLogger(__name__)
 
 POPULAR_FROM = 4.0  # ratings of at least this count as likes, which rank movies before the first training run
-
-
-@dataclass(frozen=True)
-class BaseRatings:
-    """The ratings and the fingerprint of the dataset that the catalogue was filled from."""
-
-    ratings: Ratings
-    fingerprint: str
 
 
 def init_movie_table(database: Database, settings: Settings) -> None:
@@ -57,12 +50,16 @@ def init_movie_table(database: Database, settings: Settings) -> None:
         movies.fill(db, catalogue_rows(parsed_movies, ratings))
         movies.store_histograms(db, ratings)
         movies.store_identities(db, identities)
-        run = runs.begin(db, "ingest")
-        details = {"dataset": folder.name, "fingerprint": mark, "films": len(parsed_movies), "ratings": len(ratings)}
-        runs.end(db, run, "done", details)
+        record_ingest(db, folder, mark, len(parsed_movies), len(ratings))
     log.info(
         "the catalogue holds %d movies; %d ratings are the base of every training run", len(parsed_movies), len(ratings)
     )
+
+
+def record_ingest(db: Connection, folder: Path, mark: str, films: int, ratings: int) -> None:
+    """Record from which dataset, with how many movies and ratings, the catalogue has been filled."""
+    details = {"dataset": folder.name, "fingerprint": mark, "films": films, "ratings": ratings}
+    runs.end(db, runs.begin(db, "ingest"), "done", details)
 
 
 def _add_histograms(database: Database, settings: Settings) -> None:
@@ -73,7 +70,7 @@ def _add_histograms(database: Database, settings: Settings) -> None:
         log.warning("rating histograms cannot be shown: %s", error)
         return
     with database.background_transaction() as db:
-        movies.store_histograms(db, base.ratings, movies.raise_version(db))
+        movies.store_histograms(db, base, movies.raise_version(db))
 
 
 def add_identities(database: Database, settings: Settings) -> None:
@@ -118,7 +115,7 @@ def read_identities_of(folder: Path, movie_ids: Sequence[int]) -> dict[int, Movi
     return found
 
 
-def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:
+def load_base_ratings(database: Database, settings: Settings) -> Ratings:
     """Return the base ratings; read them from the dataset again if their file is missing or damaged.
 
     Raises `DatasetError` if the dataset is not the one that the catalogue was filled from.
@@ -130,7 +127,7 @@ def load_base_ratings(database: Database, settings: Settings) -> BaseRatings:
         with translate_disk_full(settings.state_dir):
             ratings = _read_again(dataset_folder(settings), filled.dataset, filled.fingerprint)
             base_ratings.save(file, ratings)
-    return BaseRatings(ratings, filled.fingerprint)
+    return ratings
 
 
 def _read_again(folder: Path, name: str, mark: str) -> Ratings:

@@ -64,7 +64,7 @@ def measure_generation(database: Database, settings: Settings, generation_id: in
     asked = generation_id or live
     if asked is None:
         raise NoLiveGenerationError("no generation is served yet; train first")
-    train_ratings, held_out = split_held_out(load_base_ratings(database, settings).ratings)
+    train_ratings, held_out = split_held_out(load_base_ratings(database, settings))
     users = sample_users(held_out)
     rows: dict[str, Row] = {}
     for one in dict.fromkeys(filter(None, (asked, live))):

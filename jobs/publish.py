@@ -69,14 +69,14 @@ class Publisher:
         run.advance("judge")
         live = self.recommender.model.live
         served = live.factors if live else None
-        found = judge_candidate(
+        verdict, summary = judge_candidate(
             candidate.factors, served, candidate.train_ratings, candidate.held_out, self.recommender.model.movies
         )
-        details = {**described(candidate.factors), "seconds": run.seconds, "held_out": found.summary}
-        verdict = "accepted" if found.verdict.accepted else "rejected"
-        record = generations.GenerationRecord(run.id, verdict, found.verdict.reason, candidate.fingerprint, details)
+        details = {**described(candidate.factors), "seconds": run.seconds, "held_out": summary}
+        word = "accepted" if verdict.accepted else "rejected"
+        record = generations.GenerationRecord(run.id, word, verdict.reason, candidate.fingerprint, details)
         log.info("%s: %s", record.verdict, record.reason)
-        if not found.verdict.accepted:
+        if not verdict.accepted:
             self._end_run(run, record, lambda db: (generations.add(db, candidate.factors, record), "rejected"))
             outcome: PublishOutcome = "rejected"
         else:

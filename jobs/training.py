@@ -96,7 +96,7 @@ class Trainer:
             check_factors(factors, training_input)
             self._compare(run, training_input.user_snapshot)
             # they have learned nothing of our users' views: their own mark leaves the next training due
-            base = load_base_ratings(self.database, self.settings).ratings
+            base = load_base_ratings(self.database, self.settings)
             candidate = Candidate(
                 factors, *split_held_out(base), training_input.user_snapshot, checksum(factors.to_bytes())
             )
@@ -148,7 +148,7 @@ class Trainer:
             run.notes["live"] = predictions.metrics_of_generation(db, live.id) if live else None
 
     def _train(self, run: JobRun, training_input: TrainingInput) -> Candidate:
-        base = load_base_ratings(self.database, self.settings).ratings
+        base = load_base_ratings(self.database, self.settings)
         views = training_input.user_snapshot.learned
         base, held_out = split_held_out(bring_forward(base, views))
         facts = {

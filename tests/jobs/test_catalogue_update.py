@@ -73,7 +73,7 @@ def test_movies_and_base_ratings_become_those_of_the_newer_set_and_back(
     assert len(serving.model.movies) == MOVIES + 1
 
     found = update(filled, settings, newer, withdraw_missing=True)
-    base = load_base_ratings(filled, settings).ratings
+    base = load_base_ratings(filled, settings)
     assert len(base) == found.ratings == (checkerboard().movie != GONE).sum() + 1
     assert dataset_difference(filled, replace(settings, dataset=str(newer))) is None
     assert "`matinee catalogue update`" in str(dataset_difference(filled, settings))
@@ -95,7 +95,7 @@ def test_movies_and_base_ratings_become_those_of_the_newer_set_and_back(
     update(filled, settings, Path(settings.dataset), withdraw_missing=True, restore=True)
     after = [row for row in rows(filled) if row["id"] <= MOVIES]
     assert after == before
-    assert load_base_ratings(filled, settings).fingerprint == catalogue_source(filled).fingerprint
+    assert len(load_base_ratings(filled, settings)) == catalogue_source(filled).ratings
     assert serving.model.current_movies.listed is not None  # the movie of the newer set alone is withdrawn
     assert [*serving.model.current_movies.movies[serving.model.current_movies.withdrawn]] == [NEW]
 

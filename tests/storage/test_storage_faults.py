@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from health import Health
 from jobs import ingest
+from jobs.changes import catalogue_source
 from jobs.ingest import init_movie_table, load_base_ratings
 from jobs.refresh import refresh
 from movielens.line_report import DatasetError
@@ -144,14 +145,14 @@ def test_a_damaged_page_on_the_disk_is_a_damaged_generation(postgres: Disposable
 def test_a_damaged_base_is_read_from_the_dataset_again(database: Database, settings: Settings) -> None:
     init_movie_table(database, settings)
     base = load_base_ratings(database, settings)
-    file = base_ratings.path(settings.state_dir, base.fingerprint)
+    file = base_ratings.path(settings.state_dir, catalogue_source(database).fingerprint)
     whole = file.read_bytes()
     for place in range(8, len(whole), len(whole) // 20):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
         again = load_base_ratings(database, settings)
-        assert all((getattr(again.ratings, name) == getattr(base.ratings, name)).all() for name in base_ratings.COLUMNS)
+        assert all((getattr(again, name) == getattr(base, name)).all() for name in base_ratings.COLUMNS)
     file.write_bytes(whole[:1000])
-    assert len(load_base_ratings(database, settings).ratings) == len(base.ratings)
+    assert len(load_base_ratings(database, settings)) == len(base)
     assert base_ratings.load(file) is not None
 
 
@@ -162,12 +163,12 @@ def test_a_dataset_that_is_changed_in_place_is_not_learned_from(
     folder = shutil.copytree(settings.dataset, tmp_path / "changing")
     own = replace(settings, dataset=str(folder))
     init_movie_table(database, own)
-    base = load_base_ratings(database, own)
+    base, mark = load_base_ratings(database, own), catalogue_source(database).fingerprint
     lines = (folder / name).read_text().splitlines(keepends=True)
     (folder / name).write_text("".join(lines[:-1]))
-    assert len(load_base_ratings(database, own).ratings) == len(base.ratings)  # what was read at first is kept
-    base_ratings.path(own.state_dir, base.fingerprint).unlink()
-    with pytest.raises(DatasetError, match=f"filled from changing .{base.fingerprint}., but {folder} is"):
+    assert len(load_base_ratings(database, own)) == len(base)  # what was read at first is kept
+    base_ratings.path(own.state_dir, mark).unlink()
+    with pytest.raises(DatasetError, match=f"filled from changing .{mark}., but {folder} is"):
         load_base_ratings(database, own)
 
 

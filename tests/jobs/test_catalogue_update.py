@@ -119,7 +119,7 @@ def test_an_update_that_is_cut_off_leaves_everything_as_it_was(
     def cut_off(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jobs.catalogue_update.runs.end", cut_off)
+    monkeypatch.setattr("jobs.catalogue_update.record_ingest", cut_off)
     with pytest.raises(KeyboardInterrupt):
         update(filled, settings, newer)
     assert (rows(filled), catalogue_source(filled)) == (before, source)

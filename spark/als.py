@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,6 @@ from pyspark.sql import SparkSession
 from ranking.ratings import Floats, Ints
 from settings import Settings
 from spark.cluster import require_executors, watching
-from spark.session import free_jvm_memory
 from spark.session_files import parquet_for_executors
 
 STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration runs, as counted
@@ -40,7 +40,9 @@ def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, rep
         _, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
         movies, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
     del fitted
-    free_jvm_memory(spark)
+    # Spark drops cached blocks and shuffle files when Java's garbage collector finds that nothing refers to them
+    jvm: Any = spark.sparkContext._jvm
+    jvm.java.lang.System.gc()
     return vectors, movies, factors
 
 

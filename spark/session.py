@@ -5,7 +5,6 @@ import os
 import pwd
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from settings import ROOT, Settings
+from settings import Settings
 from spark.cluster import (
     WAIT_SECONDS,
     EngineError,
@@ -28,7 +27,7 @@ from spark.cluster import (
     require_reachable_master,
 )
 from spark.java import java_home, open_files_problem
-from spark.session_files import prepare_storage, shared_folder, shared_url, spark_work_dir
+from spark.session_files import prepare_storage, shared_folder, shared_url, spark_work_dir, zip_modules
 from system.memory import Heap
 from system.private_folder import make_process_folder
 from system.process import SUBMITTED
@@ -122,7 +121,7 @@ def _log_in_without_account(builder: SparkSession.Builder) -> None:
 
 def _prepare(spark: SparkSession, settings: Settings, work: Path) -> None:
     context = spark.sparkContext
-    context.addPyFile(_zip_modules(work))
+    context.addPyFile(zip_modules(work))
     prepare_storage(spark, settings)
     context.setCheckpointDir(f"{shared_url(settings)}/checkpoints")
     if not is_local(spark):
@@ -161,15 +160,6 @@ def jvm_heap() -> Heap | None:
     except Exception:  # noqa: BLE001 - as in `alive`
         return None
     return Heap(used, most, process.pid if process else None)
-
-
-def free_jvm_memory(spark: SparkSession) -> None:
-    """Let the JVM free the memory that a fit has used, for other work of this process.
-
-    Spark drops cached blocks and shuffle files when Java's garbage collector finds that nothing refers to them.
-    """
-    jvm: Any = spark.sparkContext._jvm
-    jvm.java.lang.System.gc()
 
 
 def exit_reason(heap: str) -> str:
@@ -238,17 +228,6 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     for name, _, value in (word.partition("=") for word in shlex.split(settings.spark_conf)):
         builder = builder.config(name, value)
     return builder
-
-
-def _zip_modules(work: Path) -> str:
-    """Return a zip of the modules that run on executors: `ranking`, `settings` and what these import."""
-    modules = work / "modules"
-    shutil.copytree(ROOT / "ranking", modules / "ranking", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "settings.py", modules)
-    (modules / "system").mkdir()
-    for name in ("__init__.py", "setting_values.py"):  # what settings.py imports
-        shutil.copy(ROOT / "system" / name, modules / "system")
-    return shutil.make_archive(str(work / "matinee"), "zip", modules)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

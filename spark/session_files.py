@@ -6,6 +6,7 @@ Hadoop knows (hdfs://, s3a:// and others), to which files are copied by Hadoop.
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from settings import Settings
+from settings import ROOT, Settings
 from spark.cluster import EngineError
 
 OURS = "matinee"
@@ -71,6 +72,17 @@ def parquet_for_executors(
         else:
             with _uploaded(spark, path, f"{shared_url(settings)}/{path.name}") as url:
                 yield _unglobbed(url)
+
+
+def zip_modules(work: Path) -> str:
+    """Return a zip of the modules that run on executors: `ranking`, `settings` and what these import."""
+    modules = work / "modules"
+    shutil.copytree(ROOT / "ranking", modules / "ranking", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "settings.py", modules)
+    (modules / "system").mkdir()
+    for name in ("__init__.py", "setting_values.py"):  # what settings.py imports
+        shutil.copy(ROOT / "system" / name, modules / "system")
+    return shutil.make_archive(str(work / "matinee"), "zip", modules)
 
 
 def prepare_storage(spark: SparkSession, settings: Settings) -> None:

@@ -22,7 +22,7 @@ from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
 from jobs.trainer_pool import TrainerPool
 from recommender import Recommender
-from serving.front import answering, refuse_busy_port
+from serving.front import address, answering, refuse_busy_port
 from serving.workers import Workers
 from settings import OperatorError, Settings, SettingsError
 from storage import movies
@@ -124,7 +124,7 @@ class Server:
             self.health.report("catalogue", "starting", "the database is unavailable")
             return False
         self._ready.set()
-        log.info("ready to recommend")
+        log.info("ready to recommend on http://%s", address(self.settings))
         self._add_identities()
         return True
 

@@ -37,6 +37,7 @@ def prepare(settings: Settings, database_url: str, parent: int) -> None:
     die_with_parent(signal.SIGKILL, parent)
     os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     log_to_stderr(settings.log_level, settings.log_format)
+    logging.getLogger("live_model").setLevel(logging.WARNING)  # the processes that serve a generation say so
     log_uncaught()
     give_back_large_blocks()
     _kept.append(_make_trainer(settings, database_url))

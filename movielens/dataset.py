@@ -87,10 +87,6 @@ def _find_downloaded(dataset: str, datasets_dir: Path, fallback: bool) -> Path |
         folder = datasets_dir / name
         if folder.exists():
             _check_still_whole(folder)
-            if name != dataset:
-                log.info(
-                    "using %s; ./download_dataset.sh %s downloads the default dataset", FALLBACK_DESCRIPTION, dataset
-                )
             return folder
     return None
 

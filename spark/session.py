@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyspark
-from pyspark import SparkConf, SparkContext
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from settings import Settings
@@ -27,6 +27,7 @@ from spark.cluster import (
     require_reachable_master,
 )
 from spark.java import java_home, open_files_problem
+from spark.jvm import start_jvm
 from spark.session_files import prepare_storage, shared_folder, shared_url, spark_work_dir, zip_modules
 from system.memory import Heap
 from system.private_folder import make_process_folder
@@ -92,7 +93,8 @@ def _start_session(settings: Settings, work: Path) -> SparkSession:
     try:
         builder = _builder(settings, work)
         if SUBMITTED not in os.environ:
-            _log_in_without_account(builder)
+            start_jvm(builder)
+            _log_in_without_account()
         return builder.getOrCreate()
     except Exception as error:
         message = f"Spark does not start on {settings.spark_master} ({java_error_message(error)})"
@@ -105,15 +107,11 @@ def _start_session(settings: Settings, work: Path) -> SparkSession:
         raise EngineError(message) from error
 
 
-def _log_in_without_account(builder: SparkSession.Builder) -> None:
+def _log_in_without_account() -> None:
     """Give Hadoop a user name where the system has none for our user id, as in OpenShift: it would not start."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
-        conf = SparkConf()
-        for name, value in builder._options.items():
-            conf.set(name, str(value))
-        SparkContext._ensure_initialized(conf=conf)
         jvm: Any = SparkContext._jvm
         users = jvm.org.apache.hadoop.security.UserGroupInformation
         users.setLoginUser(users.createRemoteUser("matinee"))

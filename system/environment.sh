@@ -49,16 +49,20 @@ stamp_of() { printf '%s/installed-%s\n' "$VENV" "$1"; }
 checksum_of() { cksum <"$MATINEE_ROOT/$1"; }
 
 build_environment() {
+    local began=$SECONDS
     if [ -e "$VENV/unfinished" ] || ! "$VENV_PYTHON" -m pip --version >/dev/null 2>&1; then
         make_venv
     fi
-    say "installing $1 into .venv; the first time takes a few minutes"
+    say "downloading and installing the packages of $1: several hundred MB the first time, a minute or more"
     # After an interruption of pip, a half-installed package looks installed: only a new .venv is safe.
     : >"$VENV/unfinished"
     trap 'fail "interrupted; the next start creates a new .venv"' INT TERM
-    if "$VENV_PYTHON" -m pip install --disable-pip-version-check --no-input -r "$MATINEE_ROOT/$1" >&2; then
+    # quiet: only warnings and errors; -W hides pip's advice to those who publish packages
+    if "$VENV_PYTHON" -W ignore -m pip install --quiet --disable-pip-version-check --no-input \
+        -r "$MATINEE_ROOT/$1" >&2; then
         checksum_of "$1" >"$(stamp_of "$1")"
         rm "$VENV/unfinished"
+        say "the packages are installed; .venv has $(du -sm "$VENV" | cut -f 1) MB, $((SECONDS - began)) s"
     else
         rm "$VENV/unfinished" # after its own errors pip leaves no half-installed package
         fail "pip could not install $1 (see above). Check that a package index is reachable, then start this again."

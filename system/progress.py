@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0
 LINE = "{desc}: {percentage:.0f} % of {total_fmt}, {rate_fmt}, {remaining} left"
+LINE_OF_SHARES = "{desc}: {percentage:.0f} % after {elapsed}"  # the shares of a run are too rough to foresee its end
 
 
 class _LogLines(io.TextIOBase):
@@ -35,7 +36,8 @@ def progress(total: int | None, what: str, *, unit: str, initial: int = 0) -> It
         bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True, initial=initial)
     else:
         pace = SECONDS_BETWEEN_LINES
-        lines = {"file": _LogLines(), "bar_format": LINE, "mininterval": pace, "delay": pace, "miniters": 1}
+        line = LINE_OF_SHARES if unit == "%" else LINE
+        lines = {"file": _LogLines(), "bar_format": line, "mininterval": pace, "delay": pace, "miniters": 1}
         bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True, initial=initial, **lines)
     with bar:
         yield bar.update

@@ -1,0 +1,43 @@
+"""Start Spark's JVM, and write what it prints to the log."""
+
+import logging
+import os
+import re
+import threading
+from typing import Any
+
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+log = logging.getLogger(__name__)
+
+# Printed at every start: by Java, by Spark before its log level counts, and by a library that can do without BLAS
+NOISE = re.compile(
+    r"WARNING: Using incubator modules|Using Spark's default log4j profile|Setting (default|Spark) log level"
+    r"|To adjust logging level|netlib-\w+: JNI_OnLoad|\S+ \S+ WARN "
+)
+
+
+def start_jvm(builder: SparkSession.Builder) -> None:
+    """Start the JVM of this process, unless it has one."""
+    if SparkContext._gateway is not None:
+        return
+    conf = SparkConf()
+    for name, value in builder._options.items():
+        conf.set(name, str(value))
+    # a pipe of our own, since a JVM that does not start leaves only what it printed
+    reading, writing = os.pipe()
+    threading.Thread(target=_log_output, args=[reading], name="jvm output", daemon=True).start()
+    try:
+        gateway: Any = launch_gateway(conf, {"stderr": writing})  # type: ignore[no-untyped-call]
+        SparkContext._ensure_initialized(gateway=gateway)
+    finally:
+        os.close(writing)
+
+
+def _log_output(reading: int) -> None:
+    with open(reading, errors="replace") as lines:
+        for line in lines:
+            if line.strip() and not NOISE.match(line):
+                log.warning("%s", line.rstrip())

@@ -30,8 +30,3 @@ def test_what_the_jvm_prints_is_a_log_line_and_its_usual_chatter_is_left_out(tmp
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["message"] for line in lines if line["level"] != "INFO"] == ["an error of Java"]
     assert done.returncode == 0
-
-
-def test_a_jvm_that_does_not_start_says_why(tmp_path: Path) -> None:
-    done = run(tmp_path, MATINEE_SPARK_CONF="spark.driver.extraJavaOptions=-NoSuchOption")
-    assert "Unrecognized option: -NoSuchOption" in done.stderr

@@ -52,7 +52,7 @@ def server(url: str, key: str, write: bool) -> "MCPServer[Any]":
         raise OperatorError(MISSING) from error
     made: MCPServer[Any] = MCPServer("matinee", instructions=INSTRUCTIONS, log_level="WARNING")
     ask = asker(url, key)
-    for tool in (*reading_tools(ask), *(writing_tools(ask) if write else ())):
+    for tool in (*catalogue_tools(ask), *recommending_tools(ask), *(writing_tools(ask) if write else ())):
         made.add_tool(tool)
     return made
 
@@ -80,8 +80,8 @@ def asker(url: str, key: str) -> Ask:
     return ask
 
 
-def reading_tools(ask: Ask) -> Sequence[Callable[..., dict[str, Any]]]:
-    """Return the tools that change nothing."""
+def catalogue_tools(ask: Ask) -> Sequence[Callable[..., dict[str, Any]]]:
+    """Return the tools that describe movies and tastes."""
 
     def search(title: str = "", genres: list[str] | None = None, limit: int = 10) -> dict[str, Any]:
         """Find movies by title, genre or both; return their ids."""
@@ -95,6 +95,16 @@ def reading_tools(ask: Ask) -> Sequence[Callable[..., dict[str, Any]]]:
     def similar(movie_id: int, limit: int = 10) -> dict[str, Any]:
         """List movies similar to this one."""
         return ask("GET", f"/movies/{movie_id}/similar", params={"limit": limit})
+
+    def taste(user_id: int) -> dict[str, Any]:
+        """Describe a user's taste beside everybody's: genres, decades, and the ratings most unlike others'."""
+        return ask("GET", f"/users/{user_id}/taste")
+
+    return search, movie, similar, taste
+
+
+def recommending_tools(ask: Ask) -> Sequence[Callable[..., dict[str, Any]]]:
+    """Return the tools that recommend, and write nothing."""
 
     def recommend(
         user_id: int | None = None,
@@ -130,11 +140,7 @@ def reading_tools(ask: Ask) -> Sequence[Callable[..., dict[str, Any]]]:
         body = {"members": members, "genre": genres or [], "rule": rule, "limit": limit}
         return ask("POST", "/groups/recommendations", json=body)
 
-    def taste(user_id: int) -> dict[str, Any]:
-        """Describe a user's taste beside everybody's: genres, decades, and the ratings most unlike others'."""
-        return ask("GET", f"/users/{user_id}/taste")
-
-    return search, movie, similar, recommend, group, taste
+    return recommend, group
 
 
 def writing_tools(ask: Ask) -> Sequence[Callable[..., dict[str, Any]]]:

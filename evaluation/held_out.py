@@ -19,8 +19,8 @@ from ranking.popularity import popularity_by_clock
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
 from ranking.rating_histories import Times
-from ranking.ratings import PADDING, Floats, Ints, Mask, Ratings, Rows
-from ranking.top_n import top_n
+from ranking.ratings import PADDING, Floats, Ints, Ratings, Rows
+from ranking.top_n import score_table, top_n, top_rows
 from ranking.user_batch import MOST_USERS, UserBatch, user_batches
 
 MAX_TESTED_RATINGS = 50  # how many of the following ratings the model is tested on
@@ -53,6 +53,7 @@ class EvaluationSetting:
     def __init__(self, ranker: Ranker, train: Ratings) -> None:
         self.ranker, factors = ranker, ranker.factors
         likes = train.take(train.rating >= factors.model.like_threshold)
+        likes = likes.take(np.argsort(likes.at, kind="stable"))
         self._like_rows, known = factors.rows(likes.movie)
         self._likes = likes.take(known)
         self.all_time = count_ratings(self._likes, factors.movies, offline_metrics.RELEVANT)
@@ -66,9 +67,11 @@ class EvaluationSetting:
         ours = np.full((len(given), EVALUATED_LIST_LENGTH), PADDING, np.int32)
         baseline = ours.copy()
         for some, batch, popularity in self.batches(given, clocks):
-            baseline[some] = _popular_lists(factors.movies, popularity, batch.rows, np.ones(len(factors.movies), bool))
+            baseline[some] = _popular_lists(factors.movies, popularity, batch.rows)
             if batch.rows.shape[1] == 0:
-                ours[some] = _popular_lists(factors.movies, popularity, batch.rows, factors.well_known)
+                for user, theirs in zip(some, popularity, strict=True):
+                    best = top_n(theirs, EVALUATED_LIST_LENGTH, batch.rows[0], factors.well_known)
+                    ours[user, : len(best)] = factors.movies[best]
                 continue
             folded = self.ranker.fold_in(batch, self.ranker.neighbour_terms(batch))
             rows, there = self.ranker.top_n(folded, EVALUATED_LIST_LENGTH, popularity=popularity)
@@ -92,13 +95,13 @@ class EvaluationSetting:
             yield some, UserBatch(none, none.astype(np.float32), none, none.astype(bool), np.zeros(len(some), np.intp))
 
 
-def _popular_lists(movies: Ints, popularity: Floats, seen: Rows, preferred: Mask) -> Ints:
-    """Return each user's most popular unseen movies, by popularity [u, f] of their own."""
-    lists = np.full((len(popularity), EVALUATED_LIST_LENGTH), PADDING, np.int32)
-    for at, (theirs, rows) in enumerate(zip(popularity, seen, strict=True)):
-        best = top_n(theirs, EVALUATED_LIST_LENGTH, rows, preferred)
-        lists[at, : len(best)] = movies[best]
-    return lists
+def _popular_lists(movies: Ints, popularity: Floats, seen: Rows) -> Ints:
+    """Return each user's most popular movies but those `seen` [u, l], by popularity [u, f] at their own time."""
+    score, groups = score_table(len(popularity), len(movies), EVALUATED_LIST_LENGTH)
+    score[:, : len(movies)] = popularity
+    np.put_along_axis(score, seen, -np.inf, axis=1)
+    columns, there = top_rows(score, EVALUATED_LIST_LENGTH, groups)
+    return np.where(there, movies[np.minimum(columns, len(movies) - 1)], PADDING)
 
 
 def sample_users(ratings: Ratings, most: int = MAX_EVALUATED_USERS) -> Ratings:

@@ -10,7 +10,6 @@ from ranking.ranker import NO_SCORE, Ranker
 from ranking.rankings import ranking_for
 from ranking.rating_histories import Histories
 from ranking.ratings import PADDING, Floats, Ints, Mask, Ratings, concatenate
-from ranking.top_n import top_n
 from ranking.user_batch import UserBatch, user_batches
 
 ListColumns = tuple[Ints, Ints, Floats]
@@ -77,11 +76,12 @@ def histories_of(given: Sequence[Ratings]) -> Histories:
 
 def popular_lists(movies: Ints, popularity: Floats, seen: Sequence[Ints], n: int) -> Ints:
     """Return the n most popular movies that are not in `seen`, for each user: int32 [len(seen), n]."""
-    every = np.ones(len(movies), bool)
+    ranked = movies[np.argsort(-popularity, kind="stable")]
     lists = np.full((len(seen), n), PADDING, np.int32)
     for at, known in enumerate(seen):
-        best = top_n(popularity, n, np.searchsorted(movies, known), every)
-        lists[at, : len(best)] = movies[best]
+        first = ranked[: n + len(known)]
+        best = first[~np.isin(first, known)][:n]
+        lists[at, : len(best)] = best
     return lists
 
 

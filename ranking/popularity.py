@@ -35,9 +35,8 @@ def recent_likes(likes: Ratings, rows: Rows, movies: int, half_life_days: float)
 def popularity_by_clock(
     likes: Ratings, rows: Rows, movies: int, clocks: Times, half_life_days: float
 ) -> Iterator[Floats]:
-    """Yield, for each time of `clocks` (ascending), what `popularity` of the likes up to that time is."""
-    order = np.argsort(likes.at, kind="stable")
-    at, rows = likes.at[order], rows[order]
+    """Yield, for each time of `clocks`, what `popularity` of the likes up to that time is; both ascend by time."""
+    at = likes.at
     recent, done, now = np.zeros(movies), 0, 0
     for clock in clocks:
         end = int(np.searchsorted(at, clock, "right"))

@@ -12,7 +12,7 @@ from ranking.factors import Factors
 from ranking.fold_in import Doubles, ItemGram, UserPrior
 from ranking.ratings import HIGHEST, LOWEST, Floats, Mask, Rows
 from ranking.score import NEUTRAL_RATING, Standardization, standardization, target_noise, targets, weights
-from ranking.top_n import DEPTH, top_n, top_rows
+from ranking.top_n import score_table, top_n, top_rows
 from ranking.user_batch import UserBatch
 
 USER_DAMPING = 10.0
@@ -42,7 +42,7 @@ class FoldedIn(NamedTuple):
     Attributes:
         terms: of g; residual: y - V_s m [b, l], the targets less the average user's; 0 in the padding.
         x: the MAP vector x_m and the plain vector x_p of each user [b, 2, k].
-        g: the neighbour scores by place [b, f].
+        g: the neighbour scores by place [b, h + 1]; the last one, 0, is that of all movies without neighbours.
         z: the standardizations of V x_m, V x_p and g, [b, 3] each.
         c: the weight of popularity [b].
     """
@@ -102,6 +102,8 @@ class Ranker:
         self._V_sum: Doubles = factors.V.sum(axis=0, dtype=np.float64)
         known = self.row[: self.known]
         self._items = np.vstack([factors.V_ranked[known].T, factors.popular[known], np.ones(self.known, np.float32)])
+        # only the first places have neighbours, a fifth of a large catalogue
+        self._neighbour_places = max(self.known, int(self.place[factors.w_movie].max(initial=-1)) + 1)
         self._W = sparse.csr_matrix((factors.w, self.place[factors.w_movie], factors.w_start), (f, f))
 
     def with_factors(self, factors: Factors) -> "Ranker":
@@ -143,17 +145,16 @@ class Ranker:
             among: which movies may be listed, bool [f] by row; None for all.
             popularity: at each user's own time [b, f] by row; None for that of the training.
         """
-        groups = max(n, self.known // DEPTH + 1)
-        # the columns after the last well-known movie stand for all others, and fill the groups
-        score = np.empty((len(folded.batch), groups * (self.known // groups + 1)), np.float32)
+        score, groups = score_table(len(folded.batch), self.known, n)
         known = score[:, : self.known]
         # score = (1 - w) z(V x_m) + w z(V x_p) + b z(g) + c popularity
         np.matmul(folded.vectors, self._items, out=known)
         known += folded.z.scale[:, 2:] * folded.g[:, : self.known]
         if popularity is not None:
-            known += folded.c[:, None] * (popularity - self.factors.popular)[:, self.row[: self.known]]
-        score[:, self.known :] = NO_SCORE
+            row = self.row[: self.known]
+            known += folded.c[:, None] * (popularity[:, row] - self.factors.popular[row])
         batch = folded.batch
+        # all other movies share the column after the last well-known one
         score[batch.each, np.where(batch.mask, np.minimum(self.place[batch.rows], self.known), self.known)] = NO_SCORE
         if among is not None:
             known[:, ~among[self.row[: self.known]]] = NO_SCORE
@@ -169,7 +170,7 @@ class Ranker:
         x, c, minus_shift = np.split(folded.vectors, [-2, -1], axis=1)
         score: Floats = x @ f.V_ranked[which].T
         score += c * f.popular[which] + minus_shift
-        score += folded.z.scale[:, 2:] * folded.g[:, self.place[which]]
+        score += folded.z.scale[:, 2:] * folded.g[:, self._at(which)]
         return score
 
     def expected(self, batch: UserBatch, terms: NeighbourTerms, rows: Rows) -> Floats:
@@ -187,7 +188,7 @@ class Ranker:
         if len(f.w):
             g = self._neighbour_scores(batch, terms, np.float32(1))
             usual = USUAL_NEIGHBOUR * n / (n + USUAL_AT)
-            likely += NEIGHBOUR_SHARE * (g[batch.each, self.place[rows]] - usual)
+            likely += NEIGHBOUR_SHARE * (g[batch.each, self._at(rows)] - usual)
         return np.asarray(np.minimum(np.maximum(likely, LOWEST), HIGHEST), np.float32)
 
     def recency(self, batch: UserBatch) -> Floats:
@@ -207,17 +208,21 @@ class Ranker:
         return NeighbourTerms(count, self._W.indices.take(at), self.factors.w.take(at))
 
     def _neighbour_scores(self, batch: UserBatch, terms: NeighbourTerms, weight: Floats | np.float32) -> Floats:
-        """Return g = sum over the history of weight (r - 2.5) W[movie, :] by place [b, f]."""
+        """Return g = sum over the history of weight (r - 2.5) W[movie, :] by place [b, h + 1]."""
         said = (weight * (batch.rating - np.float32(NEUTRAL_RATING)))[batch.mask]
         value = np.repeat(said, terms.per_rating) * terms.w
         if len(batch) == 1:  # as above
-            one = np.zeros((1, len(self.row)), np.float32)
+            one = np.zeros((1, self._neighbour_places + 1), np.float32)
             np.add.at(one[0], terms.place, value)
             return one
         start = np.concatenate([[0], np.cumsum(terms.per_rating)])[np.concatenate([[0], np.cumsum(batch.n)])]
         # one row a user, in which a movie may stand many times; where it is made dense they are added up
-        g: Floats = sparse.csr_matrix((value, terms.place, start), (len(batch), len(self.row))).toarray()
+        g: Floats = sparse.csr_matrix((value, terms.place, start), (len(batch), self._neighbour_places + 1)).toarray()
         return g
+
+    def _at(self, rows: Rows | slice) -> Rows:
+        """Return where the neighbour scores of the movies at `rows` stand."""
+        return np.minimum(self.place[rows], self._neighbour_places)
 
     def _als_vectors(self, batch: UserBatch, V_s: Floats) -> Floats:
         model = self.factors.model
@@ -234,7 +239,7 @@ class Ranker:
 
         V x is not computed for that: its sums over all movies are 1'V x and x'V'V x.
         """
-        seen = np.concatenate([V_s @ x.swapaxes(1, 2), g[batch.each, self.place[batch.rows], None]], axis=2)
+        seen = np.concatenate([V_s @ x.swapaxes(1, 2), g[batch.each, self._at(batch.rows), None]], axis=2)
         seen = seen * batch.mask[:, :, None].astype(np.float64)
         total = np.column_stack([x @ self._V_sum, g.sum(axis=1, dtype=np.float64)])
         square = np.column_stack([np.vecdot(x @ self.item_gram.VtV, x), np.vecdot(g, g)])

@@ -32,6 +32,17 @@ def _best(score: Floats, rows: Rows, n: int) -> Rows:
     return rows[np.lexsort((rows, -values))[:n]]
 
 
+def score_table(users: int, movies: int, n: int) -> tuple[Floats, int]:
+    """Return an array for scores of so many movies, [users, more than movies], and the groups of it for `top_rows`.
+
+    The columns after the last movie fill the groups; they hold -inf.
+    """
+    groups = max(n, movies // DEPTH + 1)
+    score = np.empty((users, groups * (movies // groups + 1)), np.float32)
+    score[:, movies:] = -np.inf
+    return score, groups
+
+
 def top_rows(score: Floats, n: int, groups: int) -> tuple[Rows, Mask]:
     """`top_n` of each row of scores [b, w]: the columns of the n highest, best first, ties by the lower column.
 

@@ -248,7 +248,7 @@ def test_pooling_is_a_mean_over_what_there_is() -> None:
 def test_popularity_at_a_time_is_that_of_the_likes_up_to_it() -> None:
     rng = np.random.default_rng(2)
     n, days = 200, 86400
-    movie, at = rng.integers(0, 9, n), rng.integers(0, 3000, n) * days
+    movie, at = rng.integers(0, 9, n), np.sort(rng.integers(0, 3000, n)) * days
     likes = Ratings(np.ones(n, np.int32), movie.astype(np.int32), np.full(n, 4, np.float32), at)
     clocks = np.sort(rng.integers(-50, 3200, 12)) * days
     for clock, found in zip(clocks, popularity_by_clock(likes, movie, 9, clocks, 365), strict=True):

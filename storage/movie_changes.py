@@ -8,9 +8,9 @@ before: a writer that waited for a client between the two would have all others 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from catalogue.movie import UnknownMovieError
 from settings import OperatorError
@@ -59,6 +59,14 @@ _WITHDRAW = text(f"""
     UPDATE movies SET withdrawn_at = clock_timestamp(), changed = (SELECT catalogue_version FROM live_generation)
     WHERE id = ANY(:ids) AND withdrawn_at IS NULL
 """)  # noqa: S608 - as above
+
+# the movies of the first dataset were all added by one transaction, at version 0; only rows know a time, not versions
+_RECENT = text("""
+    SELECT id AS movie_id, title, genres, year, imdb_id, tmdb_id, CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'
+            WHEN added_at > (SELECT min(added_at) FROM movies) THEN 'added' ELSE 'changed' END AS change,
+        coalesce(withdrawn_at, nullif(added_at, (SELECT min(added_at) FROM movies))) AS at, count(*) OVER () AS total
+    FROM movies WHERE changed > 0 ORDER BY changed DESC, id LIMIT :most
+""")
 
 
 @dataclass(frozen=True)
@@ -137,3 +145,12 @@ def withdraw(db: Connection, movie_ids: Sequence[int]) -> int:
     if missing := set(movie_ids) - set(found):
         raise UnknownMovieError(*sorted(missing))
     return db.execute(_WITHDRAW, {"ids": list(movie_ids)}).rowcount
+
+
+def recent(db: Connection, most: int) -> Sequence[Row[Any]]:
+    """Return the movies that changed last as (movie_id ... tmdb_id, change, at, total).
+
+    `change` is what became of a movie in all: withdrawn, else added after the first dataset, else changed; `at` is when it
+    was added or withdrawn; `total` counts all such movies.
+    """
+    return db.execute(_RECENT, {"most": most}).all()

@@ -94,6 +94,21 @@ def test_a_replaced_movie_is_found_by_its_new_title_only(one: FlaskClient, other
     assert found(other, imdb_id="tt7654321") == [77]
 
 
+def test_changes_of_the_catalogue_are_listed_the_last_first(one: FlaskClient, other: FlaskClient) -> None:
+    assert other.get(f"{API}/catalogue/changes").json == {"items": [], "total": 0}
+    added = one.post(f"{API}/movies", json=MOVIE).json["movie_id"]
+    one.put(f"{API}/movies/{IDS[3]}", json={"title": "Quagga"})
+    one.delete(f"{API}/movies/{IDS[4]}")
+    found = other.get(f"{API}/catalogue/changes").json
+    assert [(each["movie"]["movie_id"], each["change"], each["at"] is None) for each in found["items"]] == [
+        (IDS[4], "withdrawn", False),
+        (IDS[3], "changed", True),
+        (added, "added", False),
+    ]
+    last = other.get(f"{API}/catalogue/changes?limit=1").json
+    assert (last["items"], last["total"]) == (found["items"][:1], 3)
+
+
 @pytest.mark.parametrize("stored", [False, True], ids=["cached", "stored"])
 def test_a_withdrawn_movie_is_in_nobodys_list_until_it_is_put_back(
     one: FlaskClient, other: FlaskClient, live: Recommender, stored: bool

@@ -45,6 +45,7 @@ REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those b
     ("post", "/groups/recommendations", {"members": [1, RATINGS]}),
     ("post", "/events", {"list_id": "8e03978e-40d5-43dd-bc93-6894a57f9324", "movie_id": IDS[0], "event": "opened"}),
     ("get", "/outcomes", None),
+    ("get", "/catalogue/changes", None),
     ("get", "/users/{user_id}/export", None),
     ("get", "/movies?limit=1", None),
     ("get", "/movies/{movie_id}", None),

@@ -25,15 +25,18 @@ from browser import (
 from conftest import MOVIES, USERS, checkerboard, write_dataset
 from disposable_postgres import disposable_postgres
 from generation_records import judged, record
-from handmade_model import fill_catalogue, flip, publish, store_generation, two_tastes
+from handmade_model import IDS, fill_catalogue, flip, new_user, publish, store_generation, two_tastes
 from playwright.sync_api import Locator, expect
 from processes import poll, service
 
+from app import create_app
 from health import Health
+from ranking.experiment import Experiment
 from ranking.ratings import Ratings
 from recommender import Recommender
-from settings import ROOT
+from settings import ROOT, Settings
 from storage.database import Database
+from storage.experiments import start
 from web.v1.generation_routes import DATA_EXAMPLE
 
 pytestmark = [
@@ -90,6 +93,39 @@ def test_only_what_is_ours_may_run_in_it(page_url: str) -> None:
     assert plain.content == small.content
     assert plain.headers["vary"] == small.headers["vary"] == "Accept-Encoding"
     assert httpx.get(f"{page_url}static/%2e%2e/pages.py").status_code == 404
+
+
+def test_the_engine_room_shows_what_people_got_and_did(
+    page_url: str, trained_by_hand: Recommender, ready: Health, visits: BrowserSession
+) -> None:
+    page = visits.open(f"{page_url}#/engine", reduced_motion="reduce")
+    exposures, experiments, changes = (
+        page.get_by_role("region", name=name)
+        for name in ("What people did with their lists", "Experiments", "Catalogue changes")
+    )
+    expect(exposures).to_contain_text("No list was shown to anyone")
+    expect(experiments).to_contain_text("There has been no experiment.")
+    expect(changes).to_contain_text("No movie has been added, changed or withdrawn")
+    app = create_app(trained_by_hand, ready, Settings())
+    client = app.test_client()
+    wanted = {"name": "fewer", "arms": ["today", "neighbour_weight=0.5"], "share": 100, "interleave": True}
+    with trained_by_hand.database.transaction() as db:
+        start(db, Experiment(**wanted | {"arms": tuple(wanted["arms"])}, salt="s"))
+    trained_by_hand.model.refresh()
+    for _ in range(32):
+        user = new_user(trained_by_hand.database, {IDS[3]: 5.0})
+        first = client.get(f"/api/v1/users/{user}/recommendations").json["items"][0]["movie"]["movie_id"]
+        app.extensions["impressions"].store()
+        client.put(f"/api/v1/users/{user}/ratings/{first}", json={"rating": 5})
+    client.delete(f"/api/v1/movies/{IDS[0]}")
+    page.reload()
+    expect(exposures.locator(".dot.liked")).to_have_count(1 + 10)  # of one generation and ten places
+    exposures.get_by_text("As a table").click()
+    expect(exposures.get_by_role("row", name="Place 1 ", exact=False).first).to_contain_text(re.compile("Place 1.*32.*32"))
+    expect(experiments).to_contain_text("fewer100 % of the users, both arms in each list. Started just now, running.")
+    expect(experiments.locator(".zero, .dot")).to_have_count(2)
+    expect(changes).to_contain_text("Movie 0 (1950)withdrawn just now")
+    assert accessibility_violations(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -4,6 +4,7 @@ A handler parses its request with a model, makes one call and serializes the res
 """
 
 from web.v1 import (
+    catalogue_routes,  # noqa: F401 - it adds to the routes of movies
     event_routes,
     experiment_routes,  # noqa: F401 - it adds to the routes of operators
     generation_routes,

@@ -120,6 +120,8 @@ export const toastUnlessAborted = (error) => {
 const ROOT = new URL(".", document.baseURI).pathname; // "/", or the prefix that a proxy serves the page under
 const V1 = `${ROOT}api/v1`;
 export const get = (path, signal) => withRetries({ method: "GET", path: V1 + path, signal });
+// Neither asks for a key nor tries again: for what a view can do without.
+export const glance = (path, signal) => send({ method: "GET", path: V1 + path, signal }, recall("key", null, "tab"));
 export const read = (path, body, signal) => withRetries({ method: "POST", path: V1 + path, body, signal });
 export const post = (path, body) => withKey({ method: "POST", path: V1 + path, body });
 // `purpose` says what an operator's key is for, as in "start a training run".

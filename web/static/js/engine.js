@@ -1,24 +1,36 @@
-// Engine room: the live generation and its metrics, the training run, and the state of each part.
+// Engine room: the live generation and its metrics, the training run, the state of each part, and what users got and did.
 
 import { get, health, wait } from "./api.js";
+import { showCatalogue } from "./catalogue.js";
 import { announce, clear, h, number, since } from "./dom.js";
+import { showExperiments } from "./experiments.js";
+import { showExposures } from "./exposures.js";
 import { generationList } from "./generations.js";
 import { ndcgLabel, plots } from "./plots.js";
 import { showTraining } from "./training.js";
 
 const BUSY = 1000; // ms between polls while a training run is in progress
 const IDLE = 5000;
+const SELDOM = 60000; // of what changes slowly
 const NONE_YET = "No generation yet: everyone gets popular movies until the first training run is done.";
 
 export async function engine(main, signal, failed) {
   document.title = "Engine room – Matinee";
-  const [live, run, parts, measured, history] = Array.from({ length: 5 }, () => h("div", {}, h("p", { className: "empty" }, "Loading …")));
+  const [live, run, parts, measured, history, exposed, tried, changed] = Array.from({ length: 8 }, () => h("div", {}, h("p", { className: "empty" }, "Loading …")));
   clear(main, h("div", { className: "engine" }, h("h1", {}, "Engine room"),
     panel("Serving now", live, "tall"), panel("Training", run, "tall"), panel("Parts", parts, "tall"),
-    panel("Quality", measured, "wide tall"), panel("Generations", history, "wide")));
-  const places = { live, run, measured, history };
-  const refreshes = [() => showParts(parts, signal), trainingPoller(places, signal)];
-  for (const refresh of refreshes) poll(refresh, signal).catch((error) => signal.aborted || failed(error));
+    panel("Quality", measured, "wide tall"), panel("Generations", history, "wide"),
+    panel("What people did with their lists", exposed, "wide"), panel("Experiments", tried, "broad"), panel("Catalogue changes", changed)));
+  const training = trainingPoller({ live, run, measured, history }, signal);
+  const start = (refresh) => poll(refresh, signal).catch((error) => signal.aborted || failed(error));
+  const seldom = (show, place) => start(async () => (await show(place, signal), SELDOM));
+  start(() => showParts(parts, signal));
+  training().then(() => { // which asks for a key, if one is needed
+    start(training);
+    seldom(showExposures, exposed);
+    seldom(showExperiments, tried);
+    seldom(showCatalogue, changed);
+  }).catch((error) => signal.aborted || failed(error));
 }
 
 async function poll(refresh, signal) {
@@ -42,9 +54,8 @@ async function showParts(place, signal) {
 function trainingPoller(places, signal) {
   let shown = null;
   const refresh = async () => {
-    const training = await get("/retrain", signal);
-    const { items } = await get("/generations?limit=24", signal);
-    showTraining(places.run, training, items[0], refresh);
+    const [training, { items }] = await Promise.all([get("/retrain", signal), get("/generations?limit=24", signal)]);
+    showTraining(places.run, training, items, refresh);
     const state = items.map(({ id, live, kept, online }) => [id, live, kept, online?.views]).join();
     if (state !== shown) {
       clear(places.live, serving(items.find(({ live }) => live)));

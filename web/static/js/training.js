@@ -8,13 +8,14 @@ const STARTING = { queued: "Queued. It starts within a second or two.", snapshot
   compare: "Comparing the live generation with the newest ratings.", ranker: "Starting Spark. This takes about ten seconds." };
 const RANKER_STARTS = 0.05; // progress until which Spark may still be starting
 
-export function showTraining(place, training, newest, refresh) {
+export function showTraining(place, training, generations, refresh) {
+  const [newest] = generations;
   const running = training.state === "running";
   const held = place.contains(document.activeElement);
   const start = h("button", { type: "button", disabled: running, onclick: () => retrain(refresh) },
     running ? "Training …" : "Retrain now");
   clear(place,
-    running ? phases(training) : [h("p", {}, lastRunText(training)), newest && durations(newest, training.phases)],
+    running ? phases(training) : [h("p", {}, lastRunText(training)), heldText(generations), newest && durations(newest, training.phases)],
     !running && training.error && h("p", { className: "fault" }, training.error),
     start);
   if (held) start.focus();
@@ -25,6 +26,11 @@ function lastRunText({ outcome, finished_at: finished, error, next_at: next }) {
     : [error ? "The last training did not end." : "No training run yet."];
   const time = { hour: "2-digit", minute: "2-digit", hour12: false };
   return next ? [...last, ` The next is at ${new Date(next).toLocaleTimeString("en", time)}.`] : last;
+}
+
+function heldText(generations) {
+  const { id } = generations.find(({ held }) => held) ?? {};
+  return id && h("p", { className: "hint" }, `The next training run is stored and does not go live, while generation ${id} is held.`);
 }
 
 // The duration of each phase of the newest generation.

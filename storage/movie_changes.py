@@ -150,7 +150,7 @@ def withdraw(db: Connection, movie_ids: Sequence[int]) -> int:
 def recent(db: Connection, most: int) -> Sequence[Row[Any]]:
     """Return the movies that changed last as (movie_id ... tmdb_id, change, at, total).
 
-    `change` is what became of a movie in all: withdrawn, else added after the first dataset, else changed; `at` is when it
-    was added or withdrawn; `total` counts all such movies.
+    `change` is what became of a movie in all: withdrawn, else added after the first dataset, else changed; `at` is when
+    it was added or withdrawn; `total` counts all such movies.
     """
     return db.execute(_RECENT, {"most": most}).all()

@@ -108,20 +108,21 @@ def test_the_engine_room_shows_what_people_got_and_did(
     expect(changes).to_contain_text("No movie has been added, changed or withdrawn")
     app = create_app(trained_by_hand, ready, Settings())
     client = app.test_client()
-    wanted = {"name": "fewer", "arms": ["today", "neighbour_weight=0.5"], "share": 100, "interleave": True}
     with trained_by_hand.database.transaction() as db:
-        start(db, Experiment(**wanted | {"arms": tuple(wanted["arms"])}, salt="s"))
-    trained_by_hand.model.refresh()
+        start(db, Experiment("fewer", ("today", "neighbour_weight=0.5"), share=100, interleave=True, salt="s"))
+    trained_by_hand.model.refresh_experiment()
     for _ in range(32):
         user = new_user(trained_by_hand.database, {IDS[3]: 5.0})
-        first = client.get(f"/api/v1/users/{user}/recommendations").json["items"][0]["movie"]["movie_id"]
+        first = dict(client.get(f"/users/{user}/recommendations").json[0])["movie_id"]  # type: ignore[index]
         app.extensions["impressions"].store()
         client.put(f"/api/v1/users/{user}/ratings/{first}", json={"rating": 5})
     client.delete(f"/api/v1/movies/{IDS[0]}")
     page.reload()
     expect(exposures.locator(".dot.liked")).to_have_count(1 + 10)  # of one generation and ten places
     exposures.get_by_text("As a table").click()
-    expect(exposures.get_by_role("row", name="Place 1 ", exact=False).first).to_contain_text(re.compile("Place 1.*32.*32"))
+    expect(exposures.get_by_role("row", name="Place 1 ", exact=False).first).to_contain_text(
+        re.compile("Place 1.*32.*32")
+    )
     expect(experiments).to_contain_text("fewer100 % of the users, both arms in each list. Started just now, running.")
     expect(experiments.locator(".zero, .dot")).to_have_count(2)
     expect(changes).to_contain_text("Movie 0 (1950)withdrawn just now")

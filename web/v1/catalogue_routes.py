@@ -6,9 +6,10 @@ from flask import Response
 from pydantic import Field
 
 from storage import movie_changes
+from web.v1.base_models import QueryModel, ResponseModel
 from web.v1.blueprint import answer, recommender
 from web.v1.movie_routes import api
-from web.v1.schemas import Limit, Movie, QueryModel, ResponseModel, Timestamp
+from web.v1.schemas import Limit, Movie, Timestamp
 
 
 class CatalogueChangesQuery(QueryModel):

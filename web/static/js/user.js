@@ -78,7 +78,7 @@ async function sendHidden(user) {
   remember(name, []);
 }
 
-async function all(path) {
+export async function all(path) {
   const items = [];
   let cursor = null;
   do {

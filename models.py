@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Identity,
@@ -47,6 +48,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[int]: ARRAY(Integer),
         list[float]: ARRAY(REAL),
+        list[bool]: ARRAY(Boolean),
         list[str]: ARRAY(String),
         float: REAL,
         bytes: BYTEA,
@@ -317,11 +319,12 @@ class Impression(Base):
     movie_ids: Mapped[list[int]]
     expected_ratings: Mapped[list[float]]  # as they were shown
     teams: Mapped[list[str] | None]  # of an interleaved list: the arm that chose each movie
+    explored: Mapped[list[bool] | None]  # which movies were drawn for exploration; null if none was
     times: Mapped[int] = mapped_column(server_default=text("1"))
 
 
 class StartedExperiment(Base):
-    """An experiment. At most one runs; its name stays, since impressions refer to it."""
+    """An experiment. At most one runs or is judged; the name of one that ran stays: impressions refer to it."""
 
     __tablename__ = "experiments"
     __table_args__ = (
@@ -339,6 +342,10 @@ class StartedExperiment(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     ended_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    # a line for each changed setting; null until the held-out users have judged them, and it does not run before
+    judgement: Mapped[list[str] | None] = mapped_column(server_default=text("'{}'"))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what had become of its lists at `result_at`
+    result_at: Mapped[datetime | None]
 
 
 class Event(Base):

@@ -5,14 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from commands.context import Context
 from commands.framework import CommandResult, command, log_change
-from evaluation.experiment_result import ExperimentResult, result
+from evaluation.experiment_result import kept_result
 from ranking.experiment import Experiment
 from storage import experiments as stored
-from storage import outcomes
+from storage.database import TRAINING_LOCK
 
 
 @click.group(short_help="Start, list, show and stop experiments.")
@@ -41,15 +41,19 @@ def experiment() -> None:
 def start(context: Context, name: str, arms: tuple[str, ...], share: int, interleave: bool) -> CommandResult:
     """Start the experiment NAME; the first arm is the control. Running services follow within two seconds.
 
-    An arm that changes a setting is judged on the held-out users first, and refused if it is worse.
+    An arm that changes a setting is judged on the held-out users first, and refused if it is worse. During a training
+    run it is left to the service, which judges it afterwards.
     """
-    from jobs.experiments import judge_settings
+    from jobs.experiments import judge
 
-    wanted = Experiment(name, arms, share, interleave, secrets.token_hex(8))
-    with context.database() as database:
-        judged = judge_settings(database, context.settings, wanted)
+    wanted, judged = Experiment(name, arms, share, interleave, secrets.token_hex(8)), list[str]()
+    with context.database() as database, database.try_lock(TRAINING_LOCK) as mine:
         with database.background_transaction() as db:
             stored.start(db, wanted)
+        if wanted.changed and not mine:
+            return CommandResult(f"{name} is judged after the training that is under way", asdict(wanted))
+        if wanted.changed:
+            judged = judge(database, context.settings, name)
     log_change(str(wanted))
     return CommandResult("\n".join([*judged, str(wanted)]), asdict(wanted) | {"judged": judged})
 
@@ -66,12 +70,16 @@ def list_experiments(context: Context) -> CommandResult:
 @command("show", examples=[("matinee experiment show fewer", "What has become of its lists so far.")])
 @click.argument("name")
 def show(context: Context, name: str) -> CommandResult:
-    """Show what has become of the lists of the experiment NAME; it may be looked at at any time."""
+    """Show what has become of the lists of the experiment NAME; it may be looked at at any time.
+
+    The service counts each minute.
+    """
     with context.database() as database, database.background_transaction() as db:
         row = stored.find(db, name)
-        found = _result(db, row)
-    text = f"{name}: {_state(row)}\n{found}"
-    return CommandResult(text, {**row._mapping, "result": asdict(found)})
+    found = kept_result(stored.of_row(row), row.result)
+    counted = "not counted yet" if row.result_at is None else f"counted {row.result_at:%Y-%m-%d %H:%M}"
+    lines = [f"{name}: {_state(row)}", *(row.judgement or []), f"{found}", counted]
+    return CommandResult("\n".join(lines), {**row._mapping, "result": asdict(found)})
 
 
 @command("stop", examples=[("matinee experiment stop fewer", "Everybody gets the live generation again.")])
@@ -85,13 +93,10 @@ def stop(context: Context, name: str) -> CommandResult:
     return CommandResult(f"experiment {name} has ended", {"name": name})
 
 
-def _result(db: Connection, row: Row[Any]) -> ExperimentResult:
-    return result(stored.of_row(row), outcomes.by_user(db, row.name))
-
-
 def _state(row: Row[Any]) -> str:
     ended = "" if row.ended_at is None else f", ended {row.ended_at:%Y-%m-%d %H:%M}: {row.reason}"
-    return f"since {row.started_at:%Y-%m-%d %H:%M}, {row.share} %{ended}"
+    judging = "judging " if stored.state(row) == "judging" else ""
+    return f"{judging}since {row.started_at:%Y-%m-%d %H:%M}, {row.share} %{ended}"
 
 
 for shown in (start, list_experiments, show, stop):

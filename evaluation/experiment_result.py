@@ -52,6 +52,14 @@ class ExperimentResult:
         return "\n".join([head, *map(str, self.arms)])
 
 
+def kept_result(experiment: Experiment, kept: Any) -> ExperimentResult:
+    """Return the result that was kept as JSON, that of no lists where there is none yet."""
+    if kept is None:
+        return result(experiment, [])
+    arms = [arm | {"difference": arm["difference"] and IntervalEstimate(**arm["difference"])} for arm in kept["arms"]]
+    return ExperimentResult(kept["name"], [ArmResult(**arm) for arm in arms])
+
+
 def result(experiment: Experiment, rows: Iterable[Any]) -> ExperimentResult:
     """Return what an experiment has shown so far.
 

@@ -1,35 +1,56 @@
 """Experiments: settings are judged before they are shown to users, and arms that are provably worse end."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
-from evaluation.experiment_result import result
+from sqlalchemy import Connection, Row
+
+from evaluation.experiment_result import ExperimentResult, result
 from evaluation.gate import verdict
 from evaluation.held_out import evaluate_held_out, sample_users
 from evaluation.splits import split_held_out
 from jobs.ingest import load_base_ratings
-from ranking.experiment import Experiment, ExperimentError, model_of
+from ranking.experiment import ExperimentError, model_of
 from settings import Settings
 from storage import experiments, generations, outcomes
 from storage.database import Database
-from storage.errors import NoLiveGenerationError
+from storage.errors import DatabaseUnavailableError, NoLiveGenerationError
 from system.progress import progress
 
 log = logging.getLogger(__name__)
 
 
-def judge_settings(database: Database, settings: Settings, experiment: Experiment) -> list[str]:
-    """Judge each arm that changes a setting on the held-out users, as a generation is; return what was found.
+def judge(database: Database, settings: Settings, name: str) -> list[str]:
+    """Judge the settings of an experiment, which runs then, or has ended with the reason; return what was found.
+
+    Callers hold the lock of trainings, so that one process judges.
 
     Raises:
-        ExperimentError: an arm is worse than the live generation, or is no arm.
-        NoLiveGenerationError: there is none to compare with.
-        DatasetError: the ratings of the held-out users are not there.
+        DatabaseUnavailableError: it is still to be judged.
+        ExperimentError, NoLiveGenerationError, DatasetError: why it was refused, as for everything else that is raised.
     """
-    experiment.check()
-    changed = [arm for arm in experiment.arms if "=" in arm]
-    if not changed:
-        return []
+    with database.statement() as db:
+        arms = experiments.of_row(experiments.find(db, name)).changed
+    try:
+        found = _judged(database, settings, arms)
+    except DatabaseUnavailableError:
+        raise
+    except Exception as error:
+        with database.transaction() as db:
+            experiments.end(db, name, f"refused: {error}")
+        log.warning("experiment %s is refused: %s", name, error)
+        raise
+    with database.transaction() as db:
+        runs = experiments.run(db, name, found)
+    if runs:
+        log.info("experiment %s runs: %s", name, "; ".join(found))
+    return found
+
+
+def _judged(database: Database, settings: Settings, arms: Sequence[str]) -> list[str]:
+    """Judge each arm on the held-out users, as a generation is. Raises `ExperimentError` if one is worse."""
     with database.background_transaction() as db:
         live_id = generations.live_id(db)
         if live_id is None:
@@ -37,10 +58,10 @@ def judge_settings(database: Database, settings: Settings, experiment: Experimen
         live = generations.load(db, live_id)
     train, held_out = split_held_out(load_base_ratings(database, settings))
     users, found = sample_users(held_out), []
-    with progress(1 + len(changed), "judging on held-out users", unit="arm") as advance:
+    with progress(1 + len(arms), "judging on held-out users", unit="arm") as advance:
         before = evaluate_held_out(live, train, users)
         advance(1)
-        for arm in changed:
+        for arm in arms:
             judged = verdict(evaluate_held_out(replace(live, model=model_of(arm, live.model)), train, users), before)
             if not judged.accepted:
                 raise ExperimentError(f"{arm}: {judged.reason}")
@@ -49,21 +70,23 @@ def judge_settings(database: Database, settings: Settings, experiment: Experimen
     return found
 
 
-def end_worse_arms(database: Database) -> None:
-    """End the arms of the running experiment that are provably worse than its control, and it with the last of them.
+def look_at_results(database: Database) -> None:
+    """Keep what experiments have shown by now, and end arms of the running one that are provably worse.
 
-    Raises `DatabaseUnavailableError`.
+    With the last of its arms but the control an experiment ends. Raises `DatabaseUnavailableError`.
     """
-    with database.statement() as db:
-        experiment = experiments.running(db)
-    if experiment is None:
-        return
     with database.background_transaction() as db:
-        found = result(experiment, outcomes.by_user(db, experiment.name))
-        for arm in found.worse:
-            if experiments.end_arm(db, experiment.name, arm.name):
-                told = arm.difference
-                log.warning("experiment %s: arm %s is provably worse and ends: %s", experiment.name, arm.name, told)
-        if {arm.name for arm in found.worse} | set(experiment.ended) >= set(experiment.arms[1:]):
-            experiments.end(db, experiment.name, "every arm is provably worse than the control")
-            log.warning("experiment %s has ended: every arm is provably worse than the control", experiment.name)
+        for row in experiments.to_look_at(db):
+            found = result(experiments.of_row(row), outcomes.by_user(db, row.name))
+            experiments.keep_result(db, row.name, asdict(found))
+            if row.ended_at is None:
+                _end_worse_arms(db, row, found)
+
+
+def _end_worse_arms(db: Connection, row: Row[Any], found: ExperimentResult) -> None:
+    for arm in found.worse:
+        if experiments.end_arm(db, row.name, arm.name):
+            log.warning("experiment %s: arm %s is provably worse and ends: %s", row.name, arm.name, arm.difference)
+    if {arm.name for arm in found.worse} | set(row.ended) >= set(row.arms[1:]):
+        experiments.end(db, row.name, "every arm is provably worse than the control")
+        log.warning("experiment %s has ended: every arm is provably worse than the control", row.name)

@@ -11,12 +11,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from health import Health
 from jobs.changes import DatasetWatch, anything_to_learn
-from jobs.experiments import end_worse_arms
+from jobs.experiments import look_at_results
 from jobs.refresh import refresh, report_trainer
 from jobs.trainer_pool import TrainerEndedError, TrainerPool
 from recommender import Recommender
 from settings import Settings
-from storage import runs
+from storage import experiments, runs
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 
@@ -39,6 +39,7 @@ class Scheduler:
         self._settings, self._recommender, self._health, self._pool = settings, recommender, health, pool
         self._dataset = DatasetWatch(self.database, settings, health)
         self._run: int | None = None  # whose training was given to the pool
+        self._judged: str | None = None  # the experiment whose judging was
         self._idle_since = time.monotonic()
         self._clocks = time.time() - time.monotonic()
         self._announced: datetime | None = None
@@ -57,7 +58,7 @@ class Scheduler:
         if self._settings.retrain_minutes:
             minutes, due = self._settings.retrain_minutes, self._first_check()
             self._background.add_job(self._check, "interval", minutes=minutes, next_run_time=due, id=CHECK)
-        self._background.add_job(self._end_worse_arms, "interval", seconds=EXPERIMENT_SECONDS)
+        self._background.add_job(self._look_at_experiments, "interval", seconds=EXPERIMENT_SECONDS)
         self._background.start()
         self._looking.start()
 
@@ -97,11 +98,11 @@ class Scheduler:
         except Exception:
             log.exception("the check whether there is anything to learn failed; the next one tries again")
 
-    def _end_worse_arms(self) -> None:
+    def _look_at_experiments(self) -> None:
         try:
-            end_worse_arms(self.database)
+            look_at_results(self.database)
         except DatabaseUnavailableError as error:
-            log.debug("the running experiment could not be looked at: %s", error)
+            log.debug("experiments could not be looked at: %s", error)
 
     def _check_soon(self) -> None:
         job = self._background.get_job(CHECK)
@@ -140,22 +141,31 @@ class Scheduler:
                 job.modify(next_run_time=job.next_run_time + timedelta(seconds=step))
 
     def _start_queued(self) -> None:
-        """Have the queued training done, if there is one, by whichever process it was queued."""
-        if self._run is None:
-            with self.database.statement() as db:
-                self._run = runs.queued(db, "train", TRAINING_LOCK)
-            if self._run is not None:
-                self._background.add_job(self._pool.train, args=[self._run], executor=TRAINER, id=TRAINER)
+        """Have the queued training done, or else the experiment judged, by whichever process it was asked for."""
+        if self._run is not None or self._judged is not None:
+            return
+        with self.database.statement() as db:
+            self._run = runs.queued(db, "train", TRAINING_LOCK)
+            self._judged = experiments.to_judge(db, TRAINING_LOCK) if self._run is None else None
+        if self._run is not None:
+            self._background.add_job(self._pool.train, args=[self._run], executor=TRAINER, id=TRAINER)
+        elif self._judged is not None:
+            self._background.add_job(self._pool.judge, args=[self._judged], executor=TRAINER, id=TRAINER)
 
     def _settle(self) -> None:
-        """Take note of how the training has ended that this process has started, if it has."""
+        """Take note of how the training or judging has ended that this process has started, if it has."""
         try:
             result = self._pool.results.get_nowait()
         except Empty:
             return
+        judged, self._judged = self._judged, None
         if isinstance(result, TrainerEndedError):
             log.error("%s; the next training starts another", result)
-            self._close_run(result.outcome, f"{TrainerEndedError.__name__}: {result}")
+            if judged is None:
+                self._close_run(result.outcome, f"{TrainerEndedError.__name__}: {result}")
+            else:  # it would end so again
+                with self.database.transaction() as db:
+                    experiments.end(db, judged, f"it could not be judged: {result}")
         elif result == "away":
             self._check_soon()
         elif result == "busy":  # in a process of another service, whose training may take long
@@ -185,6 +195,6 @@ class Scheduler:
 
     def _end_idle_trainer(self) -> None:
         idle = time.monotonic() - self._idle_since
-        if self._run is None and self._pool.alive and idle >= 60 * self._settings.spark_idle_minutes:
+        if (self._run or self._judged) is None and self._pool.alive and idle >= 60 * self._settings.spark_idle_minutes:
             log.info("the process that trains has nothing to do and ends; the next training starts another")
             self._pool.end()

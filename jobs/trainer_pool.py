@@ -47,11 +47,13 @@ class TrainerPool(ProcessPoolExecutor):  # type: ignore[misc] # APScheduler tell
     """One process; APScheduler replaces it when it has died.
 
     Attributes:
-        train: the job: does the training of a queued run.
+        train: a job: does the training of a queued run.
+        judge: another: judges the settings of an experiment, by its name.
         results: how each job went, or why its process has ended.
     """
 
     train: Callable[[int], TrainingResult] = staticmethod(trainer_process.train)
+    judge: Callable[[str], TrainingResult] = staticmethod(trainer_process.judge)
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._limit = settings.training_minutes

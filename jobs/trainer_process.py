@@ -7,12 +7,15 @@ processes that serve where both want the same core. Nothing that is large is imp
 import logging
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import system.blas_threads  # noqa: F401 - before numpy is loaded
 
 # isort: split
 from settings import Settings
+from storage.database import TRAINING_LOCK
 from storage.errors import DatabaseUnavailableError
 from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
@@ -46,15 +49,41 @@ def prepare(settings: Settings, database_url: str, parent: int) -> None:
 def train(run_id: int) -> TrainingResult:
     """Do the training of a queued run; the kernel ends this process when it takes longer than it may."""
     (trainer,) = _kept
-    signal.setitimer(signal.ITIMER_REAL, 60 * trainer.settings.training_minutes)
     try:
-        return trainer.retrain(run_id)
+        with _time_limit(trainer.settings):
+            return trainer.retrain(run_id)
     except DatabaseUnavailableError as error:
         log.error("the training failed: the database is unavailable: %s", error)
         return "away"
     except Exception:
         log.exception("the training failed; the live generation goes on serving")
         return "failed"
+
+
+def judge(experiment: str) -> TrainingResult:
+    """Judge the settings of an experiment on the held-out users, unless another process trains or judges."""
+    from jobs import experiments
+
+    (trainer,) = _kept
+    try:
+        with _time_limit(trainer.settings), trainer.database.try_lock(TRAINING_LOCK) as mine:
+            if not mine:
+                return "busy"
+            experiments.judge(trainer.database, trainer.settings, experiment)
+            return "done"
+    except DatabaseUnavailableError as error:
+        log.error("experiment %s is judged later: the database is unavailable: %s", experiment, error)
+        return "away"
+    except Exception as error:
+        log.debug("experiment %s is refused", experiment, exc_info=error)
+        return "rejected"
+
+
+@contextmanager
+def _time_limit(settings: Settings) -> Iterator[None]:
+    signal.setitimer(signal.ITIMER_REAL, 60 * settings.training_minutes)
+    try:
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -44,6 +44,11 @@ class Experiment:
     def __str__(self) -> str:
         return f"experiment {self.name} runs with {self.share} % of the users: {', '.join(self.arms)}"
 
+    @property
+    def changed(self) -> list[str]:
+        """The arms that change a setting: they are judged on the held-out users before anybody gets their lists."""
+        return [arm for arm in self.arms if "=" in arm]
+
     def check(self) -> None:
         """Raise `ExperimentError` if it cannot run, whatever is in the database."""
         if len(self.arms) < 2 or len(set(self.arms)) < len(self.arms):

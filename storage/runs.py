@@ -19,19 +19,19 @@ TRAINING_PHASES = {
     "publish": 0.02,
 }
 INTERRUPTED = "cut off: its process ended, or it lost the database"
-_LOCK_HELD = """EXISTS (
+LOCK_HELD = """EXISTS (
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = :lock
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     )"""
-_FOLLOWED = f"SELECT *, outcome IS NULL AND (phase = 'queued' OR {_LOCK_HELD}) AS in_progress FROM runs"  # noqa: S608 - no part of it comes from outside
+_FOLLOWED = f"SELECT *, outcome IS NULL AND (phase = 'queued' OR {LOCK_HELD}) AS in_progress FROM runs"  # noqa: S608 - no part of it comes from outside
 _CLOSE = "UPDATE runs SET outcome = :outcome, error = :error, finished_at = clock_timestamp() WHERE outcome IS NULL"
 
 
 def queue(db: Connection, kind: str, lock: int) -> int | None:
     """Queue a run for the process with the scheduler; None if one is queued or under way. `db` is a transaction."""
     db.execute(
-        text(f"{_CLOSE} AND kind = :kind AND phase <> 'queued' AND NOT {_LOCK_HELD}"),  # its process died
+        text(f"{_CLOSE} AND kind = :kind AND phase <> 'queued' AND NOT {LOCK_HELD}"),  # its process died
         {"kind": kind, "lock": lock, "outcome": "failed", "error": INTERRUPTED},
     )
     statement = text("""
@@ -45,7 +45,7 @@ def queue(db: Connection, kind: str, lock: int) -> int | None:
 def queued(db: Connection, kind: str, lock: int) -> int | None:
     """The queued run, if nobody holds the lock that it wants."""
     waiting = "kind = :kind AND outcome IS NULL AND phase = 'queued'"
-    statement = text(f"SELECT id FROM runs WHERE {waiting} AND NOT {_LOCK_HELD}")  # noqa: S608 - all of it is from here
+    statement = text(f"SELECT id FROM runs WHERE {waiting} AND NOT {LOCK_HELD}")  # noqa: S608 - all of it is from here
     found: int | None = db.execute(statement, {"kind": kind, "lock": lock}).scalar_one_or_none()
     return found
 
@@ -77,7 +77,7 @@ def begin(db: Connection, kind: str) -> int:
 def close_abandoned(db: Connection, run_id: int, lock: int, outcome: str, error: str) -> bool:
     """Close a run whose process has ended; False while PostgreSQL still holds the lock of that process."""
     db.execute(
-        text(f"{_CLOSE} AND id = :id AND NOT {_LOCK_HELD}"),
+        text(f"{_CLOSE} AND id = :id AND NOT {LOCK_HELD}"),
         {"id": run_id, "lock": lock, "outcome": outcome, "error": error},
     )
     still_open = text("SELECT count(*) FROM runs WHERE id = :id AND outcome IS NULL")

@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from app import create_app
 from health import Health
-from jobs.experiments import end_worse_arms
+from jobs.experiments import judge, look_at_results
 from jobs.refresh import refresh
+from movielens.reader import DatasetError
 from recommender import Recommender
 from settings import Settings
 from storage import experiments, generations
@@ -32,7 +33,10 @@ def client(live: Recommender, other: int, ready: Health) -> FlaskClient:
 
 
 def start(client: FlaskClient, **changed: Any) -> None:
-    assert client.post(API, json=AB | changed).status_code == 201
+    asked = AB | changed
+    if client.post(API, json=asked).status_code == 202:
+        with recommender_of(client).database.transaction() as db:
+            assert experiments.run(db, asked["name"], ["not worse"])
     refresh(recommender_of(client), Health())
 
 
@@ -118,6 +122,32 @@ def test_a_setting_of_the_score_is_an_arm(live: Recommender, client: FlaskClient
     assert impressions(client)[0].arm in ("popularity_weight=0", "min_ratings=0")
 
 
+def test_a_changed_setting_is_shown_to_nobody_before_it_has_been_judged(live: Recommender, client: FlaskClient) -> None:
+    user, asked = new_user(live.database, {EVEN[0]: 5.0}), AB | {"arms": ["popularity_weight=0", "noise=0.2"]}
+
+    def state() -> Any:
+        refresh(live, Health())
+        found = client.get(f"{API}/ab").json
+        assert (live.model.trial is not None) == (found["state"] == "running")  # type: ignore[index]
+        return found
+
+    answer = client.post(API, json=asked)
+    assert (answer.status_code, answer.headers["Location"]) == (202, f"{API}/ab")
+    assert (state()["state"], state()["judgement"]) == ("judging", None)
+    assert original(client, user) == lists_of(live.database, 1, user)
+    assert client.post(API, json=AB | {"name": "next"}).status_code == 409
+    with pytest.raises(DatasetError):  # there are no base ratings to judge it with
+        judge(live.database, Settings(), "ab")
+    refused = state()
+    assert refused["state"] == "ended"
+    assert refused["reason"].startswith("refused: ")
+    assert client.post(API, json=asked).status_code == 202, "what has never run leaves its name"
+    with live.database.transaction() as db:
+        assert experiments.run(db, "ab", ["noise=0.2: not worse"])
+        assert not experiments.run(db, "ab", []), "it is judged once"
+    assert state()["judgement"] == ["noise=0.2: not worse"]
+
+
 def test_only_what_may_be_shown_is_an_arm_and_one_experiment_runs(live: Recommender, client: FlaskClient) -> None:
     with live.database.statement() as db:
         db.execute(text("UPDATE generations SET verdict = 'rejected' WHERE id = 2"))
@@ -151,7 +181,7 @@ def test_an_arm_that_is_provably_worse_is_ended(live: Recommender, client: Flask
     for row in impressions(client):
         for movie in row.movie_ids[:5]:
             view(live.database, row.user_id, movie, 5.0 if row.arm == "today" else 1.0)
-    end_worse_arms(live.database)
+    look_at_results(live.database)
     shown = client.get(API).json["items"][0]  # type: ignore[index]
     assert [arm["users"] for arm in shown["arms"]] == [[*arm_of.values()].count(arm) for arm in ("today", "G2")]
     assert [arm["liked"] for arm in shown["arms"]] == [5 * shown["arms"][0]["users"], 0]

@@ -22,11 +22,12 @@ from thread_trainer import ThreadTrainer
 from health import Health
 from jobs import scheduler, trainer_pool
 from jobs.scheduler import Scheduler
-from jobs.trainer_pool import TrainerPool
+from jobs.trainer_pool import TrainerEndedError, TrainerPool
 from jobs.trainer_process import TrainingResult
+from ranking.experiment import Experiment
 from recommender import Recommender
 from settings import ROOT, Settings
-from storage import runs
+from storage import experiments, runs
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 
@@ -125,6 +126,28 @@ def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
             assert (ended.id, ended.outcome) == (run, "failed")
             assert "the process that trains could not be started: [Errno 11]" in ended.error
             poll(lambda: health["trainer"].state == "failed", 20, "the news")
+
+
+def test_an_experiment_is_judged_by_the_trainer_once(recommender: Recommender) -> None:
+    def judge(name: str) -> TrainingResult:
+        asked.append(name)
+        if len(asked) == 1:
+            raise TrainerEndedError("the process that trains was killed")
+        with database.transaction() as db:
+            experiments.run(db, name, ["not worse"])
+        return "done"
+
+    def state(name: str) -> str:
+        with database.statement() as db:
+            return experiments.state(experiments.find(db, name))
+
+    database, asked = recommender.database, list[str]()
+    with working(recommender, ThreadTrainer(taking_up(database), judge)):
+        for name, becomes in (("killed", "ended"), ("next", "running")):
+            with database.transaction() as db:
+                experiments.start(db, Experiment(name, ("today", "noise=0.2"), 20, False, "salt"))
+            poll(lambda name=name, becomes=becomes: state(name) == becomes, 20, "the judgement")
+    assert asked == ["killed", "next"]
 
 
 def test_a_stop_in_a_training_is_recorded_as_an_interruption(recommender: Recommender) -> None:

@@ -329,7 +329,13 @@ def test_an_experiment_is_the_same_in_both_processes_and_after_a_restart(state_d
         for user in users:
             clients[0].post(f"/users/{user}/views/{2 - user % 2}", json={"rating": 5})
         wanted = {"name": "ab", "arms": ["today", "popularity_weight=0"], "share": 100}
-        assert clients[1].post("/api/v1/experiments", json=wanted).status_code == 201
+        assert clients[1].post("/api/v1/experiments", json=wanted).status_code == 202
+
+        def experiment() -> Any:
+            return clients[0].get("/api/v1/experiments/ab").json()
+
+        poll(lambda: experiment()["state"] != "judging", TIMEOUT_SECONDS, "the judgement of the trainer's process")
+        assert experiment()["state"] == "running", experiment()["reason"]
         time.sleep(ORDER_SECONDS)  # within which every process follows
         first, second = lists(clients, users)
         assert first == second

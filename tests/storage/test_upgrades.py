@@ -55,6 +55,7 @@ LATER = {
     "marks": "INSERT INTO marks (user_id, movie_id, mark, version) VALUES (1, :second, 'seen', 2)",
     "experiments": """INSERT INTO experiments (name, arms, share, interleave, salt)
        VALUES ('ab', ARRAY['today', 'G1'], 20, false, 'salt')""",
+    "tokens": "INSERT INTO tokens (user_id, scope, hash) VALUES (1, 'list', 'abc')",
 }
 # a service makes the row of the one, and a day's partition of the other
 MAY_BE_EMPTY = {"training_schedule", "impressions"}

@@ -23,12 +23,17 @@ def job_of(trainer: Trainer) -> Callable[[int], TrainingResult]:
     return train
 
 
+def refuse(experiment: str) -> TrainingResult:
+    """Judge no experiment."""
+    return "rejected"
+
+
 class ThreadTrainer(ThreadPoolExecutor):  # type: ignore[misc] # APScheduler tells no types
     """Does `train` for each queued run; `ends` counts how often its process would have been ended."""
 
-    def __init__(self, train: Callable[[int], TrainingResult]) -> None:
+    def __init__(self, train: Callable[[int], TrainingResult], judge: Callable[[str], TrainingResult] = refuse) -> None:
         super().__init__(1)
-        self.train = train
+        self.train, self.judge = train, judge
         self.results: SimpleQueue[TrainingResult | TrainerEndedError] = SimpleQueue()
         self.alive = False
         self.ends = 0
@@ -41,4 +46,4 @@ class ThreadTrainer(ThreadPoolExecutor):  # type: ignore[misc] # APScheduler tel
     def _run_job_success(self, job_id: str, events: Any) -> None:
         super()._run_job_success(job_id, events)
         self.alive = True
-        self.results.put(events[0].retval)
+        self.results.put(events[0].exception or events[0].retval)

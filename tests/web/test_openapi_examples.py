@@ -60,6 +60,7 @@ REQUESTS: list[tuple[str, str, Any]] = [  # in this order, each may need those b
     ("get", "/retrain", None),
     ("post", "/experiments", {"name": "fewer-neighbours", "arms": ["today", "neighbour_weight=0.8"], "share": 20}),
     ("get", "/experiments", None),
+    ("get", "/experiments/{name}", None),
 ]
 ELSEWHERE = {("post", "/retrain")}  # its 202 needs a training run: tests/web/test_v1_training.py
 
@@ -114,7 +115,8 @@ def test_an_example_has_the_shape_of_the_answer(
     with judged_live.database.statement() as db:
         secrets = {f"{scope}s": tokens.create(db, 1, scope)[1] for scope in ("list", "hook")}
     for method, path, body in REQUESTS:
-        url = path.format(user_id=1, movie_id=IDS[0], generation_id=2, token=secrets.get(path.split("/")[1]))
+        ids = {"name": "fewer-neighbours", "user_id": 1, "movie_id": IDS[0], "generation_id": 2}
+        url = path.format(**ids, token=secrets.get(path.split("/")[1]))
         answer = client.request(method, f"{API}{url}", json=body)
         assert answer.is_success, f"{url}: {answer.text}"
         operation = document["paths"][f"{API}{path.partition('?')[0]}"][method]

@@ -47,10 +47,11 @@ def test_each_change_is_logged_with_what_was_before(
         ("POST", "/movies/batch", {"movies": [MOVIE, MOVIE]}, 200, ["movies added: 2; replaced: 0"]),
         ("DELETE", f"/movies/{IDS[1]}", None, 204, [f"movie {IDS[1]} is withdrawn"]),
         ("DELETE", f"/movies/{IDS[1]}", None, 204, []),
-        ("POST", "/experiments", experiment, 201,
-         ["experiment fewer runs with 20 % of the users: today, neighbour_weight=0.8"]),
+        ("POST", "/experiments", experiment, 202, ["experiment fewer is judged first"]),
         ("DELETE", "/experiments/fewer", None, 204, ["experiment fewer has ended"]),
         ("DELETE", "/experiments/fewer", None, 204, []),
+        ("POST", "/experiments", experiment | {"name": "newer", "arms": ["today", f"G{newer}"]}, 201,
+         [f"experiment newer runs with 20 % of the users: today, G{newer}"]),
         ("DELETE", f"/users/{user}", None, 204,
          [f"user {user} is erased: 1 view, 0 places in lists, 0 predictions"]),
     ]  # fmt: skip

@@ -1,16 +1,16 @@
-"""Experiments: started, shown and ended by operators, with what has become of the lists so far."""
+"""Experiments: started, shown and ended by operators, with what has become of the lists."""
 
 import secrets
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from flask import Response
 from pydantic import Field
 from sqlalchemy import Row
 from werkzeug.exceptions import Conflict
 
-from evaluation.experiment_result import ArmResult, ExperimentResult, result
+from evaluation.experiment_result import ArmResult, kept_result
 from ranking.experiment import Experiment, ExperimentError
-from storage import experiments, outcomes
+from storage import experiments
 from storage.experiments import ExperimentConflictError
 from web.access import log_change
 from web.errors import InvalidInputError, with_code
@@ -66,24 +66,36 @@ class ExperimentArm(ResponseModel):
 
 
 class RunExperiment(ResponseModel):
-    """An experiment and what has become of it so far."""
+    """An experiment and what has become of it."""
 
     name: str = Field(examples=["fewer-neighbours"])
+    state: Literal["judging", "running", "ended"] = Field(
+        examples=["running"], description="judging: nobody gets its lists before the held-out users have been tried."
+    )
+    judgement: list[str] | None = Field(
+        examples=[["neighbour_weight=0.8: not worse than the live generation: NDCG@10 .214 against .215"]],
+        description="What the held-out users said of each changed setting; null until then.",
+    )
     share: int = Field(examples=[20])
     interleave: bool = Field(examples=[False])
     started_at: Timestamp
     ended_at: Timestamp | None = Field(description="Null while it runs.")
-    reason: str | None = Field(examples=[None], description="Why it ended.")
+    reason: str | None = Field(examples=[None], description="Why it ended, or was refused.")
+    result_at: Timestamp | None = Field(
+        description="When `arms` was counted, each minute while it runs; null before the first time."
+    )
     arms: list[ExperimentArm] = Field(description="The control first.")
 
     @classmethod
-    def of(cls, row: Row[Any], found: ExperimentResult) -> Self:
-        """Return an experiment of the database with its result."""
-        arms = [ExperimentArm.of(arm, arm.name in row.ended) for arm in found.arms]
-        kept = {
-            name: getattr(row, name) for name in ("name", "share", "interleave", "started_at", "ended_at", "reason")
-        }
-        return cls(arms=arms, **kept)
+    def of(cls, row: Row[Any]) -> Self:
+        """Return an experiment of the database."""
+        arms = kept_result(experiments.of_row(row), row.result).arms
+        kept = cls.model_fields.keys() & row._mapping.keys() - {"arms"}
+        return cls(
+            state=experiments.state(row),
+            arms=[ExperimentArm.of(arm, arm.name in row.ended) for arm in arms],
+            **{name: row._mapping[name] for name in kept},
+        )
 
 
 class Experiments(ResponseModel):
@@ -94,20 +106,27 @@ class Experiments(ResponseModel):
 
 @admin.get("/experiments", responses={200: Experiments, **problems(403)})
 def list_experiments() -> Response:
-    """List the experiments with what has become of them so far"""
+    """List the experiments with what has become of them"""
     with recommender().database.statement() as db:
-        items = [
-            RunExperiment.of(row, result(experiments.of_row(row), outcomes.by_user(db, row.name)))
-            for row in experiments.recent(db)
-        ]
+        items = [RunExperiment.of(row) for row in experiments.recent(db)]
     return answer(Experiments(items=items))
 
 
-@admin.post("/experiments", responses={201: Experiments, **problems(403, 409, 413, 415)})
+@admin.get("/experiments/<name>", responses={200: RunExperiment, **problems(403, 404)})
+def show_experiment(path: ExperimentPath) -> Response:
+    """Show an experiment with what has become of it"""
+    with recommender().database.statement() as db:
+        found = experiments.find(db, path.name)
+    return answer(RunExperiment.of(found))
+
+
+@admin.post("/experiments", responses={201: Experiments, 202: Experiments, **problems(403, 409, 413, 415)})
 def start_experiment(body: NewExperiment) -> Response:
     """Start an experiment
 
-    Every process serves it within two seconds. 409 while another one runs, or if one had this name.
+    201: every process serves it within two seconds. 202: an arm changes a setting, which is first tried on the held-out
+    users, as soon as nothing is trained; then it runs, or has ended with the reason. 409 while another one runs or is
+    judged, or if one had this name.
     """
     wanted = Experiment(body.name, tuple(body.arms), body.share, body.interleave, secrets.token_hex(8))
     try:
@@ -118,9 +137,9 @@ def start_experiment(body: NewExperiment) -> Response:
         raise InvalidInputError(("arms", str(error))) from error
     except ExperimentConflictError as error:
         raise with_code("experiment_running", Conflict(str(error))) from error
-    log_change(str(wanted))
-    items = [RunExperiment.of(row, result(wanted, []))]
-    return answer(Experiments(items=items), 201, Location=location("/experiments"))
+    log_change(str(wanted) if row.judgement is not None else f"experiment {body.name} is judged first")
+    status = 201 if row.judgement is not None else 202
+    return answer(Experiments(items=[RunExperiment.of(row)]), status, Location=location(f"/experiments/{body.name}"))
 
 
 @admin.delete("/experiments/<name>", responses={204: None, **problems(403, 404)})

@@ -1,8 +1,8 @@
 """Intervals that may be looked at at any time: the chance that they ever miss is at most alpha.
 
-The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit
-theory and asymptotic confidence sequences" (Annals of Statistics 2024, arXiv:2103.06476): Robbins' normal mixture with
-the variance estimated, in its form for variances that change.
+Proposition 2.5 of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic
+confidence sequences" (Annals of Statistics 52(6), 2024; arXiv:2103.06476v9): Robbins' normal mixture with the variance
+estimated, in its form for variances that change.
 
 Likes of a user grow between looks, so time is counted in the variance of the sum, not in users, as there for a sum that
 is a Brownian motion. Here later sums vary together with earlier ones at least as much as that motion's do, as long as
@@ -27,9 +27,12 @@ def radius(variance: Values, t: Values, alpha: float = ALPHA) -> Values:
         variance: of the mean.
         t: the variance of the sum.
     """
+    # rho^2 = (-W(-alpha^2 / e) - 1) / t*, W the branch -1 of Lambert's function; with W(x) = log(-x) - log(-log(-x)):
     # rho^2 = (-2 log alpha + log(-2 log alpha + 1)) / t*
     rho2 = (-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / NARROWEST_AT
-    # sqrt(variance 2 (t rho^2 + 1) / (t rho^2) log(sqrt(t rho^2 + 1) / alpha)); the variance is 0 where t is
+    # of n users whose numbers have the variance v: t = n v, and v / n is the variance of the mean, so that
+    # sqrt((n v rho^2 + 1) / (n^2 rho^2) log((n v rho^2 + 1) / alpha^2)) is, with variance 0 where t is
+    # sqrt(variance 2 (t rho^2 + 1) / (t rho^2) log(sqrt(t rho^2 + 1) / alpha))
     t = np.maximum(t, np.finfo(float).tiny)
     found: Values = np.sqrt(variance * 2 * (t * rho2 + 1) / (t * rho2) * np.log(np.sqrt(t * rho2 + 1) / alpha))
     return found

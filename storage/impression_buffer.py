@@ -5,7 +5,6 @@ A process that is killed loses those of its last second.
 """
 
 import math
-import os
 import threading
 import time
 import uuid
@@ -14,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, TypeAlias
-
-from cachetools import FIFOCache
 
 from storage import impressions
 from storage.database import Database
@@ -41,6 +38,7 @@ class ShownList:
         first_place: the place of its first movie in the whole list, from 1.
         expected_ratings: those shown, by movie; they follow from the movies and do not make another list.
         teams: of an interleaved list, the arm that chose each movie.
+        explored: which movies were drawn for exploration; None if none was.
     """
 
     generation_id: int | None
@@ -50,6 +48,7 @@ class ShownList:
     experiment: str | None = None
     arm: str | None = None
     teams: tuple[str, ...] | None = None
+    explored: tuple[bool, ...] | None = None
 
 
 @dataclass
@@ -68,7 +67,7 @@ class ImpressionBuffer:
     def __init__(self, database: Database, days: int, count: Callable[[RecordedAs, int], None]) -> None:
         self._database, self._days, self._count = database, days, count
         self._lock = threading.Lock()
-        self._last: FIFOCache[int, tuple[ShownList, Impression]] = FIFOCache(MOST_REMEMBERED)
+        self._last: dict[int, tuple[ShownList, Impression]] = {}  # the oldest first
         self._next, self._batch = _Batch(), _Batch()  # what is collected, and what is being stored
         self._partitions: set[date] = set()
         self._dropped_at = -math.inf
@@ -88,6 +87,8 @@ class ImpressionBuffer:
                 impression = _impression(user_id, route, found, now)
                 self._last.pop(user_id, None)
                 self._last[user_id] = found, impression
+                if len(self._last) > MOST_REMEMBERED:
+                    del self._last[next(iter(self._last))]
                 recorded = "dropped" if len(self._next.shown) >= MOST_WAITING else "stored"
                 if recorded == "stored":
                     self._next.shown.append(impression)
@@ -150,7 +151,7 @@ class ImpressionBuffer:
 
 
 def _impression(user_id: int, route: str, found: ShownList, at: datetime) -> Impression:
-    list_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
+    list_id = str(uuid.uuid4())
     return Impression(
         list_id,
         at,
@@ -163,4 +164,5 @@ def _impression(user_id: int, route: str, found: ShownList, at: datetime) -> Imp
         found.movie_ids,
         tuple(found.expected_ratings),
         found.teams,
+        found.explored,
     )

@@ -21,7 +21,7 @@ LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '200ms'")
 # Locked as for the foreign keys, which find that done: nobody can be erased before the transaction ends.
 _STILL_THERE = text("SELECT id FROM users WHERE id = ANY(:ids) FOR KEY SHARE")
 _COLUMNS = """impressions (list_id, at, user_id, generation_id, experiment, arm, route, first_place, movie_ids,
-    expected_ratings, teams, times)"""
+    expected_ratings, teams, explored, times)"""
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Impression:
     movie_ids: Sequence[int]
     expected_ratings: Sequence[float]
     teams: Sequence[str] | None
+    explored: Sequence[bool] | None = None
     times: int = 1
 
     @property

@@ -16,24 +16,26 @@ _OUTCOMES = f"""
     WITH habits AS (
         SELECT user_id, (array_agg(rated_at ORDER BY rated_at))[1] AS first,
             (array_agg(rated_at ORDER BY rated_at))[26] AS twenty_sixth
-        FROM views GROUP BY user_id
+        FROM views {{of_users}} GROUP BY user_id
     ), shown AS (
         SELECT DISTINCT ON (i.user_id, place.movie_id, i.generation_id, i.experiment, arm)
             i.user_id, place.movie_id, i.generation_id, i.experiment, coalesce(place.team, i.arm) AS arm, i.at,
-            i.first_place + place.n - 1 AS place, place.expected, i.strategy
+            i.first_place + place.n - 1 AS place, place.expected,
+            CASE WHEN place.explored THEN 'explored' ELSE i.strategy END AS strategy
         FROM (
             SELECT i.*, CASE
                 WHEN i.generation_id IS NULL OR (first < i.at) IS NOT TRUE THEN 'popular'
                 WHEN (twenty_sixth < i.at) IS NOT TRUE THEN 'blended' ELSE 'personal' END AS strategy
             FROM impressions i LEFT JOIN habits USING (user_id) WHERE {{which}} ORDER BY user_id
-        ) i, unnest(i.movie_ids, i.expected_ratings, i.teams) WITH ORDINALITY AS place (movie_id, expected, team, n)
+        ) i, unnest(i.movie_ids, i.expected_ratings, i.teams, i.explored)
+            WITH ORDINALITY AS place (movie_id, expected, team, explored, n)
         ORDER BY i.user_id, place.movie_id, i.generation_id, i.experiment, arm, i.at
     ), became AS (
         SELECT user_id, movie_id, max(rating) AS rating, max(rated_at) AS rated_at, max(hidden_at) AS hidden_at,
             array_agg(opened_at) FILTER (WHERE opened_at IS NOT NULL) AS opened
         FROM (
             SELECT user_id, movie_id, rating, rated_at, NULL::timestamptz AS opened_at, NULL::timestamptz AS hidden_at
-            FROM views
+            FROM views {{of_users}}
             UNION ALL SELECT user_id, movie_id, NULL, NULL, at, NULL FROM events WHERE event = 'opened'
             UNION ALL SELECT user_id, movie_id, NULL, NULL, NULL, at FROM marks WHERE mark = 'hidden'
         ) one
@@ -52,22 +54,32 @@ _COUNTS = f"""
 """
 
 
-def recent(db: Connection, days: int) -> Sequence[Row[Any]]:
+def recent(db: Connection, days: int, every: int = 1) -> Sequence[Row[Any]]:
     """Return (generation_id, strategy, place, shown, opened, rated, liked, hidden, expected, rating, rmse).
 
     Of the last days: by generation and strategy, where `place` is None, and then by each of the first ten places.
-    The strategy is told by the number of ratings before the impression. `expected` and `rating` are means over the
-    movies that were rated, None without any.
+    The strategy is that of the number of ratings before the impression, "explored" of drawn movies. `expected`
+    and `rating` are means over the movies that were rated, None without any. Of all users, or of one in `every`.
     """
     since = "now() - make_interval(days => :days)"
+    which, of_users = f"i.at > {since}", ""
+    if every > 1:
+        which += " AND user_id % :every = 0"
+        of_users = "WHERE user_id IN (SELECT id FROM users WHERE id % :every = 0)"  # by the index of views
     statement = text(f"""
-        {_OUTCOMES.format(which=f"i.at > {since}", since=since)}
+        {_OUTCOMES.format(which=which, since=since, of_users=of_users)}
         SELECT generation_id, strategy, place, {_COUNTS}, avg(expected) FILTER (WHERE rating IS NOT NULL) AS expected,
             avg(rating) AS rating, sqrt(avg((rating - expected) ^ 2)) AS rmse
         FROM outcomes GROUP BY GROUPING SETS ((generation_id, strategy), (place))
         HAVING place IS NULL OR place <= 10 ORDER BY place NULLS FIRST, generation_id NULLS FIRST, strategy
     """)  # noqa: S608 - as above
-    return db.execute(statement, {"days": days}).all()
+    return db.execute(statement, {"days": days, "every": every}).all()
+
+
+def lists_shown(db: Connection, days: int) -> int:
+    """Return how many lists were shown in the last days."""
+    statement = text("SELECT count(*) FROM impressions WHERE at > now() - make_interval(days => :days)")
+    return int(db.execute(statement, {"days": days}).scalar_one())
 
 
 def by_user(db: Connection, experiment: str) -> Sequence[Row[Any]]:
@@ -75,7 +87,7 @@ def by_user(db: Connection, experiment: str) -> Sequence[Row[Any]]:
     # an hour: the clocks of services differ from PostgreSQL's
     since = "(SELECT started_at - interval '1 hour' FROM experiments WHERE name = :experiment)"
     statement = text(f"""
-        {_OUTCOMES.format(which=f"i.experiment = :experiment AND i.at > {since}", since=since)}
+        {_OUTCOMES.format(which=f"i.experiment = :experiment AND i.at > {since}", since=since, of_users="")}
         SELECT user_id, arm, {_COUNTS} FROM outcomes GROUP BY user_id, arm
     """)  # noqa: S608 - as above
     return db.execute(statement, {"experiment": experiment}).all()

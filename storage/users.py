@@ -57,7 +57,7 @@ _HELD = text(f"""
         ) held) AS foretold,
         (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT list_id, at, times, generation_id, experiment, arm, route, first_place, movie_ids, expected_ratings,
-                teams
+                teams, explored
             FROM impressions WHERE user_id = u.id ORDER BY at DESC
         ) held) AS impressions,
         (SELECT coalesce(json_agg(held), '[]') FROM (

@@ -54,7 +54,7 @@ ONLY_IN = {
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler", "jobs.trainer_pool"},
     "psycopg2": {"storage", "embedded", "system.postgres_url"},
-    "cachetools": {"catalogue.live_generation", "storage.impression_buffer"},
+    "cachetools": {"catalogue.live_generation"},
     "alembic": {"storage.schema", "migrations"},
     "dotenv": {"system.settings_file"},
     "limits": {"web.rate_limits"},

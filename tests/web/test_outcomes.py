@@ -11,6 +11,7 @@ from health import Health
 from recommender import Recommender
 from settings import Settings
 from storage import outcomes
+from web.v1 import event_routes
 
 
 @pytest.fixture
@@ -56,6 +57,23 @@ def test_a_shown_movie_counts_once_with_what_came_within_a_week(live: Recommende
         report = str(outcome_report(30, outcomes.recent(db, 30)))
     assert "1 popular" in report
     assert "place 10" in report
+
+
+def test_after_very_many_lists_some_users_are_counted(
+    live: Recommender, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [new_user(live.database) for _ in range(10)]
+    for user in users:
+        movies = [dict(item)["movie_id"] for item in client.get(f"/users/{user}/recommendations").json or ()]
+    client.application.extensions["impressions"].store()
+    for user in users:
+        view(live.database, user, movies[0], 5.0)
+    monkeypatch.setattr(event_routes, "MOST_LISTS", 4)
+    found = client.get("/api/v1/outcomes").json
+    assert found is not None
+    every = found["one_user_in"]
+    counted = [user for user in users if user % every == 0]
+    assert (every, found["places"][0]["shown"], found["places"][0]["liked"]["count"]) == (3, *[len(counted)] * 2)
 
 
 def test_the_interval_is_wilsons() -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from handmade_model import new_user, publish, two_tastes, view, with_genres
 
+from app import create_app
 from catalogue.recommendations import ListRequest
 from catalogue.user_context import UserContext
 from health import Health
 from recommender import Recommender
+from settings import Settings
 from storage import movies
 from storage.database import Database
 
@@ -88,6 +90,20 @@ def test_a_draw_stays_for_the_day_and_the_list_and_changes_with_each(recommender
     rated = places(other.viewer(1), limit=95)
     view(recommender.database, 1, 5, 4.5)  # the same targets, in another version
     assert [drawn for _, drawn in rated] != [drawn for _, drawn in places(other.viewer(1), limit=95)]
+
+
+def test_the_ledger_and_the_report_tell_explored_movies_apart(recommender: Recommender, ready: Health) -> None:
+    flask = create_app(recommender, ready, Settings()).test_client()
+    new_user(recommender.database, SOME)
+    items = flask.get(f"{LIST}?explore=0.5").json["items"]  # type: ignore[index]
+    flask.application.extensions["impressions"].store()
+    (shown,) = flask.get("/api/v1/users/1/export").json["impressions"]  # type: ignore[index]
+    assert shown["explored"] == [item.get("explored", False) for item in items]
+    report = flask.get("/api/v1/outcomes").json["generations"]  # type: ignore[index]
+    assert {row["strategy"]: row["shown"] for row in report} == {
+        "blended": shown["explored"].count(False),
+        "explored": shown["explored"].count(True),
+    }
 
 
 def test_explored_movies_say_so_and_pass_the_filters(recommender: Recommender, client: httpx.Client) -> None:

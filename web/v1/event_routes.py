@@ -15,6 +15,8 @@ from web.v1.base_models import QueryModel, RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.schemas import PLAIN_INTEGER, MovieId, problems
 
+MOST_LISTS = 20_000  # that can be counted within the request deadline
+
 api = group("events", "What users do with the movies that they are shown.")
 
 
@@ -81,6 +83,9 @@ class Outcomes(ResponseModel):
     """What users did with the movies that they were shown."""
 
     days: int = Field(examples=[30])
+    one_user_in: int = Field(
+        examples=[1], description="All is counted of one user in so many: of more than one after very many lists."
+    )
     generations: list[ShownMovies] = Field(description="By generation and strategy.")
     places: list[ShownMovies] = Field(description="By place, the first ten.")
 
@@ -92,9 +97,10 @@ def show_outcomes(query: OutcomesQuery) -> Response:
     A movie counts once for each user and generation, however many lists had it, at the place where it was shown first.
     """
     with recommender().database.statement() as db:
-        found = outcome_report(query.days, outcomes.recent(db, query.days))
+        every = 1 + outcomes.lists_shown(db, query.days) // MOST_LISTS
+        found = outcome_report(query.days, outcomes.recent(db, query.days, every))
     generations, places = ([ShownMovies.of(counts) for counts in part] for part in (found.generations, found.places))
-    return answer(Outcomes(days=found.days, generations=generations, places=places))
+    return answer(Outcomes(days=found.days, one_user_in=every, generations=generations, places=places))
 
 
 @api.post("/events", responses={202: EventReceipt, **problems(403, 413, 415)})

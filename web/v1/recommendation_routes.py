@@ -194,7 +194,14 @@ def record_list(
         return None
     movie_ids = tuple(place.movie.movie_id for place in places)
     expected = [round(place.expected_rating, 2) for place in places]
-    shown = ShownList(viewer.live.id if viewer.live else None, movie_ids, expected, filters.offset + 1)
+    explored = tuple(place.explored for place in places)
+    shown = ShownList(
+        viewer.live.id if viewer.live else None,
+        movie_ids,
+        expected,
+        filters.offset + 1,
+        explored=explored if any(explored) else None,
+    )
     if viewer.live is not None:
         arm = viewer.live.arm
         teams = tuple(str(place.team) for place in places) if viewer.versus else None

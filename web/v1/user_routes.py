@@ -112,6 +112,9 @@ class ImpressionRecord(ResponseModel):
     teams: list[str] | None = Field(
         examples=[["today", "G17"]], description="Of an interleaved list: the arm that chose each movie."
     )
+    explored: list[bool] | None = Field(
+        examples=[None], description="Which movies were drawn for exploration; null if none was."
+    )
 
 
 class EventRecord(ResponseModel):

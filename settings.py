@@ -208,16 +208,21 @@ def load(environ: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env", 
     """
     from system.settings_file import read_params, read_settings_file  # here: Spark's executors have no dotenv
 
+    known = {row[0] for row in setting_rows()}
     try:
         given = read_settings_file(dotenv) | dict(environ)
         if params is not None:
-            given |= read_params(params, {row[0] for row in setting_rows()})
+            given |= read_params(params, known)
     except ValueError as error:
         raise SettingsError(str(error)) from error
     problems: list[str] = []
     model, own = _parsed(ModelSettings, given, problems), _parsed(Settings, given, problems)
     settings = Settings(model=ModelSettings(**model), explicitly_set=frozenset(model | own), **own)
-    problems += [f"{name} is not a setting of Matinee" for name in sorted(given) if _unknown(name)]
+    problems += [
+        f"{name} is not a setting of Matinee"
+        for name in sorted(given)
+        if name.startswith("MATINEE_") and name not in known
+    ]
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
@@ -239,7 +244,3 @@ def _parsed(table: type, given: Mapping[str, str], problems: list[str]) -> dict[
                 shown = "" if f.metadata["secret"] else f"={text!r}"
                 problems.append(f"{setting_name(f)}{shown}: give {error}")
     return values
-
-
-def _unknown(name: str) -> bool:
-    return name.startswith("MATINEE_") and name not in {row[0] for row in setting_rows()}

@@ -13,7 +13,6 @@ import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import psycopg2
@@ -103,9 +102,7 @@ class EmbeddedPostgres:
     def __enter__(self) -> str:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _take_lock(self) -> bool:

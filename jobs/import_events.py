@@ -35,10 +35,8 @@ class EventImportCounts:
 
     def add(self, merged: MergeCounts) -> None:
         """Add the counts of a batch."""
-        self.users += merged.users
-        self.created += merged.created
-        self.replaced += merged.replaced
-        self.unchanged += merged.unchanged
+        for name, count in merged._asdict().items():
+            setattr(self, name, getattr(self, name) + count)
 
     def __str__(self) -> str:
         return (

@@ -25,13 +25,8 @@ from settings import ModelSettings
 MATINEE = "Matinee"
 TEST_SHARE = 0.2
 LEAST_LIKES, STRONG_PLACES = 5, 100
-CALENDAR_SHARES = (
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-)  # of the users by their first rating, or of the ratings: days to train before
+# of the users by their first rating, or of the ratings: the days before which ratings are trained on
+CALENDAR_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def temporal(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:

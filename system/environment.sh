@@ -62,7 +62,7 @@ build_environment() {
         -r "$MATINEE_ROOT/$1" >&2; then
         checksum_of "$1" >"$(stamp_of "$1")"
         rm "$VENV/unfinished"
-        say "the packages are installed; .venv has $(du -sm "$VENV" | cut -f 1) MB, $((SECONDS - began)) s"
+        say "the packages are installed; .venv has $(du -sm "$VENV/" | cut -f 1) MB, $((SECONDS - began)) s"
     else
         rm "$VENV/unfinished" # after its own errors pip leaves no half-installed package
         fail "pip could not install $1 (see above). Check that a package index is reachable, then start this again."

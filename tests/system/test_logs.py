@@ -218,7 +218,7 @@ def test_a_service_logs_only_json_from_start_to_end(scratch: Path, dataset: Path
     assert {line["level"] for line in lines} == {"INFO"}
     (listed,) = [line for line in lines if line.get("request_id") == "this-one"]
     assert (listed["route"], listed["status"]) == ("/users/<user_id>/recommendations", 200)
-    assert not [line for line in lines if line["logger"].startswith(("cherrypy", "waitress"))]
+    assert not [line for line in lines if line["logger"].startswith(("cherrypy", "storage", "waitress"))]
     messages = [line["message"] for line in lines]
     for event in ("listening on", "ready to recommend", "stopping"):
         assert [message for message in messages if message.startswith(event)]

@@ -57,6 +57,7 @@ build_environment() {
     # After an interruption of pip, a half-installed package looks installed: only a new .venv is safe.
     : >"$VENV/unfinished"
     trap 'fail "interrupted; the next start creates a new .venv"' INT TERM
+    [ -w "${HOME-}" ] || export PIP_NO_CACHE_DIR=1 # pip would complain that it cannot keep a cache
     # quiet: only warnings and errors; -W hides pip's advice to those who publish packages
     if "$VENV_PYTHON" -W ignore -m pip install --quiet --disable-pip-version-check --no-input \
         -r "$MATINEE_ROOT/$1" >&2; then

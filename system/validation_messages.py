@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 WHOLE, NUMBER, OBJECT = "it must be a whole number", "it must be a number", "it must be an object"
-TRUTH, TIME = "it must be true or false", "it must be a time like 2026-01-31T12:00:00Z"
+TRUTH, UUID, TIME = "it must be true or false", "it must be a UUID", "it must be a time like 2026-01-31T12:00:00Z"
 MESSAGES = {  # by Pydantic's type of the error, with its context in braces
     "missing": "it is missing",
     "extra_forbidden": "there is no such member",
@@ -24,6 +24,8 @@ MESSAGES = {  # by Pydantic's type of the error, with its context in braces
     "datetime_type": TIME,
     "datetime_parsing": TIME,
     "datetime_from_date_parsing": TIME,
+    "uuid_type": UUID,
+    "uuid_parsing": UUID,
     "timezone_aware": "it has no time zone",
     "literal_error": "it must be {expected}",
     "greater_than": "it must be above {gt}",

@@ -24,7 +24,7 @@ export async function showExposures(place, signal) {
     figure("By generation", "that made the list", points(generations), { unit: "%" }), figure("By place", "in the list", points(places), { unit: "%" })],
   legend(KINDS, null, `of ${plural(all, "movie")} shown in ${DAYS} days, with 95 % intervals; the bars compare how many were shown`),
   h("p", { className: "hint" }, "Opened or rated 3.5 or more within 7 days. What was shown in the last 7 days has not had its time yet."),
-  table("What people did, in numbers", ["", "shown", "opened", "rated", "liked", "hidden"],
+  table("What people did, in numbers", ["Generation or place", "shown", "opened", "rated", "liked", "hidden"],
     [...rows("Generation", generations), ...rows("Place", places)]));
 }
 

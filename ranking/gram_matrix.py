@@ -57,7 +57,7 @@ def _parts(X: sparse.csr_matrix) -> Iterator[tuple[slice | Floats, slice | Float
         if rows.nnz:
             below = dense + a
             yield slice(below, below + rows.shape[0]), slice(0, dense), rows @ D
-            both = (rows @ T).tocoo()
+            both = (rows @ T[:, : a + TILE]).tocoo()
             yield both.row + below, both.col + dense, both.data
 
 

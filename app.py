@@ -12,12 +12,12 @@ from web.compression import compress
 from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
 from web.health_routes import DatabaseProbe, health_routes, shown_reason
-from web.metrics_page import MetricsPage, metrics_page
+from web.metrics_page import metrics_page, other_metrics
 from web.openapi import new_app
 from web.original_routes import original_routes
 from web.parsing import LARGEST_BODY, Json, JsonRequest, check_body
 from web.request_log import RequestLog
-from web.request_metrics import RequestMetrics, record_route_patterns
+from web.request_metrics import RequestMetrics, record_route_pattern
 from web.static_page import pages
 
 
@@ -30,17 +30,14 @@ def create_app(recommender: Recommender, health: Health, settings: Settings) -> 
     app.config["EXPLORE"] = settings.explore
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
     app.extensions |= _extensions(recommender, health, settings)
-    app.register_blueprint(health_routes)
-    app.register_blueprint(metrics_page)
-    app.register_blueprint(docs_page)
-    app.register_blueprint(pages)
-    app.register_blueprint(original_routes)
+    for blueprint in (health_routes, metrics_page, docs_page, pages, original_routes):
+        app.register_blueprint(blueprint)
     guard(app, settings)
     app.before_request(check_body)
     app.before_request(_answer_server_options)
     app.after_request(_without_type)
     app.after_request(compress)
-    record_route_patterns(app)
+    app.after_request(record_route_pattern)
     app.before_request(lambda: _wait_for_catalogue(health))
     handle_errors(app)
     app.wsgi_app = RequestLog(app.wsgi_app, app.extensions["metrics"].request)  # type: ignore[method-assign]
@@ -50,22 +47,16 @@ def create_app(recommender: Recommender, health: Health, settings: Settings) -> 
 
 def _extensions(recommender: Recommender, health: Health, settings: Settings) -> dict[str, object]:
     """Return what the routes work with, by name."""
-    request_metrics = RequestMetrics()
+    database, counts = recommender.database, RequestMetrics()
+    buffer = ImpressionBuffer(database, settings.impression_days, counts.impressed) if settings.impressions else None
     return {
         "recommender": recommender,
         "health": health,
         "database_probe": DatabaseProbe(),
-        "metrics": request_metrics,
-        "impressions": _impressions(recommender, settings, request_metrics),
-        "metrics_page": MetricsPage(recommender.database),
+        "metrics": counts,
+        "impressions": buffer,  # records the lists that users are shown
+        "other_metrics": other_metrics(database),
     }
-
-
-def _impressions(recommender: Recommender, settings: Settings, metrics: RequestMetrics) -> ImpressionBuffer | None:
-    """Return what records the lists that users are shown, unless the settings turn it off."""
-    if not settings.impressions:
-        return None
-    return ImpressionBuffer(recommender.database, settings.impression_days, metrics.impressed)
 
 
 def _answer_server_options() -> Response | None:

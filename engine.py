@@ -30,11 +30,11 @@ from ranking.batch_lists import ListColumns, concatenate_lists, count_ratings
 from ranking.biases import residuals
 from ranking.content import with_content
 from ranking.factors import Factors
+from ranking.fold_in import mean_and_covariance
 from ranking.neighbours import fit_neighbours, to_csr
 from ranking.popularity import popularity
 from ranking.rating_histories import Histories
 from ranking.ratings import Floats, Ints, Ratings, without_future
-from ranking.user_prior import mean_and_covariance
 from settings import ModelSettings, OperatorError, Settings
 from settings import load as load_settings
 from spark.als import Columns, fit, in_catalogue_rows

@@ -153,5 +153,4 @@ def _year(year: int | str) -> str:
 
 def _idf(names: int, having: int | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Return the inverse document frequency of a word, log(1 + names / names that have it)."""
-    idf: npt.NDArray[np.float64] = np.log1p(names / np.maximum(having, 1))
-    return idf
+    return np.log1p(names / np.maximum(having, 1))

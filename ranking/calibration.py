@@ -44,5 +44,4 @@ def _divergence(p: Doubles, q: Doubles) -> Doubles:
     """Return KL(p || .99 q + .01 p) of each row of q [..., G]."""
     likes = p > 0  # the other genres add nothing
     p, q = p[likes], q[..., likes]
-    divergence: Doubles = -np.log((1 - SMOOTHING) * q / p + SMOOTHING) @ p
-    return divergence
+    return -np.log((1 - SMOOTHING) * q / p + SMOOTHING) @ p

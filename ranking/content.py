@@ -62,8 +62,7 @@ def with_predicted(factors: Factors, which: Rows, features: Features) -> Factors
 
 def content_vectors(factors: Factors, features: Features) -> Floats:
     """Return V^ of movies with these features, [len(features), k]."""
-    vectors: Floats = _matrix(factors.features, features) @ factors.B
-    return vectors
+    return _matrix(factors.features, features) @ factors.B
 
 
 def _matrix(names: npt.NDArray[np.str_], features: Features) -> sparse.csr_matrix:

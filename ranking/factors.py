@@ -81,8 +81,7 @@ class Factors:
     @cached_property
     def lengths(self) -> Floats:
         """|v| of each movie as it is ranked, float32 [f]."""
-        norms: Floats = np.linalg.norm(self.V_ranked, axis=1)
-        return norms
+        return np.linalg.norm(self.V_ranked, axis=1)
 
     @property
     def has_content(self) -> bool:
@@ -98,8 +97,7 @@ class Factors:
         passing = max(FEWEST_KEPT, round((1 - MOST_LEFT_OUT) * len(self.movies)))
         left_out = len(self.movies) - passing
         reachable = int(np.partition(self.rating_count, left_out)[left_out]) if left_out >= 0 else 0
-        known: npt.NDArray[np.bool_] = self.rating_count >= min(self.model.min_ratings, reachable)
-        return known
+        return self.rating_count >= min(self.model.min_ratings, reachable)
 
     def rows(self, movies: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         """Return the rows of those of `movies` that the factors know, and which of `movies` these are."""

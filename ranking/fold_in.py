@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ranking.ratings import Floats, Mask
 
 RATER_NOISE = 0.3
+TINY = 1e-8  # added to the diagonal so that a covariance of few users can be inverted
 LEAST_RIDGE = 1e-6  # of the mean diagonal of V'V: without likes of all kinds, V'V alone has no inverse
 
 Doubles = npt.NDArray[np.float64]
@@ -26,6 +27,14 @@ class UserPrior(NamedTuple):
     m: Floats
     C: Floats
     C_inverse: Doubles
+
+
+def mean_and_covariance(vectors: Floats) -> tuple[Floats, Floats]:
+    """Return the mean [k] and the covariance [k, k] of user vectors [u, k]."""
+    m = vectors.mean(axis=0, dtype=np.float64)
+    centred = vectors - m
+    C = centred.T @ centred / len(vectors) + TINY * np.eye(vectors.shape[1])
+    return m.astype(np.float32), C.astype(np.float32)
 
 
 class ItemGram(NamedTuple):
@@ -133,19 +142,16 @@ def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: Floats | np.flo
 
 def _project(V_s: Floats, C: Floats) -> Floats:
     """Return V_s C [b, l, k] by one product instead of one a user."""
-    product: Floats = (V_s.reshape(-1, V_s.shape[2]) @ C).reshape(V_s.shape)
-    return product
+    return (V_s.reshape(-1, V_s.shape[2]) @ C).reshape(V_s.shape)
 
 
 def _gram(V_s: Floats) -> Floats:
-    product: Floats = V_s.swapaxes(1, 2) @ V_s
-    return product
+    return V_s.swapaxes(1, 2) @ V_s
 
 
 def _times(V_s: Floats, y: Floats) -> Floats:
     """Return V_s'y of each user [b, k]."""
-    product: Floats = (y[:, None, :] @ V_s)[:, 0, :]
-    return product
+    return (y[:, None, :] @ V_s)[:, 0, :]
 
 
 def _add_to_diagonals(A: npt.NDArray[np.floating], value: npt.NDArray[np.floating] | np.float32) -> None:
@@ -155,5 +161,4 @@ def _add_to_diagonals(A: npt.NDArray[np.floating], value: npt.NDArray[np.floatin
 
 
 def _solve(A: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Floats:
-    solution: Floats = np.linalg.solve(A, right[:, :, None])[:, :, 0]
-    return solution
+    return np.linalg.solve(A, right[:, :, None])[:, :, 0]

@@ -3,7 +3,7 @@
 Shapes: b members, f movies.
 """
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -18,25 +18,6 @@ from ranking.user_batch import batch_of
 
 Rule = Literal["average", "fair"]
 LEAST_UTILITY = 1e-3  # of a movie that a member likes no more than any other: its logarithm must exist
-
-
-class GroupRanking(Protocol):
-    """The order of all movies for a group, and what can be said of each to each member."""
-
-    def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
-        """Return the rows of the n best movies for the group, only of those in `among`.
-
-        Movies with few ratings come last unless there is no `floor`.
-        """
-
-    def scores(self, rows: Rows) -> Floats:
-        """Return the mean scores of the movies at `rows` [r]."""
-
-    def expected(self, rows: Rows) -> Floats:
-        """Return the ratings that the members would give the movies at `rows` [r], [b, r]."""
-
-    def reasons(self, member: int, rows: Rows) -> list[MovieShare | None]:
-        """Return, for each movie at `rows` [r], the member's rated movie that raises its score most."""
 
 
 class PopularGroupRanking:
@@ -78,23 +59,33 @@ class FoldedInGroupRanking:
         self.z = standardized(scores, unseen)
 
     def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
+        """Return the rows of the n best movies for the group, only of those in `among`.
+
+        Movies with few ratings come last unless there is no `floor`.
+        """
         preferred = self._ranker.factors.well_known if floor else among
         if rule == "average":
             return top_n(self.z.mean(axis=0), n, self.seen, preferred, among)
         return fair_list(self.z, n, self.seen, preferred, among)
 
     def scores(self, rows: Rows) -> Floats:
+        """Return the mean scores of the movies at `rows` [r]."""
         return np.asarray(self.z[:, rows].mean(axis=0), np.float32)
 
     def expected(self, rows: Rows) -> Floats:
+        """Return the ratings that the members would give the movies at `rows` [r], [b, r]."""
         return self._ranker.expected(self._batch, self._terms, np.tile(rows, (len(self._batch), 1)))
 
     def reasons(self, member: int, rows: Rows) -> list[MovieShare | None]:
+        """Return, for each movie at `rows` [r], the member's rated movie that raises its score most."""
         if not self._batch.n[member]:
             return [None] * len(rows)
         folded = self._folded.user(member)
         found = explanations.reasons(self._ranker, folded, rows)
         return [(int(folded.batch.rows[0, shares[0][0]]), shares[0][1]) if shares else None for shares in found]
+
+
+GroupRanking = FoldedInGroupRanking | PopularGroupRanking
 
 
 def group_ranking(ranker: Ranker, histories: Histories) -> GroupRanking:
@@ -112,8 +103,7 @@ def standardized(scores: Floats, over: Mask) -> Doubles:
     if not some.shape[1]:
         return np.zeros(scores.shape)
     deviation = some.std(axis=1, keepdims=True)
-    z: Doubles = (scores - some.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, np.inf)
-    return z
+    return (scores - some.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, np.inf)
 
 
 def fair_list(z: Doubles, n: int, seen: Rows, preferred: Mask, among: Mask) -> Rows:

@@ -126,8 +126,7 @@ def _solved(G: Floats, movies: Places, near: Places, reg: float) -> Floats:
     products *= there[:, :, None] & there[:, None, :]
     products += np.float32(reg) * np.eye(near.shape[1], dtype=np.float32)
     right = np.where(there, G[near, movies[:, None]], np.float32(0))
-    weights: Floats = np.linalg.solve(products, right[:, :, None])[:, :, 0]
-    return weights
+    return np.linalg.solve(products, right[:, :, None])[:, :, 0]
 
 
 _NONE = np.empty(0, np.int32)

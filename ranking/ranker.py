@@ -75,8 +75,7 @@ class FoldedIn(NamedTuple):
     @property
     def shift(self) -> Floats:
         """What the standardizations take off every score [b]."""
-        shift: Floats = self.z.shift.sum(axis=1)
-        return shift
+        return self.z.shift.sum(axis=1)
 
 
 class Ranker:
@@ -217,8 +216,7 @@ class Ranker:
             return one
         start = np.concatenate([[0], np.cumsum(terms.per_rating)])[np.concatenate([[0], np.cumsum(batch.n)])]
         # one row a user, in which a movie may stand many times; where it is made dense they are added up
-        g: Floats = sparse.csr_matrix((value, terms.place, start), (len(batch), self._neighbour_places + 1)).toarray()
-        return g
+        return sparse.csr_matrix((value, terms.place, start), (len(batch), self._neighbour_places + 1)).toarray()
 
     def _at(self, rows: Rows | slice) -> Rows:
         """Return where the neighbour scores of the movies at `rows` stand."""

@@ -1,6 +1,6 @@
 """How all movies rank for one user: by their ratings where there are any, otherwise by popularity."""
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -19,76 +19,43 @@ MovieShare = tuple[int, float]
 """The row of a movie that the user rated, and the share of that rating in what raises another movie's score."""
 
 
-class Ranking(Protocol):
-    """The order of all movies for one user, and what can be said of each.
+class PersonalRanking:
+    """The ranking of a user with at least one rating (a batch of one) by a generation's factors.
 
     Attributes:
         seen: the rows of the movies that the user has rated; liked: of those that the user likes.
         strategy: what the score is made of.
     """
 
-    @property
-    def seen(self) -> Rows: ...
-    @property
-    def liked(self) -> Rows: ...
-    @property
-    def strategy(self) -> Strategy: ...
+    def __init__(self, ranker: Ranker, batch: UserBatch) -> None:
+        self._ranker, self._batch, self._terms = ranker, batch, ranker.neighbour_terms(batch)
+        self._folded: FoldedIn | None = None
+        self.seen: Rows = batch.rows[0]
+        self.liked: Rows = self.seen[batch.rating[0] >= ranker.factors.model.like_threshold]
+        # blended while popularity has half of its full weight or more
+        self.strategy: Strategy = "blended" if len(self.seen) <= POPULARITY_FADES_AT else "personal"
 
     def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
         """Return the rows of the n movies to recommend, best first: unseen ones, and only of those in `among`.
 
         Movies with few ratings come last unless there is no `floor`.
         """
-
-    def scores(self, rows: Rows) -> Floats:
-        """Return the scores of the movies at `rows` [r]; only their order means anything."""
-
-    def expected(self, rows: Rows) -> Floats:
-        """Return the ratings that the user would give the movies at `rows`, float32 [r] within 0.5 to 5."""
-
-    def reasons(self, rows: Rows) -> list[list[MovieShare]]:
-        """Return up to three of the user's ratings for each of these movies, the one with the largest share first."""
-
-
-class PersonalRanking:
-    """The ranking of a user with at least one rating (a batch of one) by a generation's factors."""
-
-    def __init__(self, ranker: Ranker, batch: UserBatch) -> None:
-        self._ranker, self._batch, self._terms = ranker, batch, ranker.neighbour_terms(batch)
-        self._folded: FoldedIn | None = None
-
-    @property
-    def seen(self) -> Rows:
-        rows: Rows = self._batch.rows[0]
-        return rows
-
-    @property
-    def liked(self) -> Rows:
-        liked: Rows = self.seen[self._batch.rating[0] >= self._ranker.factors.model.like_threshold]
-        return liked
-
-    @property
-    def strategy(self) -> Strategy:
-        """Blended while popularity has half of its full weight or more."""
-        return "blended" if len(self.seen) <= POPULARITY_FADES_AT else "personal"
-
-    def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
         if not floor:
             scores = self._ranker.scores(self.folded_in())[0]
             return top_n(scores, n, self.seen, np.ones(len(scores), bool), among)
         rows, there = self._ranker.top_n(self.folded_in(), n, among)
-        best: Rows = rows[there]
-        return best
+        return rows[there]
 
     def scores(self, rows: Rows) -> Floats:
-        scores: Floats = self._ranker.scores(self.folded_in(), rows)[0]
-        return scores
+        """Return the scores of the movies at `rows` [r]; only their order means anything."""
+        return self._ranker.scores(self.folded_in(), rows)[0]
 
     def expected(self, rows: Rows) -> Floats:
-        expected: Floats = self._ranker.expected(self._batch, self._terms, rows[None, :])[0]
-        return expected
+        """Return the ratings that the user would give the movies at `rows`, float32 [r] within 0.5 to 5."""
+        return self._ranker.expected(self._batch, self._terms, rows[None, :])[0]
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
+        """Return up to three of the user's ratings for each of these movies, the one with the largest share first."""
         found = explanations.reasons(self._ranker, self.folded_in(), rows)
         return [[(int(self.seen[at]), share) for at, share in of_one] for of_one in found]
 
@@ -120,15 +87,16 @@ class PopularRanking:
         return top_n(self._popularity, n, self.seen, preferred, among)
 
     def scores(self, rows: Rows) -> Floats:
-        scores: Floats = self._popularity[rows]
-        return scores
+        return self._popularity[rows]
 
     def expected(self, rows: Rows) -> Floats:
-        expected: Floats = self._usual_rating[rows]
-        return expected
+        return self._usual_rating[rows]
 
     def reasons(self, rows: Rows) -> list[list[MovieShare]]:
         return [[] for _ in rows]
+
+
+Ranking = PersonalRanking | PopularRanking
 
 
 def ranking_for(ranker: Ranker, movies: Ints, rating: Floats, at: Times) -> Ranking:

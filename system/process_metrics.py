@@ -48,13 +48,12 @@ class ProcessProbe:
     """Memory, CPU time and open files of this process, by what it does: "server" or "trainer"."""
 
     def __init__(self, registry: CollectorRegistry, role: str) -> None:
-        gauge, labels = _gauges(registry), ["role"]
-        self._memory = gauge("matinee_process_resident_memory_bytes", "Memory in use.", labels).labels(role)
-        self._files = gauge("matinee_process_open_fds", "Open files and sockets.", labels).labels(role)
-        cpu = Counter("matinee_process_cpu_seconds", "CPU time taken.", labels, registry=registry)
-        self._cpu, self._counted = cpu.labels(role), 0.0
-        self._process = psutil.Process()
-        gauge("matinee_processes", "Processes alive.", labels).labels(role).set(1)
+        memory = summed_gauge(registry, "matinee_process_resident_memory_bytes", "Memory in use.", "role")
+        files = summed_gauge(registry, "matinee_process_open_fds", "Open files and sockets.", "role")
+        cpu = Counter("matinee_process_cpu_seconds", "CPU time taken.", ["role"], registry=registry)
+        self._memory, self._files, self._cpu = memory.labels(role), files.labels(role), cpu.labels(role)
+        self._process, self._counted = psutil.Process(), 0.0
+        summed_gauge(registry, "matinee_processes", "Processes alive.", "role").labels(role).set(1)
 
     def __call__(self) -> None:
         times = self._process.cpu_times()
@@ -68,11 +67,11 @@ class JvmProbe:
     """Whether Spark's JVM runs, and its memory; `heap` returns None while none runs."""
 
     def __init__(self, registry: CollectorRegistry, heap: Callable[[], Heap | None]) -> None:
-        gauge, self._heap = _gauges(registry), heap
-        self._up = gauge("matinee_jvm_up", "1 while Spark's JVM runs.")
-        self._used = gauge("matinee_jvm_heap_used_bytes", "Heap in use by Spark's JVM.")
-        self._most = gauge("matinee_jvm_heap_max_bytes", "Heap that Spark's JVM may grow to.")
-        self._memory = gauge("matinee_jvm_resident_memory_bytes", "Memory in use by Spark's JVM.")
+        self._heap = heap
+        self._up = summed_gauge(registry, "matinee_jvm_up", "1 while Spark's JVM runs.")
+        self._used = summed_gauge(registry, "matinee_jvm_heap_used_bytes", "Heap in use by Spark's JVM.")
+        self._most = summed_gauge(registry, "matinee_jvm_heap_max_bytes", "Heap that Spark's JVM may grow to.")
+        self._memory = summed_gauge(registry, "matinee_jvm_resident_memory_bytes", "Memory in use by Spark's JVM.")
 
     def __call__(self) -> None:
         heap = self._heap()
@@ -86,10 +85,6 @@ class JvmProbe:
         self._memory.set(resident)
 
 
-def _gauges(registry: CollectorRegistry) -> Callable[..., Gauge]:
-    """Return a maker of gauges whose values add up over all live processes."""
-
-    def gauge(name: str, documentation: str, labels: list[str] | None = None) -> Gauge:
-        return Gauge(name, documentation, labels or [], registry=registry, multiprocess_mode="livesum")
-
-    return gauge
+def summed_gauge(registry: CollectorRegistry, name: str, about: str, *labels: str) -> Gauge:
+    """Return a gauge whose values add up over all live processes."""
+    return Gauge(name, about, labels, registry=registry, multiprocess_mode="livesum")

@@ -77,26 +77,22 @@ def guard(app: Flask, settings: Settings) -> None:
 
 def may_operate() -> bool:
     """Return whether the caller of the current request may use admin routes, and so see addresses and error texts."""
-    keys: ApiKeys = current_app.extensions["api_keys"]
-    return keys.may_operate(keys.caller())
+    return _keys().may_operate(_keys().caller())
 
 
 def log_change(change: str) -> None:
     """Log what an operator has changed, and with which key."""
-    keys: ApiKeys = current_app.extensions["api_keys"]
-    log.info("%s, by %s", change, keys.sender())
+    log.info("%s, by %s", change, _keys().sender())
 
 
 def user_tokens() -> bool:
     """Return whether what belongs to a user needs that user's token."""
-    keys: ApiKeys = current_app.extensions["api_keys"]
-    return keys.user_tokens
+    return _keys().user_tokens
 
 
 def check_user(user_id: int) -> None:
     """Raise `Unauthorized` or `Forbidden` if the current request may not use what belongs to this user."""
-    keys: ApiKeys = current_app.extensions["api_keys"]
-    if keys.user_tokens and keys.caller() is None:
+    if _keys().user_tokens and _keys().caller() is None:
         check_token(str(user_id))
 
 
@@ -171,6 +167,10 @@ class ApiKeys:
             told = "This route is closed until MATINEE_ADMIN_KEY is set; then send that key."
             return with_code("admin_key_not_set", Forbidden(told))
         return _unauthorized() if caller is None else Forbidden(NEEDS_ADMIN_KEY)
+
+
+def _keys() -> ApiKeys:
+    return current_app.extensions["api_keys"]
 
 
 def _sent_key() -> str:

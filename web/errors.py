@@ -20,15 +20,12 @@ from storage.experiments import UnknownExperimentError
 from storage.movie_changes import ExternalIdTakenError
 from system.logs import request_id
 from system.validation_messages import UNKNOWN_MEMBER
-from web.error_page import error_page
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
 MAX_FAULTS_IN_DETAIL = 5  # the member `errors` has all faults of a request, `detail` the first ones
 API_PREFIXES = ("/api/", "/users/", "/health/")
-
-
 CODES = {  # of errors that Flask, Werkzeug and our own routes raise as HTTP errors
     400: "request_invalid",
     401: "key_missing",
@@ -49,6 +46,28 @@ UNKNOWN: dict[type[LookupError], str] = {
     UnknownGenerationError: "generation_not_found",
     UnknownExperimentError: "experiment_not_found",
 }
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>Page not found: Matinee</title>
+  <link rel="icon" href="{root}/static/ticket.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="{root}/static/matinee.css">
+</head>
+<body>
+  <header class="top">
+    <a class="brand" href="{root}/">
+      <img src="{root}/static/ticket.svg" alt="" width="38" height="38"><span>Matinee</span></a>
+  </header>
+  <main><div class="failed">
+    <h1>Page not found</h1><p>There is no page at this address.</p><a href="{root}/">Back to movies</a>
+  </div></main>
+</body>
+</html>
+"""
 
 
 class InvalidInputError(ValueError):
@@ -105,11 +124,16 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     mistyped = status in (401, 404) and _is_mistyped_page()
     code = getattr(error, "error_code", CODES.get(status, "http_error"))
-    response = error_page(status) if mistyped else problem(status, _detail(error), code)
+    response = _error_page(status) if mistyped else problem(status, _detail(error), code)
     response.headers.extend(
         [(k, v) for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")]
     )
     return response
+
+
+def _error_page(status: int) -> Response:
+    """Return a small HTML page that leads back to the movies."""
+    return Response(PAGE.format(root=request.script_root), status, content_type="text/html; charset=utf-8")
 
 
 def _is_mistyped_page() -> bool:

@@ -17,23 +17,17 @@ metrics_page = Blueprint("metrics", __name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class MetricsPage:
-    """What the page shows beside the counts."""
-
-    def __init__(self, database: Database) -> None:
-        self._rest = CollectorRegistry()
-        built = Info("matinee_build", "What runs here.", registry=self._rest)
-        built.info({"version": VERSION, "python": python_version(), "pyspark": version("pyspark")})
-        self._rest.register(DatabaseMetrics(database))
-
-    def text(self, own: CollectorRegistry) -> bytes:
-        """All metrics, those of other processes of this service among them."""
-        return generate_latest(shown(own)) + generate_latest(self._rest)
+def other_metrics(database: Database) -> CollectorRegistry:
+    """Return what the page shows beside the counts: the versions, and the database."""
+    registry = CollectorRegistry()
+    built = Info("matinee_build", "What runs here.", registry=registry)
+    built.info({"version": VERSION, "python": python_version(), "pyspark": version("pyspark")})
+    registry.register(DatabaseMetrics(database))
+    return registry
 
 
 @metrics_page.get("/metrics")
 def show_metrics() -> Response:
-    page: MetricsPage = current_app.extensions["metrics_page"]
-    response = Response(page.text(metrics().registry), content_type=TEXT)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    """Answer with all metrics, those of other processes of this service among them."""
+    text = generate_latest(shown(metrics().registry)) + generate_latest(current_app.extensions["other_metrics"])
+    return Response(text, headers={"Cache-Control": "no-store"}, content_type=TEXT)

@@ -96,5 +96,4 @@ def _json(body: Any, status: int = 200) -> Response:
 
 
 def _recommender() -> Recommender:
-    recommender: Recommender = current_app.extensions["recommender"]
-    return recommender
+    return current_app.extensions["recommender"]

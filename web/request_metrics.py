@@ -6,7 +6,7 @@ Every label has few values: a request is counted under the pattern of its route,
 from typing import get_args
 from wsgiref.types import WSGIEnvironment
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 from prometheus_client import Counter, Histogram
 
 from ranking.rankings import ListSource
@@ -68,16 +68,11 @@ class RequestMetrics:
 
 def metrics() -> RequestMetrics:
     """Where the application that answers counts."""
-    found: RequestMetrics = current_app.extensions["metrics"]
-    return found
+    return current_app.extensions["metrics"]
 
 
-def record_route_patterns(app: Flask) -> None:
-    """Have each request know the pattern of its route once it leaves the application."""
-
-    def note(response: Response) -> Response:
-        if rule := request.url_rule:
-            request.environ[ROUTE] = rule.rule
-        return response
-
-    app.after_request(note)
+def record_route_pattern(response: Response) -> Response:
+    """Let the request know the pattern of its route, once it leaves the application."""
+    if rule := request.url_rule:
+        request.environ[ROUTE] = rule.rule
+    return response

@@ -11,9 +11,9 @@ from random_model import F, K, random_factors
 
 from ranking.biases import MOVIE_DAMPING, USER_DAMPING, damped_biases, residuals
 from ranking.factors import Factors, FactorsError
+from ranking.fold_in import mean_and_covariance
 from ranking.popularity import popularity, recent_likes
 from ranking.ratings import Ratings, without_future
-from ranking.user_prior import mean_and_covariance
 from settings import ModelSettings
 
 

@@ -11,7 +11,7 @@ from web.v1 import (
     group_routes,
     import_routes,
     mark_routes,
-    movie_changes,
+    movie_changes,  # noqa: F401 - as above
     movie_routes,
     one_movie_routes,  # noqa: F401 - it adds to the routes of movies
     program_routes,
@@ -24,17 +24,7 @@ from web.v1 import (
 )
 
 BLUEPRINTS = (
-    user_routes.api,
-    rating_routes.api,
-    mark_routes.api,
-    import_routes.api,
-    recommendation_routes.api,
-    group_routes.api,
-    token_routes.api,
-    program_routes.api,
-    movie_routes.api,
-    generation_routes.api,
-    training_routes.api,
-    movie_changes.api,
-    event_routes.api,
+    *(user_routes.api, rating_routes.api, mark_routes.api, import_routes.api, recommendation_routes.api),
+    *(group_routes.api, token_routes.api, program_routes.api, movie_routes.api, generation_routes.api),
+    *(training_routes.api, training_routes.admin, event_routes.api),
 )

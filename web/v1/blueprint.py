@@ -45,8 +45,7 @@ def location(path: str) -> str:
 
 def recommender() -> Recommender:
     """Return the recommender of this application."""
-    found: Recommender = current_app.extensions["recommender"]
-    return found
+    return current_app.extensions["recommender"]
 
 
 def _refuse_other_than_json() -> None:

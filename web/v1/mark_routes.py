@@ -1,26 +1,24 @@
 """A user's marks: movies that they have seen, do not want, or want to watch later."""
 
+from functools import partial
+
 from flask import Response
 from pydantic import Field
 
 from storage import user_ratings
-from storage.user_ratings import FIRST_PAGE, RatingCursor
 from storage.user_ratings import Mark as Kind
-from web.v1.base_models import QueryModel, RequestBody, ResponseModel
+from web.v1.base_models import RequestBody, ResponseModel
 from web.v1.blueprint import answer, group, recommender
-from web.v1.cursors import decode, encode
-from web.v1.rating_routes import RATING_KEY
-from web.v1.schemas import Limit, Movie, RatingPath, Timestamp, UserPath, problems
+from web.v1.rating_routes import PageQuery
+from web.v1.schemas import Movie, RatingPath, Timestamp, UserPath, problems
 
 api = group("marks", "What users say of movies without a rating. The next recommendations reflect it.")
 
 
-class MarksQuery(QueryModel):
+class MarksQuery(PageQuery):
     """The marks and the page to return."""
 
     mark: Kind | None = Field(None, description="Only these marks.")
-    limit: Limit = 20
-    cursor: str | None = Field(None, description="The next_cursor of the previous page; without it the first page.")
 
 
 class MarkUpdate(RequestBody):
@@ -58,14 +56,10 @@ class MarksPage(ResponseModel):
 @api.get("/users/<user_id>/marks", responses={200: MarksPage, **problems(404)})
 def list_marks(path: UserPath, query: MarksQuery) -> Response:
     """List a user's marks, newest first"""
-    scope = f"marks {query.mark} of {path.user_id}"
-    after = FIRST_PAGE if query.cursor is None else RatingCursor(*decode(query.cursor, scope, RATING_KEY))
     with recommender().database.statement() as db:
-        rows = user_ratings.marks_of_user(db, path.user_id, query.mark, query.limit + 1, after)
-    shown = rows[: query.limit]
-    more = encode(scope, shown[-1].version, shown[-1].movie_id) if len(rows) > len(shown) else None
-    items = [UserMark(movie=Movie.of(row), mark=row.mark, at=row.at) for row in shown]
-    return answer(MarksPage(items=items, next_cursor=more))
+        read = partial(user_ratings.marks_of_user, db, path.user_id, query.mark)
+        found = query.read(f"marks {query.mark} of {path.user_id}", read)
+    return answer(MarksPage.model_validate(found))
 
 
 @api.put("/users/<user_id>/marks/<movie_id>", responses={201: Mark, 200: Mark, **problems(404)})

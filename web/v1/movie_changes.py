@@ -19,8 +19,6 @@ from web.v1.one_movie_routes import MoviePath
 from web.v1.schemas import MovieId, problems
 from web.v1.training_routes import admin
 
-api = admin  # one group has all routes of operators
-
 MAX_MOVIES = 1000
 KEY = r"^[!-~]{1,250}$"  # a batch adds the place of each movie
 
@@ -113,7 +111,7 @@ class MovieBatchResult(ResponseModel):
     movie_ids: list[int] = Field(examples=[[1_000_000_000]])
 
 
-@api.put("/movies/<movie_id>", responses={200: MovieRef, 201: MovieRef, **problems(403, 404, 409, 413, 415)})
+@admin.put("/movies/<movie_id>", responses={200: MovieRef, 201: MovieRef, **problems(403, 404, 409, 413, 415)})
 def put_movie(path: MoviePath, body: MovieInput) -> Response:
     """Add a movie with this id, or replace it
 
@@ -126,7 +124,7 @@ def put_movie(path: MoviePath, body: MovieInput) -> Response:
     return answer(MovieRef(movie_id=movie_id), 201 if created else 200, Location=location(f"/movies/{movie_id}"))
 
 
-@api.post("/movies", responses={201: MovieRef, **problems(403, 409, 413, 415)})
+@admin.post("/movies", responses={201: MovieRef, **problems(403, 409, 413, 415)})
 def add_movie(header: AddHeader, body: MovieInput) -> Response:
     """Add a movie
 
@@ -137,7 +135,7 @@ def add_movie(header: AddHeader, body: MovieInput) -> Response:
     return answer(MovieRef(movie_id=movie_id), 201, Location=location(f"/movies/{movie_id}"))
 
 
-@api.post("/movies/batch", responses={200: MovieBatchResult, **problems(403, 409, 413, 415)})
+@admin.post("/movies/batch", responses={200: MovieBatchResult, **problems(403, 409, 413, 415)})
 def put_movies(header: AddHeader, body: MovieBatch) -> Response:
     """Add or replace many movies, all or none
 
@@ -162,14 +160,14 @@ def put_movies(header: AddHeader, body: MovieBatch) -> Response:
     return answer(MovieBatchResult(created=created, replaced=len(ids) - created, movie_ids=ids))
 
 
-@api.before_request
+@admin.before_request
 def _options_of_batch() -> Response | None:
     """Name the methods of /movies/batch alone; Flask would add those of a movie's address, which it looks like too."""
-    asked = request.method == "OPTIONS" and request.endpoint == f"{api.name}.{put_movies.__name__}"
+    asked = request.method == "OPTIONS" and request.endpoint == f"{admin.name}.{put_movies.__name__}"
     return Response(status=204, headers={"Allow": "OPTIONS, POST"}) if asked else None
 
 
-@api.delete("/movies/<movie_id>", responses={204: None, **problems(403, 404)})
+@admin.delete("/movies/<movie_id>", responses={204: None, **problems(403, 404)})
 def withdraw_movie(path: MoviePath) -> Response:
     """Withdraw a movie
 

@@ -1,12 +1,16 @@
 """A user's ratings: listed by page, written one by one or many at once, and deleted."""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Any
 
 from flask import Response
 from pydantic import Field, TypeAdapter
+from sqlalchemy import Row
 
 from storage import user_ratings
 from storage.errors import UnknownRatingError
+from storage.user_ratings import FIRST_PAGE, RatingCursor
 from web.parsing import INT32
 from web.request_metrics import metrics
 from web.v1 import batch
@@ -23,11 +27,22 @@ MOVIE = Annotated[int, Field(strict=True, ge=-INT32 - 1, le=INT32)]
 RATING_KEY: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[VERSION, MOVIE])  # of a `RatingCursor`
 
 
-class RatingsQuery(QueryModel):
+class PageQuery(QueryModel):
     """The page to return."""
 
     limit: Limit = 20
     cursor: str | None = Field(None, description="The next_cursor of the previous page; without it the first page.")
+
+    def read(self, scope: str, read: Callable[[int, RatingCursor], Sequence[Row[Any]]]) -> dict[str, Any]:
+        """Return the page as `items`, rows that each are their `movie` too, and the `next_cursor` of the scope.
+
+        `read` returns so many rows after a cursor.
+        """
+        after = FIRST_PAGE if self.cursor is None else RatingCursor(*decode(self.cursor, scope, RATING_KEY))
+        rows = read(self.limit + 1, after)
+        items = rows[: self.limit]
+        more = encode(scope, items[-1].version, items[-1].movie_id) if len(rows) > len(items) else None
+        return {"items": [{"movie": row, **row._mapping} for row in items], "next_cursor": more}
 
 
 class UserRating(ResponseModel):
@@ -66,21 +81,14 @@ class RatingBatchResult(ResponseModel):
 
 
 @api.get("/users/<user_id>/ratings", responses={200: RatingsPage, **problems(404)})
-def list_ratings(path: UserPath, query: RatingsQuery) -> Response:
+def list_ratings(path: UserPath, query: PageQuery) -> Response:
     """List a user's ratings, newest first
 
     Ratings written between two requests come before the first page and do not shift later pages.
     """
-    scope = f"ratings of {path.user_id}"
-    after = user_ratings.FIRST_PAGE
-    if query.cursor is not None:
-        after = user_ratings.RatingCursor(*decode(query.cursor, scope, RATING_KEY))
     with recommender().database.statement() as db:
-        rows = user_ratings.of_user(db, path.user_id, query.limit + 1, after)
-    shown = rows[: query.limit]
-    more = encode(scope, shown[-1].version, shown[-1].movie_id) if len(rows) > len(shown) else None
-    items = [UserRating(movie=Movie.of(row), rating=row.rating, rated_at=row.rated_at) for row in shown]
-    return answer(RatingsPage(items=items, next_cursor=more))
+        found = query.read(f"ratings of {path.user_id}", partial(user_ratings.of_user, db, path.user_id))
+    return answer(RatingsPage.model_validate(found))
 
 
 @api.put("/users/<user_id>/ratings/<movie_id>", responses={201: Rating, 200: Rating, **problems(404)})

@@ -125,28 +125,28 @@ class Server:
             return False
         self._ready.set()
         log.info("ready to recommend on http://%s", address(self.settings))
-        self._add_identities()
+        self._complete_movies()
         return True
 
     def _fill_catalogue(self) -> None:
         with self.database.statement() as db:
-            if movies.is_filled(db) and not movies.histograms_missing(db):
+            if movies.is_filled(db):
                 return
         from jobs.ingest import init_movie_table  # here: a catalogue that is filled needs no library to read one
 
         init_movie_table(self.database, self.settings)
 
-    def _add_identities(self) -> None:
-        """Add links and tags after an upgrade; the service is ready without them, for it may have to download them."""
+    def _complete_movies(self) -> None:
+        """Complete the movies after an upgrade; the service does not wait for it, since it may have to download."""
         try:
             with self.database.statement() as db:
-                if not movies.identities_missing(db):
+                if movies.is_complete(db):
                     return
-            from jobs.ingest import add_identities  # as above
+            from jobs.ingest import complete_movie_table  # as above
 
-            add_identities(self.database, self.settings)
+            complete_movie_table(self.database, self.settings)
         except (DatabaseUnavailableError, FullDiskError) as error:  # what has been started goes on
-            log.warning("links and tags cannot be stored; the next start tries again: %s", error)
+            log.warning("histograms, links and tags cannot be stored; the next start tries again: %s", error)
 
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)

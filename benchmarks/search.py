@@ -91,7 +91,7 @@ def fill(database: Database, catalogue: Sequence[MovieLensMovie]) -> None:
         for place, movie in enumerate(catalogue, start=1)
     ]
     with database.background_transaction() as db:
-        movies.fill(db, rows)
+        movies.fill(db, ((*row, None, None, None, None) for row in rows))
 
 
 def main() -> None:

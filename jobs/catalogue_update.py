@@ -1,23 +1,16 @@
 """Take in another edition of the dataset beside a running service: movies and base ratings, whole or not at all."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jobs.changes import catalogue_source
-from jobs.ingest import catalogue_rows, read_identities_of, read_set, record_ingest
+from jobs.ingest import catalogue_rows, read_set, record_ingest
 from movielens.line_report import DatasetError
-from movielens.links_and_tags import MovieIdentity
-from movielens.reader import MovieLensMovie
-from ranking.ratings import Ratings
 from settings import Settings
 from storage import base_ratings, dataset_update
 from storage.database import TRAINING_LOCK, Database
 from storage.dataset_update import CatalogueDifference
-from storage.movies import rating_histograms
 
 BUSY = "A training run is in progress, which learns from the ratings that are there now. Try again when it has ended."
 
@@ -51,7 +44,7 @@ def compare(database: Database, folder: Path) -> DatasetComparison:
     """Return how the dataset in a folder differs from the catalogue. Nothing is changed. Raises `DatasetError`."""
     _, parsed_movies, ratings = read_set(folder)
     with database.background_transaction() as db:
-        difference = dataset_update.take_in(db, _rows(folder, parsed_movies, ratings))
+        difference = dataset_update.take_in(db, catalogue_rows(folder, parsed_movies, ratings))
     source = catalogue_source(database)
     return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
 
@@ -68,7 +61,7 @@ def update(
         if not mine:
             raise DatasetError(BUSY)
         mark, parsed_movies, ratings = read_set(folder)
-        rows = list(_rows(folder, parsed_movies, ratings))
+        rows = list(catalogue_rows(folder, parsed_movies, ratings))
         base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
         source = catalogue_source(database)
         with database.background_transaction() as db:
@@ -76,16 +69,3 @@ def update(
             dataset_update.apply(db, withdraw_missing, restore)
             record_ingest(db, folder, mark, len(rows), len(ratings))
     return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
-
-
-def _rows(folder: Path, parsed_movies: list[MovieLensMovie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of `dataset_update.take_in`."""
-    ids = np.array([movie.movie_id for movie in parsed_movies], np.int32)
-    identities = read_identities_of(folder, ids.tolist())
-    order = np.argsort(ids)
-    histograms = np.empty((len(ids), 10), np.int64)
-    histograms[order] = rating_histograms(ids[order], ratings)
-    for row, histogram in zip(catalogue_rows(parsed_movies, ratings), histograms.tolist(), strict=True):
-        identity = identities.get(row[0], MovieIdentity())
-        tags = ",".join('"' + tag.replace("\\", "\\\\").replace('"', '\\"') + '"' for tag in identity.tags)
-        yield *row, f"{{{','.join(map(str, histogram))}}}", identity.imdb_id, identity.tmdb_id, f"{{{tags}}}"

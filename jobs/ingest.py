@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +16,35 @@ from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_mov
 from ranking.biases import MOVIE_DAMPING
 from ranking.ratings import HIGHEST, LOWEST, Ratings
 from settings import Settings
-from storage import base_ratings, movies, runs
+from storage import base_ratings, dataset_update, movies, runs
 from storage.database import Database
 from system.disk import translate_disk_full
 
 log = logging.getLogger(__name__)
 
+RATING_STEPS = 10  # from .5 to 5
 POPULAR_FROM = 4.0  # ratings of at least this count as likes, which rank movies before the first training run
 
 
 def init_movie_table(database: Database, settings: Settings) -> None:
-    """Fill an empty movies table from the dataset in one transaction; in a filled one add missing histograms.
+    """Fill an empty movies table from the dataset in one transaction; leave a filled one alone.
 
     Raises `DatasetError` without a usable dataset; the table is unchanged then.
     """
     with database.statement() as db:
-        filled, complete = movies.is_filled(db), not movies.histograms_missing(db)
-    if filled:
-        if not complete:
-            _add_histograms(database, settings)
-        return
+        if movies.is_filled(db):
+            return
     with translate_disk_full(settings.state_dir):
         folder = dataset_folder(settings)
         log.info("reading the movies and ratings of %s", folder)
         mark, parsed_movies, ratings = read_set(folder)
-        identities = _identities(folder, [movie.movie_id for movie in parsed_movies])
+        rows = list(catalogue_rows(folder, parsed_movies, ratings))
         base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
     with database.background_transaction() as db:
         movies.lock(db)
         if movies.is_filled(db):  # by another process
             return
-        movies.fill(db, catalogue_rows(parsed_movies, ratings))
-        movies.store_histograms(db, ratings)
-        movies.store_identities(db, identities)
+        movies.fill(db, rows)
         record_ingest(db, folder, mark, len(parsed_movies), len(ratings))
     log.info(
         "the catalogue holds %d movies; %d ratings are the base of every training run", len(parsed_movies), len(ratings)
@@ -62,21 +57,13 @@ def record_ingest(db: Connection, folder: Path, mark: str, films: int, ratings: 
     runs.end(db, runs.begin(db, "ingest"), "done", details)
 
 
-def _add_histograms(database: Database, settings: Settings) -> None:
-    """Add the rating histograms to a catalogue of an earlier version; without them it still serves."""
-    try:
-        base = load_base_ratings(database, settings)
-    except DatasetError as error:
-        log.warning("rating histograms cannot be shown: %s", error)
-        return
-    with database.background_transaction() as db:
-        movies.store_histograms(db, base, movies.raise_version(db))
+def complete_movie_table(database: Database, settings: Settings) -> None:
+    """Add what an earlier version did not store of movies: rating histograms, links and tags.
 
-
-def add_identities(database: Database, settings: Settings) -> None:
-    """Add links and tags to a catalogue of an earlier version, from the dataset that it was filled from."""
+    They come from the dataset that the catalogue was filled from. The service works without them.
+    """
     with database.statement() as db:
-        if not movies.identities_missing(db):
+        if movies.is_complete(db):
             return
     name = settings.dataset or DATASET_NAMES[0]
     try:
@@ -86,21 +73,14 @@ def add_identities(database: Database, settings: Settings) -> None:
             log.warning("links and tags are not read: %s, which has them, is not here", filled.dataset)
             return
         add_links_and_tags(folder.name, settings.state_dir)
+        _, parsed_movies, ratings = read_set(folder)
     except (DatasetError, OSError) as error:
-        log.warning("links and tags cannot be read; the next start tries again: %s", error)
+        log.warning("histograms, links and tags cannot be read; the next start tries again: %s", error)
         return
-    with database.snapshot() as db:
-        ids = movies.ids(db).tolist()
-    identities = _identities(folder, ids)
     with database.background_transaction() as db:
-        movies.store_identities(db, identities, movies.raise_version(db))
-    log.info("%d movies have got their links and tags", len(identities))
-
-
-def _identities(folder: Path, movie_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the rows of `movies.store_identities`."""
-    found = read_identities_of(folder, movie_ids)
-    return [{"id": movie, **asdict(identity)} for movie, identity in found.items()]
+        dataset_update.take_in(db, catalogue_rows(folder, parsed_movies, ratings))
+        dataset_update.apply(db, withdraw_missing=False, restore=False)
+    log.info("%d movies have got their histograms, links and tags", len(parsed_movies))
 
 
 def read_identities_of(folder: Path, movie_ids: Sequence[int]) -> dict[int, MovieIdentity]:
@@ -140,19 +120,28 @@ def _read_again(folder: Path, name: str, mark: str) -> Ratings:
     return read_set(folder)[2]
 
 
-def catalogue_rows(parsed_movies: Sequence[MovieLensMovie], ratings: Ratings) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of the movies table, with the rating statistics of each movie."""
-    order = np.argsort([movie.movie_id for movie in parsed_movies])
-    rows = order[np.searchsorted(np.array([movie.movie_id for movie in parsed_movies])[order], ratings.movie)]
-    count = np.bincount(rows, minlength=len(parsed_movies))
-    total = np.bincount(rows, ratings.rating, minlength=len(parsed_movies))
-    likes = np.bincount(rows[ratings.rating >= POPULAR_FROM], minlength=len(parsed_movies))
+def catalogue_rows(
+    folder: Path, parsed_movies: Sequence[MovieLensMovie], ratings: Ratings
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the movies table, as `movies.COLUMNS`, with the rating statistics of each movie."""
+    ids = np.array([movie.movie_id for movie in parsed_movies])
+    identities = read_identities_of(folder, ids.tolist())
+    order, size = np.argsort(ids), len(ids)
+    rows = order[np.searchsorted(ids[order], ratings.movie)]
+    # how many ratings of .5, 1 ... 5 each movie has
+    cells = rows * RATING_STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
+    histograms = np.bincount(cells, minlength=size * RATING_STEPS).reshape(-1, RATING_STEPS)
+    count, total = histograms.sum(axis=1), np.bincount(rows, ratings.rating, minlength=size)
+    likes = np.bincount(rows[ratings.rating >= POPULAR_FROM], minlength=size)
     mean = float(ratings.rating.mean()) if len(ratings) else (LOWEST + HIGHEST) / 2
     expected = (total + MOVIE_DAMPING * mean) / (count + MOVIE_DAMPING)
-    for movie, *numbers in zip(
-        parsed_movies, count.tolist(), total.tolist(), likes.tolist(), expected.tolist(), strict=True
-    ):
-        yield movie.movie_id, movie.title, movie.genres, movie.year, *numbers
+    columns = [column.tolist() for column in (count, total, likes, expected, histograms)]
+    for movie, *numbers, histogram in zip(parsed_movies, *columns, strict=True):
+        identity = identities.get(movie.movie_id, MovieIdentity())
+        tags = ",".join('"' + tag.replace("\\", "\\\\").replace('"', '\\"') + '"' for tag in identity.tags)
+        described = (movie.movie_id, movie.title, movie.genres, movie.year)
+        counted = (*numbers, f"{{{','.join(map(str, histogram))}}}")
+        yield *described, *counted, identity.imdb_id, identity.tmdb_id, f"{{{tags}}}"
 
 
 def dataset_folder(settings: Settings) -> Path:

@@ -11,10 +11,8 @@ from sqlalchemy import Connection, text
 
 from storage.bulk_copy import copy_rows
 from storage.movie_changes import FIRST_OWN_ID
-from storage.movies import raise_version
+from storage.movies import COLUMNS, raise_version
 
-COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expected_rating, rating_histogram"
-IDENTITY = "imdb_id, tmdb_id, tags"
 _CREATE = text("""
     CREATE TEMPORARY TABLE arrived (
         id integer PRIMARY KEY, title varchar, genres varchar, year smallint, rating_count integer,
@@ -26,7 +24,7 @@ _CREATE = text("""
 _DESCRIBED = """a.title, a.genres, a.year, coalesce(a.imdb_id, m.imdb_id), coalesce(a.tmdb_id, m.tmdb_id),
     coalesce(nullif(a.tags, '{}'), m.tags, '{}')"""
 _COUNTED = "a.rating_count, a.rating_sum, a.like_count, a.expected_rating, a.rating_histogram"
-_OLD_DESCRIBED = "m.title, m.genres, m.year, m.imdb_id, m.tmdb_id, coalesce(m.tags, '{}')"
+_OLD_DESCRIBED = "m.title, m.genres, m.year, m.imdb_id, m.tmdb_id, m.tags"
 _OLD_COUNTED = "m.rating_count, m.rating_sum, m.like_count, m.expected_rating, m.rating_histogram"
 _MISSING = f"m.id < {FIRST_OWN_ID} AND NOT EXISTS (SELECT FROM arrived a WHERE a.id = m.id)"
 _DIFFERENCE = text(f"""
@@ -37,8 +35,8 @@ _DIFFERENCE = text(f"""
         ARRAY(SELECT id FROM movies m JOIN arrived a USING (id) WHERE withdrawn_at IS NOT NULL ORDER BY id)
 """)  # noqa: S608 - no part of it comes from outside
 _INSERT = f"""
-    INSERT INTO movies ({COLUMNS}, {IDENTITY}, changed)
-    SELECT {COLUMNS}, {IDENTITY}, :version FROM arrived a WHERE NOT EXISTS (SELECT FROM movies m WHERE m.id = a.id)
+    INSERT INTO movies ({COLUMNS}, changed)
+    SELECT {COLUMNS}, :version FROM arrived a WHERE NOT EXISTS (SELECT FROM movies m WHERE m.id = a.id)
 """  # noqa: S608 - as above
 _UPDATE = f"""
     UPDATE movies SET title = new.title, genres = new.genres, year = new.year, imdb_id = new.imdb_id,
@@ -54,9 +52,10 @@ _UPDATE = f"""
 """  # noqa: S608 - as above
 _WITHOUT_RATINGS = f"""
     UPDATE movies m SET rating_count = 0, rating_sum = 0, like_count = 0, rating_histogram = array_fill(0, ARRAY[10]),
+        tags = coalesce(tags, '{{}}'),
         expected_rating = (SELECT coalesce(sum(rating_sum) / nullif(sum(rating_count), 0), 2.75) FROM arrived),
         changed = :version
-    WHERE {_MISSING} AND rating_count > 0
+    WHERE {_MISSING} AND (rating_count > 0 OR rating_histogram IS NULL OR tags IS NULL)
 """  # noqa: S608 - as above
 _WITHDRAW = f"UPDATE movies m SET withdrawn_at = now(), changed = :version WHERE {_MISSING} AND withdrawn_at IS NULL"  # noqa: S608
 _RESTORE = """
@@ -81,9 +80,9 @@ class CatalogueDifference:
 
 
 def take_in(db: Connection, rows: Iterable[Sequence[Any]]) -> CatalogueDifference:
-    """Copy the movies of a dataset, as `COLUMNS` and `IDENTITY`, to the temporary table; return what differs."""
+    """Copy the movies of a dataset, as `COLUMNS`, to the temporary table; return what differs."""
     db.execute(_CREATE)
-    copy_rows(db, f"arrived ({COLUMNS}, {IDENTITY})", rows)
+    copy_rows(db, f"arrived ({COLUMNS})", rows)
     db.execute(text("ANALYZE arrived"))
     return CatalogueDifference(*db.execute(_DIFFERENCE).one())
 

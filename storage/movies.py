@@ -1,16 +1,14 @@
 """The catalogue of movies."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, Row, text
 
 from catalogue.movie import UNKNOWN_YEAR, UnknownMovieError
 from catalogue.movie_table import MovieTable
-from ranking.ratings import Ints, Ratings
+from ranking.ratings import Ints
 from storage.bulk_copy import copy_rows
 from storage.prepared_statement import PreparedStatement
 
@@ -48,7 +46,8 @@ RAISE_VERSION = """
     INSERT INTO live_generation (catalogue_version) VALUES (1)
     ON CONFLICT (single) DO UPDATE SET catalogue_version = live_generation.catalogue_version + 1
 """
-COLUMNS = "id, title, genres, year, rating_count, rating_sum, like_count, expected_rating"
+COLUMNS = """id, title, genres, year, rating_count, rating_sum, like_count, expected_rating, rating_histogram, imdb_id,
+    tmdb_id, tags"""
 
 
 def is_filled(db: Connection) -> bool:
@@ -126,51 +125,12 @@ def find(db: Connection, movie_id: int) -> Row[Any]:
     return found
 
 
-def identities_missing(db: Connection) -> bool:
-    """Return whether the links and tags of a dataset have not been stored for a movie, as after an upgrade."""
-    return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE tags IS NULL)")).scalar_one())
-
-
-def store_identities(db: Connection, identities: Iterable[Mapping[str, Any]], changed: int = 0) -> None:
-    """Store the ids and tags of movies as (id, imdb_id, tmdb_id, tags), and of all others that they have no tags."""
-    statement = text("""
-        UPDATE movies SET imdb_id = made.imdb_id, tmdb_id = made.tmdb_id, tags = made.tags, changed = :changed
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS made (id int, imdb_id text, tmdb_id int, tags text[])
-        WHERE movies.id = made.id AND movies.tags IS NULL
-    """)
-    db.execute(statement, {"rows": json.dumps(list(identities)), "changed": changed})
-    db.execute(text("UPDATE movies SET tags = '{}' WHERE tags IS NULL"))
+def is_complete(db: Connection) -> bool:
+    """Return whether all movies have their rating histograms and tags, which earlier versions did not store."""
+    statement = text("SELECT NOT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL OR tags IS NULL)")
+    return bool(db.execute(statement).scalar_one())
 
 
 def raise_version(db: Connection) -> int:
     """Return a new version of the catalogue for the changes of this transaction; others wait until it has ended."""
     return int(db.execute(text(f"{RAISE_VERSION} RETURNING catalogue_version")).scalar_one())
-
-
-def histograms_missing(db: Connection) -> bool:
-    """Return whether a movie lacks its rating histogram."""
-    return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL)")).scalar_one())
-
-
-def rating_histograms(movies: Ints, ratings: Ratings) -> npt.NDArray[np.intp]:
-    """Return how many ratings of .5, 1 ... 5 each of these movies has, ids ascending, int64 [f, 10]."""
-    cell = np.searchsorted(movies, ratings.movie) * STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
-    return np.bincount(cell, minlength=len(movies) * STEPS).reshape(-1, STEPS)
-
-
-def store_histograms(db: Connection, ratings: Ratings, changed: int = 0) -> None:
-    """Store the rating histogram of every movie: how many of these ratings are .5, 1 ... 5."""
-    movies = ids(db)
-    counts = rating_histograms(movies, ratings)
-    db.execute(
-        text("""
-            UPDATE movies SET rating_histogram = CAST(made.histogram AS integer[]), changed = :changed
-            FROM unnest(CAST(:ids AS integer[]), CAST(:histograms AS text[])) AS made (id, histogram)
-            WHERE movies.id = made.id
-        """),
-        {
-            "ids": movies.tolist(),
-            "histograms": [f"{{{','.join(map(str, row))}}}" for row in counts.tolist()],
-            "changed": changed,
-        },
-    )

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from handmade_model import new_user, publish
+from handmade_model import fill_movies, new_user, publish
 from random_model import F, random_factors
 from sqlalchemy import text
 
@@ -15,7 +15,7 @@ from histories.rows import HistoryRow
 from ranking.ranker import Ranker
 from ranking.rankings import ranking_for
 from recommender import Recommender
-from storage import history_import, movies, user_ratings
+from storage import history_import, user_ratings
 from storage.database import Database
 
 QUERIES = 1000
@@ -59,7 +59,7 @@ def random_catalogue(database: Database, random: Random) -> dict[int, Movie]:
     ]
     changed = [{"id": movie, "added": of["added"], "gone": of["gone"]} for movie, of in known.items()]
     with database.transaction() as db:
-        movies.fill(db, rows)
+        fill_movies(db, rows)
         dated = "UPDATE movies SET added_at = to_timestamp(:added), withdrawn_at = CASE WHEN :gone THEN now() END"
         db.execute(text(f"{dated} WHERE id = :id"), changed)
     return known

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from catalogue.movie import Filters
 from jobs.changes import catalogue_source
-from jobs.ingest import add_identities, init_movie_table, load_base_ratings
+from jobs.ingest import complete_movie_table, init_movie_table, load_base_ratings
 from movielens.reader import DatasetError
 from recommender import Recommender
 from settings import Settings
@@ -138,7 +138,7 @@ def test_every_row_of_the_links_resolves(
     links = "".join(f"{movie},{movie:07d},{movie + 100}\n" for movie in range(1, MOVIES + 1))
     (linked / "links.csv").write_text("movieId,imdbId,tmdbId\n" + links)
     (linked / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,Heist,1\n")
-    (add_identities if upgraded else init_movie_table)(database, replace(settings, dataset=str(linked)))
+    (complete_movie_table if upgraded else init_movie_table)(database, replace(settings, dataset=str(linked)))
     table = reader.model.current_movies
     for movie in range(1, MOVIES + 1):
         for filters in (Filters(imdb_id=f"tt{movie:07d}"), Filters(tmdb_id=movie + 100)):
@@ -156,7 +156,7 @@ def test_links_of_another_dataset_are_not_taken(
         db.execute(text("UPDATE movies SET tags = NULL"))
     other = write_dataset(tmp_path / "other", checkerboard(), MOVIES + 1)
     (other / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0000001,1\n")
-    add_identities(database, replace(settings, dataset=str(other)))
+    complete_movie_table(database, replace(settings, dataset=str(other)))
     assert "links and tags are not read" in caplog.text
     with database.statement() as db:
         assert find(db, 1).imdb_id is None

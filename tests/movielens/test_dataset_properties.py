@@ -31,8 +31,8 @@ def write(folder: Path, movie_line: bytes = b"", rating_line: bytes = b"") -> No
 
 def csv_line(*fields: Any) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(fields)
-    return out.getvalue().encode()
+    csv.writer(out, lineterminator="\n").writerow(fields)  # which quotes a field with a line feed
+    return out.getvalue().removesuffix("\n").encode()
 
 
 def test_a_movie_comes_back_equal_or_is_rejected(database: Database, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_movie_comes_back_equal_or_is_rejected(database: Database, tmp_path: P
         ratings, _ = read_ratings(tmp_path, [movie.movie_id for movie in parsed])
         with database.background_transaction() as db:
             db.execute(text(EMPTY_ALL))
-            movies.fill(db, catalogue_rows(parsed, ratings))
+            movies.fill(db, catalogue_rows(tmp_path, parsed, ratings))
             stored = movies.table(db)
         assert stored.movies.tolist()[-len(GOOD) :] == list(GOOD)
         if len(parsed) == len(GOOD):

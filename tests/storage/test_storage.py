@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade_model import IDS, fill_catalogue, flip, new_user, store_generation, two_tastes, view
+from handmade_model import IDS, fill_catalogue, fill_movies, flip, new_user, store_generation, two_tastes, view
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -482,7 +482,7 @@ def test_only_one_process_fills_the_catalogue(database: Database) -> None:
             movies.lock(db)
             if movies.is_filled(db):
                 return False
-            movies.fill(db, [(1, "Movie", "Drama", None, 0, 0.0, 0, 3.5)])
+            fill_movies(db, [(1, "Movie", "Drama", None, 0, 0.0, 0, 3.5)])
             return True
 
     with ThreadPoolExecutor(4) as pool:

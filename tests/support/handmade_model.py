@@ -1,9 +1,12 @@
 """A handmade catalogue and handmade factors, whose correct recommendations are known without training."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from sqlalchemy import Connection
 
 from ranking.content import with_content
 from ranking.factors import Factors
@@ -26,7 +29,12 @@ def fill_catalogue(database: Database) -> None:
         for n, movie in enumerate(IDS)
     ]
     with database.background_transaction() as db:
-        movies.fill(db, rows)
+        fill_movies(db, rows)
+
+
+def fill_movies(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
+    """Store movies as an earlier version did: without histogram, ids elsewhere and tags."""
+    movies.fill(db, ((*row, None, None, None, None) for row in rows))
 
 
 def movie_json(movie_id: int, title: str, genres: list[str], year: int | None) -> dict[str, object]:

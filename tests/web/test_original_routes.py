@@ -9,11 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from handmade_model import new_user, publish, two_tastes
+from handmade_model import fill_movies, new_user, publish, two_tastes
 
 from health import Health
 from recommender import Recommender
-from storage import movies
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from web.parsing import LARGEST_BODY
@@ -45,8 +44,8 @@ Serve = Callable[[Recommender, Health], httpx.Client]
 def client(database: Database, serve: Serve, ready: Health) -> httpx.Client:
     """A client of a service with six movies, user 1, and no training."""
     with database.transaction() as db:
-        movies.fill(db, [(*movie, 9, 30.0, 9 - n, 4.58 - n) for n, movie in enumerate(CATALOGUE[:5])])
-        movies.fill(db, [(*CATALOGUE[5], 0, 0.0, 0, 0.5)])
+        fill_movies(db, [(*movie, 9, 30.0, 9 - n, 4.58 - n) for n, movie in enumerate(CATALOGUE[:5])])
+        fill_movies(db, [(*CATALOGUE[5], 0, 0.0, 0, 0.5)])
     new_user(database)
     return serve(Recommender(database), ready)
 

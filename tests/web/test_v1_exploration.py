@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from handmade_model import new_user, publish, two_tastes, view, with_genres
+from handmade_model import fill_movies, new_user, publish, two_tastes, view, with_genres
 
 from app import create_app
 from catalogue.recommendations import ListRequest
@@ -17,7 +17,6 @@ from catalogue.user_context import UserContext
 from health import Health
 from recommender import Recommender
 from settings import Settings
-from storage import movies
 from storage.database import Database
 
 Serve = Callable[..., httpx.Client]
@@ -33,7 +32,7 @@ def recommender(database: Database) -> Recommender:
     """A recommender with a hundred movies, of which the last forty have few ratings."""
     with database.transaction() as db:
         genres = ("Comedy|Drama", "Action")
-        movies.fill(db, [(n, f"Movie {n}", genres[n % 2], 1900 + n, 2 if n in FEW else 50, 7.0, 2, 3.5) for n in IDS])
+        fill_movies(db, [(n, f"Movie {n}", genres[n % 2], 1900 + n, 2 if n in FEW else 50, 7.0, 2, 3.5) for n in IDS])
     recommender = Recommender(database)
     count = np.where(np.isin(IDS, FEW), 2, 50).astype(np.int32)
     publish(recommender, with_genres(replace(two_tastes(movies=IDS), rating_count=count)))
@@ -152,7 +151,7 @@ def test_the_setting_is_the_default_of_v1_alone(
 
 def test_before_the_first_training_nothing_is_explored(database: Database, serve: Serve, ready: Health) -> None:
     with database.transaction() as db:
-        movies.fill(db, [(n, f"Movie {n}", "Action", 1900, 0, 0.0, 0, 3.5) for n in IDS])
+        fill_movies(db, [(n, f"Movie {n}", "Action", 1900, 0, 0.0, 0, 3.5) for n in IDS])
     client = serve(Recommender(database), ready)
     new_user(database)
     assert asked(client, explore=1) == asked(client)

@@ -1,6 +1,5 @@
 """Movies over HTTP: searched, browsed page by page, looked at with their ratings, and those like one of them."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,11 +7,22 @@ from typing import Any
 import httpx
 import pytest
 from conftest import MOVIES, checkerboard
-from handmade_model import EVEN, IDS, fill_catalogue, movie_json, new_user, publish, store_generation, two_tastes, view
+from handmade_model import (
+    EVEN,
+    IDS,
+    fill_catalogue,
+    fill_movies,
+    movie_json,
+    new_user,
+    publish,
+    store_generation,
+    two_tastes,
+    view,
+)
 from sqlalchemy import text
 
 from health import Health
-from jobs.ingest import init_movie_table
+from jobs.ingest import complete_movie_table, init_movie_table
 from recommender import Recommender
 from settings import Settings
 from storage import movies
@@ -39,7 +49,7 @@ BY_POPULARITY = [2571, 4993, 858, 5952, 4973, 6365, 2324, 6934, 40697, 9]
 def client(database: Database, serve: Serve, ready: Health) -> httpx.Client:
     """A client of a service with ten movies, and no training."""
     with database.transaction() as db:
-        movies.fill(db, [(*movie[:4], movie[4], movie[4] * movie[5], 0, movie[5]) for movie in TITLES])
+        fill_movies(db, [(*movie[:4], movie[4], movie[4] * movie[5], 0, movie[5]) for movie in TITLES])
     return serve(Recommender(database), ready)
 
 
@@ -235,7 +245,7 @@ def test_movies_that_come_between_two_pages_shift_none(
 ) -> None:
     page = get(client, "/movies", limit=3)
     with database.transaction() as db:
-        movies.fill(db, [(100 + n, f"New {n}", "Drama", 2024, 500, 2000.0, 0, 4.0) for n in range(5)])
+        fill_movies(db, [(100 + n, f"New {n}", "Drama", 2024, 500, 2000.0, 0, 4.0) for n in range(5)])
     anew = serve(Recommender(database), ready)  # another process, which knows of them
     assert listed(anew, limit=5) == [100, 101, 102, 103, 104]
     assert listed(anew, cursor=page["next_cursor"]) == BY_POPULARITY[3:]
@@ -278,7 +288,7 @@ def test_the_histograms_are_those_of_the_dataset(database: Database, settings: S
     if upgraded:
         with database.statement() as db:
             db.execute(text("UPDATE movies SET rating_histogram = NULL"))
-        init_movie_table(database, replace(settings, dataset="/nowhere"))
+        complete_movie_table(database, settings)
     board = checkerboard()
     with database.statement() as db:
         for movie in range(1, MOVIES + 1):
@@ -288,15 +298,14 @@ def test_the_histograms_are_those_of_the_dataset(database: Database, settings: S
             assert found.rating_count == len(given)
 
 
-def test_an_upgrade_that_has_lost_its_ratings_serves_without_histograms(
+def test_an_upgrade_that_has_lost_its_dataset_serves_without_histograms(
     database: Database, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     init_movie_table(database, settings)
     with database.statement() as db:
         db.execute(text("UPDATE movies SET rating_histogram = NULL"))
-    shutil.rmtree(settings.state_dir / "ratings")
-    init_movie_table(database, replace(settings, dataset="/nowhere"))
-    assert "rating histograms cannot be shown" in caplog.text
+    complete_movie_table(database, replace(settings, dataset="/nowhere"))
+    assert "histograms, links and tags cannot be read" in caplog.text
     with database.statement() as db:
         found = movies.find(db, 1)
     assert found.rating_histogram is None

@@ -29,10 +29,14 @@ class ArmResult:
     def is_worse(self) -> bool:
         return self.difference is not None and self.difference.high < 0
 
-    def __str__(self) -> str:
+    @property
+    def interval(self) -> str:
+        """The difference with its interval, as text."""
         d = self.difference
-        told = f"{d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})" if d else "-"
-        return f"{self.name:<28} {self.users:>8,} {self.shown:>9,} {self.liked:>8,}  {told}"
+        return f"{d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})" if d else "-"
+
+    def __str__(self) -> str:
+        return f"{self.name:<28} {self.users:>8,} {self.shown:>9,} {self.liked:>8,}  {self.interval}"
 
 
 @dataclass(frozen=True)

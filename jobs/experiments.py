@@ -86,7 +86,7 @@ def look_at_results(database: Database) -> None:
 def _end_worse_arms(db: Connection, row: Row[Any], found: ExperimentResult) -> None:
     for arm in found.worse:
         if experiments.end_arm(db, row.name, arm.name):
-            log.warning("experiment %s: arm %s is provably worse and ends: %s", row.name, arm.name, arm.difference)
+            log.warning("experiment %s: arm %s is provably worse and ends: %s", row.name, arm.name, arm.interval)
     if {arm.name for arm in found.worse} | set(row.ended) >= set(row.arms[1:]):
         experiments.end(db, row.name, "every arm is provably worse than the control")
         log.warning("experiment %s has ended: every arm is provably worse than the control", row.name)

@@ -171,7 +171,9 @@ def test_the_factors_of_an_arm_are_kept(live: Recommender, client: FlaskClient, 
         assert generations.find(db, other).kept
 
 
-def test_an_arm_that_is_provably_worse_is_ended(live: Recommender, client: FlaskClient) -> None:
+def test_an_arm_that_is_provably_worse_is_ended(
+    live: Recommender, client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
     """Users of one arm like half of their list, those of the other nothing."""
     users = [new_user(live.database) for _ in range(90)]
     start(client)
@@ -182,6 +184,7 @@ def test_an_arm_that_is_provably_worse_is_ended(live: Recommender, client: Flask
         for movie in row.movie_ids[:5]:
             view(live.database, row.user_id, movie, 5.0 if row.arm == "today" else 1.0)
     look_at_results(live.database)
+    assert "experiment ab: arm G2 is provably worse and ends: -5.000 (" in caplog.text
     shown = client.get(API).json["items"][0]  # type: ignore[index]
     assert [arm["users"] for arm in shown["arms"]] == [[*arm_of.values()].count(arm) for arm in ("today", "G2")]
     assert [arm["liked"] for arm in shown["arms"]] == [5 * shown["arms"][0]["users"], 0]

@@ -31,12 +31,13 @@ from processes import poll, service
 
 from app import create_app
 from health import Health
+from jobs.experiments import look_at_results
 from ranking.experiment import Experiment
 from ranking.ratings import Ratings
 from recommender import Recommender
 from settings import ROOT, Settings
 from storage.database import Database
-from storage.experiments import start
+from storage.experiments import run, start
 from web.v1.generation_routes import DATA_EXAMPLE
 
 pytestmark = [
@@ -110,6 +111,7 @@ def test_the_engine_room_shows_what_people_got_and_did(
     client = app.test_client()
     with trained_by_hand.database.transaction() as db:
         start(db, Experiment("fewer", ("today", "neighbour_weight=0.5"), share=100, interleave=True, salt="s"))
+        run(db, "fewer", ["neighbour_weight=0.5: not worse"])
     trained_by_hand.model.refresh_experiment()
     for _ in range(32):
         user = new_user(trained_by_hand.database, {IDS[3]: 5.0})
@@ -117,6 +119,7 @@ def test_the_engine_room_shows_what_people_got_and_did(
         app.extensions["impressions"].store()
         client.put(f"/api/v1/users/{user}/ratings/{first}", json={"rating": 5})
     client.delete(f"/api/v1/movies/{IDS[0]}")
+    look_at_results(trained_by_hand.database)
     page.reload()
     expect(exposures.locator(".dot.liked")).to_have_count(1 + 10)  # of one generation and ten places
     exposures.get_by_text("As a table").click()

@@ -35,9 +35,9 @@ function draw(place, signal, { items }) {
   }));
 }
 
-const state = ({ share, interleave, started_at: started, ended_at: ended, reason }) => [
+const state = ({ share, interleave, state: now, started_at: started, ended_at: ended, reason }) => [
   `${share}\u00a0% of the users, ${interleave ? "both arms in each list" : "one arm each"}. Started `, since(started),
-  ended ? [", ended ", since(ended), reason && `: ${reason}`] : ", running", "."];
+  ended ? [", ended ", since(ended), reason && `: ${reason}`] : now === "judging" ? ", judged on the held-out users first" : ", running", "."];
 
 function compare(place, { name, arms }, signal) {
   const [control, ...others] = arms;

@@ -18,7 +18,7 @@ Index = npt.NDArray[np.integer]
 def damped_biases(
     user: Index, movie: Index, rating: Floats, users: int, movies: int
 ) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Damped means of users and movies, found by turns: (mu, b_u [users], b_i [movies]).
+    """Return damped means of users and movies, found by turns: (mu, b_u [users], b_i [movies]).
 
     Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems" (2009), the first-order part.
     """
@@ -46,7 +46,7 @@ def residuals(ratings: Ratings, rows: Index, movies: int) -> tuple[Floats, float
 
 
 def _numbered(ids: Ints) -> tuple[Ints, int]:
-    """The place of each id among the different ones, ascending, int32 [n], and how many these are.
+    """Return the place of each id among the different ones, ascending, int32 [n], and how many these are.
 
     Ratings stand together by user, so that there are far fewer changes of id to sort than ratings.
     """

@@ -2,7 +2,7 @@
 
 SLIM (Ning, Karypis, 2011) in the closed form of EASE (Steck, 2019), restricted to a hundred candidates a movie so
 that its cost grows with the number of movies and not with its square. Each user counts as a whole and once more as runs
-of 50 ratings by time: movies that are rated together tell more of each other than movies rated years apart.
+of 50 ratings by time: movies that are rated together say more about each other than movies rated years apart.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class NeighbourWeights:
 def fit_neighbours(
     ratings: Ratings, rows: npt.NDArray[np.intp], movies: int, model: ModelSettings, report: ProgressCallback
 ) -> NeighbourWeights:
-    """Return the weights of every movie with enough ratings on its neighbours; `report` is told the share done, 0 to 1.
+    """Return the weights of every movie with enough ratings on its neighbours; `report` gets the share done, 0 to 1.
 
     `rows` [len(ratings)] says which of the `movies` each rating is of.
     """

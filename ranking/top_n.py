@@ -8,7 +8,7 @@ DEPTH = 16  # scores in a group of which `top_rows` takes the best
 
 
 def top_n(score: Floats, n: int, seen: Rows, preferred: Mask, among: Mask | None = None) -> Rows:
-    """Rows of the n highest scores, best first, without those in `seen`; ties go to the lower row.
+    """Return the rows of the n highest scores, best first, without those in `seen`; ties go to the lower row.
 
     Rows that are not `preferred` come only after all that are. Fewer than n where there are no more; where `among`
     is given, only its rows are looked at.
@@ -44,7 +44,7 @@ def score_table(users: int, movies: int, n: int) -> tuple[Floats, int]:
 
 
 def top_rows(score: Floats, n: int, groups: int) -> tuple[Rows, Mask]:
-    """`top_n` of each row of scores [b, w]: the columns of the n highest, best first, ties by the lower column.
+    """Return `top_n` of each row of scores [b, w]: the columns of the n highest, best first, ties by the lower column.
 
     Whoever ranks among the n best is at least as high as the n-th of the groups' best, and few others are: two plain
     passes over the scores, where a partition of each row takes ten times as long.

@@ -164,8 +164,8 @@ class ApiKeys:
 
     def _refusal(self, caller: Caller | None) -> Exception:
         if not self._admin:
-            told = "This route is closed until MATINEE_ADMIN_KEY is set; then send that key."
-            return with_code("admin_key_not_set", Forbidden(told))
+            message = "This route is closed until MATINEE_ADMIN_KEY is set; then send that key."
+            return with_code("admin_key_not_set", Forbidden(message))
         return _unauthorized() if caller is None else Forbidden(NEEDS_ADMIN_KEY)
 
 

@@ -21,7 +21,7 @@ from web.v1.generation_routes import Generation, GenerationMetrics
 log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 1.0
-TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  # told from 0 on, as a rate has to be
+TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  # shown from 0 on, as a rate needs
 HELD_OUT = {  # a measure on the held-out users: its metric's name and description
     "ndcg": ("ndcg", "NDCG@10 of the held-out users' lists."),
     "popularity": ("popularity_ndcg", "NDCG@10 of the most popular movies for the same users."),

@@ -34,7 +34,7 @@ class RequestMetrics:
         self._lists = Counter("matinee_lists", "Lists by how they came to be.", ["source"], registry=own)
         self._views = Counter("matinee_views_written", "Views written.", ["change"], registry=own)
         self._impressions = Counter("matinee_impressions", "Lists shown to users.", ["recorded"], registry=own)
-        # kept, since to look one up by its labels takes as long as to count; and a rate is told only from what was 0
+        # kept, since a look-up by labels takes as long as counting; made at 0, since a rate needs a first value
         self._by_labels: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         self._by_source = {source: self._lists.labels(source) for source in set(SOURCES.values())}
         self._by_recorded = {each: self._impressions.labels(each) for each in get_args(RecordedAs)}
@@ -67,7 +67,7 @@ class RequestMetrics:
 
 
 def metrics() -> RequestMetrics:
-    """Where the application that answers counts."""
+    """Return the counts of the application that answers."""
     return current_app.extensions["metrics"]
 
 

@@ -94,13 +94,13 @@ def activate_generation(path: GenerationPath) -> Response:
     """
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
-            told = f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
-            raise with_code("generation_not_stored", Conflict(told))
+            message = f"The factors of generation {path.generation_id} are no longer stored; only its record is left."
+            raise with_code("generation_not_stored", Conflict(message))
     try:
         before = recommender().model.activate(path.generation_id)
     except FactorsError as error:
-        told = f"It cannot be activated: {error}. Nothing was changed."
-        raise with_code("generation_unusable", Conflict(told)) from error
+        message = f"It cannot be activated: {error}. Nothing was changed."
+        raise with_code("generation_unusable", Conflict(message)) from error
     log_change(f"generation {path.generation_id} is live and held, instead of {before or 'none'}")
     with recommender().database.statement() as db:
         return answer(Generation.of(generations.find(db, path.generation_id)))

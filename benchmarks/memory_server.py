@@ -3,7 +3,7 @@
     python benchmarks/memory_server.py bare|application|postgres-check PORT THREADS [DATABASE_URL] < JSON
 
 "bare" has no application behind the server. "application" has the whole one, except that no list is computed.
-"postgres-check" also asks PostgreSQL whether the list is current, in the cheapest way: each thread has a connection of
+"postgres-check" also asks PostgreSQL what the service asks, in the cheapest way: each thread has a connection of
 its own, without a pool and without a deadline. No service that asks PostgreSQL can be faster.
 Standard input holds the answer: a JSON list of [header, value] pairs, and the body. Prints "ready" once it listens.
 """
@@ -28,16 +28,13 @@ from recommender import Recommender
 from serving.front import serve
 from settings import Settings
 from storage.database import Database
+from storage.recommendations import CURRENT_VERSIONS
 from system.logs import log_to_stderr
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics
 
 Headers = list[tuple[str, str]]
 CONTENT_TYPE = "Content-Type"
-CURRENT = """
-    PREPARE current (integer) AS
-    SELECT history_version, (SELECT generation_id FROM live_generation) FROM users WHERE id = $1
-"""
 UNUSED_URL = "postgresql://nobody@127.0.0.1:9/nothing"  # never connected to
 
 
@@ -68,8 +65,8 @@ def postgres_check(headers: Headers, body: bytes, url: str) -> WSGIApplication:
             connection = psycopg2.connect(libpq)
             connection.autocommit = True
             of_thread.cursor = connection.cursor()
-            of_thread.cursor.execute(CURRENT)
-        of_thread.cursor.execute("EXECUTE current (%s)", (int(user_id),))
+            of_thread.cursor.execute(CURRENT_VERSIONS.sql)
+        of_thread.cursor.execute("EXECUTE current_versions (%s)", (int(user_id),))
         of_thread.cursor.fetchone()
         return Response(body, content_type=dict(headers)[CONTENT_TYPE])
 

@@ -161,4 +161,4 @@ class Recommender:
 def _guest_history(ratings: Mapping[int, float]) -> RatingHistory:
     movie_ids = np.array(sorted(ratings), np.int32)
     rating = np.array([ratings[movie] for movie in movie_ids.tolist()], np.float32)
-    return RatingHistory(0, movie_ids, rating, np.zeros(len(movie_ids), np.int64))  # nobody says when
+    return RatingHistory(0, movie_ids, rating, np.zeros(len(movie_ids), np.int64))  # without times

@@ -64,7 +64,7 @@ class Server:
 
     def serve(self) -> None:
         """Answer requests, in this process and in the workers, until a signal comes."""
-        # only noted: a second one, which comes with the death of spark-submit, must not stop all anew
+        # only noted: a second one, which comes with the death of spark-submit, must not begin another stop
         on_stop_signals(self._note_signal)
         workers = Workers(self.settings, self._database_url)
         with answering(self.settings, self.recommender, self.health):

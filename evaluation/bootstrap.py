@@ -16,7 +16,7 @@ SEED = 20_070_101
 
 @dataclass(frozen=True)
 class IntervalEstimate:
-    """A number with the ends of its 95 % interval; nan where there was nobody to estimate it from."""
+    """A number with the ends of its 95 % interval; nan without any user."""
 
     value: float
     low: float

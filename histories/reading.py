@@ -1,4 +1,4 @@
-"""Read a file that somebody brings, of whichever known format, into rows with stars."""
+"""Read a file that a user brings, of whichever known format, into rows with stars."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

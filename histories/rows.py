@@ -1,4 +1,4 @@
-"""One row of a file that somebody brings, and the values in its cells."""
+"""One row of a file that a user brings, and the values in its cells."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class HistoryFileError(OperatorError, ValueError):
 
 @dataclass(slots=True)
 class HistoryRow:
-    """A movie that somebody has rated, watched or wants to watch.
+    """A movie that a user has rated, watched or wants to watch.
 
     `rating` is in stars; without one, `mark` is "seen" or "later". `fault` says what is wrong with the row.
     """

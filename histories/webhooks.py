@@ -1,4 +1,4 @@
-"""What home servers send when somebody has watched or rated a movie: the webhooks of Jellyfin and Plex."""
+"""What home servers send when a user has watched or rated a movie: the webhooks of Jellyfin and Plex."""
 
 import re
 from collections.abc import Mapping

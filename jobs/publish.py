@@ -88,7 +88,7 @@ class Publisher:
         """Store every list, then the generation, and make it live in the same transaction; then serve it here.
 
         Lists are stored as they are made: each piece in its own transaction, so that no erasure waits for all of them,
-        and under the id of a generation that is not there yet, so that nobody reads them. If it never comes, they go
+        and under the id of a generation that is not there yet, so no request reads them. If it never comes, they go
         when the next one has been published.
         """
         run.advance("lists")

@@ -1,4 +1,4 @@
-"""Factors of movies that nobody has liked yet, from what they are about: V^ = [M 1] B.
+"""Factors of movies that no user has liked yet, from what they are about: V^ = [M 1] B.
 
 A row of M is 1 in the columns of the movie's features, such as its genres. Shapes: f movies, c features, k dimensions.
 """
@@ -77,7 +77,7 @@ def _matrix(names: npt.NDArray[np.str_], features: Features) -> sparse.csr_matri
 def with_movies(factors: Factors, movies: Ints) -> Factors:
     """Return factors with rows for all of `movies` (ascending, and all of the factors' among them).
 
-    Nothing is known of a new one: it has no ratings and no neighbours, and is as popular as a movie that nobody likes.
+    Nothing is known of a new one: it has no ratings and no neighbours, and is as popular as a movie without likes.
     `with_predicted` has to follow for these.
     """
     f, row = len(movies), np.searchsorted(movies, factors.movies)

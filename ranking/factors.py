@@ -162,7 +162,7 @@ def _with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
 def _model_of_format_1(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with which a generation of format 1 serves by its own equations.
 
-    There old ratings count as much as new ones, and its popularity, a mix of all time and of late, has the weight 1.
+    There old ratings count as much as new ones, and its popularity, of all time and recent years, has the weight 1.
     """
     model = _with_todays_names(stored)
     del model["recent_share"]

@@ -44,7 +44,7 @@ class FoldedInGroupRanking:
 
     Attributes:
         seen: the rows of the movies that any member has rated.
-        z: each member's scores with mean 0 and deviation 1 over the movies that nobody has rated, [b, f].
+        z: each member's scores with mean 0 and deviation 1 over the movies that no member has rated, [b, f].
     """
 
     def __init__(self, ranker: Ranker, histories: Histories) -> None:
@@ -92,8 +92,8 @@ def group_ranking(ranker: Ranker, histories: Histories) -> GroupRanking:
     """Return the ranking of a group with these histories by a generation's factors."""
     if ranker.factors.rows(histories.movies)[1].any():
         return FoldedInGroupRanking(ranker, histories)
-    f, nobody = ranker.factors, np.empty(0, np.intp)
-    popular = PopularRanking(f.popular, ranker.usual_rating, f.well_known, nobody)
+    f, nothing = ranker.factors, np.empty(0, np.intp)
+    popular = PopularRanking(f.popular, ranker.usual_rating, f.well_known, nothing)
     return PopularGroupRanking(popular, len(histories))
 
 

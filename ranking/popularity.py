@@ -13,7 +13,7 @@ LEAST_DEVIATION = 0.5  # of a logarithm of likes; in MovieLens's sets it is 1.2 
 
 
 def popularity(likes: Ratings, rows: Rows, movies: int, model: ModelSettings) -> Floats:
-    """Return how popular each movie is of late, z(log(1 + RP)), float32 [movies].
+    """Return how popular each movie is now, z(log(1 + RP)), float32 [movies].
 
     `rows` [len(likes)] says which movie each like is of.
     """

@@ -13,8 +13,8 @@ def similar(factors: Factors, row: int, n: int, among: Mask | None = None) -> tu
     """Return the n movies whose factors point most nearly where those of the movie at `row` do, and the cosines.
 
     Best first, but little known movies come after all others. Up to a fifth of the places go to movies without ratings
-    whose factors are predicted: among the little known nobody would find them. Nothing is similar to a movie that was
-    rated and that nobody likes.
+    whose factors are predicted: among the little known no user would find them. Nothing is similar to a movie that was
+    rated without a like.
     """
     lengths, V, itself = factors.lengths, factors.V_ranked, np.array([row])
     if lengths[row] == 0:

@@ -17,7 +17,7 @@ from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 # Other tables in the database belong to others, who may not let us read them. Every revision has had these tables; the
 # name of one that is no longer made would have to stay here.
 NAMES = frozenset(Base.metadata.tables)
-# what libpq may be told beside the address; never a secret, since these become arguments of a program
+# what libpq may get beside the address; never a secret, since these become arguments of a program
 _TLS_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "channel_binding", "gssencmode", "krbsrvname")
 
 # pg_restore names the schema of the backup's tables; here they may lie in another one
@@ -98,7 +98,7 @@ def make_empty(db: Connection, revision: str) -> None:
     schema.lock(db)
     there = known_revision(db)
     for name, qualified in tables(db).items():
-        db.execute(text(f"LOCK TABLE {qualified} IN EXCLUSIVE MODE"))  # nobody writes before the restore ends
+        db.execute(text(f"LOCK TABLE {qualified} IN EXCLUSIVE MODE"))  # no write before the restore ends
         if db.execute(text(f"SELECT EXISTS (SELECT FROM {qualified})")).scalar_one():  # noqa: S608 - its own name
             raise NotEmptyError(name)
     if there != revision:

@@ -70,7 +70,7 @@ def running(db: Connection) -> Experiment | None:
 
 
 def to_judge(db: Connection, lock: int) -> str | None:
-    """Return the name of the experiment that is to be judged, if nobody holds the lock that this wants."""
+    """Return the name of the experiment that is to be judged, if its lock is free."""
     statement = text(f"SELECT name FROM experiments WHERE ended_at IS NULL AND judgement IS NULL AND NOT {LOCK_HELD}")  # noqa: S608 - all of it is from here
     found: str | None = db.execute(statement, {"lock": lock}).scalar_one_or_none()
     return found

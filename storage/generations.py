@@ -114,7 +114,7 @@ def held_id(db: Connection) -> int | None:
 
 
 def _lock_live(db: Connection) -> tuple[int | None, bool]:
-    """Let nobody else flip or prune until the transaction ends; return the live generation and whether it is held.
+    """Block other flips until the transaction ends; return the live generation and whether it is held.
 
     Both take this lock before they touch a generation: a pruning that waits sees what was flipped to meanwhile.
     """

@@ -144,7 +144,7 @@ class ImpressionBuffer:
     def _drop_old(self) -> None:
         if time.monotonic() - self._dropped_at < DROP_EVERY:
             return
-        self._dropped_at = time.monotonic()  # first: if somebody holds a lock for long, not each second
+        self._dropped_at = time.monotonic()  # first: if a lock is held for long, not each second
         today = datetime.now(UTC).date()
         with self._database.transaction() as db:
             impressions.drop_before(db, today - timedelta(days=self._days))

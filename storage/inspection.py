@@ -32,7 +32,7 @@ def refuse_read_only(db: Connection) -> None:
 
 def identity(db: Connection) -> str:
     """Return text that differs between databases; a restored backup is another database than the one it is of."""
-    # the server's id, and the table's, which is counted up within a server: a restore makes the table anew
+    # the server's id, and the table's, which is counted up within a server: a restore creates the table again
     return str(
         db.execute(
             text("SELECT system_identifier || '.' || 'users'::regclass::oid FROM pg_control_system()")

@@ -26,7 +26,7 @@ CURRENT_VERSIONS = PreparedStatement("""
 
 # These, and the list that is current, else the history to make one from: one round trip and one row in any case.
 # OFFSET and LIMIT change nothing but the plan: without them its parts are merged, and each looks the live generation up
-# by itself, and for a list that nobody needs. They are scalar subqueries; joining their one-row table made the planner
+# by itself, and for a list that is not needed. They are scalar subqueries; joining their one-row table made the planner
 # read every list there is.
 _READ_LIST = PreparedStatement("""
     PREPARE read_list (integer) AS
@@ -65,7 +65,7 @@ _HISTORY = PreparedStatement("""
     WHERE u.id = $1
 """)
 # Locked as for each list's foreign key, which finds that done; beforehand, since a COPY cannot leave out a row. A list
-# of somebody with marks is not stored, since a training knows none: it is made when it is asked for.
+# of a user with marks is not stored, since a training knows none: it is made when it is asked for.
 _STILL_THERE = text("""
     SELECT array_agg(id) FROM (
         SELECT id FROM users
@@ -168,7 +168,7 @@ def store_lists(
 
     The columns are parallel, users ascending, the rows of one user best first. The generation need not be there yet;
     its lists are not read before it is live. Users who have been removed since the lists were begun are passed over,
-    and nobody else can be before the transaction ends. Lists that one stored whose answer was lost stay as they are.
+    and no other user can be before the transaction ends. Lists that one stored whose answer was lost stay as they are.
     """
     if not len(user):
         return 0

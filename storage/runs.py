@@ -43,7 +43,7 @@ def queue(db: Connection, kind: str, lock: int) -> int | None:
 
 
 def queued(db: Connection, kind: str, lock: int) -> int | None:
-    """The queued run, if nobody holds the lock that it wants."""
+    """The queued run, if its lock is free."""
     waiting = "kind = :kind AND outcome IS NULL AND phase = 'queued'"
     statement = text(f"SELECT id FROM runs WHERE {waiting} AND NOT {LOCK_HELD}")  # noqa: S608 - all of it is from here
     found: int | None = db.execute(statement, {"kind": kind, "lock": lock}).scalar_one_or_none()
@@ -104,7 +104,7 @@ def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], erro
 
 
 def lock_row(db: Connection, run_id: int) -> int | None:
-    """Let nobody else change a run until the transaction ends; return the generation it has ended with, if any."""
+    """Block other changes of a run until the transaction ends; return the generation it has ended with, if any."""
     statement = text("SELECT CAST(details ->> 'generation' AS integer) FROM runs WHERE id = :id FOR UPDATE")
     found: int | None = db.execute(statement, {"id": run_id}).scalar_one_or_none()
     return found
@@ -123,7 +123,7 @@ def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
 
 
 def newest_with_progress(db: Connection, kind: str, lock: int) -> Row[Any] | None:
-    """Return the newest run of a kind, with `in_progress`: it is queued, or somebody holds the lock of such runs."""
+    """Return the newest run of a kind, with `in_progress`: it is queued, or the lock of such runs is held."""
     statement = text(f"{_FOLLOWED} WHERE kind = :kind ORDER BY id DESC LIMIT 1")
     return db.execute(statement, {"kind": kind, "lock": lock}).one_or_none()
 

@@ -1,7 +1,7 @@
 """The access log: one line for each request, under an id that its answer and every other line about it carry.
 
 The line has the pattern of the route in place of the path, so it names no user, and no query, header or address: those
-may hold what somebody looks for, and keys.
+may hold what a user looks for, and keys.
 """
 
 import logging
@@ -55,9 +55,9 @@ class RequestLog(TransLogger):
         seconds = time.perf_counter() - environ[BEGAN]
         route, code = environ.get(ROUTE, OTHER), int(status[:3])
         ms = round(1000 * seconds, 2)
-        told = {"method": method, "route": route, "status": code, "bytes": int(bytes or 0), "ms": ms}
+        fields = {"method": method, "route": route, "status": code, "bytes": int(bytes or 0), "ms": ms}
         level = logging.DEBUG if route.startswith(QUIET_ROUTES) else logging.INFO
-        self.logger.log(level, self.format, told, extra=told)
+        self.logger.log(level, self.format, fields, extra=fields)
         self.count(environ, code, seconds)
 
 

@@ -70,7 +70,7 @@ class RunExperiment(ResponseModel):
 
     name: str = Field(examples=["fewer-neighbours"])
     state: Literal["judging", "running", "ended"] = Field(
-        examples=["running"], description="judging: nobody gets its lists before the held-out users have been tried."
+        examples=["running"], description="judging: no user gets its lists before the held-out users have been tried."
     )
     judgement: list[str] | None = Field(
         examples=[["neighbour_weight=0.8: not worse than the live generation: NDCG@10 .214 against .215"]],

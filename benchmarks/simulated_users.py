@@ -8,6 +8,7 @@ Prints how many they were shown, opened, rated and liked. For trying an experime
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -17,10 +18,12 @@ ATTENTION, WATCHES = 0.85, 0.5
 GENRES = ("Action", "Comedy", "Crime", "Drama", "Horror", "Romance", "Sci-Fi", "Thriller")
 
 
-def live(client: httpx.Client, seed: int, lists: int) -> Counter[str]:
-    """Create a user who looks at so many lists; return what they did."""
+def live(
+    client: httpx.Client, seed: int, lists: int, genres: Sequence[str] = GENRES, liked_genres: int = 2
+) -> Counter[str]:
+    """Create a user who likes some of the genres and looks at so many lists; return what they did."""
     random, done = Random(seed), Counter[str]()  # noqa: S311 - no secret
-    likes = set(random.sample(GENRES, 2))
+    likes = set(random.sample(genres, liked_genres))
     user = client.post("/api/v1/users").raise_for_status().json()["user_id"]
     for _ in range(lists):
         found = client.get(f"/api/v1/users/{user}/recommendations").raise_for_status().json()

@@ -44,7 +44,7 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason=MISSING),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
-MOST_BYTES = 80_000
+MOST_BYTES = 90_000
 TRANSFERRED = """
     [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
         .reduce((sum, each) => sum + each.transferSize, 0)

@@ -13,15 +13,44 @@ from jobs.changes import catalogue_source, training_fingerprint
 from jobs.ingest import init_movie_table
 from jobs.publish import SupersededError
 from jobs.training import Trainer
-from ranking.factors import FactorsError
-from settings import ModelSettings
+from ranking.batch_lists import rank_locally
+from ranking.factors import Factors, FactorsError
+from ranking.rating_histories import Histories
+from settings import ModelSettings, Settings
 from storage import generations, recommendations, runs, user_ratings, users
 from storage.database import TRAINING_LOCK
 
 
-@pytest.fixture(autouse=True)
-def catalogue(trainer: Trainer) -> None:
+class GivenFactors(Engine):
+    """Gives every training the same factors and makes the lists without Spark: most tests are of the job around it."""
+
+    def __init__(self, factors: Factors) -> None:
+        super().__init__(Settings())
+        self.factors = factors
+
+    def train(self, *_: object) -> Factors:
+        return self.factors
+
+    def iter_lists(self, factors: Factors, histories: Histories, n: int) -> Any:
+        yield rank_locally(factors, histories, n)
+
+
+@pytest.fixture(scope="module")
+def factors(engine: Engine, dataset: Path) -> Factors:
+    """What Spark learns from the dataset alone."""
+    return train_folder(engine, dataset)
+
+
+@pytest.fixture
+def trainer(trainer: Trainer, factors: Factors) -> Trainer:
+    """A trainer on a filled catalogue, whose engine has its factors already."""
     init_movie_table(trainer.database, trainer.settings)
+    return replace(trainer, engine=GivenFactors(factors))
+
+
+@pytest.fixture
+def spark_trainer(trainer: Trainer, engine: Engine) -> Trainer:
+    return replace(trainer, engine=engine)
 
 
 def someone(trainer: Trainer, **ratings: float) -> int:
@@ -37,7 +66,8 @@ def listed(trainer: Trainer, user: int) -> list[int]:
     return [item.movie.movie_id for item in trainer.recommender.recommend(user).items]
 
 
-def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(trainer: Trainer) -> None:
+def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(spark_trainer: Trainer) -> None:
+    trainer = spark_trainer
     even = someone(trainer, movie_2=5.0, movie_4=5.0, movie_6=4.5, movie_1=1.0)
     odd = someone(trainer, movie_1=5.0, movie_3=5.0, movie_5=4.5, movie_2=1.0)
     assert trainer.retrain() == "published"
@@ -45,9 +75,14 @@ def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(trainer
     assert {movie % 2 for movie in listed(trainer, even)} == {0}
     assert {movie % 2 for movie in listed(trainer, odd)} == {1}
     assert {movie % 2 for movie in listed(trainer, late)} == {0}
+    with trainer.database.statement() as db:  # and the run tells how far it has come
+        run = runs.newest(db, "train")[0]
+    assert (run.outcome, run.progress, run.phase) == ("published", 1, "publish")
+    assert set(run.details["seconds"]) >= {"snapshot", "ranker", "rater", "neighbours", "lists"}
 
 
-def test_everybodys_list_is_stored_with_the_generation(trainer: Trainer) -> None:
+def test_everybodys_list_is_stored_with_the_generation(spark_trainer: Trainer) -> None:
+    trainer = spark_trainer
     people = [someone(trainer, movie_2=5.0), someone(trainer), someone(trainer, movie_1=0.5)]
     trainer.retrain()
     with trainer.database.statement() as db:
@@ -162,22 +197,20 @@ def test_one_trains_while_another_does_not(trainer: Trainer) -> None:
     assert trainer.retrain() == "published"
 
 
-class BrokenEngine(Engine):
+class BrokenEngine(GivenFactors):
     """Trains, then cannot make the lists."""
 
     def iter_lists(self, *_: object) -> Any:
         raise OSError("the disk is full")
 
 
-def test_a_failure_leaves_the_live_generation_serving_and_says_why(trainer: Trainer, engine: Engine) -> None:
+def test_a_failure_leaves_the_live_generation_serving_and_says_why(trainer: Trainer, factors: Factors) -> None:
     user = someone(trainer, movie_2=5.0)
     trainer.retrain()
     before = listed(trainer, user)
     someone(trainer, movie_1=5.0)
-    broken = BrokenEngine(trainer.settings)
-    broken.start = engine.start  # type: ignore[method-assign]
     with pytest.raises(OSError, match="disk"):
-        replace(trainer, engine=broken).retrain()
+        replace(trainer, engine=BrokenEngine(factors)).retrain()
     assert listed(trainer, user) == before
     with trainer.database.statement() as db:
         run = runs.newest(db, "train")[0]
@@ -186,44 +219,32 @@ def test_a_failure_leaves_the_live_generation_serving_and_says_why(trainer: Trai
     assert trainer.retrain() == "published"  # the next tick tries again
 
 
-def test_a_training_that_was_overtaken_publishes_nothing(trainer: Trainer, engine: Engine) -> None:
-    class Overtaken(BrokenEngine):
+def test_a_training_that_was_overtaken_publishes_nothing(trainer: Trainer, factors: Factors) -> None:
+    class Overtaken(GivenFactors):
         def iter_lists(self, *args: Any) -> Any:
             with trainer.database.statement() as db:
                 runs.begin(db, "train")  # as another process does that got the lock when this one's connection broke
-            return engine.iter_lists(*args)
+            return super().iter_lists(*args)
 
-    slow = Overtaken(trainer.settings)
-    slow.start = engine.start  # type: ignore[method-assign]
     with pytest.raises(SupersededError):
-        replace(trainer, engine=slow).retrain()
+        replace(trainer, engine=Overtaken(factors)).retrain()
     with trainer.database.statement() as db:
         assert generations.live_id(db) is None
         assert generations.recent(db, 10) == []
 
 
-def test_the_run_tells_how_far_it_has_come(trainer: Trainer) -> None:
-    trainer.retrain()
-    with trainer.database.statement() as db:
-        run = runs.newest(db, "train")[0]
-    assert (run.outcome, run.progress, run.phase) == ("published", 1, "publish")
-    assert set(run.details["seconds"]) >= {"snapshot", "ranker", "rater", "neighbours", "lists"}
-
-
 def test_views_that_come_during_a_training_are_in_the_next_list_and_make_the_next_training(
-    trainer: Trainer, engine: Engine
+    trainer: Trainer, factors: Factors
 ) -> None:
     user = someone(trainer, movie_2=5.0)
 
-    class Interrupted(BrokenEngine):
+    class Interrupted(GivenFactors):
         def iter_lists(self, *args: Any) -> Any:
             with trainer.database.statement() as db:
                 user_ratings.put(db, user, 4, 5.0)
-            return engine.iter_lists(*args)
+            return super().iter_lists(*args)
 
-    slow = Interrupted(trainer.settings)
-    slow.start = engine.start  # type: ignore[method-assign]
-    assert replace(trainer, engine=slow).retrain() == "published"
+    assert replace(trainer, engine=Interrupted(factors)).retrain() == "published"
     assert 4 not in listed(trainer, user)
     assert trainer.retrain() == "published"
 
@@ -273,20 +294,16 @@ def test_a_run_tells_how_the_generation_before_it_foretold_the_new_views(trainer
     assert told["rmse"] < 1
 
 
-def test_factors_that_are_not_finite_are_rejected(trainer: Trainer, engine: Engine) -> None:
-    class Overflowing(BrokenEngine):
-        def train(self, *args: object) -> object:
-            factors = engine.train(*args)  # type: ignore[arg-type]
+def test_factors_that_are_not_finite_are_rejected(trainer: Trainer, factors: Factors) -> None:
+    class Overflowing(GivenFactors):
+        def train(self, *_: object) -> Factors:
             return replace(factors, V=factors.V * np.float32(np.nan))
 
-    broken = Overflowing(trainer.settings)
-    broken.start = engine.start  # type: ignore[method-assign]
-    assert replace(trainer, engine=broken).retrain() == "rejected"
+    assert replace(trainer, engine=Overflowing(factors)).retrain() == "rejected"
     assert trainer.retrain() == "unchanged"  # the same would come of it
 
 
-def test_factors_from_elsewhere_come_in_through_the_same_gate(trainer: Trainer, engine: Engine) -> None:
-    factors = train_folder(engine, Path(trainer.settings.dataset))
+def test_factors_from_elsewhere_come_in_through_the_same_gate(trainer: Trainer, factors: Factors) -> None:
     user = someone(trainer, movie_2=5.0, movie_4=5.0, movie_6=5.0)
     assert trainer.load(factors) == "published"
     assert trainer.recommender.model.live.id == 1
@@ -294,8 +311,7 @@ def test_factors_from_elsewhere_come_in_through_the_same_gate(trainer: Trainer, 
     assert trainer.retrain() == "published"  # the views that the file knew nothing of are still to be learned
 
 
-def test_factors_that_do_not_fit_are_refused(trainer: Trainer, engine: Engine) -> None:
-    factors = train_folder(engine, Path(trainer.settings.dataset))
+def test_factors_that_do_not_fit_are_refused(trainer: Trainer, factors: Factors) -> None:
     with pytest.raises(FactorsError, match="catalogue"):
         trainer.load(replace(factors, movies=factors.movies + 1))
     with pytest.raises(FactorsError, match="held-out users"):

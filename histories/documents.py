@@ -1,13 +1,21 @@
 """Rows of Trakt's JSON and Criticker's XML."""
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
-from histories.rows import HistoryFileError, HistoryRow, imdb_id, parse_time, parse_year, positive, split_year
+from histories.rows import (
+    HistoryFileError,
+    HistoryRow,
+    imdb_id,
+    load_json,
+    parse_time,
+    parse_year,
+    positive,
+    split_year,
+)
 from histories.tables import with_number
 
 TIMES = {"rated_at": "seen", "listed_at": "later", "last_watched_at": "seen", "watched_at": "seen"}
@@ -17,7 +25,7 @@ OTHER_KINDS = ("show", "season", "episode")
 def read_json(text: str, now: datetime) -> list[HistoryRow]:
     """Return the rows of an export of Trakt. Raises `HistoryFileError`."""
     try:
-        export = json.loads(text)
+        export = load_json(text)
     except (ValueError, RecursionError) as error:
         raise HistoryFileError("the JSON cannot be read: bring the export as it was saved") from error
     if isinstance(export, dict):

@@ -1,9 +1,11 @@
 """One row of a file that a user brings, and the values in its cells."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
+from typing import Any
 
 from settings import OperatorError
 
@@ -105,3 +107,10 @@ def positive(text: object) -> int | None:
 def is_movie(kind: object) -> bool:
     """Return whether the type of a title may be that of a movie; translated types are not known."""
     return re.sub("[^a-z]", "", str(kind or "").lower()) not in NOT_MOVIES
+
+
+def load_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text. Raises `ValueError`, also for half of a surrogate pair, and `RecursionError`."""
+    value = json.loads(text)
+    json.dumps(value, ensure_ascii=False).encode()  # "\ud800" is JSON, but no text that an answer could repeat
+    return value

@@ -3,7 +3,6 @@
 import csv
 import html
 import io
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +13,7 @@ from histories.rows import (
     HistoryRow,
     imdb_id,
     is_movie,
+    load_json,
     parse_number,
     parse_time,
     parse_year,
@@ -123,7 +123,7 @@ def _activity(columns: list[str], rows: list[tuple[int, list[str]]], now: dateti
         if len(cells) <= max(at, action, log) or cells[action] != "rating":
             continue
         try:
-            entry = json.loads(cells[log])
+            entry = load_json(cells[log])
             movie, rating = positive(entry["movieId"]), entry.get("rating")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             continue

@@ -214,6 +214,7 @@ def encrypted() -> bytes:
         (b"hello world", "no known columns"),
         (b'{"a":', "JSON cannot be read"),
         (b"[" * 100_000, "JSON cannot be read"),
+        (rb'[{"movie": {"title": "\ud800", "year": 1995}, "rating": 5}]', "JSON cannot be read"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><recentratings/>', "DOCTYPE"),
         (b"<recentratings><film>", "XML cannot be read"),
         (b"\x00\x01\x02", "no text"),

@@ -1,6 +1,5 @@
 """Routes for other programs, whose address holds a token: lists to take away, and webhooks of home servers."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -9,7 +8,7 @@ from flask import Response, request
 from pydantic import ConfigDict, Field, RootModel
 
 from histories.matching import MovieMatcher
-from histories.rows import HistoryRow
+from histories.rows import HistoryRow, load_json
 from histories.webhooks import Action, WebhookError, WebhookEvent, read_webhook
 from storage import history_import, tokens, user_ratings
 from web.access import PROGRAMS
@@ -110,7 +109,7 @@ def _payload() -> Any:
     if not sent:
         raise WebhookError("it is empty")
     try:
-        return json.loads(sent)
+        return load_json(sent)
     except (ValueError, RecursionError):
         raise WebhookError("it is not valid JSON") from None
 

@@ -20,10 +20,13 @@ class Footprint:
     Attributes:
         at: time.monotonic() of the sample.
         server: resident memory of the Python process that answers requests.
+        others: the other processes that answer requests, together.
+        trainer: resident memory of the Python process that trains; 0 while there is none.
         java: resident memory of Spark's JVM; 0 while there is none.
         workers: Spark's Python workers; a page that they share counts once.
         postgres: all processes of PostgreSQL; a shared page counts once; 0 for one that the service did not start.
-        descriptors, threads: of the Python process that answers requests.
+        descriptors, threads: of the first Python process that answers requests.
+        trainer_descriptors, trainer_threads: of the process that trains.
     """
 
     at: float
@@ -33,33 +36,53 @@ class Footprint:
     postgres: float
     descriptors: int
     threads: int
+    others: float = 0.0
+    trainer: float = 0.0
+    trainer_descriptors: int = 0
+    trainer_threads: int = 0
 
     @property
     def total(self) -> float:
         """Megabytes of all processes."""
-        return self.server + self.java + self.workers + self.postgres
+        return self.server + self.others + self.trainer + self.java + self.workers + self.postgres
 
     def __str__(self) -> str:
-        beside = f"java {self.java:.0f}, workers {self.workers:.0f}, postgres {self.postgres:.0f}"
+        beside = f"others {self.others:.0f}, trainer {self.trainer:.0f}, java {self.java:.0f}"
+        beside += f", workers {self.workers:.0f}, postgres {self.postgres:.0f}"
         return f"server {self.server:.0f} MB, {self.descriptors} descriptors, {self.threads} threads; {beside} MB"
 
 
 def measure_footprint(server: int) -> Footprint:
     """Return a sample of the service whose Python process has this id."""
     sizes: dict[str, float] = defaultdict(float)
+    trainer = 0, 0
     for pid, name in _descendants(server, _children()):
         with suppress(OSError, KeyError):  # the process has ended
-            kind = "java" if name == "java" else "postgres" if name.startswith("postgres") else "workers"
-            sizes[kind] += (
-                _kilobytes(pid, "status", "VmRSS") if kind == "java" else _kilobytes(pid, "smaps_rollup", "Pss")
-            )
+            kind = _kind(pid, name)
+            shared = kind in ("workers", "postgres")
+            sizes[kind] += _kilobytes(pid, "smaps_rollup", "Pss") if shared else _kilobytes(pid, "status", "VmRSS")
+            if kind == "trainer":
+                trainer = _count(pid, "fd"), _count(pid, "task")
     return Footprint(
         at=time.monotonic(),
         server=_kilobytes(server, "status", "VmRSS") / MEGABYTE,
-        **{kind: sizes[kind] / MEGABYTE for kind in ("java", "workers", "postgres")},
-        descriptors=len(list((PROC / str(server) / "fd").iterdir())),
-        threads=len(list((PROC / str(server) / "task").iterdir())),
+        **{kind: sizes[kind] / MEGABYTE for kind in ("others", "trainer", "java", "workers", "postgres")},
+        descriptors=_count(server, "fd"),
+        threads=_count(server, "task"),
+        trainer_descriptors=trainer[0],
+        trainer_threads=trainer[1],
     )
+
+
+def _kind(pid: int, name: str) -> str:
+    if name == "java" or name.startswith("postgres"):
+        return name.partition(":")[0]
+    command = (PROC / str(pid) / "cmdline").read_bytes()
+    return "others" if b"serving.worker" in command else "trainer" if b"multiprocessing-fork" in command else "workers"
+
+
+def _count(pid: int, what: str) -> int:
+    return len(list((PROC / str(pid) / what).iterdir()))
 
 
 def peak_megabytes(pid: int) -> float:

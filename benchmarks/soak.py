@@ -1,6 +1,7 @@
 """Put a real server that retrains every minute under mixed load for minutes, and check each promise.
 
-    python benchmarks/soak.py [--minutes 10] [--dataset FOLDER-OR-NAME] [--clients 16] [--rate 150] [--out FILE]
+    python benchmarks/soak.py [--minutes 10 | --retrains 15] [--processes 1] [--dataset FOLDER-OR-NAME] [--clients 16]
+                              [--rate 150] [--out FILE]
 
 Without a dataset it generates a checkerboard of two tastes. The exit status is 1 if a promise is broken.
 """
@@ -12,9 +13,10 @@ import os
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,8 +30,10 @@ from mixed_load import LoadPlan, Tally, run_mixed_load
 from movielens_folder import write_folder
 from processes import ServiceProcess, service
 from run_history import time_and_machine
-from verdicts import Promise, SoakResult, observations, promises, table
+from sqlalchemy import Connection, func, select
+from verdicts import Promise, Sizes, SoakResult, observations, promises, size_table, table
 
+from models import Base
 from movielens.dataset import ensure_dataset
 from movielens.reader import read_movies
 from settings import ROOT
@@ -41,17 +45,18 @@ MOVIES, USERS = 600, 300  # of the checkerboard
 
 def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> SoakResult:
     """Put a server under load, take samples of it meanwhile, and return what was observed."""
-    with service(state_dir, model={"MATINEE_DATASET": str(folder), "MATINEE_RETRAIN_MINUTES": "1"}) as running:
+    own = {"MATINEE_RETRAIN_MINUTES": "1", "MATINEE_PROCESSES": str(given.processes)}
+    with service(state_dir, model=own, MATINEE_DATASET=str(folder)) as running:
         running.wait_until_ready()
-        with start_load(plan_load(running, folder, given)) as loads:
-            samples, generations = sample_service(running, loads)
+        with start_load(plan_load(running, folder, given)) as loads, database_of(state_dir) as db:
+            samples, generations, sizes = sample_service(running, loads, db)
         tally = Tally()
         for load in loads:
             tally.add(load.result())
         with database_of(state_dir) as db:
             lists = check_lists(db)
         running.stop()
-    return SoakResult(samples, generations, tally, lists)
+    return SoakResult(samples, generations, tally, lists, sizes)
 
 
 def plan_load(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> LoadPlan:
@@ -76,21 +81,41 @@ def start_load(plan: LoadPlan) -> Iterator[list["Future[Tally]"]]:
         yield [pool.submit(run_mixed_load, replace(plan, seed=seed)) for seed in range(LOAD_PROCESSES)]
 
 
-def sample_service(running: ServiceProcess, loads: list["Future[Tally]"]) -> tuple[list[Footprint], dict[int, float]]:
-    """Return footprints while the load lasts, and each generation with the time from which it was served."""
+def sample_service(
+    running: ServiceProcess, loads: list["Future[Tally]"], db: Connection
+) -> tuple[list[Footprint], dict[int, float], list[Sizes]]:
+    """Return footprints while the load lasts, each generation with the time from which it was served, and its sizes."""
     samples: list[Footprint] = []
     generations: dict[int, float] = {}
+    sizes: list[Sizes] = []
     printed = began = time.monotonic()
     while not all(load.done() for load in loads):
         samples.append(measure_footprint(running.process.pid))
         live = running.part("generation")["id"]
-        if live is not None:
-            generations.setdefault(live, samples[-1].at)
+        if live is not None and live not in generations:
+            generations[live] = samples[-1].at
+            sizes.append(measure_sizes(running.state_dir, db))
+            print(f"generation {live}: {samples[-1]}; {sizes[-1]}", flush=True)
         if samples[-1].at - printed > PRINT_SECONDS:
             printed = samples[-1].at
             print(f"{(printed - began) / 60:5.1f} min  generation {live}: {samples[-1]}", flush=True)
         time.sleep(SAMPLE_SECONDS)
-    return samples, generations
+    return samples, generations, sizes
+
+
+def measure_sizes(state_dir: Path, db: Connection) -> Sizes:
+    """Return the megabytes of each folder of the state directory, and the rows of each table."""
+    folders: dict[str, float] = defaultdict(float)
+    for path in state_dir.rglob("*"):
+        with suppress(OSError):  # a temporary file is gone
+            if path.is_file():
+                folders[path.relative_to(state_dir).parts[0]] += path.stat().st_size / 2**20
+    tables = Base.metadata.sorted_tables
+    return Sizes(
+        time.monotonic(),
+        dict(folders),
+        {table.name: int(db.execute(select(func.count()).select_from(table)).scalar_one()) for table in tables},
+    )
 
 
 def checkerboard(folder: Path) -> Path:
@@ -112,6 +137,7 @@ def to_json(result: SoakResult, found: list[Promise], given: argparse.Namespace)
             **time_and_machine(),
             "arguments": {
                 "minutes": given.minutes,
+                "processes": given.processes,
                 "dataset": Path(given.dataset).name or "a checkerboard",
                 "clients": given.clients,
                 "rate": given.rate,
@@ -120,6 +146,7 @@ def to_json(result: SoakResult, found: list[Promise], given: argparse.Namespace)
             "observations": observations(result),
             "answers": dict(result.tally.answers),
             "generations": {number: round(at - began, 1) for number, at in result.generations.items()},
+            "sizes": [asdict(replace(one, at=round(one.at - began, 1))) for one in result.sizes],
             "samples": [
                 [round(value, 1) for value in asdict(replace(one, at=one.at - began)).values()]
                 for one in result.samples
@@ -132,6 +159,8 @@ def to_json(result: SoakResult, found: list[Promise], given: argparse.Namespace)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, help="duration (default 10)")
+    parser.add_argument("--retrains", type=int, help="duration as a number of retrains, one a minute")
+    parser.add_argument("--processes", type=int, default=1, help="processes that answer requests (default 1)")
     parser.add_argument(
         "--dataset", default=os.environ.get("MATINEE_DATASET", ""), help="a MovieLens folder or the name of a dataset"
     )
@@ -141,6 +170,8 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/soak.json", help="JSON file to write")
     given = parser.parse_args()
+    if given.retrains:
+        given.minutes = given.retrains + 1.0  # the first generation comes within the first minute
     with tempfile.TemporaryDirectory(prefix="matinee-soak-") as work:
         Path(work).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         here = Path(work)
@@ -152,7 +183,7 @@ def main() -> int:
         result = soak(folder, here / "state", given)
     found = promises(result)
     given.out.write_text(to_json(result, found, given) + "\n")
-    print("\n".join([table(found), "", *observations(result)]))
+    print("\n".join([table(found), "", *observations(result), "", *size_table(result)]))
     return 0 if all(promise.kept for promise in found) else 1
 
 

@@ -1,7 +1,8 @@
 """The promises that a soak checks, and the verdict on each."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 
 from footprint import Footprint
@@ -13,6 +14,19 @@ TOLERANCE = 3  # connections or threads that come and go
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What is stored when a generation goes live: megabytes of each folder of the state, and rows of each table."""
+
+    at: float
+    folders: Mapping[str, float]
+    rows: Mapping[str, int]
+
+    def __str__(self) -> str:
+        folders = ", ".join(f"{name} {size:.0f} MB" for name, size in self.folders.items())
+        return f"{folders}; " + ", ".join(f"{count} {name}" for name, count in self.rows.items() if count)
+
+
+@dataclass(frozen=True)
 class SoakResult:
     """The observations of a finished soak.
 
@@ -21,12 +35,14 @@ class SoakResult:
         generations: each generation that was served, with the time from which it was.
         tally: of all clients.
         lists: number of stored lists that were complete at the end.
+        sizes: what was stored when each generation went live.
     """
 
     samples: Sequence[Footprint]
     generations: dict[int, float]
     tally: Tally
     lists: int
+    sizes: Sequence[Sizes] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,3 +108,20 @@ def table(found: Sequence[Promise]) -> str:
     """Return the verdicts as a Markdown table."""
     lines = ["| promised | found | kept |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {p.promised} | {p.found} | {'yes' if p.kept else '**no**'} |" for p in found)])
+
+
+def size_table(soak: SoakResult) -> list[str]:
+    """Return a Markdown table with a row for each generation: megabytes, descriptors, threads, disk and rows."""
+    processes = ("server", "others", "trainer", "java", "workers", "postgres")
+    counts = ("descriptors", "threads", "trainer_descriptors", "trainer_threads")
+    folders = sorted({name for one in soak.sizes for name in one.folders})
+    tables = [name for name in soak.sizes[0].rows if any(one.rows[name] for one in soak.sizes)] if soak.sizes else []
+    lines = ["| " + " | ".join((*processes, *counts, *folders, *tables)) + " |"]
+    lines.append("|---" * (lines[0].count("|") - 1) + "|")
+    times = [one.at for one in soak.samples]
+    for one in soak.sizes:
+        sample = soak.samples[max(0, bisect_left(times, one.at) - 1)]
+        found = [getattr(sample, name) for name in (*processes, *counts)]
+        found += [one.folders.get(name, 0.0) for name in folders] + [one.rows[name] for name in tables]
+        lines.append("| " + " | ".join(f"{value:,.0f}" for value in found) + " |")
+    return lines

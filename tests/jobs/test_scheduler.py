@@ -183,12 +183,13 @@ clock, url = Path(sys.argv[1]), sys.argv[2]
 recommender, looks, checks = Recommender(Database(url, 2)), [], []
 scheduler.anything_to_learn = lambda *_: checks.append(1)
 scheduler.refresh = lambda *_: looks.append(1)
-jobs = scheduler.Scheduler(Settings(retrain_minutes=0.05), recommender, Health(), ThreadTrainer(lambda run: "busy"))
+scheduler.LOOK_SECONDS = 0.2
+jobs = scheduler.Scheduler(Settings(retrain_minutes=0.02), recommender, Health(), ThreadTrainer(lambda run: "busy"))
 jobs.start()
-time.sleep(4)  # two checks
+time.sleep(2)
 before = len(looks), len(checks), time.time()
 clock.write_text("-3600")
-time.sleep(8)
+time.sleep(4)
 jobs.stop()
 print(round((time.time() - before[2]) / 3600), len(looks) - before[0] > 4, len(checks) - before[1] >= 2, end="")
 """

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from histories.rows import (
     HistoryFileError,
     HistoryRow,
+    check_length,
     imdb_id,
     load_json,
     parse_time,
@@ -30,6 +31,7 @@ def read_json(text: str, now: datetime) -> list[HistoryRow]:
         raise HistoryFileError("the JSON cannot be read: bring the export as it was saved") from error
     if isinstance(export, dict):
         export = next((value for value in export.values() if isinstance(value, list)), [])
+    check_length(len(export) if isinstance(export, list) else 0)
     return [row for number, item in enumerate(export, 1) for row in _item(number, item, now)]
 
 
@@ -59,8 +61,9 @@ def read_xml(text: str, now: datetime) -> list[HistoryRow]:
         root = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - has no entities
     except (ElementTree.ParseError, ValueError) as error:
         raise HistoryFileError(f"the XML cannot be read: {error}") from error
-    rows = []
-    for number, film in enumerate(root.iter("film"), 1):
+    films, rows = list(root.iter("film")), []
+    check_length(len(films))
+    for number, film in enumerate(films, 1):
         value = {part.tag: (part.text or "").strip() for part in film}
         title, year = split_year(value.get("filmname", ""))
         row = HistoryRow(number, title, year, mark="seen", at=parse_time(value.get("reviewdate", ""), now))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from histories.documents import read_json, read_xml
 from histories.files import HistoryText, texts
 from histories.formats import ASK
-from histories.rows import HistoryFileError, HistoryRow, stars
+from histories.rows import HistoryFileError, HistoryRow, check_length, stars
 from histories.tables import read_table
 
 UNKNOWN = (
@@ -53,6 +53,7 @@ def read_history(
             history.scale = history.scale or read.scale
     if history is None:
         raise HistoryFileError(UNKNOWN)
+    check_length(len(history.rows))
     return history
 
 

@@ -11,6 +11,7 @@ from histories.formats import ASK, TableFormat, column_name, format_of
 from histories.rows import (
     HistoryFileError,
     HistoryRow,
+    check_length,
     imdb_id,
     is_movie,
     load_json,
@@ -37,7 +38,7 @@ def read_table(
     try:
         rows = list(_numbered(text))
     except csv.Error as error:
-        raise HistoryFileError(f"the table cannot be read: {error}") from error
+        raise HistoryFileError(f"the table cannot be read: {error}; a quotation mark may be missing") from error
     for place, (_, cells) in enumerate(rows[:HEADER_LINES]):
         columns = [column_name(cell) for cell in cells]
         if set(columns) >= ACTIVITY:
@@ -48,6 +49,7 @@ def read_table(
             data = rows[place + 1 :]
             if found.name == "filmtipset":
                 data = list(_unmixed(text, place + 1))
+            check_length(len(data))
             return found, scale, [table.row(line, cells) for line, cells in data if any(cells)]
     return None, ASK, []
 

@@ -171,6 +171,9 @@ def test_a_time_to_come_is_now() -> None:
     assert row.at == now
 
 
+TABLE = "title,year,rating\n"
+
+
 def archive(**texts: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
@@ -224,7 +227,11 @@ def encrypted() -> bytes:
         (encrypted(), "encrypted"),
         (f"{LETTERBOXD}\n2017-05-02,Life,2017,u\n".encode(), "unrated=seen or unrated=later"),
         (b"Score, Film Name, Year\n7,A,2000\n", "scale=10 or scale=100"),
-        (b'title,year,rating\n"' + b"x" * 200_000, "cannot be read"),
+        (b'title,year,rating\n"' + b"x" * 200_000, "a quotation mark may be missing"),
+        (b"title,year,rating\n" + b"x\n" * 50_001, "more than 50,000 rows"),
+        (b"[" + b"{}," * 50_000 + b"{}]", "more than 50,000 rows"),
+        (b"<recentratings>" + b"<film/>" * 50_001 + b"</recentratings>", "more than 50,000 rows"),
+        (archive(ratings=TABLE + "a,2000,4\n" * 30_000, more=TABLE + "b,2000,4\n" * 30_000), "more than 50,000 rows"),
     ],
 )
 def test_a_file_that_cannot_be_read_gets_one_clear_line(data: bytes, said: str) -> None:

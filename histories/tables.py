@@ -49,8 +49,9 @@ def read_table(
             data = rows[place + 1 :]
             if found.name == "filmtipset":
                 data = list(_unmixed(text, place + 1))
+            data = [each for each in data if any(each[1])]
             check_length(len(data))
-            return found, scale, [table.row(line, cells) for line, cells in data if any(cells)]
+            return found, scale, [table.row(line, cells) for line, cells in data]
     return None, ASK, []
 
 

@@ -182,6 +182,9 @@ def test_the_address_keeps_what_is_shown(page_url: str, visits: BrowserSession) 
 
 def test_the_keyboard_alone_is_enough(page_url: str, visits: BrowserSession) -> None:
     page = visits.open(page_url)
+    table = b"Title,Year,Rating\nMovie 1,1951,4.5\nMovie 3,1980,2\n"
+    ratings = {"name": "ratings.csv", "mimeType": "text/csv", "buffer": table}
+    page.on("filechooser", lambda chooser: chooser.set_files(ratings))
     expect(next_movies(page)).to_have_count(10)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the movies")).to_be_focused()
@@ -224,6 +227,17 @@ def test_the_keyboard_alone_is_enough(page_url: str, visits: BrowserSession) -> 
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    reach(page, page.get_by_role("button", name="Person 1", exact=True), "Shift+Tab")
+    page.keyboard.press("Enter")
+    reach(page, page.get_by_role("link", name="Person 1: name, taste and data"))
+    page.keyboard.press("Enter")
+    reach(page, page.get_by_label("Choose a file"))
+    page.keyboard.press("Enter")
+    candidate = page.get_by_role("button", name="Movie 3 (1953)")
+    expect(candidate).to_be_visible()
+    reach(page, candidate)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Bring your ratings")).to_contain_text("✓ Movie 3")
     reach(page, page.get_by_role("link", name="Engine room"), "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Engine room")).to_be_visible()

@@ -84,6 +84,7 @@ def test_a_rating_is_undone_with_the_button_or_the_keyboard(page_url: str, visit
     page = visits.open(page_url)
     give(movies_to_rate(page).nth(1), 5)
     give(movies_to_rate(page).nth(1), 2)
+    expect(page.locator("#toast")).to_contain_text(": 2 stars")
     page.get_by_role("button", name="Undo").click()
     slider = movies_to_rate(page).nth(1).get_by_role("slider")
     expect(slider).to_have_value("5")

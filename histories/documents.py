@@ -30,6 +30,8 @@ def read_json(text: str, now: datetime) -> list[HistoryRow]:
     except (ValueError, RecursionError) as error:
         raise HistoryFileError("the JSON cannot be read: bring the export as it was saved") from error
     if isinstance(export, dict):
+        if {"user_id", "marks"} <= export.keys():  # looks like Trakt's, with another scale
+            raise HistoryFileError("this is Matinee's export of all data: bring the one with format=csv")
         export = next((value for value in export.values() if isinstance(value, list)), [])
     check_length(len(export) if isinstance(export, list) else 0)
     return [row for number, item in enumerate(export, 1) for row in _item(number, item, now)]

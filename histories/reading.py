@@ -73,6 +73,8 @@ def _read(part: HistoryText, scale: int | None, unrated: str | None, now: dateti
     start = part.text.lstrip()[:1]
     if start in ("[", "{"):
         read = History("trakt", 10, read_json(part.text, now))
+        if not read.rows and not part.name and part.text.strip() != "[]":
+            raise HistoryFileError(UNKNOWN)
     elif start == "<":
         read = History("criticker", scale or ASK, read_xml(part.text, now))
     else:

@@ -71,7 +71,7 @@ class UnknownTokenError(LookupError):
     """There is no such token, or not any more."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such token, or it was revoked.")
+        super().__init__("There is no such token, or it was revoked, or it has another scope.")
 
 
 class UnknownGenerationError(OperatorError, LookupError):

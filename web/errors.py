@@ -5,7 +5,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from catalogue.movie import UnknownGenreError, UnknownMovieError
 from storage.errors import (
@@ -81,7 +81,10 @@ class InvalidInputError(ValueError):
         more = f"; and {len(faults) - MAX_FAULTS_IN_DETAIL} more" if len(faults) > MAX_FAULTS_IN_DETAIL else ""
         super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:MAX_FAULTS_IN_DETAIL]) + more)
         self.faults = faults
-        names = {"member" if message == UNKNOWN_MEMBER else where.rpartition(".")[2] for where, message in faults}
+        names = {
+            "member" if message == UNKNOWN_MEMBER else where.rstrip(".0123456789").rpartition(".")[2]  # without indexes
+            for where, message in faults
+        }
         self.code = code or (f"{names.pop()}_invalid" if len(names) == 1 else "input_invalid")
 
 
@@ -146,6 +149,8 @@ def _is_mistyped_page() -> bool:
 def _detail(error: HTTPException) -> str:
     if error.description == NotFound.description:  # Werkzeug's own, which speaks of typed addresses
         return f"There is nothing at {request.path[:100]!r}."
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method[:20]} is not allowed here; these are: {', '.join(sorted(error.valid_methods or []))}."
     return error.description or ""
 
 

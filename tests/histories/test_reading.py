@@ -216,6 +216,11 @@ def encrypted() -> bytes:
         (b"<!DOCTYPE html><html>", "web page"),
         (b"hello world", "no known columns"),
         (b'{"a":', "JSON cannot be read"),
+        (b'{"ratings": [{"movie_id": 1, "rating": 4}]}', "no known columns"),
+        (
+            b'{"user_id": 1, "ratings": [{"movie": {"title": "A"}, "rating": 4}], "marks": []}',
+            "bring the one with format=csv",
+        ),
         (b"[" * 100_000, "JSON cannot be read"),
         (rb'[{"movie": {"title": "\ud800", "year": 1995}, "rating": 5}]', "JSON cannot be read"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><recentratings/>', "DOCTYPE"),

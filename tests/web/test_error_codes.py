@@ -31,6 +31,8 @@ def client(live: Recommender, serve: Callable[..., httpx.Client], ready: Health)
         ("rating_invalid", 400, "POST", RATINGS, {"ratings": [{"movie_id": IDS[0], "rating": 6}]}),
         ("input_invalid", 400, "POST", RATINGS, {"ratings": [{"movie_id": IDS[0], "rating": 6}, {"rating": 4}]}),
         ("rating_invalid", 400, "POST", f"/users/1/views/{IDS[0]}", {"rating": "good"}),
+        ("ratings_invalid", 400, "POST", RATINGS, {"ratings": [4]}),
+        ("exclude_invalid", 400, "GET", "/api/v1/users/1/recommendations?exclude=1,2", None),
         ("body_invalid", 400, "PUT", f"{RATINGS}/{IDS[0]}", [4]),
         ("cursor_invalid", 400, "GET", "/api/v1/movies?cursor=nonsense", None),
         ("genre_unknown", 400, "GET", "/api/v1/movies?genre=Opera", None),
@@ -60,6 +62,10 @@ def test_malformed_json_is_told_by_line_and_column(client: httpx.Client) -> None
     answer = client.put(f"{RATINGS}/{IDS[0]}", content=b'{\n"rating" 4}', headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "body_invalid")
     assert "line 2, column 10" in answer.json()["detail"]
+
+
+def test_a_refused_method_is_answered_with_those_that_are_allowed(client: httpx.Client) -> None:
+    assert client.put("/api/v1/users").json()["detail"] == "PUT is not allowed here; these are: OPTIONS, POST."
 
 
 @pytest.mark.parametrize("name", ["genre", "any_genre", "not_genre"])

@@ -18,7 +18,8 @@ def wilson(k: int, n: int) -> IntervalEstimate:
     # (p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)
     p, z2 = k / n, Z * Z
     middle, half = p + z2 / (2 * n), Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return IntervalEstimate(p, (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n))
+    # it ends at 0 and 1, which rounding would miss by a hair
+    return IntervalEstimate(p, max(0.0, (middle - half) / (1 + z2 / n)), min(1.0, (middle + half) / (1 + z2 / n)))
 
 
 @dataclass(frozen=True)

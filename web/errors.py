@@ -85,7 +85,7 @@ class InvalidInputError(ValueError):
             "member" if message == UNKNOWN_MEMBER else where.rstrip(".0123456789").rpartition(".")[2]  # without indexes
             for where, message in faults
         }
-        self.code = code or (f"{names.pop()}_invalid" if len(names) == 1 else "input_invalid")
+        self.code = code or (f"{names.pop().lower().replace('-', '_')}_invalid" if len(names) == 1 else "input_invalid")
 
 
 class NotReadyError(RuntimeError):

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
-from web.v1.caching import conditional_response
+from web.v1.blueprint import conditional_response
 
 BODY = b'{"title": "Heat"}'
 

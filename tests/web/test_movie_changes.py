@@ -199,6 +199,8 @@ def test_a_repeated_request_adds_nothing(one: FlaskClient, other: FlaskClient) -
     ]
     assert len(ids) == 1
     assert of_batch[0] == of_batch[1]
+    long = one.post(f"{API}/movies/batch", json=batch, headers={"Idempotency-Key": "k" * 251})
+    assert (long.status_code, long.json["code"]) == (400, "idempotency_key_invalid")
     assert len(found(one, limit=100)) == len(IDS) + 3
 
 

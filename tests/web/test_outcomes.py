@@ -77,5 +77,6 @@ def test_after_very_many_lists_some_users_are_counted(
 
 
 def test_the_interval_is_wilsons() -> None:
+    assert (wilson(0, 7).low, wilson(7, 7).high) == (0, 1)
     found = wilson(10, 100)
     assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.05523, 0.17437), abs=1e-5)

@@ -107,10 +107,10 @@ def test_an_unknown_member_hides_no_other_fault_and_each_is_a_plain_sentence(cli
     rows = [{"movie_id": IDS[0], "rating": "4"}, {"movie_id": IDS[1]}, 7]
     answer = client.post(RATINGS, json={"ratings": rows, "stars": 1})
     assert [(fault["where"], fault["message"]) for fault in answer.json()["errors"]] == [
-        ("stars", "there is no such member"),
         ("ratings.0.rating", "it must be a number"),
         ("ratings.1.rating", "it is missing"),
         ("ratings.2", "it must be an object"),
+        ("stars", "there is no such member"),
     ]
 
 

@@ -72,6 +72,7 @@ def test_a_key_that_is_none_is_refused(key: str, client: httpx.Client) -> None:
     answer = client.post(USERS, headers={KEY.encode(): key.encode("latin-1")})
     assert answer.status_code == 400, answer.text
     assert [fault["where"] for fault in answer.json()["errors"]] == [KEY]
+    assert answer.json()["code"] == "idempotency_key_invalid"
 
 
 def test_an_export_holds_everything(client: httpx.Client, live: Recommender, database: Database) -> None:

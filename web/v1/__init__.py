@@ -4,14 +4,12 @@ A handler parses its request with a model, makes one call and serializes the res
 """
 
 from web.v1 import (
-    catalogue_routes,  # noqa: F401 - it adds to the routes of movies
     event_routes,
     experiment_routes,  # noqa: F401 - it adds to the routes of operators
     generation_routes,
     group_routes,
     import_routes,
-    mark_routes,
-    movie_changes,  # noqa: F401 - as above
+    movie_changes,  # noqa: F401 - it adds to the routes of operators
     movie_routes,
     one_movie_routes,  # noqa: F401 - it adds to the routes of movies
     program_routes,
@@ -24,7 +22,7 @@ from web.v1 import (
 )
 
 BLUEPRINTS = (
-    *(user_routes.api, rating_routes.api, mark_routes.api, import_routes.api, recommendation_routes.api),
+    *(user_routes.api, rating_routes.api, rating_routes.marks, import_routes.api, recommendation_routes.api),
     *(group_routes.api, token_routes.api, program_routes.api, movie_routes.api, generation_routes.api),
     *(training_routes.api, training_routes.admin, event_routes.api),
 )

@@ -1,27 +1,14 @@
-"""Many ratings in one request: all are written or none, and the error names every invalid row."""
+"""Many ratings in one request: all are taken or none, and the error names every invalid row."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    ModelWrapValidatorHandler,
-    TypeAdapter,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from sqlalchemy import Connection
 
-from catalogue.movie import UnknownMovieError
-from storage import user_ratings
 from system.validation_messages import message_of
-from web.errors import InvalidInputError
 from web.v1.base_models import RequestBody
-from web.v1.schemas import YEAR_RANGE_EMPTY, MovieId, RatingValue, faults_of
+from web.v1.blueprint import recommender
+from web.v1.schemas import MovieId, RatingValue
 
 MAX_RATINGS = 1000
 DUPLICATE_MOVIE = "the movie is in the request more than once"
@@ -36,88 +23,60 @@ class RatingInput(RequestBody):
     rating: RatingValue
 
 
-@dataclass(frozen=True)
-class InvalidRow:
-    """An invalid row and its faults, kept so that one answer can name the faults of all rows."""
-
-    movie_id: int | None  # None if it is missing or invalid
-    error: ValidationError
-
-
-def _validate_row(row: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+def _name_all_faults(rows: Any, validate: ValidatorFunctionWrapHandler) -> list[RatingInput]:
+    """Return the rows; an error also names the movies that are unknown or given twice, beside what Pydantic finds."""
+    found: list[InitErrorDetails] = []
+    valid: list[RatingInput] = []
     try:
-        return validate(row)
+        valid = validate(rows)
     except ValidationError as error:
-        return InvalidRow(_valid_movie_id(row), error)
+        if not all(fault["loc"] for fault in error.errors()):  # it is no list, or too long
+            raise
+        found = [_fault(message_of(fault), *fault["loc"]) for fault in error.errors()]
+    ids = {place: movie_id for place, row in enumerate(rows) if (movie_id := _valid_movie_id(row)) is not None}
+    unknown, seen = recommender().unknown(ids.values()), set[int]()
+    for place, movie_id in ids.items():
+        if movie_id in seen:
+            found.append(_fault(DUPLICATE_MOVIE, place, "movie_id"))
+        if movie_id in unknown:
+            found.append(_fault(UNKNOWN, place, "movie_id"))
+        seen.add(movie_id)
+    if found:
+        raise ValidationError.from_exception_data("ratings", sorted(found, key=lambda fault: fault["loc"][0]))
+    return valid
 
 
 def _valid_movie_id(row: Any) -> int | None:
-    """Return the movie id of an invalid row, None if that is what is missing or wrong."""
+    """Return the movie id of a row that may be invalid; None if that is what is missing or wrong."""
     try:
         return MOVIE_ID.validate_python(row["movie_id"], strict=True)
     except (ValidationError, LookupError, TypeError):
         return None
 
 
-Row = Annotated[RatingInput, WrapValidator(_validate_row)]
+def _fault(message: str, *place: int | str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("fault", message), loc=place, input=None)
 
 
-ROW: TypeAdapter[RatingInput | InvalidRow] = TypeAdapter(Row)
+ALL_OR_NONE = WrapValidator(_name_all_faults)
 
 
-class RatingsBody(RequestBody):
-    """A body with ratings. A fault elsewhere in it does not hide those of its rows."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _name_all_faults(cls, body: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return validate(body)
-        except ValidationError as error:
-            given = body.get("ratings") if isinstance(body, dict) else None
-            rows = [ROW.validate_python(row) for row in given[:MAX_RATINGS]] if isinstance(given, list) else []
-            found = [(e["type"], e["loc"], message_of(e)) for e in error.errors()]
-            found += [("row", tuple(where.split(".")), message) for where, message in faults(rows, ())]
-            raise ValidationError.from_exception_data(cls.__name__, [_restated(*fault) for fault in found]) from None
-
-
-def _restated(kind: str, place: tuple[int | str, ...], message: str) -> InitErrorDetails:
-    kept = kind if kind == YEAR_RANGE_EMPTY else "fault"
-    return InitErrorDetails(type=PydanticCustomError(kept, message), loc=place, input=None)
-
-
-class RatingBatch(RatingsBody):
+class RatingBatch(RequestBody):
     """Up to 1,000 ratings of different movies."""
 
-    ratings: list[Row] = Field(min_length=1, max_length=MAX_RATINGS)
+    ratings: Annotated[list[RatingInput], Field(min_length=1, max_length=MAX_RATINGS), ALL_OR_NONE]
+
+    @property
+    def by_movie(self) -> dict[int, float]:
+        """The ratings by movie."""
+        return {row.movie_id: row.rating for row in self.ratings}
 
 
-def write(db: Connection, user_id: int, rows: Sequence[RatingInput | InvalidRow]) -> user_ratings.WriteCounts:
-    """Write all these ratings or none; return how many were created and replaced.
+class GuestRatings(RatingBatch):
+    """The ratings of someone who is not stored."""
 
-    Raises:
-        InvalidInputError: names every invalid row by its index.
-        UnknownUserError: there is no such user.
-    """
-    good = {row.movie_id: row.rating for row in rows if isinstance(row, RatingInput)}
-    try:
-        if len(good) == len(rows):
-            return user_ratings.put_many(db, user_id, good)
-        unknown = user_ratings.unknown_movies(db, [row.movie_id for row in rows if row.movie_id is not None])
-    except UnknownMovieError as error:
-        unknown = set(error.movie_ids)
-    raise InvalidInputError(*faults(rows, unknown))
-
-
-def faults(rows: Sequence[RatingInput | InvalidRow], unknown: Collection[int]) -> Iterator[tuple[str, str]]:
-    """Yield the (place, message) of every fault in these rows; `unknown` are the ids of no movie."""
-    seen: set[int] = set()
-    for index, row in enumerate(rows):
-        if isinstance(row, InvalidRow):
-            yield from faults_of(row.error, "ratings", str(index))
-        if row.movie_id in seen:
-            yield f"ratings.{index}.movie_id", DUPLICATE_MOVIE
-        if row.movie_id in unknown:
-            yield f"ratings.{index}.movie_id", UNKNOWN
-        if row.movie_id is not None:
-            seen.add(row.movie_id)
+    ratings: Annotated[
+        list[RatingInput],
+        Field(max_length=MAX_RATINGS, description="Ratings of different movies; may be empty."),
+        ALL_OR_NONE,
+    ]

@@ -1,4 +1,7 @@
-"""What all groups of /api/v1 routes share: how a blueprint is made, and how an answer is written."""
+"""What all groups of /api/v1 routes share: how a blueprint is made, and how an answer is written, or is not needed."""
+
+from collections.abc import Callable
+from hashlib import blake2b
 
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -6,11 +9,13 @@ from pydantic import BaseModel
 from werkzeug.exceptions import UnsupportedMediaType
 
 from recommender import Recommender
+from storage import inspection
 from web.access import PROGRAMS
 from web.errors import InvalidInputError
 from web.v1.schemas import problems
 
 PREFIX = "/api/v1"
+IDENTITY = "database_identity"  # the application keeps it: it is read once per process
 COMMON_ERRORS = (400, 401, 429, 503)  # any route may answer with one of these
 
 
@@ -46,6 +51,31 @@ def location(path: str) -> str:
 def recommender() -> Recommender:
     """Return the recommender of this application."""
     return current_app.extensions["recommender"]
+
+
+def conditional_response(etag: str, cache_control: str, make: Callable[[], Response]) -> Response:
+    """Return the answer of `make` with ETag and Cache-Control, or 304 without calling it if the client has it.
+
+    Args:
+        etag: everything that the answer depends on, in any characters.
+    """
+    tag = blake2b(etag.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    response = Response(status=304) if request.if_none_match.contains_weak(tag) else make()
+    response.set_etag(tag, weak=True)  # the same content; a newer version may write it in other bytes
+    response.headers["Cache-Control"] = cache_control
+    return response
+
+
+def database_identity() -> str:
+    """Return what differs between databases, those restored from one backup included.
+
+    Ids and versions of users and generations are counted in each database alone.
+    """
+    known: dict[str, str] = current_app.extensions
+    if IDENTITY not in known:
+        with recommender().database.statement() as db:
+            known[IDENTITY] = inspection.identity(db)
+    return known[IDENTITY]
 
 
 def _refuse_other_than_json() -> None:

@@ -1,6 +1,5 @@
 """Recommendations for a group of users and guests."""
 
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from flask import Response
@@ -9,29 +8,25 @@ from pydantic import Discriminator, Field, Tag
 from ranking.groups import Rule
 from web.access import check_user
 from web.errors import InvalidInputError
-from web.v1 import batch
 from web.v1.base_models import RequestBody, ResponseModel
+from web.v1.batch import GuestRatings
 from web.v1.blueprint import answer, group, recommender
 from web.v1.list_filters import MovieFilters
 from web.v1.recommendation_routes import RecommendationReason
-from web.v1.schemas import GenerationRef, Id, Movie, Rounded, Stars, problems
+from web.v1.schemas import GUEST_TAG, USER_TAG, GenerationRef, Id, Movie, Rounded, Stars, problems
 
 api = group("groups", "What several people could watch together.")
 
 
-class GuestMember(batch.RatingsBody):
+class GuestMember(GuestRatings):
     """A member who is not stored, with their ratings."""
-
-    ratings: list[batch.Row] = Field(
-        max_length=batch.MAX_RATINGS, description="Ratings of different movies; may be empty."
-    )
 
 
 def _kind(member: Any) -> str:
-    return "guest" if isinstance(member, dict | GuestMember) else "user"
+    return GUEST_TAG if isinstance(member, dict | GuestMember) else USER_TAG
 
 
-Member = Annotated[Annotated[Id, Tag("user")] | Annotated[GuestMember, Tag("guest")], Discriminator(_kind)]
+Member = Annotated[Annotated[Id, Tag(USER_TAG)] | Annotated[GuestMember, Tag(GUEST_TAG)], Discriminator(_kind)]
 
 
 class Group(MovieFilters, RequestBody):
@@ -96,12 +91,13 @@ def recommend_to_group(body: Group) -> Response:
 
     Nothing is stored. The list has no movie that any member has rated, and reflects every confirmed rating of each.
     """
-    for member in body.members:
-        if not isinstance(member, GuestMember):
-            check_user(member)
-    if faults := [*_faults(body)]:
-        raise InvalidInputError(*faults)
-    context = recommender().group([_ratings(m) if isinstance(m, GuestMember) else m for m in body.members])
+    for place, member in enumerate(body.members):
+        if isinstance(member, GuestMember):
+            continue
+        check_user(member)
+        if member in body.members[:place]:
+            raise InvalidInputError((f"members.{place}", f"user {member} is in the group more than once"))
+    context = recommender().group([m.by_movie if isinstance(m, GuestMember) else m for m in body.members])
     items = context.places(body.rule, body.limit, body.filters, body.reasons, body.floor)
     members = [
         {"user_id": None if isinstance(member, GuestMember) else member, "ratings_seen": seen}
@@ -109,19 +105,3 @@ def recommend_to_group(body: Group) -> Response:
     ]
     made = {"items": items, "members": members, "rule": body.rule, "generation": context.live}
     return answer(GroupRecommendations.model_validate(made))
-
-
-def _faults(body: Group) -> Iterator[tuple[str, str]]:
-    guests = [member for member in body.members if isinstance(member, GuestMember)]
-    unknown = recommender().unknown(
-        row.movie_id for guest in guests for row in guest.ratings if row.movie_id is not None
-    )
-    for at, member in enumerate(body.members):
-        if isinstance(member, GuestMember):
-            yield from ((f"members.{at}.{where}", message) for where, message in batch.faults(member.ratings, unknown))
-        elif member in body.members[:at]:
-            yield f"members.{at}", f"user {member} is in the group more than once"
-
-
-def _ratings(guest: GuestMember) -> Mapping[int, float]:
-    return {row.movie_id: row.rating for row in guest.ratings if isinstance(row, batch.RatingInput)}

@@ -13,14 +13,14 @@ from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription
 from web.access import log_change
 from web.errors import InvalidInputError
 from web.parsing import INT32
-from web.v1.base_models import RequestBody, RequestModel, ResponseModel, with_location
+from web.v1.base_models import RequestBody, ResponseModel, with_location
 from web.v1.blueprint import answer, location, recommender
 from web.v1.one_movie_routes import MoviePath
-from web.v1.schemas import MovieId, problems
+from web.v1.schemas import IdempotencyHeader, MovieId, problems
 from web.v1.training_routes import admin
 
 MAX_MOVIES = 1000
-KEY = r"^[!-~]{1,250}$"  # a batch adds the place of each movie
+LONGEST_BATCH_KEY = 250  # to which the place of each movie is added
 
 
 def _plain(text: str) -> str:
@@ -83,18 +83,6 @@ class MovieBatch(RequestBody):
     movies: list[BatchMovie] = Field(min_length=1, max_length=MAX_MOVIES)
 
 
-class AddHeader(RequestModel):
-    """The headers of a request that adds movies."""
-
-    idempotency_key: str | None = Field(
-        None,
-        alias="Idempotency-Key",
-        pattern=KEY,
-        description="A unique text of your choice. A repeated request with the same text adds no movie again.",
-        json_schema_extra={"example": "8e03978e-40d5-43dd-bc93-6894a57f9324"},
-    )
-
-
 class MovieRef(ResponseModel):
     """The movie that was written."""
 
@@ -125,7 +113,7 @@ def put_movie(path: MoviePath, body: MovieInput) -> Response:
 
 
 @admin.post("/movies", responses={201: MovieRef, **problems(403, 409, 413, 415)})
-def add_movie(header: AddHeader, body: MovieInput) -> Response:
+def add_movie(header: IdempotencyHeader, body: MovieInput) -> Response:
     """Add a movie
 
     It gets an id from 1,000,000,000 on; MovieLens has those below. 409 names the movie that has the `imdb_id` or
@@ -136,7 +124,7 @@ def add_movie(header: AddHeader, body: MovieInput) -> Response:
 
 
 @admin.post("/movies/batch", responses={200: MovieBatchResult, **problems(403, 409, 413, 415)})
-def put_movies(header: AddHeader, body: MovieBatch) -> Response:
+def put_movies(header: IdempotencyHeader, body: MovieBatch) -> Response:
     """Add or replace many movies, all or none
 
     An error names every invalid movie by its index, as in `movies.3.title`.
@@ -149,6 +137,8 @@ def put_movies(header: AddHeader, body: MovieBatch) -> Response:
     ]:
         raise InvalidInputError(*faults)
     key = header.idempotency_key
+    if key and len(key) > LONGEST_BATCH_KEY:
+        raise InvalidInputError(("Idempotency-Key", f"it must have at most {LONGEST_BATCH_KEY} characters for a batch"))
     written = _put(
         [
             MovieChange(movie.movie_id, movie.description, f"{key} {index}" if key and not movie.movie_id else None)

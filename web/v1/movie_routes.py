@@ -1,4 +1,4 @@
-"""Movies: search and browsing, and the genres."""
+"""Movies: search and browsing, the genres, and how the catalogue has changed."""
 
 from typing import Annotated, Literal
 
@@ -8,13 +8,13 @@ from pydantic import Field, TypeAdapter
 from catalogue.movie import Filters
 from catalogue.movie_search import CursorNotFoundError, MovieQuery, Sort, search_page
 from catalogue.movie_table import MovieTable
+from storage import movie_changes
 from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1 import cursors
 from web.v1.base_models import QueryModel, ResponseModel
-from web.v1.blueprint import answer, group, recommender
-from web.v1.caching import conditional_response, database_identity
-from web.v1.schemas import PLAIN_INTEGER, Id, Limit, Movie, MovieTimes
+from web.v1.blueprint import answer, conditional_response, database_identity, group, recommender
+from web.v1.schemas import PLAIN_INTEGER, Id, Limit, Movie, MovieTimes, Timestamp
 
 api = group("movies", "The catalogue of movies.")
 
@@ -102,6 +102,27 @@ class Genres(ResponseModel):
     items: list[Genre]
 
 
+class CatalogueChangesQuery(QueryModel):
+    """The number of changes to return."""
+
+    limit: Limit = 20
+
+
+class CatalogueChange(ResponseModel):
+    """A movie that was added, changed or withdrawn."""
+
+    movie: Movie
+    change: Literal["added", "changed", "withdrawn"] = Field(examples=["added"])
+    at: Timestamp | None = Field(description="When it was added or withdrawn; null of a changed one.")
+
+
+class CatalogueChanges(ResponseModel):
+    """The movies that were added, changed or withdrawn since the first dataset."""
+
+    items: list[CatalogueChange] = Field(description="The last change first.")
+    total: int = Field(examples=[12], description="The number of all such movies.")
+
+
 @api.get("/movies", responses={200: MoviesPage, 304: None})
 def list_movies(query: MoviesQuery) -> Response:
     """Search and browse movies
@@ -133,6 +154,15 @@ def list_genres() -> Response:
     counts = {name: int((~table.withdrawn[rows]).sum()) for name, rows in table.by_genre.items()}
     counted = [Genre(name=name, movie_count=count) for name, count in counts.items() if count]
     return conditional_response(catalogue_mark(table), CACHE_ONE_MINUTE, lambda: answer(Genres(items=counted)))
+
+
+@api.get("/catalogue/changes", responses={200: CatalogueChanges})
+def list_catalogue_changes(query: CatalogueChangesQuery) -> Response:
+    """List the movies that were added, changed or withdrawn last"""
+    with recommender().database.statement() as db:
+        rows = movie_changes.recent(db, query.limit)
+    items = [CatalogueChange(movie=Movie.of(row), change=row.change, at=row.at) for row in rows]
+    return answer(CatalogueChanges(items=items, total=rows[0].total if rows else 0))
 
 
 def catalogue_mark(table: MovieTable) -> str:

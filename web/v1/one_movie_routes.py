@@ -13,8 +13,7 @@ from catalogue.movie import UnknownMovieError
 from ranking.similar_movies import similar
 from storage import movies
 from web.v1.base_models import QueryModel, RequestModel, ResponseModel
-from web.v1.blueprint import answer, recommender
-from web.v1.caching import conditional_response, database_identity
+from web.v1.blueprint import answer, conditional_response, database_identity, recommender
 from web.v1.movie_routes import CACHE_ONE_MINUTE, REVALIDATE_ALWAYS, api, catalogue_mark
 from web.v1.schemas import GenerationRef, Limit, Movie, MovieId, Timestamp, problems
 

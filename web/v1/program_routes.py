@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from flask import Response, request
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
 
 from histories.matching import MovieMatcher
 from histories.rows import HistoryRow, load_json
@@ -14,7 +14,7 @@ from storage import history_import, tokens, user_ratings
 from web.access import PROGRAMS
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
-from web.v1.base_models import QueryModel, RequestModel, ResponseModel, example_of
+from web.v1.base_models import ApiModel, QueryModel, RequestModel, ResponseModel
 from web.v1.blueprint import answer, group, recommender
 from web.v1.recommendation_routes import RecommendationsQuery, record_list
 from web.v1.schemas import Movie, problems
@@ -40,10 +40,8 @@ class ListedMovie(ResponseModel):
     tmdb_id: int | None = Field(examples=[40092])
 
 
-class ProgramList(RootModel[list[ListedMovie]]):
+class ProgramList(ApiModel, RootModel[list[ListedMovie]]):
     """A user's recommendations, best first."""
-
-    model_config = ConfigDict(openapi_extra={"example": [example_of(ListedMovie.model_json_schema())]})  # type: ignore[typeddict-unknown-key]
 
 
 class WebhookQuery(QueryModel):

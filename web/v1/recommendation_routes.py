@@ -11,13 +11,11 @@ from catalogue.recommendations import RankedRecommendation
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
 from storage.impression_buffer import ShownList
-from web.errors import InvalidInputError
 from web.impressions import record, with_list_id
 from web.request_metrics import metrics
-from web.v1 import batch
 from web.v1.base_models import QueryModel, RequestBody, ResponseModel
-from web.v1.blueprint import answer, group, recommender
-from web.v1.caching import conditional_response, database_identity
+from web.v1.batch import GuestRatings
+from web.v1.blueprint import answer, conditional_response, database_identity, group, recommender
 from web.v1.list_filters import ListFilters, UserListFilters
 from web.v1.schemas import GenerationRef, Id, Movie, Rounded, Stars, UserPath, problems
 
@@ -34,12 +32,8 @@ class RecommendationsRequest(UserListFilters, RequestBody):
     """The part of the list to return, and its filters."""
 
 
-class GuestHistory(ListFilters, batch.RatingsBody):
+class GuestHistory(ListFilters, GuestRatings):
     """A guest's ratings, and the part of their list to return."""
-
-    ratings: list[batch.Row] = Field(
-        max_length=batch.MAX_RATINGS, description="Ratings of different movies; may be empty."
-    )
 
 
 class PredictionsQuery(QueryModel):
@@ -150,9 +144,11 @@ def recommend_to_user(path: UserPath, body: RecommendationsRequest) -> Response:
 def list_predictions(path: UserPath, query: PredictionsQuery) -> Response:
     """Predict a user's ratings of movies"""
     viewer = recommender().viewer(path.user_id)
-    return conditional_response(
-        _etag(path, viewer, query), PERSONAL, lambda: answer(_predictions(viewer, query.movie_id))
-    )
+
+    def predictions() -> Response:
+        return answer(Predictions.model_validate({"items": viewer.expected_ratings(query.movie_id)}))
+
+    return conditional_response(_etag(path, viewer, query), PERSONAL, predictions)
 
 
 @api.post("/recommendations", responses={200: Recommendations, **problems(403, 413, 415)})
@@ -161,11 +157,7 @@ def recommend_to_guest(body: GuestHistory) -> Response:
 
     Nothing is stored. The error names every invalid rating by its index, as in `ratings.3.movie_id`.
     """
-    unknown = recommender().unknown(row.movie_id for row in body.ratings if row.movie_id is not None)
-    if faults := [*batch.faults(body.ratings, unknown)]:
-        raise InvalidInputError(*faults)
-    viewer = recommender().anonymous({row.movie_id: row.rating for row in body.ratings})
-    return recommendations_answer(viewer, body)
+    return recommendations_answer(recommender().anonymous(body.by_movie), body)
 
 
 def _etag(path: UserPath, viewer: UserContext, query: QueryModel) -> str:
@@ -207,7 +199,3 @@ def record_list(
         teams = tuple(str(place.team) for place in places) if viewer.versus else None
         shown = replace(shown, experiment=arm.experiment, arm=None if teams else arm.name, teams=teams)
     return record(viewer.user_id, route, shown)
-
-
-def _predictions(viewer: UserContext, movie_ids: Sequence[int]) -> Predictions:
-    return Predictions.model_validate({"items": viewer.expected_ratings(movie_ids)})

@@ -27,11 +27,18 @@ from system.validation_messages import message_of
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
 from web.errors import CODES
 from web.parsing import INT32
-from web.v1.base_models import RequestModel, ResponseModel, example_of
+from web.v1.base_models import RequestModel, ResponseModel
 
 YEAR_RANGE_EMPTY = "year_range_empty"
-EXAMPLE_CODES = CODES | {404: "user_not_found", 409: "training_running", 503: "database_unavailable"}
+USER_TAG, GUEST_TAG = "<user>", "<guest>"  # of the members of a group, which Pydantic puts into the place of a fault
+EXAMPLE_CODES = CODES | {
+    400: "rating_invalid",
+    404: "user_not_found",
+    409: "training_running",
+    503: "database_unavailable",
+}
 DETAILS = {  # the example of each status, as it is sent
+    400: f"rating: {SCALE}",
     401: HOW_TO_SEND,
     403: NEEDS_ADMIN_KEY,
     404: "There is no user 17. POST /api/v1/users creates one.",
@@ -43,9 +50,10 @@ DETAILS = {  # the example of each status, as it is sent
 }
 
 
-def faults_of(error: ValidationError, *within: str) -> list[tuple[str, str]]:
-    """Return the (place, message) of every fault; places are prefixed with `within`."""
-    return [(".".join([*within, *map(str, e["loc"])]) or "body", message_of(e)) for e in error.errors()]
+def faults_of(error: ValidationError) -> list[tuple[str, str]]:
+    """Return the (place, message) of every fault."""
+    places = [".".join(str(part) for part in e["loc"] if part not in (USER_TAG, GUEST_TAG)) for e in error.errors()]
+    return [(place or "body", message_of(e)) for place, e in zip(places, error.errors(), strict=True)]
 
 
 def _whole(value: Any) -> Any:
@@ -132,12 +140,13 @@ def problems(*statuses: int) -> Responses:
 
 
 def _documented(status: int) -> dict[str, Any]:
-    example = example_of(Problem.model_json_schema()) | {"status": status, "title": HTTPStatus(status).phrase}
-    if status in DETAILS:
-        example |= {"detail": DETAILS[status], "code": EXAMPLE_CODES[status]}
-        del example["errors"]
+    phrase, described = HTTPStatus(status).phrase, {"detail": DETAILS[status], "code": EXAMPLE_CODES[status]}
+    example: dict[str, Any] = {"type": "about:blank", "title": phrase, "status": status, **described}
+    example |= {"success": False, "request_id": "5b3f0c9e2a7d4c1f"}
+    if status == HTTPStatus.BAD_REQUEST:
+        example["errors"] = [{"where": "rating", "message": SCALE}]
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
-    return {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": content}}
+    return {"description": phrase, "content": {"application/problem+json": content}}
 
 
 class MovieTimes(RequestModel):
@@ -164,6 +173,19 @@ class MovieTimes(RequestModel):
     def added_after(self) -> int | None:
         """The unix second from which on movies were added; None for all."""
         return None if self.added_since is None else floor(self.added_since.timestamp())
+
+
+class IdempotencyHeader(RequestModel):
+    """The headers of a request that can be repeated, although it adds something."""
+
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="A unique text of your choice. A repeated request with the same text adds nothing again, and "
+        "returns what was added.",
+        json_schema_extra={"example": "8e03978e-40d5-43dd-bc93-6894a57f9324"},
+    )
 
 
 class UserPath(RequestModel):

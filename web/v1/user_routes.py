@@ -11,26 +11,13 @@ from pydantic import ConfigDict, Field
 from histories.writing import letterboxd_table, movielens_table
 from storage import tokens, user_ratings, users
 from web.access import log_change, user_tokens
-from web.v1.base_models import QueryModel, RequestBody, RequestModel, ResponseModel, with_location
+from web.v1.base_models import QueryModel, RequestBody, ResponseModel, with_location
 from web.v1.blueprint import answer, group, location, recommender
-from web.v1.mark_routes import UserMark
-from web.v1.rating_routes import UserRating
-from web.v1.schemas import Movie, Timestamp, UserPath, problems
+from web.v1.rating_routes import UserMark, UserRating
+from web.v1.schemas import IdempotencyHeader, Movie, Timestamp, UserPath, problems
 from web.v1.token_routes import Token
 
 api = group("users", "Users, and all the data stored about them.")
-
-
-class CreateHeader(RequestModel):
-    """The headers of a request that creates a user."""
-
-    idempotency_key: str | None = Field(
-        None,
-        alias="Idempotency-Key",
-        pattern=r"^[!-~]{1,255}$",
-        description="A unique text of your choice. A repeated request with the same text returns the same user.",
-        json_schema_extra={"example": "8e03978e-40d5-43dd-bc93-6894a57f9324"},
-    )
 
 
 class ExportQuery(QueryModel):
@@ -147,7 +134,7 @@ class UserExport(ResponseModel):
 
 
 @api.post("/users", responses={201: NewUser, **problems(403)})
-def create_user(header: CreateHeader) -> Response:
+def create_user(header: IdempotencyHeader) -> Response:
     """Create a user"""
     with recommender().database.transaction() as db:
         created = users.create_with_key(db, header.idempotency_key)

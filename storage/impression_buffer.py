@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, TypeAlias
@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from storage import impressions
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
-from storage.impressions import Event, Impression
+from storage.impressions import Event, Impression, ShownList
 
 MOST_WAITING = 10_000  # impressions, and as many events: 10 MB
 MOST_REMEMBERED = 10_000  # users whose last list is known
@@ -26,29 +26,6 @@ EVENT_TRIES = 5  # the impression of an event may still wait in another process
 DROP_EVERY = 3600.0  # seconds
 
 RecordedAs: TypeAlias = Literal["stored", "repeated", "dropped"]
-
-
-@dataclass(frozen=True)
-class ShownList:
-    """What is known of a list beside its user: two that are equal are the same list.
-
-    Attributes:
-        generation_id: None before the first.
-        experiment, arm: None outside of experiments, and `arm` where the list is interleaved.
-        first_place: the place of its first movie in the whole list, from 1.
-        expected_ratings: those shown, by movie; they follow from the movies and do not make another list.
-        teams: of an interleaved list, the arm that chose each movie.
-        explored: which movies were drawn for exploration; None if none was.
-    """
-
-    generation_id: int | None
-    movie_ids: tuple[int, ...]
-    expected_ratings: Sequence[float] = field(compare=False)
-    first_place: int = 1
-    experiment: str | None = None
-    arm: str | None = None
-    teams: tuple[str, ...] | None = None
-    explored: tuple[bool, ...] | None = None
 
 
 @dataclass
@@ -67,7 +44,7 @@ class ImpressionBuffer:
     def __init__(self, database: Database, days: int, count: Callable[[RecordedAs, int], None]) -> None:
         self._database, self._days, self._count = database, days, count
         self._lock = threading.Lock()
-        self._last: dict[int, tuple[ShownList, Impression]] = {}  # the oldest first
+        self._last: dict[int, Impression] = {}  # by user, the oldest first
         self._next, self._batch = _Batch(), _Batch()  # what is collected, and what is being stored
         self._partitions: set[date] = set()
         self._dropped_at = -math.inf
@@ -79,14 +56,14 @@ class ImpressionBuffer:
         """
         now = datetime.now(UTC)
         with self._lock:
-            last, impression = self._last.get(user_id, (None, None))
-            if impression is not None and last == found and now - impression.at < SAME_WITHIN:
+            impression = self._last.get(user_id)
+            if impression is not None and impression.shown == found and now - impression.at < SAME_WITHIN:
                 self._next.times[impression.list_id] += 1
                 recorded: RecordedAs = "repeated"
             else:
-                impression = _impression(user_id, route, found, now)
+                impression = Impression(str(uuid.uuid4()), now, user_id, route, found)
                 self._last.pop(user_id, None)
-                self._last[user_id] = found, impression
+                self._last[user_id] = impression
                 if len(self._last) > MOST_REMEMBERED:
                     del self._last[next(iter(self._last))]
                 recorded = "dropped" if len(self._next.shown) >= MOST_WAITING else "stored"
@@ -94,8 +71,7 @@ class ImpressionBuffer:
                     self._next.shown.append(impression)
         if recorded != "stored":  # what is stored is counted when it is
             self._count(recorded, 1)
-        list_id: str = impression.list_id
-        return list_id
+        return impression.list_id
 
     def happened(self, event: Event) -> None:
         """Record an event; it is stored if its list was shown in the last days and has its movie."""
@@ -148,21 +124,3 @@ class ImpressionBuffer:
         today = datetime.now(UTC).date()
         with self._database.transaction() as db:
             impressions.drop_before(db, today - timedelta(days=self._days))
-
-
-def _impression(user_id: int, route: str, found: ShownList, at: datetime) -> Impression:
-    list_id = str(uuid.uuid4())
-    return Impression(
-        list_id,
-        at,
-        user_id,
-        found.generation_id,
-        found.experiment,
-        found.arm,
-        route,
-        found.first_place,
-        found.movie_ids,
-        tuple(found.expected_ratings),
-        found.teams,
-        found.explored,
-    )

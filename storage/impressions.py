@@ -1,54 +1,58 @@
 """Impressions and events: stored in batches, kept in a partition for each day, dropped when they are old."""
 
-import csv
-import io
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
-
-from storage.bulk_copy import copy_in
 
 OUTCOME_DAYS = 7  # how long after an impression a rating or an event counts as its outcome
 LOCK = 0x4D617433  # an arbitrary number
 # a change of partitions waits for writers of users, and whoever comes later waits for it
 LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '200ms'")
-# Locked as for the foreign keys, which find that done: nobody can be erased before the transaction ends.
-_STILL_THERE = text("SELECT id FROM users WHERE id = ANY(:ids) FOR KEY SHARE")
-_COLUMNS = """impressions (list_id, at, user_id, generation_id, experiment, arm, route, first_place, movie_ids,
-    expected_ratings, teams, explored, times)"""
+# The users are locked as for the foreign keys, which find that done: nobody can be erased before the transaction ends.
+_ADD = text("""
+    INSERT INTO impressions SELECT shown.*
+    FROM jsonb_populate_recordset(NULL::impressions, CAST(:rows AS jsonb)) AS shown
+        JOIN users ON users.id = shown.user_id FOR KEY SHARE OF users
+    ON CONFLICT DO NOTHING
+""")
 
 
-@dataclass
-class Impression:
-    """A list that was shown to a user, and how many times."""
+@dataclass(frozen=True)
+class ShownList:
+    """What is known of a list beside its user: two that are equal are the same list.
+
+    Attributes:
+        generation_id: None before the first.
+        experiment, arm: None outside of experiments, and `arm` where the list is interleaved.
+        first_place: the place of its first movie in the whole list, from 1.
+        expected_ratings: those shown, by movie; they follow from the movies and do not make another list.
+        teams: of an interleaved list, the arm that chose each movie.
+        explored: which movies were drawn for exploration; None if none was.
+    """
+
+    generation_id: int | None
+    movie_ids: tuple[int, ...]
+    expected_ratings: Sequence[float] = field(compare=False)
+    first_place: int = 1
+    experiment: str | None = None
+    arm: str | None = None
+    teams: tuple[str, ...] | None = None
+    explored: tuple[bool, ...] | None = None
+
+
+class Impression(NamedTuple):
+    """A list that was shown to a user, by a route."""
 
     list_id: str
     at: datetime
     user_id: int
-    generation_id: int | None
-    experiment: str | None
-    arm: str | None
     route: str
-    first_place: int
-    movie_ids: Sequence[int]
-    expected_ratings: Sequence[float]
-    teams: Sequence[str] | None
-    explored: Sequence[bool] | None = None
-    times: int = 1
-
-    @property
-    def row(self) -> list[Any]:
-        """The values as COPY reads them, arrays in braces."""
-        return [
-            "{" + ",".join(map(str, value)) + "}" if isinstance(value, list | tuple) else value
-            for value in vars(self).values()
-        ]
+    shown: ShownList
 
 
 class Event(NamedTuple):
@@ -60,17 +64,16 @@ class Event(NamedTuple):
     at: datetime
 
 
-def add(db: Connection, impressions: Sequence[Impression]) -> None:
-    """Store impressions of users who are still there; `db` must be a transaction.
+def add(db: Connection, impressions: Iterable[Impression]) -> None:
+    """Store impressions of users who are still there.
 
     Those that were stored before, by a transaction whose answer was lost, stay as they are.
     """
-    there = set(db.execute(_STILL_THERE, {"ids": list({shown.user_id for shown in impressions})}).scalars())
-    rows = io.StringIO()
-    csv.writer(rows).writerows(shown.row for shown in impressions if shown.user_id in there)
-    rows.seek(0)
-    with suppress(UniqueViolation), db.begin_nested():
-        copy_in(db, _COLUMNS, rows)
+    rows = [
+        {"list_id": list_id, "at": at.isoformat(), "user_id": user_id, "route": route, "times": 1} | vars(shown)
+        for list_id, at, user_id, route, shown in impressions
+    ]
+    db.execute(_ADD, {"rows": json.dumps(rows)})
 
 
 def add_times(db: Connection, times: Mapping[str, int]) -> None:

@@ -2,7 +2,8 @@
 
 from flask import Response, current_app, request
 
-from storage.impression_buffer import ImpressionBuffer, ShownList
+from storage.impression_buffer import ImpressionBuffer
+from storage.impressions import ShownList
 
 
 def impressions() -> ImpressionBuffer | None:

@@ -12,7 +12,7 @@ from catalogue.movie import CatalogueMovie
 from catalogue.recommendations import RecommendationList, RecommendedMovie
 from recommender import Recommender
 from storage import tokens, user_ratings, users
-from storage.impression_buffer import ShownList
+from storage.impressions import ShownList
 from web.access import user_tokens
 from web.impressions import record, with_list_id
 from web.parsing import parse_id, parse_rating

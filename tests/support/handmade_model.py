@@ -14,7 +14,7 @@ from recommender import Recommender
 from settings import ModelSettings
 from storage import generations, impressions, movies, recommendations, user_ratings, users
 from storage.database import Database
-from storage.impressions import Event, Impression
+from storage.impressions import Event, Impression, ShownList
 
 MOVIES = 40
 # ids like MovieLens's: with gaps, and larger than the number of movies
@@ -106,7 +106,7 @@ def store_list(recommender: Recommender, user: int) -> None:
 def show_and_open(database: Database, user: int) -> None:
     """Store that a user was shown a list and opened its first movie."""
     now = datetime.now(UTC)
-    shown = Impression(str(uuid4()), now, user, 1, None, None, "v1", 1, IDS[:2], [4.5, 4.0], None)
+    shown = Impression(str(uuid4()), now, user, "v1", ShownList(1, tuple(IDS[:2]), [4.5, 4.0]))
     with database.transaction() as db:
         impressions.make_partitions(db, [now.date()])
         impressions.add(db, [shown])

@@ -10,7 +10,7 @@ from pydantic import Field
 from catalogue.recommendations import RankedRecommendation
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
-from storage.impression_buffer import ShownList
+from storage.impressions import ShownList
 from web.impressions import record, with_list_id
 from web.request_metrics import metrics
 from web.v1.base_models import QueryModel, RequestBody, ResponseModel

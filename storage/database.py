@@ -20,7 +20,6 @@ from storage.request_deadline import (
     ThreadDeadline,
     Watchdog,
     connect_before,
-    drop_socket_handle,
     within_deadline,
 )
 
@@ -79,7 +78,7 @@ class Database:
         event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "checkout", _refuse_dead)
         for leaving in ("close", "detach"):
-            event.listen(self._engine, leaving, drop_socket_handle)
+            event.listen(self._engine, leaving, self._watchdog.close_socket)
 
     def statement(self) -> DeadlineConnection:
         """Check out a connection for one statement under the request deadline; it commits by itself."""

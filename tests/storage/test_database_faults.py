@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import psycopg2
@@ -20,13 +22,13 @@ from conftest import EMPTY_ALL
 from disposable_postgres import DisposablePostgres, disposable_postgres
 from handmade_model import IDS, fill_catalogue, new_user, publish, two_tastes, view
 from processes import service
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from health import Health
 from recommender import Recommender
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
-from storage.request_deadline import SOCKET_KEY, SocketHandle, Watchdog, connect_before
+from storage.request_deadline import Watchdog, connect_before, socket_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 # what is promised is 2 s for an answer and for the service to be back; machines that run tests are busy
@@ -308,17 +310,16 @@ def test_the_watchdog_cuts_what_is_late_and_nothing_else() -> None:
     now = time.monotonic()
     pairs = [socket.socketpair() for _ in range(3)]
     late, soon, never = [pair[0] for pair in pairs]
-    with (
-        watchdog.watching(SocketHandle(never.fileno()), now + 600),
-        watchdog.watching(SocketHandle(late.fileno()), now + 0.2),
-        watchdog.watching(SocketHandle(soon.fileno()), now + 0.1),  # the one that comes last is due first
-    ):
-        assert soon.recv(1) == b""
-        assert late.recv(1) == b""
-        assert not readable(never)
+    watchdog.watch(never, now + 600)
+    watchdog.watch(late, now + 0.2)
+    watchdog.watch(soon, now + 0.1)  # the one that comes last is due first
+    assert soon.recv(1) == b""
+    assert late.recv(1) == b""
+    assert not readable(never)
+    assert [watchdog.unwatch(wire) for wire in (late, soon, never)] == [True, True, False]
     watchdog.close()
-    with watchdog.watching(SocketHandle(never.fileno()), time.monotonic()):  # closed, it begins again
-        assert never.recv(1) == b""
+    watchdog.watch(never, time.monotonic())  # closed, it begins again
+    assert never.recv(1) == b""
     watchdog.close()
     for wire in [wire for pair in pairs for wire in pair]:
         wire.close()
@@ -328,15 +329,16 @@ def test_the_watchdog_does_not_cut_another_connection_with_the_same_number() -> 
     watchdog = Watchdog()
     first = socket.socketpair()
     number = first[0].fileno()
-    with watchdog.watching(SocketHandle(number), time.monotonic() + 0.1) as watched:
-        first[0].close()
-        second = socket.socketpair()
-        assert number in (second[0].fileno(), second[1].fileno())
-        _until(lambda: watched.cut)
-        assert not readable(second[0])
-        assert not readable(second[1])
+    ours = socket_of(cast(Any, SimpleNamespace(connection=SimpleNamespace(info={}, fileno=lambda: number))))
+    watchdog.watch(ours, time.monotonic() + 0.1)
+    first[0].close()
+    second = socket.socketpair()
+    assert number in (second[0].fileno(), second[1].fileno())
+    assert first[1].recv(1) == b""  # cut
+    assert not readable(second[0])
+    assert not readable(second[1])
     watchdog.close()
-    for wire in (first[1], *second):
+    for wire in (ours, first[1], *second):
         wire.close()
 
 
@@ -344,12 +346,12 @@ def test_the_watchdog_cuts_though_the_process_may_open_nothing_more() -> None:
     watchdog = Watchdog()
     ours, theirs = socket.socketpair()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with watchdog.watching(SocketHandle(ours.fileno()), time.monotonic() + 0.1):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
-        try:
-            assert theirs.recv(1) == b""
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    watchdog.watch(ours, time.monotonic() + 0.1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        assert theirs.recv(1) == b""
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     watchdog.close()
     ours.close()
     theirs.close()
@@ -359,11 +361,7 @@ def test_no_socket_stays_open_when_its_connection_has_left_the_pool(database: Da
     def used() -> int:
         with database.statement() as db:
             db.execute(text("SELECT 1"))
-            return number_of(db)
-
-    def number_of(db: Connection) -> int:
-        wire: SocketHandle = db.connection.info[SOCKET_KEY]
-        return wire.number
+            return socket_of(db).fileno()
 
     first = used()
     assert used() == first

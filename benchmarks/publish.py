@@ -29,7 +29,7 @@ from measurements import Measurement, Measurements, median_of, table
 from random_content import RECORD, add_users, random_factors
 from run_history import BenchmarkRun, describe_run
 from spark_lists import SparkLists, spark_settings
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from write_latency import Writers, latencies_during
 
 from embedded.postgres import EmbeddedPostgres
@@ -102,7 +102,7 @@ class PublishComparison:
 
     def measure_spark(self, jdbc: Path | None) -> dict[str, float]:
         """Return the seconds of Spark's own lists and of each way to write them."""
-        spark, url = self.engine.start(), self.database.url
+        spark, url = self.engine.start(), make_url(self.database.url)
         solved = vectors(self.factors, self.taken.histories)
         lists = SparkLists(spark, self.factors, *solved)
         found = {SPARK_LISTS: lists.compute(LIST_LENGTH)}
@@ -116,8 +116,7 @@ class PublishComparison:
 
     def measure_writes(self, movies: int) -> dict[str, list[float]]:
         """Return the milliseconds of writing a rating, at rest and while lists are stored three times."""
-        url = self.database.url.render_as_string(hide_password=False)
-        writers = Writers(url, self.users, movies)
+        writers = Writers(self.database.url, self.users, movies)
         at_rest = latencies_during(writers, lambda: time.sleep(REST_SECONDS))
         lists = list(self.compute())
         publishing = latencies_during(writers, lambda: [self.publish(lists) for _ in range(3)])

@@ -12,9 +12,10 @@ from commands.framework import DONE, FAILED, CommandResult, command
 from commands.service_client import ServiceClient, ServiceRefusedError
 from jobs.changes import dataset_difference
 from settings import OperatorError, Settings
-from storage import overview, runs, schema
+from storage import inspection, runs, schema
 from storage.database import TRAINING_LOCK
 from system.plural import counted
+from system.postgres_url import without_secrets
 
 GIVEN = "10"  # ratings of a held-out user after which the shown measures were taken, as the page and the API show them
 MEASURES = ("NDCG@10", "popularity", "RMSE")
@@ -73,11 +74,11 @@ def _database(context: Context) -> tuple[Facts, Facts]:
         return found | {"problem": "none yet: the first start of the service makes one"}, {}
     try:
         with context.unmigrated_database() as database:
-            found["address"] = database.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+            found["address"] = without_secrets(database.url)
             with database.snapshot() as db:
-                seen = overview.database_facts(db)
+                seen = inspection.database_facts(db)
                 if seen["revision"] == schema.head():
-                    contents = overview.contents(db)
+                    contents = inspection.contents(db)
             if contents:
                 with database.statement() as db:
                     last = runs.newest_with_progress(db, "train", TRAINING_LOCK)

@@ -9,7 +9,7 @@ from histories.reading import History, read_history
 from histories.rows import HistoryFileError
 from storage import history_import, movies
 from storage.database import Database
-from storage.history_import import ImportCounts
+from storage.user_ratings import WriteCounts
 
 
 class HistoryImport(NamedTuple):
@@ -17,8 +17,8 @@ class HistoryImport(NamedTuple):
 
     history: History
     plan: ImportPlan
-    ratings: ImportCounts
-    marks: ImportCounts
+    ratings: WriteCounts
+    marks: WriteCounts
 
     def __str__(self) -> str:
         rated, marked = (

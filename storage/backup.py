@@ -48,7 +48,7 @@ def tables(db: Connection) -> dict[str, str]:
 def count_rows(db: Connection) -> dict[str, int]:
     """Return how many rows each of our tables has."""
     return {
-        name: db.execute(text(f"SELECT count(*) FROM {qualified}")).scalar_one()  # noqa: S608 - its own name
+        name: db.scalar(text(f"SELECT count(*) FROM {qualified}"))  # noqa: S608 - its own name
         for name, qualified in tables(db).items()
     }
 
@@ -56,8 +56,7 @@ def count_rows(db: Connection) -> dict[str, int]:
 def export_snapshot(db: Connection) -> str:
     """Return the id by which another connection can see what this one sees; `db`: a transaction that stays open."""
     db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    snapshot: str = db.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-    return snapshot
+    return db.scalar(text("SELECT pg_export_snapshot()"))
 
 
 def server_version(db: Connection) -> int:
@@ -99,7 +98,7 @@ def make_empty(db: Connection, revision: str) -> None:
     there = known_revision(db)
     for name, qualified in tables(db).items():
         db.execute(text(f"LOCK TABLE {qualified} IN EXCLUSIVE MODE"))  # no write before the restore ends
-        if db.execute(text(f"SELECT EXISTS (SELECT FROM {qualified})")).scalar_one():  # noqa: S608 - its own name
+        if db.scalar(text(f"SELECT EXISTS (SELECT FROM {qualified})")):  # noqa: S608 - its own name
             raise NotEmptyError(name)
     if there != revision:
         _drop(db, revision)

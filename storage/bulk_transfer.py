@@ -119,7 +119,7 @@ def has_other_users(db: Connection) -> bool:
     statement = text(
         "SELECT EXISTS (SELECT FROM users WHERE idempotency_key IS NULL OR idempotency_key NOT LIKE :kept)"
     )
-    return bool(db.execute(statement, {"kept": f"{KEPT_ID_PREFIX} %"}).scalar_one())
+    return db.scalar(statement, {"kept": f"{KEPT_ID_PREFIX} %"})
 
 
 def merge(
@@ -173,7 +173,7 @@ def _copy_to_temporary(db: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
 def count(db: Connection, kind: Kind) -> int:
     """Return the number of lines that `write` writes."""
     users = "(SELECT count(*) FROM users)" if kind == "jsonl" else "0"
-    return int(db.execute(text(f"SELECT {users} + (SELECT count(*) FROM views)")).scalar_one())  # noqa: S608
+    return db.scalar(text(f"SELECT {users} + (SELECT count(*) FROM views)"))  # noqa: S608
 
 
 def write(db: Connection, kind: Kind, file: IO[bytes]) -> None:

@@ -4,7 +4,6 @@ import os
 
 import psycopg2
 from psycopg2 import extensions
-from sqlalchemy import URL
 
 from storage.errors import DatabaseRefusedError
 from system.postgres_url import parse_postgres_url
@@ -101,15 +100,3 @@ def _start_options(*names: str) -> str:
     """Return these settings, or all, as options of the start, where a space has a backslash before it."""
     values = {name: SESSION_SETTINGS[name].replace(" ", r"\ ") for name in names or SESSION_SETTINGS}
     return " ".join(f"-c {name}={value}" for name, value in values.items())
-
-
-def sqlalchemy_url(url: str) -> URL:
-    """Return the same URL as SQLAlchemy has it."""
-    parameters = parse_postgres_url(url)
-    names = {"username": "user", "password": "password", "host": "host", "database": "dbname"}
-    known = {ours: parameters.pop(theirs) for ours, theirs in names.items() if theirs in parameters}
-    port = parameters.pop("port", "")
-    if known.get("host", "").startswith("/") or "," in known.get("host", "") + port:
-        parameters |= {"host": known.pop("host", "")} | ({"port": port} if port else {})
-        port = ""
-    return URL.create("postgresql+psycopg2", **known, port=int(port) if port else None, query=parameters)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import QueuePool
 
 from storage import schema
-from storage.connection import STATEMENT_SECONDS, ConnectionFactory, sqlalchemy_url
+from storage.connection import STATEMENT_SECONDS, ConnectionFactory
 from storage.driver_errors import first_line, translating_errors, translating_privilege_errors
 from storage.inspection import refuse_read_only
 from storage.request_deadline import (
@@ -58,7 +58,7 @@ class Database:
     """A pool of connections to one PostgreSQL; connects when first used."""
 
     def __init__(self, url: str, threads: int) -> None:
-        self.url = sqlalchemy_url(url)
+        self.url = url
         self._connections = ConnectionFactory(url)
         self._engine = create_engine(
             "postgresql+psycopg2://",  # `_connect` knows the way
@@ -117,7 +117,7 @@ class Database:
         """Take a lock among processes and yield whether it is ours; PostgreSQL releases it when a process dies."""
         with translating_errors(), self._engine.connect() as db:
             with within_deadline(self._watchdog, db):
-                taken = bool(db.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
+                taken = db.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock})
             try:
                 yield taken
             finally:

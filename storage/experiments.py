@@ -39,9 +39,9 @@ def start(db: Connection, experiment: Experiment) -> None:
     """
     experiment.check()
     for wanted in filter(None, map(generation_of, experiment.arms)):
-        found = db.execute(
+        found = db.scalar(
             text("SELECT verdict FROM generations WHERE id = :id AND factors IS NOT NULL FOR SHARE"), {"id": wanted}
-        ).scalar_one_or_none()
+        )
         if found != "accepted":
             why = "was rejected" if found else "does not exist or its factors are no longer stored"
             raise ExperimentError(f"Generation {wanted} {why}: only accepted generations are shown to users.")
@@ -72,8 +72,7 @@ def running(db: Connection) -> Experiment | None:
 def to_judge(db: Connection, lock: int) -> str | None:
     """Return the name of the experiment that is to be judged, if its lock is free."""
     statement = text(f"SELECT name FROM experiments WHERE ended_at IS NULL AND judgement IS NULL AND NOT {LOCK_HELD}")  # noqa: S608 - all of it is from here
-    found: str | None = db.execute(statement, {"lock": lock}).scalar_one_or_none()
-    return found
+    return db.scalar(statement, {"lock": lock})
 
 
 def run(db: Connection, name: str, judgement: Sequence[str]) -> bool:

@@ -44,7 +44,7 @@ class GenerationRecord:
 
 def reserve(db: Connection) -> int:
     """Return an id for a new generation; it is never given again, even if this generation is never stored."""
-    return int(db.execute(text("SELECT nextval(pg_get_serial_sequence('generations', 'id'))")).scalar_one())
+    return db.scalar(text("SELECT nextval(pg_get_serial_sequence('generations', 'id'))"))
 
 
 def add(db: Connection, factors: Factors, record: GenerationRecord, generation_id: int | None = None) -> int:
@@ -99,18 +99,14 @@ def activate(db: Connection, generation_id: int, hold: bool = True) -> int | Non
 
 def release(db: Connection) -> int | None:
     """Let the next accepted training replace the live generation; return its id if it was held, else None."""
-    released: int | None = db.execute(
+    return db.scalar(
         text("UPDATE live_generation SET held_since = NULL WHERE held_since IS NOT NULL RETURNING generation_id")
-    ).scalar_one_or_none()
-    return released
+    )
 
 
 def held_id(db: Connection) -> int | None:
     """Return the id of the generation that is held; None if trainings may replace the live one."""
-    found: int | None = db.execute(
-        text("SELECT generation_id FROM live_generation WHERE held_since IS NOT NULL")
-    ).scalar_one_or_none()
-    return found
+    return db.scalar(text("SELECT generation_id FROM live_generation WHERE held_since IS NOT NULL"))
 
 
 def _lock_live(db: Connection) -> tuple[int | None, bool]:
@@ -125,8 +121,7 @@ def _lock_live(db: Connection) -> tuple[int | None, bool]:
 
 def live_id(db: Connection) -> int | None:
     """Return the id of the live generation; None before the first."""
-    found: int | None = db.execute(text("SELECT generation_id FROM live_generation")).scalar_one_or_none()
-    return found
+    return db.scalar(text("SELECT generation_id FROM live_generation"))
 
 
 def load(db: Connection, generation_id: int) -> Factors:
@@ -171,14 +166,12 @@ def accepted_ids(db: Connection, limit: int) -> Sequence[int]:
     statement = text("""
         SELECT id FROM generations WHERE factors IS NOT NULL AND verdict = 'accepted' ORDER BY id DESC LIMIT :limit
     """)
-    return db.execute(statement, {"limit": limit}).scalars().all()
+    return db.scalars(statement, {"limit": limit}).all()
 
 
 def trained_at(db: Connection, generation_id: int) -> datetime:
     """Return when a generation was made. Raises `UnknownGenerationError`."""
-    found: datetime | None = db.execute(
-        text("SELECT created_at FROM generations WHERE id = :id"), {"id": generation_id}
-    ).scalar_one_or_none()
+    found: datetime | None = db.scalar(text("SELECT created_at FROM generations WHERE id = :id"), {"id": generation_id})
     if found is None:
         raise UnknownGenerationError(generation_id)
     return found
@@ -190,15 +183,14 @@ def newest_fingerprint(db: Connection) -> str | None:
     One is due before the first, and where the newest accepted generation is not served though none is held: after a
     release.
     """
-    found: str | None = db.execute(
+    return db.scalar(
         text("""
             SELECT CASE WHEN verdict = 'rejected' OR EXISTS (
                 SELECT FROM live_generation WHERE generation_id = newest.id OR held_since IS NOT NULL
             ) THEN fingerprint END
             FROM generations AS newest ORDER BY id DESC LIMIT 1
         """)
-    ).scalar_one_or_none()
-    return found
+    )
 
 
 def recent(db: Connection, limit: int) -> Sequence[Row[Any]]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sqlalchemy import Connection, text
 
 from storage.bulk_transfer import WRITE_CHANGES
 from storage.errors import UnknownUserError
+from storage.user_ratings import WriteCounts
 
 # A rating that is here gives way to a later one only, or to all if that is asked for. One without a time is not later.
 _RATINGS = text(f"""
@@ -54,14 +55,6 @@ class ImportedRow(Protocol):
     at: datetime | None
 
 
-class ImportCounts(NamedTuple):
-    """How many rows are new, took the place of one, or changed nothing."""
-
-    created: int
-    replaced: int
-    unchanged: int
-
-
 def store(
     db: Connection,
     user_id: int,
@@ -69,7 +62,7 @@ def store(
     marks: Mapping[int, ImportedRow],
     overwrite: bool = False,
     dry_run: bool = False,
-) -> tuple[ImportCounts, ImportCounts]:
+) -> tuple[WriteCounts, WriteCounts]:
     """Store these ratings and marks by movie; return the counts of both. Repeating it changes nothing.
 
     A dry run changes nothing and returns the same. `db` must be a transaction. Raises `UnknownUserError`.
@@ -87,6 +80,6 @@ def store(
         if dry_run:
             written.rollback()
     return (
-        ImportCounts(rated.created, rated.replaced, len(ratings) - rated.created - rated.replaced),
-        ImportCounts(marked.created, marked.replaced, len(marks) - marked.created - marked.replaced),
+        WriteCounts(rated.created, rated.replaced, len(ratings) - rated.created - rated.replaced),
+        WriteCounts(marked.created, marked.replaced, len(marks) - marked.created - marked.replaced),
     )

@@ -116,7 +116,7 @@ def make_partitions(db: Connection, days: Iterable[date]) -> None:
     db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     for day in sorted(days):
         name = partition(day)
-        if db.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is None:
+        if db.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is None:
             db.execute(text(f"CREATE TABLE {name} (LIKE impressions INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
             db.execute(
                 text(f"""
@@ -137,13 +137,13 @@ def drop_before(db: Connection, day: date) -> None:
 
     `db` must be a transaction.
     """
-    if db.execute(text("SELECT to_regclass('events')")).scalar_one() is None:  # the service has just begun to start
+    if db.scalar(text("SELECT to_regclass('events')")) is None:  # the service has just begun to start
         return
     db.execute(LOCK_TIMEOUT)
-    names = db.execute(
+    names = db.scalars(
         text("SELECT relid::text FROM pg_partition_tree('impressions') WHERE isleaf AND relid::text < :first"),
         {"first": partition(day)},
-    ).scalars()
-    for name in names.all():
+    ).all()
+    for name in names:
         db.execute(text(f"DROP TABLE {name}"))
     db.execute(text("DELETE FROM events WHERE at < :day"), {"day": datetime(day.year, day.month, day.day, tzinfo=UTC)})

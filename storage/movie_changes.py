@@ -141,7 +141,7 @@ def withdraw(db: Connection, movie_ids: Sequence[int]) -> int:
 
     Raises `UnknownMovieError` if one does not exist; nothing was changed.
     """
-    found = db.execute(text("SELECT id FROM movies WHERE id = ANY(:ids)"), {"ids": list(movie_ids)}).scalars().all()
+    found = db.scalars(text("SELECT id FROM movies WHERE id = ANY(:ids)"), {"ids": list(movie_ids)}).all()
     if missing := set(movie_ids) - set(found):
         raise UnknownMovieError(*sorted(missing))
     return db.execute(_WITHDRAW, {"ids": list(movie_ids)}).rowcount

@@ -52,7 +52,7 @@ COLUMNS = """id, title, genres, year, rating_count, rating_sum, like_count, expe
 
 def is_filled(db: Connection) -> bool:
     """Return whether the catalogue has been filled."""
-    return bool(db.execute(text("SELECT EXISTS (SELECT FROM movies)")).scalar_one())
+    return db.scalar(text("SELECT EXISTS (SELECT FROM movies)"))
 
 
 def lock(db: Connection) -> None:
@@ -62,7 +62,7 @@ def lock(db: Connection) -> None:
 
 def ids(db: Connection) -> Ints:
     """Return all movie ids, ascending, int32 [f]."""
-    return np.array(db.execute(text("SELECT id FROM movies ORDER BY id")).scalars().all(), np.int32)
+    return np.array(db.scalars(text("SELECT id FROM movies ORDER BY id")).all(), np.int32)
 
 
 def fill(db: Connection, rows: Iterable[Sequence[Any]]) -> None:
@@ -97,8 +97,7 @@ def table(db: Connection, after: int = -1) -> MovieTable:
 
 def version(db: Connection) -> int:
     """Return the version of the catalogue."""
-    found: int | None = db.execute(text("SELECT catalogue_version FROM live_generation")).scalar_one_or_none()
-    return found or 0
+    return db.scalar(text("SELECT catalogue_version FROM live_generation")) or 0
 
 
 def other_version(db: Connection, version: int) -> int | None:
@@ -109,8 +108,9 @@ def other_version(db: Connection, version: int) -> int | None:
 
 def withdrawn(db: Connection) -> Ints:
     """Return the ids of the movies that are withdrawn, ascending."""
-    found = db.execute(text("SELECT id FROM movies WHERE withdrawn_at IS NOT NULL ORDER BY id"))
-    return np.array(found.scalars().all(), np.int32)
+    return np.array(
+        db.scalars(text("SELECT id FROM movies WHERE withdrawn_at IS NOT NULL ORDER BY id")).all(), np.int32
+    )
 
 
 def find(db: Connection, movie_id: int) -> Row[Any]:
@@ -128,9 +128,9 @@ def find(db: Connection, movie_id: int) -> Row[Any]:
 def is_complete(db: Connection) -> bool:
     """Return whether all movies have their rating histograms and tags, which earlier versions did not store."""
     statement = text("SELECT NOT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL OR tags IS NULL)")
-    return bool(db.execute(statement).scalar_one())
+    return db.scalar(statement)
 
 
 def raise_version(db: Connection) -> int:
     """Return a new version of the catalogue for the changes of this transaction; others wait until it has ended."""
-    return int(db.execute(text(f"{RAISE_VERSION} RETURNING catalogue_version")).scalar_one())
+    return db.scalar(text(f"{RAISE_VERSION} RETURNING catalogue_version"))

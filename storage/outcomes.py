@@ -79,7 +79,7 @@ def recent(db: Connection, days: int, every: int = 1) -> Sequence[Row[Any]]:
 def lists_shown(db: Connection, days: int) -> int:
     """Return how many lists were shown in the last days."""
     statement = text("SELECT count(*) FROM impressions WHERE at > now() - make_interval(days => :days)")
-    return int(db.execute(statement, {"days": days}).scalar_one())
+    return db.scalar(statement, {"days": days})
 
 
 def by_user(db: Connection, experiment: str) -> Sequence[Row[Any]]:

@@ -172,7 +172,7 @@ def store_lists(
     """
     if not len(user):
         return 0
-    found = db.execute(_STILL_THERE, {"first": int(user[0]), "last": int(user[-1])}).scalar_one()
+    found = db.scalar(_STILL_THERE, {"first": int(user[0]), "last": int(user[-1])})
     there = np.isin(user, np.array(found or [], np.int32))
     rows = encode_rows(
         generation_id, catalogue_version, user[there], history_version[there], movie[there], expected[there]

@@ -38,16 +38,14 @@ def queue(db: Connection, kind: str, lock: int) -> int | None:
         INSERT INTO runs (kind, phase) VALUES (:kind, 'queued')
         ON CONFLICT (kind) WHERE outcome IS NULL DO NOTHING RETURNING id
     """)
-    found: int | None = db.execute(statement, {"kind": kind}).scalar_one_or_none()
-    return found
+    return db.scalar(statement, {"kind": kind})
 
 
 def queued(db: Connection, kind: str, lock: int) -> int | None:
     """The queued run, if its lock is free."""
     waiting = "kind = :kind AND outcome IS NULL AND phase = 'queued'"
     statement = text(f"SELECT id FROM runs WHERE {waiting} AND NOT {LOCK_HELD}")  # noqa: S608 - all of it is from here
-    found: int | None = db.execute(statement, {"kind": kind, "lock": lock}).scalar_one_or_none()
-    return found
+    return db.scalar(statement, {"kind": kind, "lock": lock})
 
 
 def take_up(db: Connection, run_id: int) -> bool:
@@ -71,7 +69,7 @@ def begin(db: Connection, kind: str) -> int:
         ON CONFLICT (kind) WHERE outcome IS NULL DO UPDATE SET phase = 'starting', started_at = clock_timestamp()
         RETURNING id
     """)
-    return int(db.execute(statement, {"kind": kind}).scalar_one())
+    return db.scalar(statement, {"kind": kind})
 
 
 def close_abandoned(db: Connection, run_id: int, lock: int, outcome: str, error: str) -> bool:
@@ -80,8 +78,8 @@ def close_abandoned(db: Connection, run_id: int, lock: int, outcome: str, error:
         text(f"{_CLOSE} AND id = :id AND NOT {LOCK_HELD}"),
         {"id": run_id, "lock": lock, "outcome": outcome, "error": error},
     )
-    still_open = text("SELECT count(*) FROM runs WHERE id = :id AND outcome IS NULL")
-    return bool(db.execute(still_open, {"id": run_id}).scalar_one() == 0)
+    closed = text("SELECT NOT EXISTS (SELECT FROM runs WHERE id = :id AND outcome IS NULL)")
+    return db.scalar(closed, {"id": run_id})
 
 
 def advance(db: Connection, run_id: int, phase: str, progress: float) -> None:
@@ -106,13 +104,12 @@ def end(db: Connection, run_id: int, outcome: str, details: dict[str, Any], erro
 def lock_row(db: Connection, run_id: int) -> int | None:
     """Block other changes of a run until the transaction ends; return the generation it has ended with, if any."""
     statement = text("SELECT CAST(details ->> 'generation' AS integer) FROM runs WHERE id = :id FOR UPDATE")
-    found: int | None = db.execute(statement, {"id": run_id}).scalar_one_or_none()
-    return found
+    return db.scalar(statement, {"id": run_id})
 
 
 def outcome(db: Connection, run_id: int) -> str:
     """Return how a run that has ended ended."""
-    return str(db.execute(text("SELECT outcome FROM runs WHERE id = :id"), {"id": run_id}).scalar_one())
+    return db.scalar(text("SELECT outcome FROM runs WHERE id = :id"), {"id": run_id})
 
 
 def newest(db: Connection, kind: str, limit: int = 1) -> Sequence[Row[Any]]:
@@ -135,10 +132,9 @@ def find(db: Connection, run_id: int, lock: int) -> Row[Any] | None:
 
 def ingest_details(db: Connection) -> dict[str, Any] | None:
     """Return what the catalogue was filled from: the details of the ingest that did it."""
-    found: dict[str, Any] | None = db.execute(
+    return db.scalar(
         text("SELECT details FROM runs WHERE kind = 'ingest' AND outcome = 'done' ORDER BY id DESC LIMIT 1")
-    ).scalar_one_or_none()
-    return found
+    )
 
 
 def announce(db: Connection, next_at: datetime | None) -> None:
@@ -152,5 +148,4 @@ def announce(db: Connection, next_at: datetime | None) -> None:
 
 def announced(db: Connection) -> datetime | None:
     """Return when the next training comes by itself; None if none does."""
-    found: datetime | None = db.execute(text("SELECT next_at FROM training_schedule")).scalar_one_or_none()
-    return found
+    return db.scalar(text("SELECT next_at FROM training_schedule"))

@@ -30,7 +30,7 @@ _VIEWS_OF = """
 _MARKS_OF = (
     "SELECT user_id, movie_id FROM marks WHERE user_id BETWEEN {first} AND {last} AND mark <> 'later' ORDER BY user_id"
 )
-_USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "foretold": pa.int64(), "train": pa.int8()}
+_USER_TYPES = {"id": pa.int32(), "version": pa.int64(), "evaluated": pa.int64(), "train": pa.int8()}
 _VIEW_TYPES = {
     "user": pa.int32(),
     "movie": pa.int32(),
@@ -86,7 +86,7 @@ def take(db: Connection) -> Snapshot:
     return Snapshot(
         users["id"].to_numpy(),
         users["version"].to_numpy(),
-        users["foretold"].to_numpy(),
+        users["evaluated"].to_numpy(),
         Ratings(*(views[name].to_numpy() for name in ("user", "movie", "rating", "at"))),
         views["version"].to_numpy(),
         views["again"].to_numpy(),

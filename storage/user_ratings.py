@@ -97,10 +97,11 @@ _UNKNOWN = text("""
 
 
 class WriteCounts(NamedTuple):
-    """How many ratings were the first of their movie, and how many replaced one."""
+    """How many ratings or marks were the first of their movie, replaced one, or changed nothing."""
 
     created: int
     replaced: int
+    unchanged: int = 0
 
 
 class RatingCursor(NamedTuple):
@@ -135,7 +136,7 @@ def put_many(db: Connection, user_id: int, ratings: Mapping[int, float]) -> Writ
 
 def unknown_movies(db: Connection, movie_ids: Sequence[int]) -> set[int]:
     """Return the ids that no movie of the catalogue has."""
-    return set(db.execute(_UNKNOWN, {"movies": list(movie_ids)}).scalars())
+    return set(db.scalars(_UNKNOWN, {"movies": list(movie_ids)}))
 
 
 def remove(db: Connection, user_id: int, movie_id: int) -> bool:

@@ -82,12 +82,12 @@ class DeletedRows(NamedTuple):
 
     views: int
     listed: int
-    foretold: int
+    predictions: int
     impressions: int = 0
 
     def __str__(self) -> str:
         views = "1 view" if self.views == 1 else f"{self.views} views"
-        return f"{views}, {self.listed} places in lists, {self.foretold} predictions"
+        return f"{views}, {self.listed} places in lists, {self.predictions} predictions"
 
 
 def create(db: Connection) -> int:
@@ -122,7 +122,7 @@ def set_train(db: Connection, user_id: int, train: bool) -> None:
 
 def count(db: Connection) -> int:
     """Return the number of users."""
-    return int(db.execute(text("SELECT count(*) FROM users")).scalar_one())
+    return db.scalar(text("SELECT count(*) FROM users"))
 
 
 def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
@@ -166,9 +166,9 @@ def delete(db: Connection, user_id: int) -> DeletedRows:
 
 def fingerprint(db: Connection) -> str:
     """Return what changes with every rating that is added, changed or removed, and with every rater who leaves."""
-    return str(db.execute(_FINGERPRINT).scalar_one())
+    return db.scalar(_FINGERPRINT)
 
 
 def count_ratings(db: Connection) -> int:
     """Return how many ratings our users have given."""
-    return int(db.execute(text("SELECT count(*) FROM views")).scalar_one())
+    return db.scalar(text("SELECT count(*) FROM views"))

@@ -43,6 +43,12 @@ def parse_postgres_url(url: str) -> dict[str, str]:
     return parameters
 
 
+def without_secrets(url: str) -> str:
+    """Return a URL that `parse_postgres_url` reads without its password and parameters."""
+    user, at, rest = url.partition("://")[2].rpartition("@")
+    return f"postgresql://{user.partition(':')[0]}{at}{rest.partition('?')[0]}"
+
+
 def _decode(text: str) -> str:
     """Return a user name or password with its percent codes resolved; a lone "%" stands for itself."""
     try:

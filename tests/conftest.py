@@ -119,7 +119,7 @@ def without_rights(empty: Database) -> Iterator[str]:
     role = f"matinee_{secrets.token_hex(4)}"
     ask(empty, f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
     ask(empty, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    yield empty.url.set(username=role, password="secret").render_as_string(hide_password=False)
+    yield make_url(empty.url).set(username=role, password="secret").render_as_string(hide_password=False)
     ask(empty, f"DROP OWNED BY {role}")
     ask(empty, f"DROP ROLE {role}")
 

@@ -119,7 +119,7 @@ def train_through(faults: list[str], database: Database, dataset: Path, state_di
     """A trainer's fate in each of these faults, and in a training afterwards, in one process that serves meanwhile."""
     script = TRAINER.format(
         root=str(ROOT), tests=str(ROOT / "tests"), state=str(state_dir), dataset=str(dataset), faults=faults,
-        url=database.url.render_as_string(hide_password=False),
+        url=database.url,
     )  # fmt: skip
     environ = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=900, env=environ)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from processes import TIMEOUT_SECONDS, ServiceProcess, all_gone, free_port, poll, processes_of, service
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from embedded.postgres import EmbeddedPostgres
 from serving.front import listen
@@ -298,7 +298,7 @@ def test_a_bad_setting_is_told(name: str, value: str, scratch: Path) -> None:
 def test_a_database_that_does_not_let_it_in_ends_it_with_advice(
     wrong: dict[str, str], scratch: Path, empty_url: str
 ) -> None:
-    url = Database(empty_url, threads=1).url.set(**wrong).render_as_string(hide_password=False)
+    url = make_url(empty_url).set(**wrong).render_as_string(hide_password=False)
     ended = run_to_the_end(scratch / "refused", DATABASE_URL=url, **NEVER)
     assert ended.process.returncode == 1
     assert "orrect DATABASE_URL" in ended.log_text()
@@ -358,7 +358,7 @@ def forward(listener: socket.socket, port: int) -> None:
 def test_it_waits_for_a_database_that_is_away_and_gets_ready_by_itself(
     scratch: Path, movies: dict[str, str], empty_url: str
 ) -> None:
-    port, url = free_port(), Database(empty_url, threads=1).url
+    port, url = free_port(), make_url(empty_url)
     with service(
         scratch / "waiting",
         DATABASE_URL=url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False),

@@ -12,10 +12,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from sqlalchemy import Row
 
-from storage import database_statistics
+from storage import inspection
 from storage.database import Database
-from storage.database_statistics import DatabaseStatistics
 from storage.errors import DatabaseUnavailableError
+from storage.inspection import DatabaseStatistics
 from web.v1.generation_routes import Generation, GenerationMetrics
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ ONLINE = {
 
 
 class DatabaseMetrics(Collector):
-    """What `storage.database_statistics` takes; with the database away, only that it is."""
+    """What `storage.inspection.statistics` returns; with the database away, only that it is."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -68,7 +68,7 @@ class DatabaseMetrics(Collector):
             if time.monotonic() - self._taken_at >= CACHE_SECONDS:
                 try:
                     with self._database.statement() as db:
-                        self._taken = database_statistics.read(db)
+                        self._taken = inspection.statistics(db)
                 except DatabaseUnavailableError as error:
                     log.warning("metrics without the database: %s", error)
                     self._taken = None

@@ -11,7 +11,7 @@ from recommender import Recommender
 
 
 def test_exports_need_a_live_generation_and_write_whole_files(recommender: Recommender, tmp_path: Path) -> None:
-    url = recommender.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = recommender.database.url
     run, folder = Operator({"DATABASE_URL": url, "MATINEE_STATE_DIR": str(tmp_path)}), tmp_path / "out"
     folder.mkdir()
     lists, vectors = str(folder / "lists.parquet"), str(folder / "vectors.parquet")

@@ -11,7 +11,7 @@ from storage.movie_changes import FIRST_OWN_ID
 
 
 def operator(recommender: Recommender, tmp_path: Path) -> Operator:
-    url = recommender.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = recommender.database.url
     return Operator({"DATABASE_URL": url, "MATINEE_STATE_DIR": str(tmp_path)})
 
 

@@ -105,7 +105,7 @@ def test_an_update_is_refused_while_a_training_run_holds_the_lock(
 ) -> None:
     with filled.try_lock(TRAINING_LOCK) as mine:
         assert mine
-        other = Database(filled.url.render_as_string(hide_password=False), 2)
+        other = Database(filled.url, 2)
         with pytest.raises(DatasetError, match="A training run is in progress"):
             update(other, settings, newer)
         other.close()

@@ -80,7 +80,7 @@ def test_movies_without_ratings_are_ranked_by_what_they_are_about(engine: Engine
     assert result.rows["genre average"]["low"] > 0
 
 
-def test_ratings_are_foretold_better_than_by_three_biases(engine: Engine) -> None:
+def test_ratings_are_predicted_better_than_by_three_biases(engine: Engine) -> None:
     result = protocols.random(engine, tastes(), CATALOGUE, MODEL, 1)
     assert result.rows["Matinee"]["RMSE"] < 0.8 * result.rows["three biases"]["RMSE"]
     assert result.rows["Matinee"]["MAE"] < 0.8 * result.rows["three biases"]["MAE"]
@@ -120,7 +120,7 @@ def test_pairs_are_ranked_by_taste(engine: Engine) -> None:
     assert result.rows["Matinee"]["Recall@20"] > 1.5 * result.rows["popularity"]["Recall@20"]
 
 
-def test_who_was_never_seen_is_foretold_by_the_biases_that_are_known() -> None:
+def test_who_was_never_seen_is_predicted_by_the_biases_that_are_known() -> None:
     train = tastes()
     stranger = Ratings(np.array([9999], np.int32), np.array([1], np.int32), np.array([3], np.float32), np.zeros(1, int))
     told = bias_predictions(train, stranger)[0]

@@ -118,7 +118,7 @@ def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
 
     monkeypatch.setattr(trainer_pool._Remembering, "Process", refuse)
     database = recommender.database
-    with working(recommender, TrainerPool(settings, str(database.url))) as health:
+    with working(recommender, TrainerPool(settings, database.url)) as health:
         for _ in range(2):  # it is tried again with each training
             run = poll(lambda: order(database), 20, "a place for an order")
             poll(lambda: last_run(database).outcome, 20, "the end of the run")
@@ -207,7 +207,7 @@ def test_a_clock_that_is_set_back_an_hour_stops_neither_the_looks_nor_the_checks
         "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1",
     }  # fmt: skip
-    url = recommender.database.url.render_as_string(hide_password=False)
+    url = recommender.database.url
     done = subprocess.run(
         [sys.executable, "-c", STEPPED, str(clock), url], cwd=ROOT, capture_output=True, text=True, timeout=120,
         env=os.environ | environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}"},

@@ -259,7 +259,7 @@ def test_a_restarted_process_serves_the_same_generation_at_once(trainer: Trainer
     assert [item.movie.movie_id for item in restarted.recommend(user).items] == listed(trainer, user)
 
 
-def test_new_views_are_compared_once_with_what_the_generation_before_them_foretold(trainer: Trainer) -> None:
+def test_new_views_are_compared_once_with_what_the_generation_before_them_predicted(trainer: Trainer) -> None:
     user = someone(trainer, movie_2=5.0, movie_4=5.0, movie_6=5.0)
     trainer.retrain()  # the first generation has learned from these three
     with trainer.database.statement() as db:
@@ -282,7 +282,7 @@ def test_new_views_are_compared_once_with_what_the_generation_before_them_foreto
     assert 0 < summary[1]["rmse"] < 1.5
 
 
-def test_a_run_tells_how_the_generation_before_it_foretold_the_new_views(trainer: Trainer) -> None:
+def test_a_run_tells_how_the_generation_before_it_predicted_the_new_views(trainer: Trainer) -> None:
     user = someone(trainer, movie_2=5.0)
     trainer.retrain()
     with trainer.database.statement() as db:

@@ -25,7 +25,7 @@ def sparse_ratings(seed: int = 0, *, times: bool = True) -> Ratings:
 
 
 def slow_weights(ratings: Ratings, model: ModelSettings) -> np.ndarray:
-    """W [movie of the history, movie foretold] by loops over dense matrices."""
+    """W [movie of the history, movie predicted] by loops over dense matrices."""
     X, L = np.zeros((USERS, MOVIES)), np.zeros((USERS, MOVIES))
     X[ratings.user, ratings.movie] = ratings.rating - 2.5
     reg = model.neighbour_reg

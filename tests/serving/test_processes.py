@@ -231,7 +231,7 @@ def test_an_error_that_nobody_foresaw_ends_a_process_rather_than_leave_a_port_th
     recommender: Recommender, scratch: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(state_dir=scratch / "broken", port=free_port(), processes=2)
-    url = recommender.database.url.render_as_string(hide_password=False)
+    url = recommender.database.url
     monkeypatch.setattr(workers, "COMMAND", ["-c", BROKEN])
     broken = Workers(settings, url)
     broken.keep()
@@ -248,7 +248,7 @@ def test_a_process_that_could_not_be_started_is_started_later(
     recommender: Recommender, scratch: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(state_dir=scratch / "later", port=free_port(), processes=2)
-    url = recommender.database.url.render_as_string(hide_password=False)
+    url = recommender.database.url
     several = Workers(settings, url)
 
     def answered() -> bool:

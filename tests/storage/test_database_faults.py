@@ -22,7 +22,7 @@ from conftest import EMPTY_ALL
 from disposable_postgres import DisposablePostgres, disposable_postgres
 from handmade_model import IDS, fill_catalogue, new_user, publish, two_tastes, view
 from processes import service
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from health import Health
 from recommender import Recommender
@@ -185,7 +185,7 @@ def test_a_host_with_many_silent_addresses_does_not_take_the_limit_for_each(data
     with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and never says a word
         port = mute.getsockname()[1]
         host = ",".join(["127.0.0.1"] * 4)
-        url = database.url.set(host=None, port=None, query={"host": host, "port": ",".join([str(port)] * 4)})
+        url = make_url(database.url).set(host=None, port=None, query={"host": host, "port": ",".join([str(port)] * 4)})
         away = Database(url.render_as_string(hide_password=False), THREADS)
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailableError, match="has not answered within"):

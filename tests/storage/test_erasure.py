@@ -88,7 +88,7 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
             )
     before = rows_about(filled, other)
     assert all(before.values())
-    assert erase(filled, user) == users.DeletedRows(views=2, listed=10, foretold=1, impressions=1)
+    assert erase(filled, user) == users.DeletedRows(views=2, listed=10, predictions=1, impressions=1)
     assert not any(rows_about(filled, user).values())
     assert rows_about(filled, other) == before
     with pytest.raises(UnknownUserError):
@@ -97,7 +97,7 @@ def test_everything_about_a_user_goes_and_nothing_about_another(filled: Database
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    return {"DATABASE_URL": database.url.render_as_string(hide_password=False)}
+    return {"DATABASE_URL": database.url}
 
 
 def test_an_operator_is_asked_before_a_user_is_erased(filled: Database, environ: dict[str, str]) -> None:

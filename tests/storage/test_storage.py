@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from handmade_model import IDS, fill_catalogue, fill_movies, flip, new_user, store_generation, two_tastes, view
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from catalogue.movie import UnknownMovieError
@@ -405,7 +405,7 @@ def test_only_one_is_alone_and_the_place_is_free_afterwards(filled: Database) ->
 
 def test_a_place_that_cannot_be_given_back_is_freed_with_its_connection(filled: Database) -> None:
     refusing = "CREATE FUNCTION public.pg_advisory_unlock(int) RETURNS bool LANGUAGE sql AS 'SELECT 1 / ($1 - $1) = 0'"
-    another = Database(filled.url.render_as_string(hide_password=False), threads=1)
+    another = Database(filled.url, threads=1)
     with filled.statement() as db:
         db.execute(text(refusing))
     try:
@@ -431,7 +431,7 @@ def test_a_network_that_drops_every_packet_is_noticed(database: Database) -> Non
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "nobody"}, {"database": "nothing"}])
 def test_who_is_not_let_in_is_told_what_to_do(database: Database, wrong: dict[str, str]) -> None:
-    refused = Database(database.url.set(**wrong).render_as_string(hide_password=False), threads=1)
+    refused = Database(make_url(database.url).set(**wrong).render_as_string(hide_password=False), threads=1)
     with pytest.raises(DatabaseRefusedError, match="Correct DATABASE_URL, or make its user and database"):
         refused.ping()
     refused.close()
@@ -440,7 +440,7 @@ def test_who_is_not_let_in_is_told_what_to_do(database: Database, wrong: dict[st
 def test_a_port_where_nobody_listens_is_worth_waiting_for(database: Database) -> None:
     with socket.socket() as unused:  # bound, so that nobody else can listen
         unused.bind(("127.0.0.1", 0))
-        url = database.url.set(host="127.0.0.1", port=unused.getsockname()[1])
+        url = make_url(database.url).set(host="127.0.0.1", port=unused.getsockname()[1])
         away = Database(url.render_as_string(hide_password=False), threads=1)
         with pytest.raises(DatabaseUnavailableError) as told:
             away.ping()

@@ -180,7 +180,7 @@ def test_a_generation_of_a_later_format_is_refused_by_name_and_the_one_before_se
     told = f"format {FORMAT + 1}; this version reads up to {FORMAT}"
     with database.background_transaction() as db, pytest.raises(FactorsError, match=told):
         generations.load(db, strange)
-    operator = Operator({"DATABASE_URL": database.url.render_as_string(hide_password=False)})
+    operator = Operator({"DATABASE_URL": database.url})
     assert told in operator.refused("activate", str(strange))
     flip(database, strange)
     restarted = Recommender(database)
@@ -254,7 +254,7 @@ def test_a_rolling_restart_loses_no_request_and_no_confirmed_rating(
     publish(Recommender(empty), two_tastes())
     ports = [free_port(), free_port()]
     environ = {
-        "DATABASE_URL": empty.url.render_as_string(hide_password=False),
+        "DATABASE_URL": empty.url,
         "MATINEE_DATASET": str(dataset),
         "MATINEE_RETRAIN_MINUTES": "0",
         "MATINEE_RATE_LIMIT": "off",

@@ -353,7 +353,7 @@ def test_whoever_reads_the_counts_while_a_process_starts_finds_no_empty_file(
 
 
 def test_a_service_tells_of_all_its_processes(tmp_path: Path, database: Database, dataset: Path) -> None:
-    environ = {"DATABASE_URL": database.url.render_as_string(hide_password=False), "MATINEE_DATASET": str(dataset)}
+    environ = {"DATABASE_URL": database.url, "MATINEE_DATASET": str(dataset)}
     with service(tmp_path, **environ, MATINEE_RETRAIN_MINUTES="0", MATINEE_PROCESSES="2") as running:
         running.wait_until_ready()
         poll(lambda: MetricsSnapshot(running.http)("processes_ready") == 2, what="a second process")

@@ -9,7 +9,7 @@ from histories.matching import ImportPlan, RowMatch, plan_import
 from histories.reading import History, read_history
 from histories.rows import HistoryFileError, HistoryRow
 from storage import history_import
-from storage.history_import import ImportCounts
+from storage.user_ratings import WriteCounts
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
 from web.v1.base_models import QueryModel, ResponseModel
@@ -51,7 +51,7 @@ class ImportTotals(ResponseModel):
     unchanged: int = Field(examples=[0], description="Stored already, or older than what is stored.")
 
     @classmethod
-    def of(cls, counts: ImportCounts) -> Self:
+    def of(cls, counts: WriteCounts) -> Self:
         """Return the counts of the storage."""
         return cls.model_validate(counts)
 
@@ -115,9 +115,7 @@ def _history(query: ImportQuery) -> History:
     return history
 
 
-def _result(
-    history: History, plan: ImportPlan, counts: tuple[ImportCounts, ImportCounts], dry_run: bool
-) -> ImportResult:
+def _result(history: History, plan: ImportPlan, counts: tuple[WriteCounts, WriteCounts], dry_run: bool) -> ImportResult:
     return ImportResult(
         format=history.format,
         scale=history.scale,

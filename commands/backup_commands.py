@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from commands.context import FILE, NEW_FILE, Context
+from commands.context import FILE, Context, new_file
 from commands.framework import CommandResult, command
 from jobs import backup as job
 from jobs.backup import Manifest
@@ -16,7 +16,7 @@ from jobs.backup import Manifest
         ("matinee backup before.matinee && matinee restore --check before.matinee", "Before an upgrade."),
     ]
 )
-@click.argument("file", type=NEW_FILE)
+@click.argument("file", type=new_file)
 def backup(context: Context, file: Path) -> CommandResult:
     """Write everything in the database, as it is at one moment, to FILE, beside a running service or without one.
 

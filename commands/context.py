@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +16,6 @@ from storage.database import Database
 from storage.driver_errors import translating_privilege_errors
 from storage.errors import DatabaseRefusedError
 from system.atomic_file import require_writable
-from system.setting_values import whole
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 4
+TRAINING_SETTINGS = ("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY")
 NO_TABLES = "The database has no tables of Matinee: the first start of the service makes them."
 WHERE = "If there is another database, name it in DATABASE_URL or MATINEE_STATE_DIR."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -133,32 +133,15 @@ def exists(path: Path) -> bool:
     return True
 
 
-class NewFile(click.ParamType[Path]):
-    """A file to write a result to, refused before anything is computed if it cannot be written."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path, whose folder is there and can be written to."""
-        try:
-            require_writable(Path(value))
-        except OSError as error:
-            self.fail(str(error), param, ctx)
-        return Path(value)
+def nearest_existing(path: Path) -> Path:
+    """Return the path itself if it exists, else the innermost of its parents that does."""
+    return next(one for one in (path, *path.parents) if exists(one))
 
 
-class Seeds(click.ParamType[list[int]]):
-    """Whole numbers separated by commas."""
-
-    name = "seeds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        """Return the numbers in the given order."""
-        seed = whole(0, 2**31 - 1)
-        try:
-            return [seed(text) for text in value.split(",")]
-        except ValueError as error:
-            self.fail(f"{value!r}: give {error}, or several separated by commas", param, ctx)
-
-
-NEW_FILE, SEEDS = NewFile(), Seeds()
+def new_file(value: str) -> Path:
+    """Return the path of a file to write, refused before anything is computed if it cannot be written: a click type."""
+    try:
+        require_writable(Path(value))
+    except OSError as error:
+        raise click.BadParameter(str(error)) from error
+    return Path(value)

@@ -1,20 +1,24 @@
-"""The command that looks for problems and says what to do."""
+"""The command that looks for problems and says what to do, with its checks on database and dataset."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+from sqlalchemy import Connection
+
 from commands import machine_checks
-from commands.context import Context
-from commands.database_checks import stores
+from commands.context import TRAINING_SETTINGS, Context
 from commands.framework import DONE, FAILED, CommandResult, command
 from commands.machine_checks import Finding
+from jobs.changes import dataset_difference
+from movielens.dataset import DATASET_NAMES, find_dataset
+from movielens.reader import read_dataset
+from ranking.factors import FactorsError
+from settings import OperatorError, Settings
+from storage import generations, inspection, movies, schema
+from storage.database import SPARE_CONNECTIONS
+from storage.errors import DatabaseRefusedError
 
-Check = Callable[[Context], Iterator[Finding]]
-CHECKS: tuple[Check, ...] = (
-    *(machine_checks.python, machine_checks.java, machine_checks.memory, machine_checks.disk),
-    *(machine_checks.account, stores),
-    *(machine_checks.port, machine_checks.exposure, machine_checks.spark),
-)
+TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the process that trains
 
 
 @command(
@@ -26,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
         DONE: "Nothing keeps the service from working; a warn may be worth a look.",
         FAILED: "A line is a fail.",
     },
-    reads=("MATINEE_HOST", "MATINEE_PORT", "MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+    reads=("MATINEE_HOST", "MATINEE_PORT", *TRAINING_SETTINGS),
 )
 def doctor(context: Context) -> CommandResult:
     """Check Python, packages, Java, memory, disk, database, dataset, port, keys and Spark, and say what to do.
@@ -40,9 +44,102 @@ def doctor(context: Context) -> CommandResult:
     return CommandResult("\n".join(lines), [asdict(finding) for finding in found], FAILED if failed else DONE)
 
 
-def _findings(check: Check, context: Context) -> Iterator[Finding]:
+def _findings(check: Callable[[Context], Iterator[Finding]], context: Context) -> Iterator[Finding]:
     """Yield the findings of a check, or that the system does not let it look."""
     try:
         yield from check(context)
     except OSError as error:
         yield Finding("fail", check.__name__, f"{error}; run matinee as the service's user, or correct what it names")
+
+
+def stores(context: Context) -> Iterator[Finding]:
+    """Check the database and its contents, then the dataset, which has to be the catalogue's."""
+    filled, difference = False, None
+    if not context.has_postgres:
+        yield Finding("ok", "database", "none yet: the first start of the service makes an embedded one")
+    else:
+        try:
+            with context.unmigrated_database() as database:
+                with database.snapshot() as db:
+                    yield from _server(db, context.settings)
+                    yield from _tables(db)
+                    filled = schema.current(db) == schema.head() and movies.is_filled(db)
+                if filled:
+                    difference = dataset_difference(database, context.settings)
+        except DatabaseRefusedError as error:  # which says what to do
+            yield Finding("fail", "database", str(error))
+        except (OperatorError, OSError) as error:
+            yield Finding("fail", "database", f"{error}; see that it runs and that DATABASE_URL names it")
+    yield Finding("fail", "dataset", difference) if difference else _dataset(context.settings, filled)
+
+
+def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
+    seen = inspection.server_properties(db)
+    wanted = settings.processes * (settings.threads + SPARE_CONNECTIONS) + TRAINER_CONNECTIONS
+    problems = {
+        f"version {seen.version} is too old: use PostgreSQL 13 or newer": seen.version_num
+        < inspection.OLDEST_SERVER_VERSION,
+        "our role may not make tables: GRANT CREATE ON SCHEMA public to it": not seen.may_create,
+        "it is a standby, or read-only, and takes no writes: name the primary in DATABASE_URL": not seen.writable,
+    }
+    for problem in (text for text, found in problems.items() if found):
+        yield Finding("fail", "database", problem)
+    if seen.connections < wanted:
+        advice = "raise its max_connections or lower MATINEE_THREADS or MATINEE_PROCESSES"
+        yield Finding(
+            "warn", "database", f"it takes {seen.connections} connections, this service may want {wanted}: {advice}"
+        )
+    if not any(problems.values()):
+        yield Finding("ok", "database", f"PostgreSQL {seen.version.split()[0]} answers")
+
+
+def _tables(db: Connection) -> Iterator[Finding]:
+    there = schema.current(db)
+    if there is None:
+        yield Finding("ok", "tables", "none yet: the first start of the service makes them")
+    elif there not in schema.revisions():
+        message = f"revision {there} is that of a later version, this one knows up to {schema.head()}"
+        yield Finding("fail", "tables", f"{message}: run the version that made them, or a later one")
+    elif there != schema.head():
+        message = f"revision {there}: the next start brings them to {schema.head()}"
+        yield Finding("warn", "tables", f"{message}; take a backup before (matinee backup FILE)")
+    else:
+        yield Finding("ok", "tables", f"revision {there}, the newest")
+        yield from _generation(db)
+
+
+def _generation(db: Connection) -> Iterator[Finding]:
+    live = generations.live_id(db)
+    if live is None:
+        yield Finding(
+            "warn", "generation", "none yet, popular movies are served: wait for a training, or matinee retrain"
+        )
+        return
+    try:
+        generations.load(db, live)
+        yield Finding("ok", "generation", f"{live} is live and can be read")
+    except FactorsError as error:
+        yield Finding(
+            "fail", "generation", f"{live} is live, but {error}: matinee activate another, or matinee retrain"
+        )
+
+
+def _dataset(settings: Settings, filled: bool) -> Finding:
+    name = settings.dataset or DATASET_NAMES[0]
+    try:
+        found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
+        if found and not filled:
+            read_dataset(found)  # as ingest will, which may refuse it
+    except (OperatorError, OSError) as error:
+        return Finding("fail", "dataset", str(error))
+    if found is None:
+        message = f"{name} is not here yet: the first start downloads it, or ./download_dataset.sh"
+        return Finding("warn", "dataset", message)
+    return Finding("ok", "dataset", str(found))
+
+
+CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+    *(machine_checks.python, machine_checks.java, machine_checks.memory, machine_checks.disk),
+    *(machine_checks.account, stores),
+    *(machine_checks.port, machine_checks.exposure, machine_checks.spark),
+)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.context import FILE, FOLDER, NEW_FILE, SEEDS, Context
+from commands.context import FILE, FOLDER, TRAINING_SETTINGS, Context, new_file
 from commands.framework import CommandResult, command
 from evaluation.outcome_report import outcome_report
 from storage import outcomes
 from system.atomic_file import write_atomically
+from system.setting_values import whole
 
 if TYPE_CHECKING:
     from evaluation.protocol_result import ProtocolResult
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 PROTOCOLS = click.Choice(
     ["temporal", "random", "new-users", "newcomers", "calendar", "strong", "cold", "steadiness", "implicit"]
 )
+
+
+def whole_numbers(value: str) -> list[int]:
+    """Return whole numbers that are separated by commas, in their order: a click type."""
+    try:
+        return [whole(0, 2**31 - 1)(text) for text in value.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: give {error}, or several separated by commas") from error
+
 
 dataset_option = click.option(
     "--dataset", type=FOLDER, help="A folder that holds a MovieLens set; default: the service's own."
@@ -33,7 +43,7 @@ dataset_option = click.option(
             "Train and measure the model three times.",
         ),
     ],
-    reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+    reads=TRAINING_SETTINGS,
 )
 @click.option(
     "--protocol", type=PROTOCOLS, help="Train and measure the model by this protocol, see docs/evaluation.md."
@@ -41,9 +51,11 @@ dataset_option = click.option(
 @dataset_option
 @click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
 @click.option("--test-pairs", type=FILE, help="With implicit: the pairs to predict, in the same form.")
-@click.option("--seeds", type=SEEDS, default="1", show_default=True, help="One run for each seed; the mean is printed.")
+@click.option(
+    "--seeds", type=whole_numbers, default="1", show_default=True, help="One run for each seed; the mean is printed."
+)
 @click.option("--generation", type=int, help="Without a protocol: the generation to measure; default: the live one.")
-@click.option("--out", type=NEW_FILE, help="Write the result, as JSON, to this file too.")
+@click.option("--out", type=new_file, help="Write the result, as JSON, to this file too.")
 def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandResult:
     """Measure a generation on held-out users or, with --protocol, the model on any dataset.
 
@@ -60,13 +72,13 @@ def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandRe
         ("matinee tune --trials 200", "Search for an hour or so."),
         ("matinee --params tuned.env train", "Use the settings that were found, once."),
     ],
-    reads=("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY"),
+    reads=TRAINING_SETTINGS,
 )
 @dataset_option
 @click.option("--trials", default=50, show_default=True, help="Settings to try; Ctrl-C ends it early.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the search and of the trainings.")
 @click.option(
-    "--out", type=NEW_FILE, default="tuned.env", show_default=True, help="The file for --params, or for a shell."
+    "--out", type=new_file, default="tuned.env", show_default=True, help="The file for --params, or for a shell."
 )
 def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> CommandResult:
     """Search for better settings of ranker and fold-in, and compare them with the present ones."""
@@ -90,7 +102,7 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
     show_default=True,
     help="What users were shown so many days ago.",
 )
-@click.option("--html", "page", type=NEW_FILE, help="Write a page with plots to this file; it needs no other file.")
+@click.option("--html", "page", type=new_file, help="Write a page with plots to this file; it needs no other file.")
 def report(context: Context, limit: int, days: int, page: Path | None) -> CommandResult:
     """Show how good each generation has been: on held-out users, on later ratings, and with users.
 

@@ -8,19 +8,11 @@ import click
 from sqlalchemy import Row
 
 from commands.context import Context
-from commands.framework import CommandResult, command, log_change
+from commands.framework import CommandResult, command, group, log_change
 from evaluation.experiment_result import kept_result
 from ranking.experiment import Experiment
 from storage import experiments as stored
 from storage.database import TRAINING_LOCK
-
-
-@click.group(short_help="Start, list, show and stop experiments.")
-def experiment() -> None:
-    """Start, list, show and stop experiments.
-
-    Different users get lists of different models, and you see which they like; docs/experiments.md explains it.
-    """
 
 
 @command(
@@ -99,5 +91,9 @@ def _state(row: Row[Any]) -> str:
     return f"{judging}since {row.started_at:%Y-%m-%d %H:%M}, {row.share} %{ended}"
 
 
-for shown in (start, list_experiments, show, stop):
-    experiment.add_command(shown)
+experiment = group(
+    "experiment",
+    "Start, list, show and stop experiments.\n\n"
+    "Different users get lists of different models, and you see which they like; docs/experiments.md explains it.",
+    *(start, list_experiments, show, stop),
+)

@@ -65,9 +65,14 @@ def command(
             context.exit(result.status)
 
         epilog = _manual(examples, {**EXIT_STATUS_HELP, **(ends or {})}, (*reads, *COMMON_SETTINGS))
-        return click.command(name, short_help=first_sentence(answer), epilog=epilog)(run)
+        return click.command(name, short_help=first_sentence(inspect.getdoc(answer) or ""), epilog=epilog)(run)
 
     return made
+
+
+def group(name: str, text: str, *commands: click.Command) -> click.Group:
+    """Return a command that consists of others; the first sentence of its help stands in lists of commands."""
+    return click.Group(name, commands=commands, help=text, short_help=first_sentence(text))
 
 
 def log_change(change: str) -> None:
@@ -75,9 +80,9 @@ def log_change(change: str) -> None:
     log.info("%s, by the command line", change)
 
 
-def first_sentence(documented: object) -> str:
-    """Return the first sentence of a docstring, for lists of commands: click would cut it short."""
-    paragraph = " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a help text, for lists of commands: click would cut it short."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
     return paragraph.partition(". ")[0].removesuffix(".") + "."
 
 

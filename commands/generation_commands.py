@@ -1,26 +1,12 @@
 """Commands about tables, the catalogue and generations."""
 
-from pathlib import Path
-
 import click
 
-from commands.context import FILE, Context
-from commands.framework import NOT_PUBLISHED, CommandResult, command, log_change
+from commands.context import Context
+from commands.framework import CommandResult, command, log_change
 from movielens.line_report import DatasetError
-from ranking.factors import Factors
 from storage import generations as stored
 from storage import runs, schema
-
-PUBLISHED_OUTCOMES = ("published", "unchanged")
-NOT_PUBLISHED_HELP = {
-    NOT_PUBLISHED: "The gate rejected the result, another generation is held, or another training is under way."
-}
-TRAINING_SETTINGS = ("MATINEE_DATASET", "MATINEE_SPARK_MASTER", "MATINEE_SPARK_DRIVER_MEMORY")
-
-
-def trained(outcome: str) -> CommandResult:
-    """Return the outcome of a training with its exit status."""
-    return CommandResult(outcome, {"outcome": outcome}, 0 if outcome in PUBLISHED_OUTCOMES else NOT_PUBLISHED)
 
 
 @command(
@@ -64,34 +50,6 @@ def ingest(context: Context) -> CommandResult:
         with database.statement() as db:
             found = runs.ingest_details(db) or {}
     return CommandResult(f"the catalogue holds the {found.get('films', 0):,} movies of {found.get('dataset')}", found)
-
-
-@command(
-    examples=[("matinee train", "Train and publish."), ("matinee --params tuned.env train", "With tuned settings.")],
-    ends=NOT_PUBLISHED_HELP,
-    reads=TRAINING_SETTINGS,
-)
-def train(context: Context) -> CommandResult:
-    """Train once on everything stored and publish the result, without the service.
-
-    It prints published, rejected (worse than what is served), done (accepted and stored, while another is held),
-    unchanged (nothing new to learn from) or busy. A running service finds the new generation by itself.
-    """
-    with context.trainer() as trainer:
-        return trained(trainer.retrain())
-
-
-@command(
-    examples=[("matinee load factors.npz", "Publish what engine.py has trained on another machine.")],
-    ends=NOT_PUBLISHED_HELP,
-    reads=TRAINING_SETTINGS,
-)
-@click.argument("file", type=FILE)
-def load(context: Context, file: Path) -> CommandResult:
-    """Bring in FILE, factors that engine.py has trained, through the same gate as any training."""
-    factors = Factors.from_bytes(file.read_bytes())
-    with context.trainer() as trainer:
-        return trained(trainer.load(factors))
 
 
 @command(

@@ -15,8 +15,8 @@ from typing import Literal
 
 import psutil
 
-from commands.context import Context, exists
-from commands.service_client import ServiceClient
+from commands.context import Context, nearest_existing
+from commands.service_health import service_address, service_health
 from embedded.postgres_files import missing_account
 from settings import ROOT, Settings
 from spark.java import JavaError, java_home, open_files_problem
@@ -95,7 +95,7 @@ def available() -> int:
 def disk(context: Context) -> Iterator[Finding]:
     """Check that the state folder can be written to, and its free space."""
     folder = context.settings.state_dir
-    there = next(f for f in (folder, *folder.parents) if exists(f))
+    there = nearest_existing(folder)
     if not os.access(there, os.W_OK | os.X_OK):
         yield Finding("fail", "disk", f"{there} may not be written to: set MATINEE_STATE_DIR to a folder of your own")
         return
@@ -114,7 +114,7 @@ def account(context: Context) -> Iterator[Finding]:
     settings = context.settings
     if not context.has_postgres and (problem := missing_account()):
         yield Finding("fail", "account", problem)
-    there = next(f for f in (settings.state_dir, *settings.state_dir.parents) if exists(f))
+    there = nearest_existing(settings.state_dir)
     if os.statvfs(there).f_flag & os.ST_NOEXEC:
         advice = "mount it without noexec, or set MATINEE_STATE_DIR to another folder"
         yield Finding("fail", "account", f"nothing can be run from {there}, and Java and PostgreSQL have to: {advice}")
@@ -123,12 +123,11 @@ def account(context: Context) -> Iterator[Finding]:
 def port(context: Context) -> Iterator[Finding]:
     """Check that the service answers on its port, or that the port is free."""
     settings = context.settings
-    service = ServiceClient(settings)
-    health = service.health()
+    health = service_health(settings)
     if health is not None:
         parts = [f"{name}: {part['reason']}" for name, part in health["parts"].items() if part["state"] == "failed"]
         ready = health["status"] == "ready"
-        message = f"Matinee answers at {service.address} and is {health['status']}"
+        message = f"Matinee answers at {service_address(settings)} and is {health['status']}"
         level: Level = "fail" if not ready else "warn" if parts else "ok"
         yield Finding(level, "service", "; ".join([message, *parts]))
     elif (taken := bind_error(settings.host, settings.port)) is not None:
@@ -161,7 +160,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             "warn", "keys", "every caller is an operator: give MATINEE_ADMIN_KEY another key than callers have"
         )
     elif not settings.loopback and not settings.admin_key:
-        yield Finding("warn", "keys", "the admin routes are closed, `matinee retrain` too: set MATINEE_ADMIN_KEY")
+        yield Finding("warn", "keys", "the admin routes are closed: set MATINEE_ADMIN_KEY")
     dotenv = ROOT / ".env"
     if (settings.api_key or settings.admin_key) and dotenv.exists() and dotenv.stat().st_mode & stat.S_IROTH:
         yield Finding("warn", "keys", f"everyone on this machine can read {dotenv}: chmod 600, if the keys are in it")

@@ -5,16 +5,11 @@ from pathlib import Path
 import click
 
 from commands.context import FILE, Context
-from commands.framework import CommandResult, command, log_change
+from commands.framework import CommandResult, command, group, log_change
 from storage import movie_changes
 from storage.movie_changes import MovieChange, MovieDescription
 
 MOVIE_ID = click.IntRange(1, 2**31 - 1)
-
-
-@click.group(short_help="Add, import and withdraw movies.")
-def movies() -> None:
-    """Add, import and withdraw movies. A running service shows the change in its next answer."""
 
 
 @command(examples=[("matinee movies add 'Ministry of Fear' --year 1944 --genre Drama", "It prints the new id.")])
@@ -94,11 +89,6 @@ def withdraw(context: Context, movie_id: tuple[int, ...]) -> CommandResult:
     return CommandResult(f"movies withdrawn: {count}", {"withdrawn": count})
 
 
-@click.group(short_help="Compare the catalogue with another edition of the dataset, and take that in.")
-def catalogue() -> None:
-    """Compare the catalogue with another edition of the dataset, and take that in."""
-
-
 @command(
     examples=[("matinee catalogue diff ~/ml-latest", "What an update would change.")],
     reads=("MATINEE_DATASET",),
@@ -150,7 +140,11 @@ def _summary(counts: dict[str, int]) -> str:
     )
 
 
-for one in (add, import_movies, withdraw):
-    movies.add_command(one)
-for one in (diff, update):
-    catalogue.add_command(one)
+movies = group(
+    "movies",
+    "Add, import and withdraw movies. A running service shows the change in its next answer.",
+    *(add, import_movies, withdraw),
+)
+catalogue = group(
+    "catalogue", "Compare the catalogue with another edition of the dataset, and take that in.", diff, update
+)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from commands.context import Context, exists
+from commands.context import Context, nearest_existing
 from commands.framework import DONE, FAILED, CommandResult, command
-from commands.service_client import ServiceClient, ServiceRefusedError
+from commands.service_health import service_address, service_health
 from jobs.changes import dataset_difference
 from settings import OperatorError, Settings
 from storage import inspection, runs, schema
@@ -43,27 +43,21 @@ def status(context: Context) -> CommandResult:
 
 def look(context: Context) -> Facts:
     """Ask the service, the database and the disk; None stands for what does not exist."""
-    versions = {"python": platform.python_version(), "pyspark": version("pyspark"), "revision": schema.head()}
-    service, next_training = _service(ServiceClient(context.settings))
+    health = service_health(context.settings) or {"status": "not running", "parts": {}}
+    running = health["status"] != "not running"
     database, contents = _database(context)
-    disk = _disk(context.settings)
-    found: Facts = {"versions": versions, "service": service, "database": database, "disk": disk}
-    found |= dict.fromkeys(("films", "users", "ratings", "generation", "generations_kept")) | {"runs": []}
-    return found | next_training | {"dataset_difference": None} | contents
-
-
-def _service(service: ServiceClient) -> tuple[Facts, Facts]:
-    """Return the state of the service, and the time of the next training run, or why it is not known."""
-    health = service.health()
-    found: Facts = {"address": service.address, "state": "not running", "parts": {}}
-    unknown: Facts = {"next_training": None, "next_unknown": "not known: the service is not running"}
-    if health is None:
-        return found, unknown
-    found |= {"state": health["status"], "parts": health["parts"]}
-    try:
-        return found, {"next_training": service.retraining().get("next_at"), "next_unknown": None}
-    except ServiceRefusedError as error:
-        return found, unknown | {"next_unknown": f"not known: {error}"}
+    found: Facts = {
+        "versions": {"python": platform.python_version(), "pyspark": version("pyspark"), "revision": schema.head()},
+        "service": {"address": service_address(context.settings), "state": health["status"], "parts": health["parts"]},
+        "database": database,
+        "disk": _disk(context.settings),
+    }
+    found |= dict.fromkeys(("films", "users", "ratings", "generation", "generations_kept", "dataset_difference"))
+    found |= {"runs": [], "next_training": None, "next_unknown": None} | contents
+    if not (running and contents):
+        why = "the database cannot be read" if running else "the service is not running"
+        found |= {"next_training": None, "next_unknown": f"not known: {why}"}
+    return found
 
 
 def _database(context: Context) -> tuple[Facts, Facts]:
@@ -82,6 +76,7 @@ def _database(context: Context) -> tuple[Facts, Facts]:
             if contents:
                 with database.statement() as db:
                     last = runs.newest_with_progress(db, "train", TRAINING_LOCK)
+                    contents["next_training"] = runs.announced(db)
                 for run in contents["runs"]:  # one that is open though no process works at it
                     if last and run["id"] == last.id and last.outcome is None and not last.in_progress:
                         run["error"] = runs.INTERRUPTED
@@ -102,7 +97,7 @@ def _problem(revision: str | None) -> str | None:
 def _disk(settings: Settings) -> Facts:
     found = {"folder": str(settings.state_dir), "free": None, "total": None}
     try:
-        usage = shutil.disk_usage(next(f for f in (settings.state_dir, *settings.state_dir.parents) if exists(f)))
+        usage = shutil.disk_usage(nearest_existing(settings.state_dir))
     except PermissionError:
         return found
     return found | {"free": usage.free, "total": usage.total}
@@ -123,8 +118,9 @@ def lines(seen: Facts) -> Iterator[str]:
         yield f"dataset     {seen['dataset_difference']}"
     for n, run in enumerate(seen["runs"]):
         yield f"{'' if n else 'runs':<12}{_run(run)}"
-    moment = _moment(seen["next_training"]) if seen["next_training"] else "no training is scheduled"
-    yield f"next        {seen['next_unknown'] or moment}"
+    at = seen["next_training"]
+    scheduled = f"a training at {at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "no training is scheduled"
+    yield f"next        {seen['next_unknown'] or scheduled}"
     yield f"disk        {disk['folder']}: {_room(disk)}"
 
 
@@ -182,10 +178,6 @@ def _run(run: Facts) -> str:
     error = f": {run['error']}" if run["error"] else ""
     seconds = f"{took:,.0f} s" if took >= 1 else "under a second"
     return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {seconds}{error}"
-
-
-def _moment(text: str) -> str:
-    return f"a training at {datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _age(then: datetime) -> str:

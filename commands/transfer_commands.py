@@ -1,4 +1,4 @@
-"""Commands that import and export users and their ratings."""
+"""Commands that import users and their ratings, and export them and what the live generation has computed."""
 
 import re
 from dataclasses import asdict
@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from commands.context import FILE, NEW_FILE, Context
-from commands.framework import CommandResult, command
+from commands.context import FILE, Context, new_file
+from commands.framework import CommandResult, command, group
 from settings import LAST_USER_ID
 
+MOST_PLACES = 1000
 SOURCE = re.compile(r"[!-~]{1,32}", re.ASCII)
 
 
@@ -99,7 +100,7 @@ def _import_history(
 
 
 @command(examples=[("matinee export all.jsonl.gz", "All users and ratings, for any other program.")])
-@click.argument("file", type=NEW_FILE)
+@click.argument("file", type=new_file)
 def export(context: Context, file: Path) -> CommandResult:
     """Write all users and ratings, as of one moment, to FILE, in a format that `import` reads.
 
@@ -110,3 +111,38 @@ def export(context: Context, file: Path) -> CommandResult:
     with context.database() as database:
         lines = export_events(database, file)
     return CommandResult(f"lines written to {file}: {lines:,}", {"file": str(file), "lines": lines})
+
+
+@command("export", examples=[("matinee lists export lists.parquet --top 20", "Twenty movies for every user.")])
+@click.argument("file", type=new_file)
+@click.option(
+    "--top", type=click.IntRange(1, MOST_PLACES), default=10, show_default=True, help="How many movies a user gets."
+)
+def export_lists(context: Context, file: Path, top: int) -> CommandResult:
+    """Write every user's best movies by the live generation to FILE, as Parquet, as of one moment.
+
+    Columns: user_id, rank, movie_id, expected_rating. The metadata of the file names the generation.
+    """
+    from jobs import export_parquet
+
+    with context.database() as database:
+        users = export_parquet.export_lists(database, file, top)
+    return CommandResult(f"users whose lists are in {file}: {users:,}", {"file": str(file), "users": users})
+
+
+@command("export", examples=[("matinee embeddings export movies.parquet", "Vectors for a vector index.")])
+@click.argument("file", type=new_file)
+def export_embeddings(context: Context, file: Path) -> CommandResult:
+    """Write the movies' vectors of the live generation to FILE, as Parquet.
+
+    Columns: movie_id, title, vector, rating_count. The metadata of the file has generation, dimensions and similarity.
+    """
+    from jobs import export_parquet
+
+    with context.database() as database:
+        movies = export_parquet.export_embeddings(database, file)
+    return CommandResult(f"movies whose vectors are in {file}: {movies:,}", {"file": str(file), "movies": movies})
+
+
+lists = group("lists", "Export everybody's list of recommendations.", export_lists)
+embeddings = group("embeddings", "Export the vectors by which movies are ranked.", export_embeddings)

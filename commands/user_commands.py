@@ -6,7 +6,7 @@ import click
 from sqlalchemy import Row
 
 from commands.context import Context
-from commands.framework import CommandResult, command, log_change
+from commands.framework import CommandResult, command, group, log_change
 from settings import LAST_USER_ID
 from storage import tokens
 from storage import users as stored
@@ -18,11 +18,6 @@ generations keep what they learned from all users together; the live one serves 
 Backups, and the ids in the log, are yours to delete."""
 
 USER_ID = click.IntRange(1, LAST_USER_ID)
-
-
-@click.group(short_help="List and show users, and create their tokens; `erase` removes one.")
-def users() -> None:
-    """List and show users, and create their tokens; `erase` removes one."""
 
 
 @command(
@@ -109,5 +104,8 @@ def _described(held: Row[Any]) -> str:
     return "\n".join(lines)
 
 
-for part in (list_users, count_users, show_user, create_token):
-    users.add_command(part)
+users = group(
+    "users",
+    "List and show users, and create their tokens; `erase` removes one.",
+    *(list_users, count_users, show_user, create_token),
+)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from sqlalchemy import Connection, make_url, text
 
 import cli
 from app import create_app
-from commands import doctor, machine_checks, retrain_command, status
+from commands import doctor, machine_checks, status, training_commands
 from commands.context import Context
 from health import Health
 from recommender import Recommender
@@ -77,7 +78,7 @@ def beside(
             monkeypatch.setattr(runs, "queue", train)  # the training run is over when it has begun
             app = create_app(live, ready, Settings(api_key="a" * 20, admin_key="x" * 20))
             _, port = stack.enter_context(serving(app))
-            return {"MATINEE_PORT": str(port), "MATINEE_ADMIN_KEY": "x" * 20}
+            return {"MATINEE_PORT": str(port), "MATINEE_ADMIN_KEY": "x" * 20}  # without it, health tells no reasons
 
         yield start
 
@@ -172,18 +173,17 @@ def test_status_tells_a_training_that_was_cut_off_from_one_that_goes_on(live: Re
         assert found(operator, "status")["runs"][0]["error"] is None
 
 
-def test_status_says_when_it_cannot_know_of_the_next_training(
-    operator: Operator, beside: Callable[[str | None], dict[str, str]]
+def test_status_shows_the_next_training_of_a_running_service(
+    operator: Operator, beside: Callable[[str | None], dict[str, str]], database: Database
 ) -> None:
     assert "next        not known: the service is not running" in operator.says("status")
     environ = beside("published")
-    other = environ | {"MATINEE_ADMIN_KEY": "y" * 20}
-    assert "next        not known: the service answered 401: That key was not accepted" in operator.says(
-        "status", **other
-    )
-    assert "the service answered 401" in found(operator, "status", **other)["next_unknown"]
     assert "next        no training is scheduled" in operator.says("status", **environ)
-    assert found(operator, "status", **environ)["next_unknown"] is None
+    with database.statement() as db:
+        runs.announce(db, datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    assert "next        a training at 2030-01-02 03:04" in operator.says("status", **environ)
+    told = found(operator, "status", **environ)
+    assert (told["next_training"], told["next_unknown"]) == ("2030-01-02T03:04:00+00:00", None)
 
 
 def test_what_commands_change_is_logged(
@@ -471,18 +471,11 @@ def test_a_database_that_stays_away_is_not_waited_for_for_ever(
         raise DatabaseUnavailableError("it is away")
 
     monkeypatch.setattr(runs, "find", away)
-    monkeypatch.setattr(retrain_command, "OUTAGE_SECONDS", 0.1)
+    monkeypatch.setattr(training_commands, "OUTAGE_SECONDS", 0.1)
     assert "The end of run 1 cannot be seen: it is away. See that the service runs" in operator.refused(
         "retrain", "--wait", **beside("published")
     )
     assert caplog.text.count("for the database: it is away") == 1
-
-
-def test_a_service_that_wants_another_key_is_told_in_one_line(
-    operator: Operator, beside: Callable[[str | None], dict[str, str]]
-) -> None:
-    environ = beside("published") | {"MATINEE_ADMIN_KEY": "y" * 20}
-    assert "the service answered 401: That key was not accepted" in operator.refused("retrain", **environ)
 
 
 def test_the_command_works_from_any_folder_through_a_link(operator: Operator, tmp_path: Path) -> None:

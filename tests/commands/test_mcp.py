@@ -67,6 +67,9 @@ def test_every_title_that_an_assistant_gets_exists_and_what_it_writes_is_written
             ("group", {"user_ids": [1], "guests": [liked]}),
             ("taste", {"user_id": 1}),
         ]
+        unknown = await assistant.call_tool("recommend", {"user_id": 99})
+        assert unknown.is_error
+        assert "Ask for the id, or recommend to a guest" in unknown.content[0].text  # type: ignore[union-attr]
         for name, arguments in calls:
             answer = await assistant.call_tool(name, arguments)
             assert not answer.is_error, (name, answer)

@@ -116,7 +116,7 @@ def _evaluated(setting: EvaluationSetting, histories: list[Ratings], n: int) -> 
     ranker, factors = setting.ranker, setting.ranker.factors
     able, given, tested, clocks = split_histories(histories, n)
     lists, recent = setting.lists(given, clocks)
-    popular = popular_lists(factors.movies, setting.all_time, [part.movie for part in given], EVALUATED_LIST_LENGTH)
+    popular = popular_lists(factors.movies, setting.all_time, given, EVALUATED_LIST_LENGTH)
     relevant = [part.movie[part.rating >= offline_metrics.RELEVANT] for part in tested]
     hit, sizes = offline_metrics.hits(lists, relevant), offline_metrics.sizes(relevant)
     errors = [_errors(ranker, *parts) for parts in zip(given, tested, strict=True)]

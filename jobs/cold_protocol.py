@@ -1,35 +1,29 @@
 """The protocol for movies without ratings: a tenth of the movies lose theirs and are ranked by what they are about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from catalogue.movie import split_genres
 from engine import Engine
-from evaluation import offline_metrics
 from evaluation.protocol_result import ProtocolResult
 from evaluation.splits import sort_by_user_and_time
-from jobs.protocols import MATINEE, relevant_movies
+from jobs.protocols import MATINEE, ranked, relevant_movies
 from movielens.reader import MovieLensMovie, content_of
-from ranking.batch_lists import count_ratings, histories_of, ratings_by_user
+from ranking.batch_lists import build_lists, count_ratings, rank_locally, ratings_by_user
 from ranking.content import with_content
-from ranking.factors import Factors
-from ranking.ranker import Ranker
-from ranking.ratings import PADDING, Floats, Ints, Mask, Ratings
+from ranking.ratings import Floats, Ints, Mask, Ratings
 from ranking.top_n import top_n
-from ranking.user_batch import user_batches
 from settings import ModelSettings
 
 COLD_SHARE, PLACES = 0.1, 10
+SHOWN = ("NDCG@10", "Recall@10", "hit rate@10")
 
 
 def cold(
-    engine: Engine,
-    ratings: Ratings,
-    catalogue: Sequence[MovieLensMovie],
-    model: ModelSettings,
-    seed: int,
+    engine: Engine, ratings: Ratings, catalogue: Sequence[MovieLensMovie], model: ModelSettings, seed: int
 ) -> ProtocolResult:
     """Train without the ratings of a tenth of the movies, rank these alone for what users rated 4 or more.
 
@@ -47,36 +41,15 @@ def cold(
     average = genres @ (likes @ genres / np.maximum(genres.sum(axis=0), 1))
     profiles = [genres @ _profile(part, movies, genres, model.like_threshold) for part in given]
     lists = {
-        MATINEE: _lists(factors, given, among),
+        MATINEE: build_lists(factors, given, PLACES, partial(rank_locally, among=among)),
         "genre average": _best(movies, [average] * len(given), among),
         "genre profile": _best(movies, profiles, among),
     }
     facts = {"users judged": len(users), "movies": len(movies), "movies without ratings": len(chosen)}
-    return replace(_measured(lists, relevant, seed), facts=facts)
-
-
-def _measured(lists: Mapping[str, Ints], relevant: Sequence[Ints], seed: int) -> ProtocolResult:
-    sizes = offline_metrics.sizes(relevant)
-    hit = {name: offline_metrics.hits(found, relevant) for name, found in lists.items()}
-    ndcg = {name: offline_metrics.ndcg(found, sizes) for name, found in hit.items()}
-    rows = {
-        name: {
-            "NDCG@10": float(np.mean(ndcg[name])),
-            "Recall@10": float(np.mean(offline_metrics.recall(found, sizes))),
-            "hit rate@10": float(np.mean(offline_metrics.hit_rate(found, sizes))),
-        }
-        for name, found in hit.items()
-    }
+    found = ranked("cold", seed, lists, relevant, factors)
     # the users differ from seed to seed, so the intervals are of each seed, and their ends are averaged
-    return replace(ProtocolResult("cold", (seed,), rows, {}, ndcg).with_differences(), ndcg={})
-
-
-def _lists(factors: Factors, given: Sequence[Ratings], among: Mask) -> Ints:
-    ranker, lists = Ranker(factors), np.full((len(given), PLACES), PADDING, np.int32)
-    for some, batch in user_batches(factors, histories_of(given)):
-        rows, there = ranker.top_n(ranker.fold_in(batch, ranker.neighbour_terms(batch)), PLACES, among)
-        lists[some] = np.where(there, factors.movies[rows], PADDING)
-    return lists
+    rows = {name: {shown: row[shown] for shown in SHOWN} for name, row in found.rows.items()}
+    return replace(replace(found, rows=rows, facts=facts).with_differences(), ndcg={})
 
 
 def _best(movies: Ints, scores: Sequence[Floats], among: Mask) -> Ints:

@@ -12,6 +12,7 @@ import numpy as np
 from engine import Engine
 from evaluation import offline_metrics
 from evaluation.baselines import bias_predictions, ease_lists
+from evaluation.offline_metrics import Values
 from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality, mean
 from evaluation.splits import HELD_OUT_SHARE, folds, history_positions, latest_mask, random_split, sort_by_user_and_time
 from ranking.batch_lists import build_lists, count_ratings, popular_lists, ratings_by_user
@@ -39,16 +40,15 @@ def temporal(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetting
     mix = replace(factors, model=replace(model, neighbour_weight=0.0))
     users, relevant = relevant_movies(test_ratings)
     given = ratings_by_user(train, users)
-    seen = [part.movie for part in given]
     lists = {
         MATINEE: build_lists(factors, given, LONGEST, engine.lists),
         "without neighbours": build_lists(mix, given, LONGEST, engine.lists),
         "EASE on ratings": ease_lists(train, given, LONGEST, NEUTRAL_RATING, 400.0),
-        "popularity": popular_lists(movies, count_ratings(train, movies, 0), seen, LONGEST),
-        "popularity of ratings >= 4": popular_lists(movies, count_ratings(train, movies, 4), seen, LONGEST),
+        "popularity": popular_lists(movies, count_ratings(train, movies, 0), given, LONGEST),
+        "popularity of ratings >= 4": popular_lists(movies, count_ratings(train, movies, 4), given, LONGEST),
     }
     facts = {"users judged": len(users), "ratings": len(ratings), "movies": len(movies), **cuts(train, test_ratings)}
-    return replace(_ranked("temporal", seed, lists, relevant, factors), facts=facts)
+    return replace(ranked("temporal", seed, lists, relevant, factors), facts=facts)
 
 
 def cuts(train: Ratings, test: Ratings) -> dict[str, int]:
@@ -70,13 +70,12 @@ def calendar(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetting
         factors = engine.train(train, movies, replace(model, seed=seed))
         users, relevant = relevant_movies(ratings.take((ratings.at >= day) & (ratings.at <= end)))
         given = ratings_by_user(train, users)
-        seen = [part.movie for part in given]
         lists = {
             MATINEE: build_lists(factors, given, LONGEST, engine.lists),
-            "recent likes": popular_lists(movies, factors.popular, seen, LONGEST),
-            "popularity": popular_lists(movies, count_ratings(train, movies, 0), seen, LONGEST),
+            "recent likes": popular_lists(movies, factors.popular, given, LONGEST),
+            "popularity": popular_lists(movies, count_ratings(train, movies, 0), given, LONGEST),
         }
-        results.append(_ranked("calendar", seed, lists, relevant, factors))
+        results.append(ranked("calendar", seed, lists, relevant, factors))
         judged += len(users)
     ndcg = {label: np.concatenate([result.ndcg[label] for result in results]) for label in results[0].ndcg}
     rows = mean([replace(result, ndcg={}) for result in results]).rows
@@ -89,6 +88,27 @@ def strong(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
     Liang et al., "Variational Autoencoders for Collaborative Filtering" (2018): ratings of 4 and more alone, of users
     with five or more; Recall@20 and @50 over the smaller of k and the relevant movies, and NDCG@100.
     """
+    train, given_ratings, tested = strong_split(ratings, seed)
+    factors = engine.train(train, movies, replace(model, seed=seed))
+    users, relevant = relevant_movies(tested)
+    given = ratings_by_user(given_ratings, users)
+    lists = {
+        MATINEE: build_lists(factors, given, STRONG_PLACES, engine.lists),
+        "EASE on likes": ease_lists(liked(train), [liked(part) for part in given], STRONG_PLACES, 0.0, 200.0),
+        "popularity": popular_lists(movies, count_ratings(train, movies, 0), given, STRONG_PLACES),
+    }
+    sizes, rows = offline_metrics.sizes(relevant), dict[str, Row]()
+    for name, listed in lists.items():
+        if listed is not None:
+            hit = offline_metrics.hits(listed, relevant)
+            found = {k: float(np.mean(hit[:, :k].sum(axis=1) / np.minimum(sizes, k))) for k in (20, 50)}
+            ndcg = float(np.mean(offline_metrics.ndcg(hit, sizes)))
+            rows[name] = {"Recall@20": found[20], "Recall@50": found[50], "NDCG@100": ndcg}
+    return ProtocolResult("strong", (seed,), rows, {"users judged": len(users), "movies": len(movies)})
+
+
+def strong_split(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings, Ratings]:
+    """Return the likes of nine tenths of the users, and of the others the likes that are given, and those to find."""
     likes = ratings.take(ratings.rating >= offline_metrics.RELEVANT)
     _, user, count = np.unique(likes.user, return_inverse=True, return_counts=True)
     likes = likes.take(count[user] >= LEAST_LIKES)
@@ -98,23 +118,7 @@ def strong(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
     theirs = theirs.take(np.lexsort((hash_to_unit_interval(theirs.movie), theirs.user)))
     place, count = history_positions(theirs)
     test = place >= count - np.ceil(TEST_SHARE * count)
-    factors = engine.train(train, movies, replace(model, seed=seed))
-    users, relevant = relevant_movies(theirs.take(test & np.isin(theirs.movie, train.movie)))
-    given = ratings_by_user(theirs.take(~test), users)
-    seen = [part.movie for part in given]
-    lists = {
-        MATINEE: build_lists(factors, given, STRONG_PLACES, engine.lists),
-        "EASE on likes": ease_lists(liked(train), [liked(part) for part in given], STRONG_PLACES, 0.0, 200.0),
-        "popularity": popular_lists(movies, count_ratings(train, movies, 0), seen, STRONG_PLACES),
-    }
-    rows: dict[str, Row] = {}
-    for name, listed in lists.items():
-        if listed is not None:
-            hit, sizes = offline_metrics.hits(listed, relevant), offline_metrics.sizes(relevant)
-            rows[name] = {
-                f"Recall@{k}": float(np.mean(hit[:, :k].sum(axis=1) / np.minimum(sizes, k))) for k in (20, 50)
-            } | {"NDCG@100": float(np.mean(offline_metrics.ndcg(hit, sizes)))}
-    return ProtocolResult("strong", (seed,), rows, {"users judged": len(users), "movies": len(movies)})
+    return train, theirs.take(~test), theirs.take(test & np.isin(theirs.movie, train.movie))
 
 
 def liked(ratings: Ratings) -> Ratings:
@@ -122,19 +126,15 @@ def liked(ratings: Ratings) -> Ratings:
     return replace(ratings, rating=np.ones(len(ratings), np.float32))
 
 
-def _ranked(
+def ranked(
     name: str, seed: int, lists: Mapping[str, Ints | None], relevant: list[Ints], factors: Factors
 ) -> ProtocolResult:
     """Return the quality of each model's lists, and NDCG@10 user by user."""
-    there = {label: found for label, found in lists.items() if found is not None}
-    sizes = offline_metrics.sizes(relevant)
-    ndcg = {
-        label: offline_metrics.ndcg(offline_metrics.hits(found, relevant)[:, :10], sizes)
-        for label, found in there.items()
-    }
-    rows = {
-        label: list_quality(found, relevant, factors.movies, factors.rating_count) for label, found in there.items()
-    }
+    sizes, rows, ndcg = offline_metrics.sizes(relevant), dict[str, Row](), dict[str, Values]()
+    for label, found in lists.items():
+        if found is not None:
+            rows[label] = list_quality(found, relevant, factors.movies, factors.rating_count)
+            ndcg[label] = offline_metrics.ndcg(offline_metrics.hits(found, relevant)[:, :10], sizes)
     return ProtocolResult(name, (seed,), rows, {}, ndcg)
 
 
@@ -144,10 +144,7 @@ def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
     train, test = sort_by_user_and_time(ratings.take(split.train)), ratings.take(split.test)
     test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
     factors = engine.train(train, movies, replace(model, seed=seed))
-    predictions = {
-        "Matinee": shown_ratings(factors, train, test),
-        "three biases": bias_predictions(train, test),
-    }
+    predictions = {MATINEE: shown_ratings(factors, train, test), "three biases": bias_predictions(train, test)}
     rows = {
         name: {"RMSE": offline_metrics.rmse(predicted, test.rating), "MAE": offline_metrics.mae(predicted, test.rating)}
         for name, predicted in predictions.items()
@@ -158,17 +155,16 @@ def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
 
 def implicit(engine: Engine, train: Ratings, test: Ratings, model: ModelSettings, seed: int) -> ProtocolResult:
     """Recall@20 and NDCG@20 on given pairs, as LightGCN's code defines them: items trained on are never listed."""
-    movies = np.unique(np.concatenate([train.movie, test.movie]))
-    factors = engine.train(sort_by_user_and_time(train), movies, replace(model, seed=seed))
+    movies, train = np.unique(np.concatenate([train.movie, test.movie])), sort_by_user_and_time(train)
+    factors = engine.train(train, movies, replace(model, seed=seed))
     users, relevant = relevant_movies(test)
-    given = ratings_by_user(sort_by_user_and_time(train), users)
-    ours = build_lists(factors, given, LONGEST, engine.lists)
-    popular = popular_lists(movies, count_ratings(train, movies, 0), [part.movie for part in given], LONGEST)
-    rows = {
-        name: {measure: quality[measure] for measure in ("Recall@20", "NDCG@20")}
-        for name, lists in (("Matinee", ours), ("popularity", popular))
-        for quality in (list_quality(lists, relevant, movies, factors.rating_count),)
+    given = ratings_by_user(train, users)
+    lists = {
+        MATINEE: build_lists(factors, given, LONGEST, engine.lists),
+        "popularity": popular_lists(movies, count_ratings(train, movies, 0), given, LONGEST),
     }
+    found = ranked("implicit", seed, lists, relevant, factors).rows
+    rows = {name: {measure: row[measure] for measure in ("Recall@20", "NDCG@20")} for name, row in found.items()}
     facts = {"users judged": len(users), "items": len(movies), "pairs trained on": len(train), "pairs": len(test)}
     return ProtocolResult("implicit", (seed,), rows, facts)
 

@@ -2,15 +2,10 @@
 
 import logging
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from engine import Engine
 from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality
@@ -26,6 +21,14 @@ from system.progress import progress
 log = logging.getLogger(__name__)
 
 TEST_SHARE = 0.2  # of each user's ratings: the last are the test, the last before them choose
+CHOICES = {"ranker_rank": (16, 32, 64, 96, 128), "like_threshold": (3.0, 3.5, 4.0)}
+RANGES = {
+    "ranker_reg": (0.005, 1.0),
+    "ranker_alpha": (0.02, 20.0),
+    "noise": (0.01, 1.0),
+    "plain_weight": (0.0, 1.0),
+    "neighbour_weight": (0.0, 2.5),
+}
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,25 @@ class ParameterSearch:
         """Try so many settings, today's first; Ctrl-C ends it after the trial under way, a second one at once."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-        around = space(self.today)
-        study.enqueue_trial({name: getattr(self.today, name) for name in around})
+        study.enqueue_trial({name: getattr(self.today, name) for name in (*CHOICES, *RANGES)})
         self.engine.start()  # pyspark puts a handler of its own in place, which ours has to follow
-        with progress(trials, "searching", unit="trial") as advance, deferred_interrupt() as interrupted:
-            while trials and not interrupted.is_set():
-                trial = study.ask(around)
-                study.tell(trial, self._try(trial.params))
-                advance(1)
-                trials -= 1
+
+        def stop(*_: object) -> None:  # an exception in the middle of Spark's work may get lost there
+            log.info("ending after the trial under way; Ctrl-C again ends at once")
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            study.stop()
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            with progress(trials, "searching", unit="trial") as advance:
+                study.optimize(self._try, trials, callbacks=[lambda *_: advance(1)])  # type: ignore[list-item]
+        finally:
+            signal.signal(signal.SIGINT, before)
         write_atomically(self.out, dump(self.best).encode())
 
-    def _try(self, params: dict[str, Any]) -> float:
-        model = replace(self.today, **params)
+    def _try(self, trial: optuna.Trial) -> float:
+        params = suggested(trial, self.today)
+        model = replace(self.today, **params)  # type: ignore[arg-type]
         V, m, C = self.engine.fit_ranker(self.validation.train, self.movies, model)
         factors = replace(self._base(model.like_threshold), V=V, m=m, C=C, model=model)
         score = self.validation.quality(factors, self.engine)["NDCG@10"]
@@ -114,40 +123,12 @@ def tune(
     return ProtocolResult("tune", (seed,), rows, {"users judged": len(test.users)})
 
 
-def space(today: ModelSettings) -> dict[str, BaseDistribution]:
-    """Where to search; what is set today is always within."""
-
-    def among(name: str, *values: float) -> CategoricalDistribution:
-        return CategoricalDistribution(sorted({*values, getattr(today, name)}))
-
-    def between(name: str, low: float, high: float, log: bool) -> FloatDistribution:
-        set_today = getattr(today, name)
-        return FloatDistribution(min(low, set_today or low), max(high, set_today), log=log)
-
-    return {
-        "ranker_rank": among("ranker_rank", 16, 32, 64, 96, 128),
-        "ranker_reg": between("ranker_reg", 0.005, 1.0, log=True),
-        "ranker_alpha": between("ranker_alpha", 0.02, 20.0, log=True),
-        "like_threshold": among("like_threshold", 3.0, 3.5, 4.0),
-        "noise": between("noise", 0.01, 1.0, log=True),
-        "plain_weight": between("plain_weight", 0.0, 1.0, log=False),
-        "neighbour_weight": between("neighbour_weight", 0.0, 2.5, log=False),
-    }
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[threading.Event]:
-    """Ctrl-C only sets the event in the block: an exception in the middle of Spark's work may get lost there."""
-    noted = threading.Event()
-
-    def note(*_: object) -> None:
-        if noted.is_set():
-            raise KeyboardInterrupt
-        log.info("ending after the trial under way; Ctrl-C again ends at once")
-        noted.set()
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
+def suggested(trial: optuna.Trial, today: ModelSettings) -> dict[str, float]:
+    """Return settings to try; what is set today is always within the ranges."""
+    found: dict[str, float] = {}
+    for name, values in CHOICES.items():
+        found[name] = trial.suggest_categorical(name, sorted({*values, getattr(today, name)}))
+    for name, (low, high) in RANGES.items():
+        now = getattr(today, name)
+        found[name] = trial.suggest_float(name, min(low, now or low), max(high, now), log=low > 0)
+    return found

@@ -74,13 +74,13 @@ def histories_of(given: Sequence[Ratings]) -> Histories:
     return Histories(np.arange(len(given), dtype=np.int32), start, every.movie, every.rating, every.at)
 
 
-def popular_lists(movies: Ints, popularity: Floats, seen: Sequence[Ints], n: int) -> Ints:
-    """Return the n most popular movies that are not in `seen`, for each user: int32 [len(seen), n]."""
+def popular_lists(movies: Ints, popularity: Floats, given: Sequence[Ratings], n: int) -> Ints:
+    """Return the n most popular movies that each user has not rated, int32 [len(given), n]."""
     ranked = movies[np.argsort(-popularity, kind="stable")]
-    lists = np.full((len(seen), n), PADDING, np.int32)
-    for at, known in enumerate(seen):
-        first = ranked[: n + len(known)]
-        best = first[~np.isin(first, known)][:n]
+    lists = np.full((len(given), n), PADDING, np.int32)
+    for at, history in enumerate(given):
+        first = ranked[: n + len(history)]
+        best = first[~np.isin(first, history.movie)][:n]
         lists[at, : len(best)] = best
     return lists
 

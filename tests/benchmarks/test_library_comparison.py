@@ -37,7 +37,7 @@ def test_a_model_is_evaluated_by_its_lists_and_one_without_its_library_is_left_o
 
     comparison = Comparison(folder, tmp_path)
     split, rows = comparison.split, np.searchsorted(comparison.split.users, comparison.users)
-    rated = [split.train.movie[split.history(row)] for row in rows.tolist()]
+    rated = [split.train.take(split.history(row)) for row in rows.tolist()]
     lists = popular_lists(split.movies, comparison.count.astype(np.float32), rated, LONGEST)
     expected = list_quality(lists, comparison.relevant, split.movies, comparison.count)
     assert {name: first.rows["popularity"][name] for name in expected} == expected

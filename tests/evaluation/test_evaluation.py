@@ -257,8 +257,10 @@ def test_popularity_at_a_time_is_that_of_the_likes_up_to_it() -> None:
 
 
 def test_popular_lists_leave_out_what_was_seen() -> None:
-    movies = np.array([5, 7, 9], np.int32)
-    lists = popular_lists(movies, np.array([1, 3, 2], np.float32), [np.array([7], np.int32), movies], 2)
+    movies, n = np.array([5, 7, 9], np.int32), np.zeros(4)
+    ratings = Ratings(np.array([1, 2, 2, 2]), np.array([7, 5, 7, 9], np.int32), n, n)
+    given = ratings_by_user(ratings, np.array([1, 2]))
+    lists = popular_lists(movies, np.array([1, 3, 2], np.float32), given, 2)
     assert lists.tolist() == [[9, 5], [offline_metrics.PADDING, offline_metrics.PADDING]]
 
 

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from queue import Empty
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -28,12 +27,12 @@ LOOK_SECONDS = 1.0
 SOON = timedelta(seconds=10)  # until the next check after one that found no database
 CLOCK_STEP_SECONDS = 1.0  # a wall clock that moves further against the monotonic one was set
 LOCK_FREED_SECONDS = 10.0  # until PostgreSQL has noticed that a process has died, which takes it some milliseconds
-CHECK, TRAINER = "check", "trainer"
+CHECK = "check"
 STOPPED = "the service was stopped in the middle of it"
 
 
 class Scheduler:
-    """The jobs of the first process: one thread looks each second, APScheduler's checks and trains."""
+    """The jobs of the first process: a thread looks each second and has the trainer work; APScheduler checks."""
 
     def __init__(self, settings: Settings, recommender: Recommender, health: Health, pool: TrainerPool) -> None:
         self.database: Database = recommender.database
@@ -49,7 +48,6 @@ class Scheduler:
         self._looking = threading.Thread(target=self._look_each_second, name="look", daemon=True)
         self._background = BackgroundScheduler(
             timezone=UTC,
-            executors={TRAINER: pool},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
@@ -69,7 +67,6 @@ class Scheduler:
         self._over.set()
         if self._looking.is_alive():
             self._looking.join()
-        self._pool.end()
         if self._run is not None:
             self._close_run("interrupted", STOPPED)
         if self._background.running:
@@ -124,6 +121,7 @@ class Scheduler:
                 log.debug("nothing could be looked at: %s", error)
             except Exception:
                 log.exception("the look of this second failed; what was served before goes on")
+        self._pool.end()
 
     def look(self) -> None:
         """Do all that is to be done once a second."""
@@ -154,15 +152,14 @@ class Scheduler:
             self._run = runs.queued(db, "train", TRAINING_LOCK)
             self._judged = experiments.to_judge(db, TRAINING_LOCK) if self._run is None else None
         if self._run is not None:
-            self._background.add_job(self._pool.train, args=[self._run], executor=TRAINER, id=TRAINER)
+            self._pool.train(self._run)
         elif self._judged is not None:
-            self._background.add_job(self._pool.judge, args=[self._judged], executor=TRAINER, id=TRAINER)
+            self._pool.judge(self._judged)
 
     def _settle(self) -> None:
         """Take note of how the training or judging has ended that this process has started, if it has."""
-        try:
-            result = self._pool.results.get_nowait()
-        except Empty:
+        result = self._pool.result()
+        if result is None:
             return
         judged, self._judged = self._judged, None
         if isinstance(result, TrainerEndedError):

@@ -1,23 +1,17 @@
-"""The process that trains, as an executor of APScheduler: started for a run, kept for the next, ended when idle."""
+"""The process that trains: started for a run, kept for the next, ended when idle."""
 
-import logging
 import os
 import signal
 from collections.abc import Callable
-from concurrent import futures
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
 from typing import Any
-
-from apscheduler.executors.pool import ProcessPoolExecutor
 
 from jobs import trainer_process
 from jobs.trainer_process import TrainingResult
 from settings import Settings
 from system.process import describe_exit, end_group
-
-log = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
 
@@ -43,31 +37,37 @@ class _Remembering(SpawnContext):
         return self.newest
 
 
-class TrainerPool(ProcessPoolExecutor):  # type: ignore[misc] # APScheduler tells no types
-    """One process; APScheduler replaces it when it has died.
+class TrainerPool:
+    """One process, started for a job, kept for the next one, and replaced when it has died.
 
-    Attributes:
-        train: a job: does the training of a queued run.
-        judge: another: judges the settings of an experiment, by its name.
-        results: how each job went, or why its process has ended.
+    The kernel ends it with the thread that began its first job.
     """
-
-    train: Callable[[int], TrainingResult] = staticmethod(trainer_process.train)
-    judge: Callable[[str], TrainingResult] = staticmethod(trainer_process.judge)
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._limit = settings.training_minutes
-        self._closed = False
+        self._given = settings, database_url, os.getpid()
         self._context = _Remembering()
-        self.results: SimpleQueue[TrainingResult | TrainerEndedError] = SimpleQueue()
-        given = (settings, database_url, os.getpid())
-        self._pool: futures.Executor
-        super().__init__(1, {"mp_context": self._context, "initializer": trainer_process.prepare, "initargs": given})
+        self._pool: ProcessPoolExecutor | None = None
+        self._job: Future[TrainingResult] | None = None
 
-    def start(self, scheduler: Any, alias: str) -> None:
-        """Begin to take jobs of a scheduler; what APScheduler would log of an end of the process, `results` says."""
-        super().start(scheduler, alias)
-        self._logger.setLevel(logging.CRITICAL)
+    def train(self, run_id: int) -> None:
+        """Begin the training of a queued run."""
+        self._begin(trainer_process.train, run_id)
+
+    def judge(self, experiment: str) -> None:
+        """Begin to judge the settings of an experiment."""
+        self._begin(trainer_process.judge, experiment)
+
+    def result(self) -> TrainingResult | TrainerEndedError | None:
+        """Return, once, how the job went, or why its process has ended; None while it goes on."""
+        if self._job is None or not self._job.done():
+            return None
+        job, self._job = self._job, None
+        error = job.exception()
+        if error is None:
+            return job.result()
+        self._pool = None
+        return error if isinstance(error, TrainerEndedError) else self._why_ended(error)
 
     @property
     def alive(self) -> bool:
@@ -80,27 +80,19 @@ class TrainerPool(ProcessPoolExecutor):  # type: ignore[misc] # APScheduler tell
         if process is not None and process.pid is not None:
             end_group(process.pid, STOP_SECONDS)
             process.kill()  # one that has just been started has not made its group yet
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._closed = True
+        pool, self._pool, self._job = self._pool, None, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    def _do_submit_job(self, job: Any, run_times: Any) -> None:
-        if self._closed:
-            self._pool, self._closed = futures.ProcessPoolExecutor(1, **self.pool_kwargs), False
+    def _begin(self, job: Callable[[Any], TrainingResult], argument: object) -> None:
+        if self._pool is None or not self.alive:
+            self._pool = ProcessPoolExecutor(1, self._context, trainer_process.prepare, self._given)
         try:
-            super()._do_submit_job(job, run_times)
-        except OSError as error:  # no room for another process, as a rule
+            self._job = self._pool.submit(job, argument)
+        except (OSError, BrokenExecutor) as error:  # no room for another process, as a rule
             self._pool.shutdown(wait=False, cancel_futures=True)  # else it would do the job with the next one
-            self._closed = True
-            self.results.put(TrainerEndedError(f"the process that trains could not be started: {error}"))
-            raise
-
-    def _run_job_success(self, job_id: str, events: Any) -> None:
-        super()._run_job_success(job_id, events)
-        self.results.put(events[0].retval)
-
-    def _run_job_error(self, job_id: str, exc: BaseException, traceback: Any = None) -> None:
-        super()._run_job_error(job_id, exc, traceback)
-        self.results.put(self._why_ended(exc))
+            self._job = Future()
+            self._job.set_exception(TrainerEndedError(f"the process that trains could not be started: {error}"))
 
     def _why_ended(self, error: BaseException) -> TrainerEndedError:
         process = self._context.newest

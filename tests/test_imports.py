@@ -53,7 +53,7 @@ ONLY_IN = {
     "flask_openapi3_swagger": {"web.docs_page"},
     "pydantic": {"web", "jobs.events", "jobs.event_files"},
     "werkzeug": {"app", "web"},
-    "apscheduler": {"jobs.scheduler", "jobs.trainer_pool"},
+    "apscheduler": {"jobs.scheduler"},
     "psycopg2": {"storage", "embedded", "system.postgres_url"},
     "cachetools": {"catalogue.live_generation"},
     "alembic": {"storage.schema", "migrations"},

@@ -1,12 +1,9 @@
 """A trainer in a thread of the test, in place of the process that `jobs.trainer_pool` keeps."""
 
 from collections.abc import Callable
-from queue import SimpleQueue
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-
-from jobs.trainer_pool import TrainerEndedError
 from jobs.trainer_process import TrainingResult
 from jobs.training import Trainer
 
@@ -28,22 +25,30 @@ def refuse(experiment: str) -> TrainingResult:
     return "rejected"
 
 
-class ThreadTrainer(ThreadPoolExecutor):  # type: ignore[misc] # APScheduler tells no types
+class ThreadTrainer:
     """Does `train` for each queued run; `ends` counts how often its process would have been ended."""
 
     def __init__(self, train: Callable[[int], TrainingResult], judge: Callable[[str], TrainingResult] = refuse) -> None:
-        super().__init__(1)
-        self.train, self.judge = train, judge
-        self.results: SimpleQueue[TrainingResult | TrainerEndedError] = SimpleQueue()
+        self._train, self._judge = train, judge
+        self._threads = ThreadPoolExecutor(1)
+        self._job: Future[TrainingResult] | None = None
         self.alive = False
         self.ends = 0
+
+    def train(self, run_id: int) -> None:
+        self._job = self._threads.submit(self._train, run_id)
+
+    def judge(self, experiment: str) -> None:
+        self._job = self._threads.submit(self._judge, experiment)
+
+    def result(self) -> Any:
+        if self._job is None or not self._job.done():
+            return None
+        job, self._job = self._job, None
+        self.alive = True
+        return job.exception() or job.result()
 
     def end(self) -> None:
         """There is no process to end."""
         self.ends += self.alive
         self.alive = False
-
-    def _run_job_success(self, job_id: str, events: Any) -> None:
-        super()._run_job_success(job_id, events)
-        self.alive = True
-        self.results.put(events[0].exception or events[0].retval)

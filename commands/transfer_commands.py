@@ -106,7 +106,7 @@ def export(context: Context, file: Path) -> CommandResult:
 
     A .csv has only ratings, with times in whole seconds; a .jsonl has all users, and exact times.
     """
-    from jobs.export_events import export_events
+    from jobs.event_files import export_events
 
     with context.database() as database:
         lines = export_events(database, file)

@@ -14,7 +14,11 @@ from pydantic import ValidationError
 from jobs.events import JSON_EVENT, CsvRating, Event
 from movielens.line_report import DatasetError, LineError
 from movielens.text_file import header_names, require_lines
+from storage import bulk_transfer
 from storage.bulk_transfer import CSV_HEADER, Kind
+from storage.database import Database
+from system.atomic_file import atomic_write
+from system.progress import progress
 from system.validation_messages import message_of
 
 KINDS: dict[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -118,3 +122,28 @@ def _csv_parser(file: Path, header: bytes) -> Parse:
         return CsvRating.model_validate(dict(zip(names, fields, strict=True)))
 
     return parse
+
+
+def export_events(database: Database, file: Path) -> int:
+    """Write users and ratings to a file, which appears when it is complete; return the number of lines.
+
+    Raises `EventsError` for a name that stands for no format.
+    """
+    kind = kind_of(file)
+    with database.snapshot() as db, atomic_write(file) as part:
+        lines = bulk_transfer.count(db, kind)
+        with progress(lines, f"writing {file.name}", unit="line") as advance, compressed(part, file) as out:
+            bulk_transfer.write(db, kind, cast(IO[bytes], _LineCountingFile(out, advance)))
+    return lines
+
+
+class _LineCountingFile:
+    """A file to write to, which reports the number of lines of each write."""
+
+    def __init__(self, file: IO[bytes], advance: Callable[[int], object]) -> None:
+        self._file, self._advance = file, advance
+
+    def write(self, data: bytes) -> int:
+        """Write the lines and report their number."""
+        self._advance(data.count(b"\n"))
+        return self._file.write(data)

@@ -10,8 +10,7 @@ from evaluation.held_out import evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult
 from evaluation.protocol_result import ProtocolResult, Row, mean
 from evaluation.splits import split_held_out
-from jobs import new_user_protocols, protocols
-from jobs.cold_protocol import cold
+from jobs import cold_start_protocols, protocols
 from jobs.ingest import load_base_ratings
 from movielens.line_report import DatasetError
 from movielens.reader import read_dataset, read_movies
@@ -28,11 +27,11 @@ INT32 = 2**31
 PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int], ProtocolResult]] = {
     "temporal": protocols.temporal,
     "random": protocols.random,
-    "new-users": new_user_protocols.new_users,
-    "newcomers": new_user_protocols.newcomers,
+    "new-users": cold_start_protocols.new_users,
+    "newcomers": cold_start_protocols.newcomers,
     "calendar": protocols.calendar,
     "strong": protocols.strong,
-    "steadiness": new_user_protocols.steadiness,
+    "steadiness": cold_start_protocols.steadiness,
 }
 
 
@@ -42,7 +41,7 @@ def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) 
     model = engine.settings.model_for(len(ratings))
     if name == "cold":
         catalogue = sorted(read_movies(folder)[0], key=lambda movie: movie.movie_id)
-        return _for_each(seeds, lambda seed: cold(engine, ratings, catalogue, model, seed))
+        return _for_each(seeds, lambda seed: cold_start_protocols.cold(engine, ratings, catalogue, model, seed))
     return _for_each(seeds, lambda seed: PROTOCOLS[name](engine, ratings, movies, model, seed))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogue.live_generation import LiveGeneration
-from evaluation.online_prediction import predict_rating_and_rank
-from ranking.rankings import ranking_for
+from ranking.rankings import Ranking, ranking_for
+from ranking.ratings import Mask
 from storage import predictions
 from storage.database import Database
 from storage.predictions import PredictionRow
@@ -63,3 +63,15 @@ def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> lis
     expected, rank = predict_rating_and_rank(before, live.factors.well_known, int(row[0]))
     movie, rating = int(views.movie[place]), float(views.rating[place])
     return [PredictionRow(int(user), int(version), movie, live.id, rating, expected, rank)]
+
+
+def predict_rating_and_rank(ranking: Ranking, well_known: Mask, row: int) -> tuple[float, int]:
+    """Return the rating that a user would be shown, and the rank from 1 of the movie at `row` among all unseen ones.
+
+    The ranking is that of a user who has not rated it; `well_known` is of all movies.
+    """
+    s = ranking.scores(np.arange(len(well_known)))
+    # the order of a list: well-known movies first, then by score
+    ahead = (well_known & ~well_known[row]) | ((well_known == well_known[row]) & (s > s[row]))
+    ahead[ranking.seen] = False
+    return float(ranking.expected(np.array([row]))[0]), int(ahead.sum()) + 1

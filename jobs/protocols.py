@@ -1,7 +1,8 @@
 """Protocols that train a model on a part of the ratings and evaluate it on the rest; the same for the same seed.
 
 Everything is trained and ranked with the settings that serve. `calendar` goes by the calendar; `temporal`, `random` and
-`strong` have users of every year. The protocols for users who are new to the model are in `jobs/new_user_protocols.py`.
+`strong` have users of every year. Those for users and movies that are new to the model are in
+`jobs/cold_start_protocols.py`.
 """
 
 from collections.abc import Mapping

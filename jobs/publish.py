@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from catalogue.recommendations import LIST_LENGTH
 from engine import Engine
-from jobs.acceptance import judge_candidate
+from evaluation.gate import judge_candidate
 from jobs.job_run import OUTAGE_SECONDS, JobRun, retry
 from ranking.batch_lists import ListColumns
 from ranking.factors import Factors
@@ -67,10 +67,10 @@ class Publisher:
         The outcome is "done" where an operator holds the live generation: the accepted one is only stored.
         """
         run.advance("judge")
-        live = self.recommender.model.live
-        served = live.factors if live else None
+        model = self.recommender.model
+        served = model.live.factors if model.live else None
         verdict, summary = judge_candidate(
-            candidate.factors, served, candidate.train_ratings, candidate.held_out, self.recommender.model.movies
+            candidate.factors, served, candidate.train_ratings, candidate.held_out, model.movies.genre_shares_of
         )
         details = {**described(candidate.factors), "seconds": run.seconds, "held_out": summary}
         word = "accepted" if verdict.accepted else "rejected"

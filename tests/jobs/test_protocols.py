@@ -10,8 +10,7 @@ from engine import Engine
 from evaluation.baselines import bias_predictions
 from evaluation.protocol_result import ProtocolResult, mean
 from evaluation.splits import random_split
-from jobs import new_user_protocols, protocols
-from jobs.cold_protocol import cold
+from jobs import cold_start_protocols, protocols
 from jobs.offline_evaluation import read_pairs
 from movielens.line_report import DatasetError
 from movielens.reader import MovieLensMovie
@@ -74,7 +73,7 @@ def test_users_who_are_held_out_as_a_whole_are_ranked_by_taste(engine: Engine) -
 def test_movies_without_ratings_are_ranked_by_what_they_are_about(engine: Engine) -> None:
     kinds = [f"Taste {movie % TASTES}" for movie in range(MOVIES)]  # of which those of a user are the liked ones
     catalogue = [MovieLensMovie(movie + 1, f"Movie {movie}", kind, None) for movie, kind in enumerate(kinds)]
-    result = cold(engine, tastes(), catalogue, MODEL, 1)
+    result = cold_start_protocols.cold(engine, tastes(), catalogue, MODEL, 1)
     assert result.facts["movies without ratings"] == MOVIES / 10
     assert result.rows["Matinee"]["NDCG@10"] > 1.5 * result.rows["genre average"]["NDCG@10"]
     assert result.rows["genre average"]["low"] > 0
@@ -87,8 +86,8 @@ def test_ratings_are_predicted_better_than_by_three_biases(engine: Engine) -> No
 
 
 def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(new_user_protocols, "FOLDS", 2)
-    rows = new_user_protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1).rows
+    monkeypatch.setattr(cold_start_protocols, "FOLDS", 2)
+    rows = cold_start_protocols.new_users(engine, tastes(), CATALOGUE, MODEL, 1).rows
     assert rows["n = 0"]["users"] == USERS
     assert rows["n = 50"]["users"] == USERS
     assert rows["n = 10"]["gain"] > rows["n = 0"]["gain"] + 0.1
@@ -98,8 +97,8 @@ def test_new_users_are_all_judged_and_gain_by_what_they_tell(engine: Engine, mon
 def test_newcomers_are_judged_by_what_was_known_before_they_came(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_user_protocols, "CALENDAR_SHARES", (0.5, 0.9))
-    rows = new_user_protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1).rows
+    monkeypatch.setattr(cold_start_protocols, "CALENDAR_SHARES", (0.5, 0.9))
+    rows = cold_start_protocols.newcomers(engine, one_after_another(), CATALOGUE, MODEL, 1).rows
     assert USERS / 5 <= rows["n = 5"]["users"] <= USERS / 5 + 2
     assert rows["n = 10"]["gain"] > 0.1
 

@@ -14,8 +14,7 @@ from handmade_model import EVEN, IDS, fill_catalogue, new_user, publish, store_l
 from sqlalchemy import text
 
 from jobs import import_events as importing
-from jobs.event_files import EventsError
-from jobs.export_events import export_events
+from jobs.event_files import EventsError, export_events
 from jobs.import_events import EventImportCounts, import_events
 from movielens.line_report import DatasetError
 from recommender import Recommender

@@ -7,7 +7,7 @@ import pytest
 from random_model import F, K, histories_of, random_factors, twin_of
 from single_user import SingleUser
 
-from evaluation.online_prediction import predict_rating_and_rank
+from jobs.online_evaluation import predict_rating_and_rank
 from ranking.batch_lists import rank_locally
 from ranking.explanations import contributions, reasons, shares
 from ranking.factors import Factors

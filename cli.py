@@ -5,8 +5,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -79,8 +77,8 @@ for command in (
 def main() -> None:
     """Run a command; an error that an operator can mend is one line on stderr and status 1, or 2 for a bad setting."""
     try:
-        with _exit_on_signals():
-            cli(prog_name="matinee")
+        _exit_on_signals()
+        cli(prog_name="matinee")
     except SettingsError as error:
         click.echo(f"matinee: {error}", err=True)
         sys.exit(USAGE_ERROR)
@@ -89,19 +87,12 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-@contextmanager
-def _exit_on_signals() -> Iterator[None]:
+def _exit_on_signals() -> None:
     """Let signals that end a command undo what it has begun, unless our starter had them ignored."""
     signal.signal(signal.SIGINT, INTERRUPTS)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    handled = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    try:
-        for number in handled:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _exit_on_signal)
-        yield
-    finally:
-        for number, handler in handled.items():
-            signal.signal(number, handler)
 
 
 def _exit_on_signal(number: int, frame: FrameType | None) -> None:

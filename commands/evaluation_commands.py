@@ -108,16 +108,14 @@ def report(context: Context, limit: int, days: int, page: Path | None) -> Comman
 
     The last part is what users did with the movies that they were shown.
     """
-    from jobs.quality_report import report as gather
+    from jobs import quality_report
 
     with context.database() as database:
-        found = gather(database, limit)
+        found = quality_report.report(database, limit)
         with database.background_transaction() as db:
             shown = outcome_report(days, outcomes.recent(db, days))
     if page is not None:
-        from jobs.quality_report_page import page as drawn
-
-        write_atomically(page, drawn(found).encode())
+        write_atomically(page, quality_report.page(found).encode())
     facts = {"generations": [asdict(entry) for entry in found.entries], "shown": asdict(shown)}
     return CommandResult(f"{found}\n\n{shown}", facts)
 

@@ -1,7 +1,5 @@
 """Ways to divide ratings into what a model may see and what it is judged on; each the same for the same seed."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -35,22 +33,10 @@ def latest_mask(ordered: Ratings, share: float) -> Mask:
     return test
 
 
-@dataclass(frozen=True)
-class RandomSplit:
-    """Three masks over the ratings, which together cover each once."""
-
-    train: Mask
-    validation: Mask
-    test: Mask
-
-
-def random_split(n: int, seed: int) -> RandomSplit:
-    """80 % of n ratings to train on, 10 % to choose by, 10 % to be judged on."""
-    order = np.random.default_rng(seed).permutation(n)
-    part = np.zeros(n, np.int8)
-    part[order[round(0.8 * n) :]] = 1
-    part[order[round(0.9 * n) :]] = 2
-    return RandomSplit(part == 0, part == 1, part == 2)
+def random_split(n: int, seed: int) -> tuple[Mask, Mask]:
+    """Return which 80 % of n ratings to train on, and which 10 % to be judged on; the rest is to choose by."""
+    place = np.argsort(np.random.default_rng(seed).permutation(n))
+    return place < round(0.8 * n), place >= round(0.9 * n)
 
 
 def folds(users: Ints, count: int, seed: int) -> list[Ints]:

@@ -141,8 +141,8 @@ def ranked(
 
 def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
     """Train on 80 % of the ratings; the error of the shown rating on 10 %, of users and movies that were trained on."""
-    split = random_split(len(ratings), seed)
-    train, test = sort_by_user_and_time(ratings.take(split.train)), ratings.take(split.test)
+    trained, tested = random_split(len(ratings), seed)
+    train, test = sort_by_user_and_time(ratings.take(trained)), ratings.take(tested)
     test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
     factors = engine.train(train, movies, replace(model, seed=seed))
     predictions = {MATINEE: shown_ratings(factors, train, test), "three biases": bias_predictions(train, test)}
@@ -150,7 +150,7 @@ def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
         name: {"RMSE": offline_metrics.rmse(predicted, test.rating), "MAE": offline_metrics.mae(predicted, test.rating)}
         for name, predicted in predictions.items()
     }
-    facts = {"ratings judged": len(test), "cold ratings left out": int(split.test.sum()) - len(test)}
+    facts = {"ratings judged": len(test), "cold ratings left out": int(tested.sum()) - len(test)}
     return ProtocolResult("random", (seed,), rows, facts)
 
 

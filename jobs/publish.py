@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 from sqlalchemy import Connection
@@ -72,7 +72,9 @@ class Publisher:
         verdict, summary = judge_candidate(
             candidate.factors, served, candidate.train_ratings, candidate.held_out, model.movies.genre_shares_of
         )
-        details = {**described(candidate.factors), "seconds": run.seconds, "held_out": summary}
+        facts = {**candidate.factors.facts, "films": len(candidate.factors.movies)}
+        details = {"facts": facts, "parameters": asdict(candidate.factors.model)}
+        details |= {"seconds": run.seconds, "held_out": summary}
         word = "accepted" if verdict.accepted else "rejected"
         record = generations.GenerationRecord(run.id, word, verdict.reason, candidate.fingerprint, details)
         log.info("%s: %s", record.verdict, record.reason)
@@ -147,7 +149,9 @@ class Publisher:
             if runs.lock_row(db, run.id) is not None:  # by an attempt whose commit succeeded and whose answer was lost
                 return cast("PublishOutcome", runs.outcome(db, run.id))
             generation_id, outcome = write(db)
-            _end(db, run, outcome, record, generation_id)
+            details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds, **run.notes}
+            if not runs.end(db, run.id, outcome, details):
+                raise SupersededError("another process has begun a training since")
             return outcome
 
         return self._in_transaction(settle)
@@ -172,16 +176,3 @@ class Publisher:
                 predictions.prune(db, GENERATIONS_WITH_PREDICTIONS)
         except DatabaseUnavailableError as error:  # the run has ended all the same
             log.warning("old generations and lists are dropped after the next training: %s", error)
-
-
-def described(factors: Factors) -> dict[str, Any]:
-    """Return what factors were trained on, and with which settings, as JSON."""
-    return {"facts": {**factors.facts, "films": len(factors.movies)}, "parameters": asdict(factors.model)}
-
-
-def _end(
-    db: Connection, run: JobRun, outcome: PublishOutcome, record: generations.GenerationRecord, generation_id: int
-) -> None:
-    details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds, **run.notes}
-    if not runs.end(db, run.id, outcome, details):
-        raise SupersededError("another process has begun a training since")

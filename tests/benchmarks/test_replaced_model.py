@@ -15,8 +15,7 @@ from evaluation.splits import random_split
 
 def test_the_replaced_model_is_the_als_of_spark(engine: Engine) -> None:
     ratings = tastes()
-    split = random_split(len(ratings), 1)
-    train, test = ratings.take(split.train), ratings.take(split.test)
+    train, test = (ratings.take(part) for part in random_split(len(ratings), 1))
     table = pa.table({"user": train.user, "movie": train.movie, "rating": train.rating})
     spark = engine.start()  # before ALS, which is an object of the JVM: another test may have ended the last one
     als = ALS(rank=8, regParam=0.1, maxIter=10, seed=1, userCol="user", itemCol="movie", ratingCol="rating")

@@ -78,11 +78,12 @@ def test_places_count_each_users_ratings_from_0() -> None:
 
 
 @given(st.integers(0, 500), st.integers(0, 3))
-def test_a_random_split_covers_each_rating_once(n: int, seed: int) -> None:
-    split = random_split(n, seed)
-    assert (split.train.astype(int) + split.validation + split.test == 1).all()
-    assert abs(split.test.sum() - n / 10) <= 1
-    assert np.array_equal(split.test, random_split(n, seed).test)
+def test_a_random_split_keeps_training_and_test_apart(n: int, seed: int) -> None:
+    train, test = random_split(n, seed)
+    assert not (train & test).any()
+    assert abs(train.sum() - 8 * n / 10) <= 1
+    assert abs(test.sum() - n / 10) <= 1
+    assert np.array_equal(test, random_split(n, seed)[1])
 
 
 def test_folds_share_the_users_out_evenly() -> None:

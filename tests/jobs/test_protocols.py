@@ -112,7 +112,7 @@ def one_after_another() -> Ratings:
 
 def test_pairs_are_ranked_by_taste(engine: Engine) -> None:
     loved = tastes().take(tastes().rating >= 4)
-    test = random_split(len(loved), 1).test
+    test = random_split(len(loved), 1)[1]
     pairs = Ratings(loved.user, loved.movie, np.full(len(loved), 5, np.float32), np.zeros(len(loved), np.int64))
     result = protocols.implicit(engine, pairs.take(~test), pairs.take(test), MODEL, 1)
     assert set(result.rows["Matinee"]) == {"Recall@20", "NDCG@20"}

@@ -30,8 +30,13 @@ class Operator:
             patch.setattr(sys, "argv", ["cli.py", *arguments])
             for name, value in (self.environ | environ).items():
                 patch.setenv(name, value)
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
+            before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+            try:
+                with pytest.raises(SystemExit) as ended:
+                    cli.main()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
         return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     def says(self, *arguments: str, **environ: str) -> str:

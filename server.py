@@ -20,7 +20,7 @@ from embedded.postgres import EmbeddedPostgres
 from health import Health
 from jobs.refresh import refresh
 from jobs.scheduler import Scheduler
-from jobs.trainer_pool import TrainerPool
+from jobs.trainer_process import TrainerPool
 from recommender import Recommender
 from serving.front import address, answering, refuse_busy_port
 from serving.workers import Workers

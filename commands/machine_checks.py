@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -27,7 +26,6 @@ Level = Literal["ok", "warn", "fail"]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 OUTSIDE_HEAP = 1 << 30  # the service itself, PostgreSQL, and what a JVM takes beside its heap
 LITTLE_DISK, SCARCE_DISK = 1 << 29, 5 << 30
-REACH_SECONDS = 3.0
 GIB = 1 << 30
 
 
@@ -168,13 +166,11 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 def spark(context: Context) -> Iterator[Finding]:
     """Check that a Spark master on another machine can be reached."""
+    from spark.cluster import EngineError, require_reachable_master
+
     master = context.settings.spark_master
-    address = re.fullmatch(r"spark://([^:,]+):(\d+).*", master)
-    if address is None:
-        yield Finding("ok", "spark", f"trainings run on {master}")
-        return
     try:
-        with socket.create_connection((address[1], int(address[2])), REACH_SECONDS):
-            yield Finding("ok", "spark", f"{master} can be reached")
-    except OSError as error:
-        yield Finding("fail", "spark", f"{master} cannot be reached ({error}): start it, or set MATINEE_SPARK_MASTER")
+        require_reachable_master(master)
+        yield Finding("ok", "spark", f"trainings run on {master}")
+    except EngineError as error:
+        yield Finding("fail", "spark", str(error))

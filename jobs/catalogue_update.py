@@ -28,16 +28,9 @@ class DatasetComparison:
     @property
     def counts(self) -> dict[str, Any]:
         """How many movies differ in each way, and the numbers of ratings."""
-        return {
-            "dataset": self.dataset,
-            "before": self.before,
-            "added": len(self.difference.added),
-            "changed": len(self.difference.changed),
-            "missing": len(self.difference.missing),
-            "withdrawn": len(self.difference.withdrawn),
-            "ratings_before": self.ratings_before,
-            "ratings": self.ratings,
-        }
+        sets = {"dataset": self.dataset, "before": self.before}
+        movies = {name: len(movie_ids) for name, movie_ids in vars(self.difference).items()}
+        return sets | movies | {"ratings_before": self.ratings_before, "ratings": self.ratings}
 
 
 def compare(database: Database, folder: Path) -> DatasetComparison:

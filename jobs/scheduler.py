@@ -12,7 +12,7 @@ from health import Health
 from jobs.changes import DatasetWatch, anything_to_learn
 from jobs.experiments import look_at_results
 from jobs.refresh import refresh, report_trainer
-from jobs.trainer_pool import TrainerEndedError, TrainerPool
+from jobs.trainer_process import TrainerEndedError, TrainerPool
 from recommender import Recommender
 from settings import Settings
 from storage import experiments, runs

@@ -265,7 +265,7 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(operator: Operator, tmp_p
     for what, level, advice in (
         ("port", "fail", "set MATINEE_HOST and MATINEE_PORT"),
         ("dataset", "fail", "holds no whole MovieLens set"),
-        ("spark", "fail", "start it, or set MATINEE_SPARK_MASTER"),
+        ("spark", "fail", "start it, or correct MATINEE_SPARK_MASTER"),
         ("memory", "warn", "lower MATINEE_SPARK_DRIVER_MEMORY"),
         ("database", "fail", "see that it runs and that DATABASE_URL names it"),
     ):

@@ -20,10 +20,9 @@ from sqlalchemy import text
 from thread_trainer import ThreadTrainer
 
 from health import Health
-from jobs import scheduler, trainer_pool
+from jobs import scheduler, trainer_process
 from jobs.scheduler import Scheduler
-from jobs.trainer_pool import TrainerEndedError, TrainerPool
-from jobs.trainer_process import TrainingResult
+from jobs.trainer_process import TrainerEndedError, TrainerPool, TrainingResult
 from ranking.experiment import Experiment
 from recommender import Recommender
 from settings import ROOT, Settings
@@ -116,7 +115,7 @@ def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(trainer_pool._Remembering, "Process", refuse)
+    monkeypatch.setattr(trainer_process._Remembering, "Process", refuse)
     database = recommender.database
     with working(recommender, TrainerPool(settings, database.url)) as health:
         for _ in range(2):  # it is tried again with each training

@@ -1,4 +1,4 @@
-"""A trainer in a thread of the test, in place of the process that `jobs.trainer_pool` keeps."""
+"""A trainer in a thread of the test, in place of the process that `jobs.trainer_process` keeps."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -37,7 +37,7 @@ def residuals(ratings: Ratings, rows: Index, movies: int) -> tuple[Floats, float
 
     Block by block, since numbers of 32 million ratings take 256 MB as float64.
     """
-    user, users = _numbered(ratings.user)
+    user, users = numbered(ratings.user)
     mu, b_u, b_i = damped_biases(user, rows, ratings.rating, users, movies)
     left = np.empty(len(ratings), np.float32)
     for cut in _blocks(len(ratings)):
@@ -45,7 +45,7 @@ def residuals(ratings: Ratings, rows: Index, movies: int) -> tuple[Floats, float
     return left, mu, b_i
 
 
-def _numbered(ids: Ints) -> tuple[Ints, int]:
+def numbered(ids: Ints) -> tuple[Ints, int]:
     """Return the place of each id among the different ones, ascending, int32 [n], and how many these are.
 
     Ratings stand together by user, so that there are far fewer changes of id to sort than ratings.

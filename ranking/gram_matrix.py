@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from ranking.ratings import Floats
+
+Places = npt.NDArray[np.int64]
 
 USERS = 4096  # rows that are multiplied together
 TILE = 2048  # rows of the result that are computed at a time
@@ -31,9 +34,12 @@ def gram_matrix(X: sparse.csr_matrix, report: Callable[[float], None]) -> Floats
     one_adds = threading.Lock()
 
     def add(start: int) -> None:
-        for rows, columns, part in _parts(X[busiest_first[start : start + USERS]]):
+        for place, part in _parts(X[busiest_first[start : start + USERS]]):
             with one_adds:
-                G[rows, columns] += part
+                if isinstance(place, tuple):
+                    G[place] += part
+                else:
+                    np.add.at(G.reshape(-1), place, part)  # half the time of +=, which holds the GIL
 
     starts = range(0, X.shape[0], USERS)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # scipy and BLAS release the GIL
@@ -43,22 +49,26 @@ def gram_matrix(X: sparse.csr_matrix, report: Callable[[float], None]) -> Floats
     return G
 
 
-def _parts(X: sparse.csr_matrix) -> Iterator[tuple[slice | Floats, slice | Floats, Floats]]:
-    """What X'X consists of, at least on and below the diagonal: (rows, columns, what to add there)."""
-    filled = np.bincount(X.indices, minlength=X.shape[1])
+def _parts(X: sparse.csr_matrix) -> Iterator[tuple[tuple[slice, slice] | Places, Floats]]:
+    """What X'X consists of, at least on and below the diagonal: where to add, and what.
+
+    Where is a pair of slices for rows and columns, or flat places, each of them once.
+    """
+    width = X.shape[1]
+    filled = np.bincount(X.indices, minlength=width)
     dense = int((filled >= DENSE_SHARE * X.shape[0]).sum())
     D, T = X[:, :dense].toarray(), X[:, dense:]
     for a in range(0, dense, TILE):
         tile = slice(a, min(a + TILE, dense))
-        yield tile, slice(0, tile.stop), D[:, tile].T @ D[:, : tile.stop]
+        yield (tile, slice(0, tile.stop)), D[:, tile].T @ D[:, : tile.stop]
     Tt = T.T.tocsr()
     for a in range(0, Tt.shape[0], TILE):
         rows = Tt[a : a + TILE]
         if rows.nnz:
-            below = dense + a
-            yield slice(below, below + rows.shape[0]), slice(0, dense), rows @ D
-            both = (rows @ T[:, : a + TILE]).tocoo()
-            yield both.row + below, both.col + dense, both.data
+            below = np.arange(dense + a, dense + a + rows.shape[0])
+            yield (slice(below[0], below[-1] + 1), slice(0, dense)), rows @ D
+            both = rows @ T[:, : a + TILE]
+            yield np.repeat(below * width + dense, np.diff(both.indptr)) + both.indices, both.data
 
 
 def _mirror(G: Floats) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ranking.biases import numbered
 from ranking.gram_matrix import gram_matrix
-from ranking.ratings import Floats, Ratings
+from ranking.ratings import Floats, Ints, Ratings
 from ranking.score import NEUTRAL_RATING
 from settings import ModelSettings
 
@@ -48,7 +49,7 @@ def fit_neighbours(
         return NeighbourWeights(_NONE, _NONE, np.empty(0, np.float32))
     place = np.full(movies, -1, np.int32)
     place[head] = np.arange(len(head), dtype=np.int32)
-    _, user = np.unique(ratings.user, return_inverse=True)
+    user, _ = numbered(ratings.user)
     X = _matrix(ratings, user, place[rows])
     near = _candidates(gram_matrix(_likes(X, model), lambda done: report(0.4 * done)), head, model.neighbours)
     windows = bool(ratings.at.min() < ratings.at.max())  # in a log with times
@@ -71,7 +72,7 @@ def _head(rows: npt.NDArray[np.intp], movies: int) -> npt.NDArray[np.int32]:
     return most[count[most] >= FEWEST_RATINGS].astype(np.int32)
 
 
-def _matrix(ratings: Ratings, row: Places, place: npt.NDArray[np.int32]) -> sparse.csr_matrix:
+def _matrix(ratings: Ratings, row: Ints | Places, place: npt.NDArray[np.int32]) -> sparse.csr_matrix:
     """Return the ratings of the head less the neutral rating; a neutral one is an entry that is 0.
 
     `row` and `place` [len(ratings)] say where each rating stands; `place` is -1 outside the head.
@@ -82,9 +83,9 @@ def _matrix(ratings: Ratings, row: Places, place: npt.NDArray[np.int32]) -> spar
     return sparse.csr_matrix((value, (row[kept].astype(np.int32), place[kept])), shape)
 
 
-def _runs(user: Places, at: npt.NDArray[np.int64]) -> Places:
+def _runs(user: Ints, at: npt.NDArray[np.int64]) -> Places:
     """Return the number of the run that each rating is in: a user's first 50 by time, the next 50, and so on."""
-    order = np.lexsort((at, user))
+    order = np.argsort(user.astype(np.int64) << 32 | (at - at.min()), kind="stable")  # half the time of a lexsort
     first = np.flatnonzero(np.diff(user[order], prepend=-1))
     position = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
     run = np.empty(len(order), np.int64)

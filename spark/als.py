@@ -29,7 +29,8 @@ Fitted = tuple[Floats, Ints, Floats]
 def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, report: Callable[[float], None]) -> Fitted:
     """Run ALS; call `report` with the share of it that is done, 0 to 1."""
     user, movie, value = columns
-    blocks = max(spark.sparkContext.defaultParallelism, -(-len(value) // MAX_RATINGS_PER_BLOCK))
+    cores = spark.sparkContext.defaultParallelism
+    blocks = cores * max(1, -(-len(value) // (MAX_RATINGS_PER_BLOCK * cores)))  # a multiple, so that no core waits
     als = als.setUserCol("user").setItemCol("movie").setRatingCol("value").setNumBlocks(blocks)
     stages = als.getMaxIter() * (STAGES_IMPLICIT if als.getImplicitPrefs() else STAGES_EXPLICIT)
     with (

@@ -36,7 +36,6 @@ GET_WITH_EFFECT = "original.create_user"
 HOW_TO_SEND = 'Send a key as "Authorization: Bearer KEY" or as "X-API-Key: KEY".'
 HIDDEN_REASON = "the reason is in the log, and here for callers who may use admin routes"
 HOW_TO_OPEN_A_USER = 'Send the token of this user, or the API key, as "Authorization: Bearer TOKEN".'
-NOT_THIS_USER = "This token does not open what belongs to this user."
 NO_ADMIN_ELSEWHERE = "Admin routes and the admin key are not for pages of other origins."
 NEEDS_ADMIN_KEY = "This route needs the admin key (MATINEE_ADMIN_KEY); the API key is not enough."
 
@@ -105,7 +104,9 @@ def check_token(user_id: str) -> None:
         refused = Unauthorized(HOW_TO_OPEN_A_USER, www_authenticate=WWWAuthenticate("bearer"))
         raise with_code("token_missing", refused) from None
     if found.scope != "self" or str(found.user_id) != user_id.lstrip("0"):
-        raise with_code("token_insufficient", Forbidden(NOT_THIS_USER))
+        raise with_code(
+            "token_insufficient", Forbidden(f"User {user_id[:20]} needs a token of their own with scope self.")
+        )
 
 
 def for_operators(reason: str | None) -> str | None:

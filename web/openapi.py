@@ -18,14 +18,18 @@ ABOUT = """\
 Stores users' movie ratings and recommends what to watch next.
 
 * Once a write returns 2xx, that user's next recommendations reflect it.
-* Every write can be repeated without harm; `POST /users` needs an `Idempotency-Key` for that.
+* Every write can be repeated without harm. `POST /users` and `POST /movies` need an `Idempotency-Key` for that; only
+  `POST /users/{user_id}/tokens` makes another one each time.
 * Movie ids are those of MovieLens, and from 1,000,000,000 on ours. A rating is a multiple of 0.5 from 0.5 to 5.
 * Lists are paged: send `next_cursor` back as `cursor` until it is null.
-* Errors are `application/problem+json` (RFC 9457); `errors` names every fault of a request.
+* A query names a parameter again for each of several values: `genre=Drama&genre=Crime`.
+* With `MATINEE_USER_TOKENS=1` on the server a user's routes need the `token` that `POST /users` returned, or a key.
+* Errors are `application/problem+json` (RFC 9457). `code` is stable: `rating_invalid` if a rating is wrong, and so on,
+  `input_invalid` for several; `errors` names every fault with its place. Retry 429 and 503 after `Retry-After` seconds.
 """
 SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "MATINEE_API_KEY or MATINEE_ADMIN_KEY"},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same keys in a header"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, an admin key, or a user's token"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in a header"},
 }
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 REQUEST_ID = {"X-Request-ID": {"description": "The request's id, also in the server's log.", "schema": TEXT}}

@@ -91,8 +91,8 @@ def test_every_response_has_a_schema_with_examples_that_fit(document: dict[str, 
 def test_every_request_has_examples_that_fit(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         if "requestBody" in operation:
-            schema = operation["requestBody"]["content"]["application/json"]["schema"]
-            assert_fits(example_of(schema, document), schema, document)
+            for content in operation["requestBody"]["content"].values():
+                assert_fits(example_of(content["schema"], document), content["schema"], document)
         for parameter in operation.get("parameters", []):
             where = f"{method} {path} {parameter['name']}"
             assert parameter["description"], where

@@ -19,6 +19,12 @@ from web.v1.schemas import Movie, UserPath, problems
 api = group("imports", "Ratings and watched movies of other services.", takes_files=True)
 
 MOST_SHOWN = 1000
+A_FILE = {"type": "string", "format": "binary", "example": "title,year,rating\nMinistry of Fear,1944,4.5\n"}
+A_FORM = {"type": "object", "properties": {"file": A_FILE}, "required": ["file"]}
+FILE_BODY = {
+    "content": {"multipart/form-data": {"schema": A_FORM}, "application/octet-stream": {"schema": A_FILE}},
+    "required": True,
+}
 FileFormat = Literal["auto", "letterboxd", "imdb", "trakt", "tmdb", "movielens", "criticker", "filmtipset", "csv"]
 
 
@@ -82,7 +88,11 @@ class ImportResult(ResponseModel):
     unmatched: list[UnmatchedRow] = Field(description=f"The first {MOST_SHOWN} of them.")
 
 
-@api.post("/users/<user_id>/imports", responses={200: ImportResult, **problems(403, 404, 413)})
+@api.post(
+    "/users/<user_id>/imports",
+    responses={200: ImportResult, **problems(403, 404)},
+    openapi_extensions={"requestBody": FILE_BODY},
+)
 def import_history(path: UserPath, query: ImportQuery) -> Response:
     """Import ratings and watched movies from a file
 

@@ -8,8 +8,7 @@ import logging
 import pickle
 import signal
 import sys
-import threading
-from types import FrameType
+from queue import Empty, SimpleQueue
 
 import system.blas_threads  # noqa: F401 - before numpy is loaded
 
@@ -35,7 +34,8 @@ class Worker:
     """Every part of a process that serves beside the first one."""
 
     def __init__(self, settings: Settings, database_url: str) -> None:
-        self.over = threading.Event()
+        # no Event: its `set` deadlocks when another signal interrupts it, and a parent that is killed sends many
+        self._signals: SimpleQueue[int] = SimpleQueue()
         self.settings = settings
         self.database = Database(database_url, settings.threads)
         self.recommender = Recommender(self.database)
@@ -45,12 +45,12 @@ class Worker:
 
     def serve(self) -> None:
         """Answer requests, from when the live generation is in memory until a signal comes."""
-        on_stop_signals(self._note_signal)
-        while not self.over.is_set() and self._look() == "starting":
-            self.over.wait(LOOK_SECONDS)
-        if not self.over.is_set():
+        on_stop_signals(lambda number, frame: self._signals.put(number))
+        while not self._told_to_stop() and self._look() == "starting":
+            self._told_to_stop(LOOK_SECONDS)
+        if not self._told_to_stop():
             with answering(self.settings, self.recommender, self.health, first=False):
-                while not self.over.wait(LOOK_SECONDS):
+                while not self._told_to_stop(LOOK_SECONDS):
                     self._look()
         self.database.close()
 
@@ -66,8 +66,13 @@ class Worker:
             log.exception("the look for a newer generation failed; what was served before goes on")
         return self.health["generation"].state
 
-    def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self.over.set()
+    def _told_to_stop(self, seconds: float = 0.0) -> bool:
+        """Wait for a signal for at most so many seconds; return whether one has ever come."""
+        try:
+            self._signals.put(self._signals.get(timeout=seconds))
+        except Empty:
+            return False
+        return True
 
 
 def main() -> int:

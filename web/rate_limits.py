@@ -1,6 +1,7 @@
 """The rate limit of each client. Each process counts on its own, in memory; a restart clears the counts."""
 
 import math
+import threading
 import time
 from ipaddress import IPv6Address, ip_address
 
@@ -23,10 +24,13 @@ class RateLimit:
         self._rate = parse(rate)
         # two numbers per client, where a moving window keeps the time of each request
         self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._lock = threading.Lock()  # two hits at once may start the storage's timer twice, which is an error
 
     def count(self, client: str) -> None:
         """Count a request of `client`. Raise `TooManyRequests`, with the seconds to wait, if it exceeds the limit."""
-        if not self._window.hit(self._rate, client):
+        with self._lock:
+            allowed = self._window.hit(self._rate, client)
+        if not allowed:
             free_at = self._window.get_window_stats(self._rate, client).reset_time
             wait = max(1, math.ceil(free_at - time.time()))
             raise TooManyRequests(f"The limit is {self._text}. Try again in {wait} s.", retry_after=wait)

@@ -1,7 +1,11 @@
 """How often one client may ask, and what it is told when that was too often."""
 
+import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
@@ -99,6 +103,26 @@ def test_one_client_does_not_use_up_what_another_has(clock: list[float]) -> None
     limit.count("192.0.2.2")
     with pytest.raises(TooManyRequests):
         limit.count("192.0.2.1")
+
+
+def test_requests_of_one_moment_are_all_counted() -> None:
+    limit, together, before = RateLimit("400/day"), Barrier(8), sys.getswitchinterval()
+
+    def count() -> None:
+        for _ in range(50):
+            together.wait(10)
+            time.sleep(0.012)  # by then the library's timer has ended, and the next request starts another
+            limit.count("somebody")
+
+    sys.setswitchinterval(1e-6)  # so that threads meet inside the library
+    try:
+        with ThreadPoolExecutor(8) as clients:
+            for client in [clients.submit(count) for _ in range(8)]:
+                client.result()
+    finally:
+        sys.setswitchinterval(before)
+    with pytest.raises(TooManyRequests):
+        limit.count("somebody")
 
 
 def test_there_is_no_limit_on_loopback_and_one_elsewhere_unless_set() -> None:

@@ -1,4 +1,4 @@
-"""Download a file over HTTP: resume after a cut, never mix two versions, check the published MD5."""
+"""Download a file over HTTP: resume after a cut, check the published MD5."""
 
 import hashlib
 import logging
@@ -35,7 +35,8 @@ class UnreachableError(DatasetError):
 def fetch(url: str, target: Path) -> None:
     """Download `url` to `target`, which appears complete and checked or not at all.
 
-    An incomplete download stays beside it as a .part file, which the next call resumes. Raises `UnreachableError`
+    An incomplete download stays beside it as a .part file, which the next call resumes; if the file has changed
+    meanwhile, the two versions that this joins fail the MD5, or the checksums in the zip. Raises `UnreachableError`
     if the server cannot be reached, `DatasetError` for a file that does not exist or fails its checksum.
     """
     part = target.with_name(f"{target.name}.part")
@@ -47,7 +48,6 @@ def fetch(url: str, target: Path) -> None:
             raise UnreachableError(f"{url} cannot be downloaded: {_reason(error)}.") from error
     _check(part, url, expected)
     part.replace(target)
-    _validator(part).unlink(missing_ok=True)
 
 
 def _session() -> requests.Session:
@@ -86,36 +86,16 @@ def _transfer_all(session: requests.Session, url: str, part: Path) -> None:
 
 
 def _transfer(session: requests.Session, url: str, part: Path) -> None:
-    """Download the rest of the file, or all of it if it has changed or nothing is there yet."""
-    headers, start = _resumption(part)
+    """Download the rest of the file, or all of it if nothing is there yet or the server sends no parts."""
+    start = _size(part)
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with session.get(url, headers=headers, stream=True, timeout=CONNECT_AND_READ_SECONDS) as response:
         if response.status_code == requests.codes.not_found:
             raise DatasetError(f"{url} does not exist. Is the dataset still published under this name?")
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # the file is complete; the process ended before it could rename it
         response.raise_for_status()
-        if response.status_code != requests.codes.partial_content:
-            start = 0
-            _remember_version(part, response)
-        _save(response, part, start)
-
-
-def _resumption(part: Path) -> tuple[dict[str, str], int]:
-    """Return the request's headers and the bytes it skips: 0 without a validator to check that the rest fits."""
-    plain = {"Accept-Encoding": "identity"}
-    validator = _validator(part)
-    if not _size(part) or not validator.exists():
-        return plain, 0
-    return plain | {"Range": f"bytes={_size(part)}-", "If-Range": validator.read_text()}, _size(part)
-
-
-def _remember_version(part: Path, response: requests.Response) -> None:
-    etag = response.headers.get("ETag", "")
-    version = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
-    _validator(part).unlink(missing_ok=True)
-    if version:
-        part.write_bytes(b"")  # before its validator, which must not stand beside bytes of another version
-        _validator(part).write_text(version)
+        _save(response, part, start if response.status_code == requests.codes.partial_content else 0)
 
 
 def _save(response: requests.Response, part: Path, start: int) -> None:
@@ -136,15 +116,10 @@ def _check(part: Path, url: str, expected: str | None) -> None:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != expected:
         part.unlink()
-        _validator(part).unlink(missing_ok=True)
         raise DatasetError(
             f"{url} arrived damaged: its MD5 is {found}, the published one is {expected}. It was deleted; try again."
         )
     log.info("%s has the published MD5 %s", url, expected)
-
-
-def _validator(part: Path) -> Path:
-    return part.with_name(f"{part.name}.version")
 
 
 def _size(path: Path) -> int:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from pathlib import Path
 from catalogue.movie import NO_GENRES, split_genres
 from movielens.line_report import DatasetError, LineError
 from movielens.text_file import header_names, require_lines
-from movielens.title_year import title_and_year
 
 INT32 = 2**31 - 1
 NOT_AN_ID = "an id that is not a whole number"
@@ -18,6 +18,10 @@ ID_RANGE = f"an id that is not from 1 to {INT32}"
 LONGEST_LINE = 1 << 16
 LONGEST_TEXT = 500  # characters of a title, or of all genres of a movie; those of MovieLens are far shorter
 START = 1 << 16  # bytes of a file that show what kind of text it is
+# A year, or a range of years, alone in parentheses: (1995), (2006–2007), (2006-07), (2011-), (2009– ).
+YEAR = re.compile(r"\(([1-9][0-9]{3})(?:\s*[-\u2013\u2014]\s*[0-9]{0,4}\s*)?\)")
+# White space, and characters of format, which have no width: soft hyphens, marks of direction, byte order marks.
+BLANK = "\ufeff" + "".join(c for c in map(chr, range(0x3001)) if c.isspace() or unicodedata.category(c) == "Cf")
 # The order of the flags in u.item, for a dataset that lost its u.genre.
 GENRE_FLAGS = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
@@ -102,6 +106,19 @@ def parse_movielens_id(text: str) -> int:
     if len(text) > 20 or not 1 <= int(text) <= INT32:
         raise LineError(ID_RANGE)
     return int(text)
+
+
+def title_and_year(text: str) -> tuple[str, int | None]:
+    """Split "Heat (1995)" into ("Heat", 1995): the last year in parentheses, of a range the first.
+
+    A title that is nothing but its year keeps it. Blank and invisible characters around the title are removed.
+    """
+    years = list(YEAR.finditer(text))
+    if not years:
+        return text.strip(BLANK), None
+    last = years[-1]
+    title = f"{text[: last.start()].strip(BLANK)} {text[last.end() :].strip(BLANK)}".strip(BLANK)
+    return title or text.strip(BLANK), int(last.group(1))
 
 
 Description = tuple[str, str, int | None]

@@ -1,11 +1,11 @@
 """Read the ratings of a MovieLens dataset in blocks: 32 million lines in well under a minute, never held as text."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,9 @@ from ranking.ratings import Ratings
 from settings import USER_OFFSET
 from system.progress import progress
 
-BLOCK = 1 << 24
-PIECE = 1 << 16
+BLOCK = (
+    1 << 20
+)  # bytes; if one of its lines is not plain numbers, all are read one by one, which takes 25 times as long
 LONGEST_LINE = 1 << 20
 LAST_SECOND = 253_402_300_799  # of the year 9999, the last a date can hold
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -75,8 +76,11 @@ def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, Lin
         skip_byte_order_mark(file)
         layout = _Layout(shape.ratings, shape.ratings.names(file.readline() if shape.ratings.header else b""))
         line = shape.ratings.first_line
-        for block in _blocks(file, BLOCK):
-            parts += (_reject_invalid(rows, known, shape, report) for rows in _rows(block, layout, line, report))
+        while block := file.read(BLOCK):
+            if not block.endswith(b"\n"):
+                block += file.readline(LONGEST_LINE)
+            rows = _plain(block, layout, line) or _line_by_line(block, layout, line, report)
+            parts.append(_reject_invalid(rows, known, shape, report))
             line += block.count(b"\n")
             advance(len(block))
     report.raise_if_malformed()
@@ -85,25 +89,6 @@ def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, Lin
     latest = _latest(_joined(parts), report)
     report.kept = len(latest)
     return latest, report
-
-
-def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the rest of the file in pieces of about `size` bytes that end at the end of a line."""
-    while block := file.read(size):
-        yield block if block.endswith(b"\n") else block + file.readline(LONGEST_LINE)
-
-
-def _rows(block: bytes, layout: _Layout, line: int, report: LineReport) -> Iterator[_Rows]:
-    """Yield the rows of a block, at once if it holds plain numbers only, else piece by piece.
-
-    Only pieces with something else are read line by line, which takes 25 times as long.
-    """
-    if rows := _plain(block, layout, line):
-        yield rows
-        return
-    for piece in _blocks(BytesIO(block), PIECE):
-        yield _plain(piece, layout, line) or _line_by_line(piece, layout, line, report)
-        line += piece.count(b"\n")
 
 
 def _plain(block: bytes, layout: _Layout, first_line: int) -> _Rows | None:

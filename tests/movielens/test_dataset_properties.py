@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from jobs.ingest import catalogue_rows
+from movielens.formats import title_and_year
 from movielens.reader import read_movies, read_ratings
-from movielens.title_year import title_and_year
 from storage import movies
 from storage.database import Database
 

@@ -13,6 +13,7 @@ import pytest
 
 from catalogue.movie import split_genres
 from movielens import ratings_file
+from movielens.formats import title_and_year
 from movielens.reader import (
     DatasetError,
     LineReport,
@@ -22,7 +23,6 @@ from movielens.reader import (
     read_movies,
     read_ratings,
 )
-from movielens.title_year import title_and_year
 from ranking.ratings import Ratings
 from system import progress
 
@@ -325,8 +325,7 @@ def test_more_than_one_percent_of_malformed_lines_stops_the_reading(tmp_path: Pa
 
 
 def test_bad_lines_in_any_block_are_found_with_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratings_file, "BLOCK", 4000)
-    monkeypatch.setattr(ratings_file, "PIECE", 300)
+    monkeypatch.setattr(ratings_file, "BLOCK", 300)
     rng = random.Random(7)  # noqa: S311
     lines = [
         f"{user},{movie},{rng.randint(1, 10) / 2},{rng.randint(0, 10**9)}" for user in range(1, 900) for movie in (1, 2)

@@ -50,8 +50,7 @@ from spark.session import (
     open_session,
 )
 from spark.session_files import spark_work_dir
-from system.atomic_file import require_writable, write_atomically
-from system.disk import translate_disk_full
+from system.disk import require_writable, translate_disk_full, write_atomically
 from system.logs import log_to_stderr
 from system.memory import Heap
 

@@ -15,7 +15,7 @@ from storage import schema
 from storage.database import Database
 from storage.driver_errors import translating_privilege_errors
 from storage.errors import DatabaseRefusedError
-from system.atomic_file import require_writable
+from system.disk import require_writable
 
 if TYPE_CHECKING:
     from engine import Engine

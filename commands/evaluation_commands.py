@@ -11,7 +11,7 @@ from commands.context import FILE, FOLDER, TRAINING_SETTINGS, Context, new_file
 from commands.framework import CommandResult, command
 from evaluation.outcome_report import outcome_report
 from storage import outcomes
-from system.atomic_file import write_atomically
+from system.disk import write_atomically
 from system.setting_values import whole
 
 if TYPE_CHECKING:

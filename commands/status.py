@@ -14,7 +14,6 @@ from jobs.changes import dataset_difference
 from settings import OperatorError, Settings
 from storage import inspection, runs, schema
 from storage.database import TRAINING_LOCK
-from system.plural import counted
 from system.postgres_url import without_secrets
 
 GIVEN = "10"  # ratings of a held-out user after which the shown measures were taken, as the page and the API show them
@@ -144,12 +143,12 @@ def _database_lines(database: Facts) -> Iterator[str]:
 
 def _content_lines(seen: Facts) -> Iterator[str]:
     counts = {"movie": seen["films"], "user": seen["users"], "rating": seen["ratings"]}
-    yield f"holds       {', '.join(counted(number, noun) for noun, number in counts.items())}"
+    yield f"holds       {', '.join(_counted(number, noun) for noun, number in counts.items())}"
     live = seen["generation"]
     if live is None:
         yield "generation  none yet: popular movies are served"
     else:
-        stored = f"{counted(seen['generations_kept'], 'generation')} stored"
+        stored = f"{_counted(seen['generations_kept'], 'generation')} stored"
         made = live["created_at"]
         yield f"generation  {live['id']}, made {made:%Y-%m-%d %H:%M} ({_age(made)}); {stored}"
         if live["held"]:
@@ -165,7 +164,7 @@ def _quality(live: Facts) -> str:
     if held_out:
         held_out[-1] += f" after {known} ratings"
     if online := live["online"]:
-        held_out.append(f"{counted(online['views'], 'new rating')} predicted, RMSE {online['rmse']:.3f}")
+        held_out.append(f"{_counted(online['views'], 'new rating')} predicted, RMSE {online['rmse']:.3f}")
     return ", ".join(held_out) or "not measured"
 
 
@@ -187,3 +186,7 @@ def _age(then: datetime) -> str:
     if minutes < 60:
         return f"{minutes} min ago"
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -22,7 +22,7 @@ from storage import backup as stored
 from storage import schema
 from storage.database import Database
 from storage.errors import BackupError
-from system.atomic_file import atomic_write
+from system.disk import atomic_write
 from system.progress import progress
 
 ARCHIVE_START, ZIP_START = b"PGDMP", b"PK\x03\x04"

@@ -17,7 +17,7 @@ from movielens.text_file import header_names, require_lines
 from storage import bulk_transfer
 from storage.bulk_transfer import CSV_HEADER, Kind
 from storage.database import Database
-from system.atomic_file import atomic_write
+from system.disk import atomic_write
 from system.progress import progress
 from system.validation_messages import message_of
 

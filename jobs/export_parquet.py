@@ -17,7 +17,7 @@ from storage import movies, snapshot, users
 from storage.database import Database
 from storage.errors import NoLiveGenerationError
 from storage.snapshot import HiddenMovies
-from system.atomic_file import atomic_write
+from system.disk import atomic_write
 from system.progress import progress
 
 USERS_AT_ONCE = 10_000  # bounds the memory; fewer would compute what all users share too often

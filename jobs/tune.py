@@ -15,7 +15,7 @@ from ranking.batch_lists import build_lists, ratings_by_user
 from ranking.factors import Factors
 from ranking.ratings import Ints, Ratings
 from settings import ModelSettings, dump
-from system.atomic_file import write_atomically
+from system.disk import write_atomically
 from system.progress import progress
 
 log = logging.getLogger(__name__)

@@ -5,32 +5,27 @@ import re
 import shlex
 from collections.abc import Callable
 
-KEY = re.compile(r"[!-~]{16,512}")
-RATE = re.compile(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
-SPARK_WORD = re.compile(r"spark\.[\w.-]+=.*", re.ASCII)
-URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
-ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
+HOST_NAME = r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]"
 ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
-SPARK_MASTER = re.compile(
-    rf"local(\[(\*|[1-9]\d{{0,3}})(,[1-9]\d{{0,3}})?\])?|spark://{ADDRESS}(,{ADDRESS})*|yarn|k8s://\S+"
-    r"|local-cluster\[[1-9]\d*,[1-9]\d*,[1-9]\d*\]",
-    re.ASCII,
-)
 HEAP = re.compile(r"([1-9]\d{0,9})([kmgt])", re.ASCII | re.IGNORECASE)
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 LEAST_HEAP, MOST_HEAP = 512 << 20, 4 << 40  # Spark refuses less than 450 MiB; no JVM reserves much more
 
 
-def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser of one of these words."""
+def matching(pattern: str, expected: str) -> Callable[[str], str]:
+    """Return a parser of a text that matches a pattern."""
 
     def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(expected)
         return text
 
     return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser of one of these words."""
+    return matching("|".join(choices), f"one of {', '.join(choices)}")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -59,25 +54,40 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def each_matching(pattern: str, expected: str) -> Callable[[str], str]:
+    """Return a parser of texts with commas between them, which it returns in small letters."""
+
+    def parse(text: str) -> str:
+        names = [name.strip().lower() for name in text.split(",")]
+        if not all(re.fullmatch(pattern, name) for name in names):
+            raise ValueError(expected)
+        return ",".join(names)
+
+    return parse
+
+
+key = matching(r"[!-~]{16,512}", "16 to 512 letters, digits and signs of ASCII, without a space")
+rate = matching(
+    r"off|[1-9]\d{0,8}/(second|minute|hour|day)",
+    "a number of requests and a time, like 600/minute (second, minute, hour, day), or off",
+)
+spark_master = matching(
+    rf"local(\[(\*|[1-9]\d{{0,3}})(,[1-9]\d{{0,3}})?\])?|spark://{ADDRESS}(,{ADDRESS})*|yarn|k8s://\S+"
+    r"|local-cluster\[[1-9]\d*,[1-9]\d*,[1-9]\d*\]",
+    "a Spark master: local[*], local[2], spark://HOST:PORT, yarn or k8s://URL",
+)
+host_names = each_matching(HOST_NAME, "names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
+origins = each_matching(
+    rf"https?://({HOST_NAME})(:[0-9]{{1,5}})?",
+    "origins, like https://movies.example,http://localhost:3000, without a path and without *",
+)
+
+
 def postgres_url(text: str) -> str:
     """Return a URL that libpq can use."""
     from system.postgres_url import parse_postgres_url  # here: Spark's executors read settings without psycopg2
 
     parse_postgres_url(text)
-    return text
-
-
-def key(text: str) -> str:
-    """Return an API key."""
-    if not KEY.fullmatch(text):
-        raise ValueError("16 to 512 letters, digits and signs of ASCII, without a space")
-    return text
-
-
-def rate(text: str) -> str:
-    """Return a rate of requests, or "off"."""
-    if not RATE.fullmatch(text):
-        raise ValueError("a number of requests and a time, like 600/minute (second, minute, hour, day), or off")
     return text
 
 
@@ -87,34 +97,15 @@ def listening_host(text: str) -> str:
     try:
         ipaddress.ip_address(bare)
     except ValueError as error:
-        if not HOST_NAME.fullmatch(bare.lower()):
+        if not re.fullmatch(HOST_NAME, bare.lower()):
             expected = "a name or an address without a port, like 127.0.0.1 or ::1; MATINEE_PORT sets the port"
             raise ValueError(expected) from error
     return bare
 
 
-def host_names(text: str) -> str:
-    """Return host names in small letters, with commas."""
-    names = [name.strip().lower() for name in text.split(",")]
-    if not all(HOST_NAME.fullmatch(name) for name in names):
-        raise ValueError("names or addresses without a port, like movies.example,192.168.1.5,[fd00::5]")
-    return ",".join(names)
-
-
-def origins(text: str) -> str:
-    """Return origins as browsers send them, with commas."""
-    names = [name.strip().lower() for name in text.split(",")]
-    if not all(ORIGIN.fullmatch(name) for name in names):
-        raise ValueError("origins, like https://movies.example,http://localhost:3000, without a path and without *")
-    return ",".join(names)
-
-
 def url_prefix(text: str) -> str:
     """Return the path of a prefix, without a slash at its end; empty for "/"."""
-    path = text.rstrip("/")
-    if path and not URL_PREFIX.fullmatch(path):
-        raise ValueError("a path like /matinee")
-    return path
+    return matching(r"(/[A-Za-z0-9._~-]+)*", "a path like /matinee")(text.rstrip("/"))
 
 
 def networks(text: str) -> str:
@@ -131,15 +122,8 @@ def spark_conf(text: str) -> str:
         words = shlex.split(text)
     except ValueError:
         words = [text]
-    if not all(SPARK_WORD.fullmatch(word) for word in words):
+    if not all(re.fullmatch(r"spark\.[\w.-]+=.*", word, re.ASCII) for word in words):
         raise ValueError('words like spark.driver.port=7078, with quotes around one that has a space: "spark.x=a b"')
-    return text
-
-
-def spark_master(text: str) -> str:
-    """Return the URL of a Spark master, or a number of local threads."""
-    if not SPARK_MASTER.fullmatch(text):
-        raise ValueError("a Spark master: local[*], local[2], spark://HOST:PORT, yarn or k8s://URL")
     return text
 
 

@@ -27,6 +27,7 @@ from storage import experiments, generations, predictions, runs, schema, tokens,
 from storage.database import Database
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 from storage.predictions import PredictionRow
+from system.disk import FullDiskError
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_a_disk_without_room_for_a_backup_is_named_and_what_was_there_stays(fill
     with small_disk(tmp_path / "disk", "64k") as disk:
         (disk / "kept").write_text("the one of yesterday")
         fill_up(disk)
-        with pytest.raises(OSError, match=f"{disk}/kept was not written: the disk of {disk} is full. Make room there"):
+        with pytest.raises(FullDiskError, match=f"The disk of {disk} is full. Make room there, or write kept"):
             backup(filled, disk / "kept")
         assert {file.name for file in disk.iterdir()} == {"kept", "ballast"}
         assert (disk / "kept").read_text() == "the one of yesterday"

@@ -35,7 +35,16 @@ start_under_spark_submit() {
     exec "$submit" "${options[@]}" server.py "${@:2}"
 }
 
+# Whether a database can be used: initdb, which makes the embedded one, wants a name for the account.
+has_database() {
+    [ -n "${DATABASE_URL-}" ] || grep -Eqs 'DATABASE_URL|MATINEE_STATE_DIR' .env ||
+        [ -e "${MATINEE_STATE_DIR:-var}/postgres/password" ] || id -un >/dev/null 2>&1
+}
+
 cd -- "$MATINEE_ROOT"
+# before the packages, which take a minute; the server knows more exactly
+environment_is_ready requirements.txt || has_database || fail "the user id $(id -u) has no entry in /etc/passwd, which" \
+    "the embedded PostgreSQL wants: add one, or set DATABASE_URL to a PostgreSQL of your own."
 ensure_environment requirements.txt
 spark_home=$(given SPARK_HOME)
 [ -z "$spark_home" ] || start_under_spark_submit "$spark_home" "$@"

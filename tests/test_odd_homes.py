@@ -39,6 +39,19 @@ def test_an_embedded_postgres_says_that_it_wants_a_name_for_the_account(tmp_path
     assert "fail  java        a process may open 256 files here, and Spark needs 1024: raise the limit" in found
 
 
+def test_a_first_start_says_so_before_it_installs_packages(tmp_path: Path) -> None:
+    (tmp_path / "system").mkdir()
+    for name in ("start_server.sh", "system/environment.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "requirements.txt").touch()
+    command = [*AS_NOBODY, str(tmp_path / "start_server.sh")]
+    done = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"matinee: the user id {UID} has no entry in /etc/passwd" in done.stderr
+    assert "set DATABASE_URL" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_a_home_that_is_no_folder_is_no_traceback() -> None:
     done = matinee("status", MATINEE_STATE_DIR="~/matinee", before="unset HOME;")
     assert done.returncode == 2

@@ -9,16 +9,15 @@ from storage.impression_buffer import ImpressionBuffer
 from web.access import guard
 from web.behind_proxy import behind_proxy
 from web.compression import compress
-from web.docs_page import docs_page
 from web.errors import NotReadyError, handle_errors
-from web.health_routes import DatabaseProbe, health_routes, shown_reason
+from web.health_routes import health_routes, shown_reason
 from web.metrics_page import metrics_page, other_metrics
 from web.openapi import new_app
 from web.original_routes import original_routes
 from web.parsing import LARGEST_BODY, Json, JsonRequest, check_body
 from web.request_log import RequestLog
 from web.request_metrics import RequestMetrics, record_route_pattern
-from web.static_page import pages
+from web.static_page import docs, pages
 
 
 def create_app(recommender: Recommender, health: Health, settings: Settings) -> Flask:
@@ -30,7 +29,7 @@ def create_app(recommender: Recommender, health: Health, settings: Settings) -> 
     app.config["EXPLORE"] = settings.explore
     app.url_map.merge_slashes = False  # "//users/create" is unknown rather than a redirect with a page of HTML
     app.extensions |= _extensions(recommender, health, settings)
-    for blueprint in (health_routes, metrics_page, docs_page, pages, original_routes):
+    for blueprint in (health_routes, metrics_page, docs, pages, original_routes):
         app.register_blueprint(blueprint)
     guard(app, settings)
     app.before_request(check_body)
@@ -52,7 +51,6 @@ def _extensions(recommender: Recommender, health: Health, settings: Settings) ->
     return {
         "recommender": recommender,
         "health": health,
-        "database_probe": DatabaseProbe(),
         "metrics": counts,
         "impressions": buffer,  # records the lists that users are shown
         "other_metrics": other_metrics(database),

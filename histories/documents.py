@@ -6,19 +6,12 @@ from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
-from histories.rows import (
-    HistoryFileError,
-    HistoryRow,
-    check_length,
-    imdb_id,
-    load_json,
-    parse_time,
-    parse_year,
-    positive,
-    split_year,
-)
-from histories.tables import with_number
+from histories.formats import ASK, TableFormat
+from histories.rows import HistoryFileError, HistoryRow, check_length, load_json, text_of
+from histories.tables import to_row
 
+TRAKT = TableFormat("trakt", "", scale=10)
+CRITICKER = TableFormat("criticker", "", title="filmname", at="reviewdate", url="filmlink", scale=ASK)
 TIMES = {"rated_at": "seen", "listed_at": "later", "last_watched_at": "seen", "watched_at": "seen"}
 OTHER_KINDS = ("show", "season", "episode")
 
@@ -46,13 +39,11 @@ def _item(number: int, item: Any, now: datetime) -> Iterator[HistoryRow]:
         if any(kind in item for kind in OTHER_KINDS):
             yield HistoryRow(number, "", is_movie=False)
         return
-    ids: Any = movie.get("ids")
-    ids = ids if isinstance(ids, dict) else {}
-    row = HistoryRow(number, str(movie.get("title") or ""), parse_year(str(movie.get("year") or "")))
-    row.imdb_id, row.tmdb_id = imdb_id(ids.get("imdb")), positive(ids.get("tmdb"))
-    if time is not None:
-        row.at, row.mark = parse_time(item[time], now), TIMES[time]
-    yield with_number(row, "" if item.get("rating") is None else str(item["rating"]))
+    ids = movie["ids"] if isinstance(movie.get("ids"), dict) else {}
+    cells = {name: text_of(movie.get(name)) for name in ("title", "year")}
+    cells |= {"imdbid": text_of(ids.get("imdb")), "tmdbid": text_of(ids.get("tmdb"))}
+    cells |= {"rating": text_of(item.get("rating")), "date": item[time] if time else ""}
+    yield to_row(TRAKT, number, cells, TIMES.get(time or ""), now)
 
 
 def read_xml(text: str, now: datetime) -> list[HistoryRow]:
@@ -66,11 +57,8 @@ def read_xml(text: str, now: datetime) -> list[HistoryRow]:
     films, rows = list(root.iter("film")), []
     check_length(len(films))
     for number, film in enumerate(films, 1):
-        value = {part.tag: (part.text or "").strip() for part in film}
-        title, year = split_year(value.get("filmname", ""))
-        row = HistoryRow(number, title, year, mark="seen", at=parse_time(value.get("reviewdate", ""), now))
-        row.imdb_id, row.is_movie = imdb_id(value.get("imdbid")), "/tv/" not in value.get("filmlink", "")
-        rows.append(with_number(row, value.get("rating", "")))
+        cells = {part.tag: (part.text or "").strip() for part in film}
+        rows.append(to_row(CRITICKER, number, cells, "seen", now))
     if not rows:
         raise HistoryFileError("the XML has no ratings that are known here; Criticker's are")
     return rows

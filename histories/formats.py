@@ -14,7 +14,7 @@ class TableFormat:
     Attributes:
         known_by: the columns that it has.
         title, year, rating, at: columns of that meaning, of which the first with a value counts.
-        scale: the best rating; None if the header or the greatest rating decides.
+        scale: the best rating; None if the greatest rating decides.
         unrated: the mark of a row without a rating; None if it may be either.
     """
 
@@ -28,6 +28,7 @@ class TableFormat:
     movie_id: str = ""
     imdb_id: str = "imdbid"
     tmdb_id: str = "tmdbid"
+    url: str = "url"
     scale: int | None = None
     unrated: str | None = None
 

@@ -1,7 +1,7 @@
 """Find the movies of the catalogue that rows are about, by id, else by title and year, and plan what to store."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -114,13 +114,11 @@ class MovieMatcher:
         if same:
             return RowMatch(None, "the movie with this title is of another year", self._ids(same))
         key = next(title_keys(row.title), "")
-        near = {title: at for year in self._years(row) for title, at in self._titles.of_year.get(year, {}).items()}
+        years = () if row.year is None else range(row.year - 1, row.year + 2)
+        near = {title: at for year in years for title, at in self._titles.of_year.get(year, {}).items()}
         found = process.extract(key, near.keys(), scorer=fuzz.ratio, score_cutoff=SIMILAR, limit=MOST_CANDIDATES)
         rows = list(dict.fromkeys(near[title] for title, *_ in found))
         return RowMatch(None, "only similar titles were found" if rows else "no movie has this title", self._ids(rows))
-
-    def _years(self, row: HistoryRow) -> Iterable[int]:
-        return () if row.year is None else range(row.year - 1, row.year + 2)
 
     def _ids(self, rows: list[int]) -> tuple[int, ...]:
         return tuple(self.movies.movies[rows[:MOST_CANDIDATES]].tolist())

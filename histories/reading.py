@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from histories.documents import read_json, read_xml
+from histories.documents import CRITICKER, TRAKT, read_json, read_xml
 from histories.files import HistoryText, texts
 from histories.formats import ASK
 from histories.rows import HistoryFileError, HistoryRow, check_length, stars
@@ -15,17 +15,15 @@ UNKNOWN = (
 )
 ASK_MARK = "the file does not say whether its movies were watched: say unrated=seen or unrated=later"
 ASK_SCALE = "all scores are 10 or less: say scale=10 or scale=100"
-NAMES = ("letterboxd", "imdb", "trakt", "tmdb", "movielens", "criticker", "filmtipset", "csv")
 
 
 @dataclass
 class History:
-    """What a file says. `other` are series, episodes and games; `rounded` ratings that lay between two half stars."""
+    """What a file says. `rounded` counts the ratings that lay between two half stars."""
 
     format: str
     scale: int | None = None
     rows: list[HistoryRow] = field(default_factory=list)
-    other: int = 0
     rounded: int = 0
 
 
@@ -72,19 +70,18 @@ def _mark_in_archive(name: str) -> str | None:
 def _read(part: HistoryText, scale: int | None, unrated: str | None, now: datetime) -> History | None:
     start = part.text.lstrip()[:1]
     if start in ("[", "{"):
-        read = History("trakt", 10, read_json(part.text, now))
-        if not read.rows and not part.name and part.text.strip() != "[]":
+        table, rows = TRAKT, read_json(part.text, now)
+        if not rows and not part.name and part.text.strip() != "[]":
             raise HistoryFileError(UNKNOWN)
     elif start == "<":
-        read = History("criticker", scale or ASK, read_xml(part.text, now))
+        table, rows = CRITICKER, read_xml(part.text, now)
+    elif found := read_table(part.text, unrated, now):
+        table, rows = found
+    elif part.name:
+        return None  # profiles and the like
     else:
-        found, header_scale, rows = read_table(part.text, unrated, now)
-        if found is None:
-            if part.name:
-                return None  # profiles and the like
-            raise HistoryFileError(UNKNOWN)
-        fixed = found.scale or (header_scale or None)
-        read = History(found.name, fixed or scale or header_scale, rows)
+        raise HistoryFileError(UNKNOWN)
+    read = History(table.name, table.scale or scale or table.scale, rows)
     _to_stars(read)
     if any(row.rating is None and row.mark is None and row.fault is None and row.is_movie for row in read.rows):
         raise HistoryFileError(ASK_MARK)

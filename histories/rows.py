@@ -45,6 +45,11 @@ class HistoryRow:
     fault: str | None = None
 
 
+def text_of(value: object) -> str:
+    """Return a value of a JSON document as text, "" for null; no longer than any title is."""
+    return "" if value is None else str(value)[:500]
+
+
 def parse_time(text: str, now: datetime) -> datetime | None:
     """Return a time in UTC, at most `now`; a date is its midnight. None if the text is no time."""
     text = text.strip()

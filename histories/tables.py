@@ -4,10 +4,11 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from histories.formats import ASK, TableFormat, column_name, format_of
+from histories.formats import TableFormat, column_name, format_of
 from histories.rows import (
     HistoryFileError,
     HistoryRow,
@@ -20,20 +21,21 @@ from histories.rows import (
     parse_year,
     positive,
     split_year,
+    text_of,
 )
 
 HEADER_LINES = 10  # a list of Letterboxd has some lines before its header
 ACTIVITY = {"datetime", "actiontype", "logjson"}  # MovieLens's log
 MIXED = re.compile(r"([^;,]*)[;,](.*)[;,](-?[0-9]*)[;,]([0-9]+)")  # a line of Filmtipset
+ACTIVITY_LOG = TableFormat("movielens", "", rating="rating", at="datetime", movie_id="movieid", scale=5)
+MEANINGS = ("title", "year", "rating", "at", "kind", "movie_id", "imdb_id", "tmdb_id", "url")
 Numbered = Iterator[tuple[int, list[str]]]
 
 
-def read_table(
-    text: str, unrated: str | None, now: datetime
-) -> tuple[TableFormat | None, int | None, list[HistoryRow]]:
-    """Return the format of a table, the scale that its header names, and its rows with ratings as they are written.
+def read_table(text: str, unrated: str | None, now: datetime) -> tuple[TableFormat, list[HistoryRow]] | None:
+    """Return the format of a table and its rows, with ratings as they are written; None if the format is unknown.
 
-    The format is None if it is unknown. Raises `HistoryFileError`.
+    Raises `HistoryFileError`.
     """
     try:
         rows = list(_numbered(text))
@@ -42,17 +44,23 @@ def read_table(
     for place, (_, cells) in enumerate(rows[:HEADER_LINES]):
         columns = [column_name(cell) for cell in cells]
         if set(columns) >= ACTIVITY:
-            return TableFormat("movielens", "", scale=5), 5, list(_activity(columns, rows[place + 1 :], now))
+            return ACTIVITY_LOG, list(_activity(columns, rows[place + 1 :], now))
         if found := format_of(columns):
-            scale = 10 if "rating10" in columns and "rating" not in columns else found.scale
-            table = _Table(found, columns, found.unrated or unrated or _mark_of(columns), now)
+            if "rating10" in columns and "rating" not in columns:
+                found = replace(found, scale=10)
+            mark = found.unrated or unrated or _mark_of(columns)
             data = rows[place + 1 :]
             if found.name == "filmtipset":
                 data = list(_unmixed(text, place + 1))
             data = [each for each in data if any(each[1])]
             check_length(len(data))
-            return found, scale, [table.row(line, cells) for line, cells in data]
-    return None, ASK, []
+            return found, [to_row(found, line, _by_column(columns, cells), mark, now) for line, cells in data]
+    return None
+
+
+def _by_column(columns: list[str], cells: list[str]) -> dict[str, str]:
+    """Return the cells of a line by column; of two columns with one name the first counts."""
+    return dict(reversed([*zip(columns, cells, strict=False)]))
 
 
 def _numbered(text: str) -> Numbered:
@@ -74,36 +82,18 @@ def _mark_of(columns: list[str]) -> str | None:
     return "seen" if watched & set(columns) else None
 
 
-class _Table:
-    """The columns of a table of a known format."""
-
-    def __init__(self, table_format: TableFormat, columns: list[str], mark: str | None, now: datetime) -> None:
-        self.mark, self.now = mark, now
-        place = {name: at for at, name in reversed(list(enumerate(columns)))}
-        meanings = ("title", "year", "rating", "at", "kind", "movie_id", "imdb_id", "tmdb_id")
-        self.places = {
-            meaning: [place[name] for name in getattr(table_format, meaning).split() if name in place]
-            for meaning in meanings
-        } | {"url": [place["url"]] if "url" in place else []}
-
-    def row(self, line: int, cells: list[str]) -> HistoryRow:
-        """Return a row; its rating is as it is written."""
-        value = {
-            meaning: next((cells[at] for at in places if at < len(cells) and cells[at]), "")
-            for meaning, places in self.places.items()
-        }
-        title, year = split_year(html.unescape(value["title"]))
-        row = HistoryRow(line, title, parse_year(value["year"]) or year, mark=self.mark)
-        row.at = parse_time(value["at"], self.now)
-        row.is_movie = is_movie(value["kind"]) and "/tv/" not in value["url"]
-        row.movie_id, row.imdb_id = positive(value["movie_id"]), imdb_id(value["imdb_id"])
-        row.tmdb_id = positive(value["tmdb_id"]) if row.is_movie else None  # series have numbers of their own
-        return with_number(row, value["rating"])
-
-
-def with_number(row: HistoryRow, written: str) -> HistoryRow:
-    """Return the row with the rating that is written, not yet in stars."""
-    if written:
+def to_row(table: TableFormat, line: int, cells: Mapping[str, str], mark: str | None, now: datetime) -> HistoryRow:
+    """Return the row with these cells, by column. Its rating is as it is written, not yet in stars."""
+    value = {
+        meaning: next((cells[name] for name in getattr(table, meaning).split() if cells.get(name)), "")
+        for meaning in MEANINGS
+    }
+    title, year = split_year(html.unescape(value["title"]))
+    row = HistoryRow(line, title, parse_year(value["year"]) or year, mark=mark, at=parse_time(value["at"], now))
+    row.is_movie = is_movie(value["kind"]) and "/tv/" not in value["url"]
+    row.movie_id, row.imdb_id = positive(value["movie_id"]), imdb_id(value["imdb_id"])
+    row.tmdb_id = positive(value["tmdb_id"]) if row.is_movie else None  # series have numbers of their own
+    if written := value["rating"]:
         row.mark = None
         try:
             row.rating = parse_number(written)
@@ -127,18 +117,17 @@ def _activity(columns: list[str], rows: list[tuple[int, list[str]]], now: dateti
             continue
         try:
             entry = load_json(cells[log])
-            movie, rating = positive(entry["movieId"]), entry.get("rating")
+            given = {"movieid": text_of(entry["movieId"]), "rating": text_of(entry.get("rating"))}
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             continue
-        if movie is None:
+        row = to_row(ACTIVITY_LOG, line, given | {"datetime": cells[at]}, None, now)
+        if row.movie_id is None:
             continue
-        row = HistoryRow(line, "", at=parse_time(cells[at], now), movie_id=movie)
-        before = last.get(movie)
+        before = last.get(row.movie_id)
         if before is not None and before.at and row.at and before.at > row.at:
             continue
-        if rating is None or entry.get("action") in ("DELETE", "REMOVE"):
-            if entry.get("action") in ("DELETE", "REMOVE"):
-                last.pop(movie, None)
-            continue
-        last[movie] = with_number(row, str(rating))
+        if entry.get("action") in ("DELETE", "REMOVE"):
+            last.pop(row.movie_id, None)
+        elif given["rating"]:
+            last[row.movie_id] = row
     yield from last.values()

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from histories.rows import HistoryRow, imdb_id, positive, stars
+from histories.rows import HistoryRow, imdb_id, positive, stars, text_of
 
-Action = Literal["rate", "unrate", "see", "ignore"]
+Action = Literal["rated", "unrated", "seen", "ignored"]
 
 PLEX_SCALE = 10
 IMDB_ADDRESS, TMDB_ADDRESS = re.compile(r"imdb://(tt[0-9]+)"), re.compile(r"(?:tmdb|themoviedb)://([0-9]+)")
@@ -38,51 +38,53 @@ def read_webhook(sent: object) -> WebhookEvent:
 
 
 def _of_jellyfin(sent: Mapping[str, Any]) -> WebhookEvent:
-    kind, account = _text(sent.get("NotificationType")), _text(sent.get("NotificationUsername")) or None
+    kind, account = text_of(sent.get("NotificationType")), text_of(sent.get("NotificationUsername")) or None
     watched = kind == "PlaybackStop" and sent.get("PlayedToCompletion") in TRUE
     marked = kind == "UserDataSaved" and sent.get("SaveReason") == "TogglePlayed" and sent.get("Played") in TRUE
     if not (watched or marked):
-        return WebhookEvent("ignore", f"{kind[:50]} is not a movie that was watched", None, account)
+        return WebhookEvent("ignored", f"{kind[:50]} is not a movie that was watched", None, account)
     if sent.get("ItemType") != "Movie":
-        return WebhookEvent("ignore", f"{_text(sent.get('ItemType'))[:50]} is not a movie", None, account)
+        return WebhookEvent("ignored", f"{text_of(sent.get('ItemType'))[:50]} is not a movie", None, account)
     row = HistoryRow(
         1,
-        _text(sent.get("Name")),
+        text_of(sent.get("Name")),
         positive(sent.get("Year")),
         mark="seen",
         imdb_id=imdb_id(sent.get("Provider_imdb")),
         tmdb_id=positive(sent.get("Provider_tmdb")),
     )
-    return WebhookEvent("see", "watched", row, account)
+    return WebhookEvent("seen", "watched", row, account)
 
 
 def _of_plex(sent: Mapping[str, Any]) -> WebhookEvent:
-    event, account = _text(sent["event"]), _text(_mapping(sent.get("Account")).get("title")) or None
+    event, account = text_of(sent["event"]), text_of(_mapping(sent.get("Account")).get("title")) or None
     movie = _mapping(sent.get("Metadata"))
     if event not in ("media.scrobble", "media.rate"):
-        return WebhookEvent("ignore", f"{event[:50]} is not a movie that was watched or rated", None, account)
+        return WebhookEvent("ignored", f"{event[:50]} is not a movie that was watched or rated", None, account)
     if movie.get("type") != "movie":
-        return WebhookEvent("ignore", f"{_text(movie.get('type'))[:50]} is not a movie", None, account)
-    guids = " ".join([_text(movie.get("guid")), *(_text(_mapping(one).get("id")) for one in _list(movie.get("Guid")))])
+        return WebhookEvent("ignored", f"{text_of(movie.get('type'))[:50]} is not a movie", None, account)
+    guids = " ".join(
+        [text_of(movie.get("guid")), *(text_of(_mapping(one).get("id")) for one in _list(movie.get("Guid")))]
+    )
     imdb, tmdb = IMDB_ADDRESS.search(guids), TMDB_ADDRESS.search(guids)
     row = HistoryRow(
         1,
-        _text(movie.get("title")),
+        text_of(movie.get("title")),
         positive(movie.get("year")),
         imdb_id=imdb_id(imdb[1]) if imdb else None,
         tmdb_id=positive(tmdb[1]) if tmdb else None,
     )
     if event == "media.scrobble":
         row.mark = "seen"
-        return WebhookEvent("see", "watched", row, account)
+        return WebhookEvent("seen", "watched", row, account)
     rating = _rating(movie.get("userRating", sent.get("rating")))
     if rating <= 0:
-        return WebhookEvent("unrate", "its rating was taken back", row, account)
+        return WebhookEvent("unrated", "its rating was taken back", row, account)
     try:
         row.rating = stars(rating, PLEX_SCALE)
     except ValueError as error:
         raise WebhookError(str(error)) from error
-    return WebhookEvent("rate", f"rated {row.rating:g}", row, account)
+    return WebhookEvent("rated", f"rated {row.rating:g}", row, account)
 
 
 def _rating(value: object) -> float:
@@ -92,10 +94,6 @@ def _rating(value: object) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise WebhookError(f"the rating {str(value)[:20]!r} is not a number") from None
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)[:500]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

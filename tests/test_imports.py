@@ -50,7 +50,7 @@ ONLY_IN = {
     "pythonjsonlogger": {"system.logs"},
     "flask": {"app", "web"},
     "flask_openapi3": {"web"},
-    "flask_openapi3_swagger": {"web.docs_page"},
+    "flask_openapi3_swagger": {"web.static_page"},
     "pydantic": {"web", "jobs.events", "jobs.event_files"},
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler"},

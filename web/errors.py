@@ -3,6 +3,7 @@
 import json
 import logging
 from http import HTTPStatus
+from pathlib import Path
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -46,28 +47,7 @@ UNKNOWN: dict[type[LookupError], str] = {
     UnknownGenerationError: "generation_not_found",
     UnknownExperimentError: "experiment_not_found",
 }
-PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <meta name="color-scheme" content="light dark">
-  <title>Page not found: Matinee</title>
-  <link rel="icon" href="{root}/static/ticket.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="{root}/static/matinee.css">
-</head>
-<body>
-  <header class="top">
-    <a class="brand" href="{root}/">
-      <img src="{root}/static/ticket.svg" alt="" width="38" height="38"><span>Matinee</span></a>
-  </header>
-  <main><div class="failed">
-    <h1>Page not found</h1><p>There is no page at this address.</p><a href="{root}/">Back to movies</a>
-  </div></main>
-</body>
-</html>
-"""
+NOT_FOUND_PAGE = Path(__file__).with_name("not_found.html")
 
 
 class InvalidInputError(ValueError):
@@ -136,7 +116,8 @@ def _http(error: HTTPException) -> Response:
 
 def _error_page(status: int) -> Response:
     """Return a small HTML page that leads back to the movies."""
-    return Response(PAGE.format(root=request.script_root), status, content_type="text/html; charset=utf-8")
+    html = NOT_FOUND_PAGE.read_text("utf-8").replace("{root}", request.script_root)
+    return Response(html, status, content_type="text/html; charset=utf-8")
 
 
 def _is_mistyped_page() -> bool:

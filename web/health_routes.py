@@ -1,39 +1,15 @@
-"""Liveness and readiness, for load balancers and operators."""
+"""Liveness and readiness, for load balancers and operators, as jobs/refresh.py reports them each second."""
 
 import json
-import threading
-import time
 from typing import Any
 
 from flask import Blueprint, Response, current_app
 
 from health import COMPONENTS, Component, Health
 from recommender import Recommender
-from storage.errors import DatabaseUnavailableError
 from web.access import for_operators
 
 health_routes = Blueprint("health", __name__, url_prefix="/health")
-
-PING_SECONDS = 1.0
-
-
-class DatabaseProbe:
-    """Pings the database at most once a second, however many callers ask."""
-
-    def __init__(self) -> None:
-        self._pinging = threading.Lock()
-        self._next_at = 0.0
-
-    def look(self, health: Health, recommender: Recommender) -> None:
-        """Report the state of the database to `health`; while another thread pings, what was reported before stands."""
-        if health["database"].state == "starting" or not self._pinging.acquire(blocking=False):
-            return
-        try:
-            if time.monotonic() >= self._next_at:
-                _ping(health, recommender)
-                self._next_at = time.monotonic() + PING_SECONDS
-        finally:
-            self._pinging.release()
 
 
 @health_routes.get("/live")
@@ -43,9 +19,7 @@ def live() -> Response:
 
 @health_routes.get("/ready")
 def ready() -> Response:
-    health, recommender = _parts()
-    probe: DatabaseProbe = current_app.extensions["database_probe"]
-    probe.look(health, recommender)
+    health, _ = _parts()
     return _answer(200 if health.ready else 503)
 
 
@@ -65,14 +39,6 @@ def _answer(status: int) -> Response:
     response = Response(json.dumps(body), status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _ping(health: Health, recommender: Recommender) -> None:
-    try:
-        recommender.database.ping()
-        health.report("database", "ready")
-    except DatabaseUnavailableError as error:
-        health.report("database", "failed", str(error))
 
 
 def _parts() -> tuple[Health, Recommender]:

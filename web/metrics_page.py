@@ -1,20 +1,93 @@
-"""/metrics: everything that is counted and measured, as Prometheus reads it (docs/metrics.md)."""
+"""/metrics: everything that is counted and measured, as Prometheus reads it (docs/metrics.md).
 
+The database is read when the page is asked for, at most once a second, and is the same in every process.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from importlib.metadata import version
 from platform import python_version
+from typing import Any
 
 from flask import Blueprint, Response, current_app
 from prometheus_client import CollectorRegistry, Info, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Row
 
+from storage import inspection
 from storage.database import Database
+from storage.errors import DatabaseUnavailableError
+from storage.inspection import DatabaseStatistics
 from system.shared_counts import shown
-from web.database_metrics import DatabaseMetrics
 from web.openapi import VERSION
 from web.request_metrics import metrics
+from web.v1.generation_routes import Generation, GenerationMetrics
+
+log = logging.getLogger(__name__)
 
 metrics_page = Blueprint("metrics", __name__)
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+CACHE_SECONDS = 1.0
+TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  # shown from 0 on, as a rate needs
+HELD_OUT = {  # a measure on the held-out users: its metric's name and description
+    "ndcg": ("ndcg", "NDCG@10 of the held-out users' lists."),
+    "popularity": ("popularity_ndcg", "NDCG@10 of the most popular movies for the same users."),
+    "recall": ("recall", "Recall@10 for them."),
+    "hit_rate": ("hit_ratio", "Share of them whose list held a movie that they came to like."),
+    "rmse": ("rmse", "Error of the rating that they were shown, in stars."),
+    "popularity_rmse": ("popularity_rmse", "Error of the mean of each movie for them, in stars."),
+}
+ONLINE = {
+    "views": ("views", "Views that the live generation had predicted before it could learn of them."),
+    "rmse": ("rmse", "Error of the rating that it expected of them, in stars."),
+    "hit_rate": ("hit_ratio", "Share of their movies that its first ten places held."),
+    "median_rank": ("median_rank", "Median place of their movies among all that their users had not seen."),
+}
+
+
+class DatabaseMetrics(Collector):
+    """What `storage.inspection.statistics` returns; with the database away, only that it is."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._taken: DatabaseStatistics | None = None
+        self._taken_at = -math.inf
+
+    def collect(self) -> Iterator[Metric]:
+        taken = self._take()
+        yield _gauge("database_up", "1 while PostgreSQL answers.", taken is not None)
+        if taken is None:
+            return
+        yield _gauge("database_size_bytes", "Size of the database.", taken.bytes)
+        yield _gauge("users", "Users, as PostgreSQL estimates.", taken.users)
+        yield _gauge("views", "Views of our users, as PostgreSQL estimates.", taken.views)
+        verdicts = CounterMetricFamily("matinee_generations", "Verdicts on what trainings made.", labels=["verdict"])
+        for verdict in ("accepted", "rejected"):
+            verdicts.add_metric([verdict], taken.verdicts.get(verdict, 0))
+        yield verdicts
+        yield from _runs(taken.runs)
+        if taken.live is not None:
+            yield from _generation(taken.live)
+
+    def _take(self) -> DatabaseStatistics | None:
+        with self._lock:
+            if time.monotonic() - self._taken_at >= CACHE_SECONDS:
+                try:
+                    with self._database.statement() as db:
+                        self._taken = inspection.statistics(db)
+                except DatabaseUnavailableError as error:
+                    log.warning("metrics without the database: %s", error)
+                    self._taken = None
+                self._taken_at = time.monotonic()
+            return self._taken
 
 
 def other_metrics(database: Database) -> CollectorRegistry:
@@ -31,3 +104,50 @@ def show_metrics() -> Response:
     """Answer with all metrics, those of other processes of this service among them."""
     text = generate_latest(shown(metrics().registry)) + generate_latest(current_app.extensions["other_metrics"])
     return Response(text, headers={"Cache-Control": "no-store"}, content_type=TEXT)
+
+
+def _runs(rows: Sequence[Row[Any]]) -> Iterator[Metric]:
+    labels = ["kind", "outcome"]
+    count = CounterMetricFamily("matinee_runs", "Runs of jobs that have ended.", labels=labels)
+    total = CounterMetricFamily("matinee_run_seconds", "Time that they took.", labels=labels)
+    last = GaugeMetricFamily("matinee_last_run_duration_seconds", "Time that the newest took.", labels=labels)
+    ended = GaugeMetricFamily("matinee_last_run_timestamp_seconds", "When the newest ended.", labels=labels)
+    phases = GaugeMetricFamily("matinee_last_run_phase_seconds", "Time of its phases.", labels=[*labels, "phase"])
+    for outcome in set(TRAINING_OUTCOMES) - {row.outcome for row in rows if row.kind == "train"}:
+        count.add_metric(["train", outcome], 0)
+    for row in rows:
+        which = [row.kind, row.outcome]
+        count.add_metric(which, row.runs)
+        total.add_metric(which, row.seconds)
+        last.add_metric(which, row.last_seconds)
+        ended.add_metric(which, row.finished_at.timestamp())
+        for phase, seconds in row.phases.items():
+            phases.add_metric([*which, phase], seconds)
+    return iter((count, total, last, ended, phases))
+
+
+def _generation(row: Row[Any]) -> Iterator[Metric]:
+    # a training learns what was confirmed before it began
+    learned_until = datetime.fromisoformat(row.run["started_at"]) if row.run else row.created_at
+    yield _gauge("live_generation_id", "The generation that is live in the database.", row.id)
+    yield _gauge("live_generation_created_timestamp_seconds", "When it was made.", row.created_at.timestamp())
+    yield _gauge(
+        "live_generation_learned_timestamp_seconds", "It has learned all that came before.", learned_until.timestamp()
+    )
+    yield from _quality(Generation.of(row).metrics)
+    for name, (called, about) in ONLINE.items() if row.online else ():
+        yield _gauge(f"online_{called}", about, row.online[name])
+
+
+def _quality(held_out: GenerationMetrics | None) -> Iterator[Metric]:
+    if held_out is None:
+        return
+    yield _gauge("held_out_people", "People held out by whom the live generation was judged.", held_out.users)
+    for name, (called, about) in HELD_OUT.items():
+        estimate = getattr(held_out, name)
+        if estimate is not None:
+            yield _gauge(f"held_out_{called}", about, estimate.value)
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"matinee_{name}", about, value=value)

@@ -25,6 +25,7 @@ from processes import service
 from sqlalchemy import make_url, text
 
 from health import Health
+from jobs.refresh import refresh
 from recommender import Recommender
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
@@ -62,11 +63,17 @@ def user(database: Database) -> int:
 
 @pytest.fixture
 def client(database: Database, user: int, serve: Serve, ready: Health) -> httpx.Client:
-    """The service on it, with a generation and connections that have been used."""
+    """The service on it, with a generation and connections that have been used; it looks at it when asked how it is."""
     recommender = Recommender(database)
     publish(recommender, two_tastes())
     client = serve(recommender, ready)
     assert {answer.status_code for answer in requests(client, user)} == {200}
+
+    def look(request: httpx.Request) -> None:
+        if "/health/" in str(request.url):
+            refresh(recommender, ready)
+
+    client.event_hooks["request"] = [look]
     return client
 
 

@@ -151,18 +151,22 @@ class Generation(ResponseModel):
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """Return the generation of a row of `storage.generations`."""
-        return cls(**_fields(row))
+        return cls.model_validate(_fields(row))
 
 
 class DiversityPoint(ResponseModel):
     """The lists of held-out users with 20 known ratings, made with this much diversity: means over the users."""
 
     diversity: float = Field(examples=[0.5])
-    ndcg: float = Field(examples=[0.2814], description="NDCG@10.")
+    ndcg: float = Field(validation_alias="NDCG@10", examples=[0.2814], description="NDCG@10.")
     miscalibration: float = Field(
         examples=[0.461], description="How far the genres of a list are from those that its user likes."
     )
-    median_popularity: float = Field(examples=[165], description="The median number of ratings of a list's movies.")
+    median_popularity: float = Field(
+        validation_alias="median popularity",
+        examples=[165],
+        description="The median number of ratings of a list's movies.",
+    )
 
 
 class GenerationDetails(Generation):
@@ -194,14 +198,15 @@ def show_generation(path: GenerationPath) -> Response:
     with recommender().database.statement() as db:
         row = generations.find(db, path.generation_id)
     by_given = [GenerationMetrics.of(given, measures) for given, measures in _evaluated(row, "candidate").items()]
-    return answer(GenerationDetails(**_fields(row), by_given=by_given, diversity=_diversity(row)))
+    curve = row.details.get("held_out", {}).get("diversity", {})
+    diversity = [measures | {"diversity": float(dial)} for dial, measures in curve.items()]
+    return answer(GenerationDetails.model_validate(_fields(row) | {"by_given": by_given, "diversity": diversity}))
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
     details = row.details
     return {
-        **{name: getattr(row, name) for name in ("id", "created_at", "verdict", "reason", "live", "held", "kept")},
-        **{name: getattr(row, name) for name in ("run", "online")},
+        **row._mapping,
         "seconds": details.get("seconds", {}),
         "parameters": details.get("parameters", {}),
         "data": details.get("facts", {}),
@@ -215,18 +220,6 @@ def _evaluated(row: Row[Any], which: Literal["candidate", "live"]) -> dict[str, 
     given = row.details.get("held_out", {}).get(which, {}).get("given", {})
     evaluated = {n: measures for n, measures in given.items() if _estimate(measures.get("NDCG@10"))}
     return dict(sorted(evaluated.items(), key=lambda item: int(item[0])))
-
-
-def _diversity(row: Row[Any]) -> list[DiversityPoint]:
-    return [
-        DiversityPoint(
-            diversity=float(dial),
-            ndcg=measures["NDCG@10"],
-            miscalibration=measures["miscalibration"],
-            median_popularity=measures["median popularity"],
-        )
-        for dial, measures in row.details.get("held_out", {}).get("diversity", {}).items()
-    ]
 
 
 def _metrics(evaluated: dict[str, Summary]) -> GenerationMetrics | None:

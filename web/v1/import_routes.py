@@ -1,15 +1,14 @@
 """Files in which users bring what they have watched elsewhere."""
 
-from typing import Literal, Self
+from typing import Any, Literal
 
 from flask import Response, request
 from pydantic import Field, field_validator
 
-from histories.matching import ImportPlan, RowMatch, plan_import
+from histories.matching import RowMatch, plan_import
 from histories.reading import History, read_history
 from histories.rows import HistoryFileError, HistoryRow
 from storage import history_import
-from storage.user_ratings import WriteCounts
 from web.errors import InvalidInputError
 from web.request_metrics import metrics
 from web.v1.base_models import QueryModel, ResponseModel
@@ -56,11 +55,6 @@ class ImportTotals(ResponseModel):
     replaced: int = Field(examples=[3])
     unchanged: int = Field(examples=[0], description="Stored already, or older than what is stored.")
 
-    @classmethod
-    def of(cls, counts: WriteCounts) -> Self:
-        """Return the counts of the storage."""
-        return cls.model_validate(counts)
-
 
 class UnmatchedRow(ResponseModel):
     """A row whose movie was not found, or whose rating is none."""
@@ -100,13 +94,14 @@ def import_history(path: UserPath, query: ImportQuery) -> Response:
     nothing, and repeating it changes nothing. Ratings that were given here later stay, unless `overwrite` is set.
     """
     history = _history(query)
-    movies = recommender().model.current_movies
-    plan = plan_import(history, movies)
+    plan = plan_import(history, recommender().model.current_movies)
     with recommender().database.background_transaction() as db:
-        counts = history_import.store(db, path.user_id, plan.ratings, plan.marks, query.overwrite, query.dry_run)
+        stored = history_import.store(db, path.user_id, plan.ratings, plan.marks, query.overwrite, query.dry_run)
     if not query.dry_run:
-        metrics().written(counts[0].created, counts[0].replaced)
-    return answer(_result(history, plan, counts, query.dry_run))
+        metrics().written(stored[0].created, stored[0].replaced)
+    did = vars(history) | {"dry_run": query.dry_run, "ratings": stored[0], "marks": stored[1], "other": plan.other}
+    shown = [_unmatched(row, match) for row, match in plan.unmatched[:MOST_SHOWN]]
+    return answer(ImportResult.model_validate(did | {"unmatched_count": len(plan.unmatched), "unmatched": shown}))
 
 
 def _history(query: ImportQuery) -> History:
@@ -125,28 +120,8 @@ def _history(query: ImportQuery) -> History:
     return history
 
 
-def _result(history: History, plan: ImportPlan, counts: tuple[WriteCounts, WriteCounts], dry_run: bool) -> ImportResult:
-    return ImportResult(
-        format=history.format,
-        scale=history.scale,
-        dry_run=dry_run,
-        ratings=ImportTotals.of(counts[0]),
-        marks=ImportTotals.of(counts[1]),
-        rounded=history.rounded,
-        other=plan.other,
-        unmatched_count=len(plan.unmatched),
-        unmatched=[_unmatched(row, match) for row, match in plan.unmatched[:MOST_SHOWN]],
-    )
-
-
-def _unmatched(row: HistoryRow, match: RowMatch) -> UnmatchedRow:
+def _unmatched(row: HistoryRow, match: RowMatch) -> dict[str, Any]:
     movies = recommender().model.movies
-    return UnmatchedRow(
-        line=row.line,
-        title=row.title[:200],
-        year=row.year,
-        rating=row.rating,
-        mark=row.mark,  # type: ignore[arg-type]
-        reason=match.reason,
-        candidates=[Movie.of(movies.by_id(movie_id)) for movie_id in match.candidates],
-    )
+    what = {name: getattr(row, name) for name in ("line", "year", "rating", "mark")}
+    candidates = [movies.by_id(movie_id) for movie_id in match.candidates]
+    return what | {"title": row.title[:200], "reason": match.reason, "candidates": candidates}

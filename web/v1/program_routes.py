@@ -96,7 +96,7 @@ def receive_webhook(path: TokenAddress, query: WebhookQuery) -> Response:
     except WebhookError as error:
         raise InvalidInputError(("body", str(error))) from error
     if query.account is not None and event.account != query.account:
-        event = WebhookEvent("ignore", "it is of another account")
+        event = WebhookEvent("ignored", "it is of another account")
     return answer(_applied(user_id, event))
 
 
@@ -114,24 +114,23 @@ def _payload() -> Any:
 
 def _applied(user_id: int, event: WebhookEvent) -> WebhookResult:
     if event.row is None:
-        return WebhookResult(result="ignored", detail=event.what, movie=None)
+        return WebhookResult(result=event.action, detail=event.what, movie=None)
     movies = recommender().model.current_movies
     match = MovieMatcher(movies).match(event.row)
     if match.movie_id is None:
         return WebhookResult(result="unmatched", detail=match.reason, movie=None)
     movie = Movie.of(movies.by_id(match.movie_id))
     changed = _stored(user_id, match.movie_id, event.action, event.row)
-    done: dict[str, Literal["rated", "unrated", "seen"]] = {"rate": "rated", "unrate": "unrated", "see": "seen"}
-    return WebhookResult(result=done[event.action] if changed else "unchanged", detail=event.what, movie=movie)
+    return WebhookResult(result=event.action if changed else "unchanged", detail=event.what, movie=movie)
 
 
 def _stored(user_id: int, movie_id: int, action: Action, row: HistoryRow) -> bool:
     now = datetime.now(UTC)
     with recommender().database.transaction() as db:
-        if action == "unrate":
+        if action == "unrated":
             return user_ratings.remove(db, user_id, movie_id)
         sent = {movie_id: replace(row, at=now)}
-        rate = action == "rate"
-        rated, marked = history_import.store(db, user_id, sent if rate else {}, {} if rate else sent, overwrite=True)
+        ratings, marks = (sent, {}) if action == "rated" else ({}, sent)
+        rated, marked = history_import.store(db, user_id, ratings, marks, overwrite=True)
     metrics().written(rated.created, rated.replaced)
     return bool(rated.created + rated.replaced + marked.created + marked.replaced)

@@ -12,7 +12,6 @@ from evaluation.splits import sort_by_user_and_time
 from ranking.batch_lists import ratings_by_user
 from ranking.calibration import POOL, calibrated, miscalibration
 from ranking.factors import Factors
-from ranking.ranker import Ranker
 from ranking.rating_histories import Times
 from ranking.ratings import PADDING, Floats, Ints, Ratings, Rows
 
@@ -33,17 +32,16 @@ class _Pool(NamedTuple):
     liked: Rows
 
 
-def diversity_curve(factors: Factors, train: Ratings, ratings: Ratings, genres: Floats) -> DiversityCurve:
+def diversity_curve(setting: EvaluationSetting, ratings: Ratings, genres: Floats) -> DiversityCurve:
     """Return the curve for held-out users with more than 20 ratings, of which the first 20 are given; {} without any.
 
-    Args:
-        train: what the factors were trained on; each user has the popularity of their own time, as in `held_out`.
-        genres: the share of each genre in each movie of the factors [f, G].
+    `genres` [f, G] is the share of each genre in each movie of the factors.
     """
+    factors = setting.ranker.factors
     ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
     _, given, tested, clocks = split_histories(ratings_by_user(ordered, np.unique(ordered.user)), GIVEN)
     found = []
-    for pool in _pools(EvaluationSetting(Ranker(factors), train), given, clocks):
+    for pool in _pools(setting, given, clocks):
         relevant = tested[pool.user].movie[tested[pool.user].rating >= RELEVANT]
         if len(relevant) and len(pool.liked):
             found.append([_measured(factors, pool, genres, dial, relevant) for dial in DIALS])

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation import bootstrap, offline_metrics
 from evaluation.diversity_curve import diversity_curve
-from evaluation.held_out import EVALUATED_LIST_LENGTH, evaluate_held_out, sample_users
+from evaluation.held_out import EVALUATED_LIST_LENGTH, EvaluationSetting, evaluate_held_out, sample_users
 from evaluation.held_out_result import HeldOutResult, mean_per_user
 from ranking.batch_lists import build_lists, rank_locally, ratings_by_user
 from ranking.factors import Factors, FactorsError
@@ -69,12 +69,13 @@ def judge_candidate(
     except FactorsError as error:
         return Verdict(False, f"{error}; what served before goes on serving"), {}
     users = sample_users(held_out)
-    found = evaluate_held_out(candidate, train_ratings, users)
-    curve = diversity_curve(candidate, train_ratings, users, genre_shares(candidate.movies))
+    setting = EvaluationSetting(candidate, train_ratings)
+    found = evaluate_held_out(setting, users)
+    curve = diversity_curve(setting, users, genre_shares(candidate.movies))
     summary = {"candidate": found.summary(), "diversity": curve}
     if live is None:
         return verdict(found), summary
-    before = evaluate_held_out(live, train_ratings, users)
+    before = evaluate_held_out(EvaluationSetting(live, train_ratings), users)
     summary["live"] = before.summary()
     return verdict(found, before, list_change(candidate, live, train_ratings)), summary
 

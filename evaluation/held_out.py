@@ -28,19 +28,16 @@ EVALUATED_LIST_LENGTH = 10
 MAX_EVALUATED_USERS = 1000  # 7,000 lists take some 10 s of one core, and settle a difference in NDCG of .01
 
 
-def evaluate_held_out(factors: Factors, train: Ratings, ratings: Ratings) -> HeldOutResult:
-    """Evaluate factors on the ratings of users who were not trained on, each at their own time.
+def evaluate_held_out(setting: "EvaluationSetting", ratings: Ratings) -> HeldOutResult:
+    """Evaluate factors on all ratings of users who were not trained on, each at their own time.
 
     Popularity is that of the moment of a user's last given rating, as the user would have met it: users of all years
-    are among them, and for a user of 1998 the likes of 2018 say nothing.
-
-    Args:
-        train: what the factors were trained on, to count likes in.
-        ratings: all ratings of these users; movies that the factors do not know are left out.
+    are among them, and for a user of 1998 the likes of 2018 say nothing. Movies that the factors do not know are left
+    out.
     """
+    factors = setting.ranker.factors
     ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
     users = np.unique(ordered.user)
-    setting = EvaluationSetting(Ranker(factors), train)
     histories = ratings_by_user(ordered, users)
     columns = [_evaluated(setting, histories, n) for n in GIVEN_N]
     measures = {name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]}
@@ -48,14 +45,14 @@ def evaluate_held_out(factors: Factors, train: Ratings, ratings: Ratings) -> Hel
 
 
 class EvaluationSetting:
-    """Factors with the likes of their training, for lists at any time."""
+    """Factors with the likes of what they were trained on, for lists at any time."""
 
-    def __init__(self, ranker: Ranker, train: Ratings) -> None:
-        self.ranker, factors = ranker, ranker.factors
-        likes = train.take(train.rating >= factors.model.like_threshold)
-        likes = likes.take(np.argsort(likes.at, kind="stable"))
-        self._like_rows, known = factors.rows(likes.movie)
-        self._likes = likes.take(known)
+    def __init__(self, factors: Factors, train: Ratings) -> None:
+        self.ranker = Ranker(factors)
+        likes = np.flatnonzero(train.rating >= factors.model.like_threshold)
+        likes = likes[np.argsort(train.at[likes], kind="stable")]
+        self._like_rows, known = factors.rows(train.movie[likes])
+        self._likes = train.take(likes[known])
         self.all_time = count_ratings(self._likes, factors.movies, offline_metrics.RELEVANT)
 
     def lists(self, given: list[Ratings], clocks: Times) -> tuple[Ints, Ints]:

@@ -12,7 +12,7 @@ import numpy as np
 from catalogue.movie import split_genres
 from engine import Engine
 from evaluation import offline_metrics
-from evaluation.held_out import evaluate_held_out
+from evaluation.held_out import EvaluationSetting, evaluate_held_out
 from evaluation.held_out_result import GIVEN_N, HeldOutResult, merge_results
 from evaluation.protocol_result import LONGEST, ProtocolResult, Row
 from evaluation.splits import folds, history_positions, sort_by_user_and_time
@@ -74,7 +74,10 @@ def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetti
     folded_in = engine.train(known, movies, model)
     retrained = engine.train(sort_by_user_and_time(concatenate(known, given_20)), movies, model)
     other = engine.train(known, movies, replace(model, seed=seed + 1))
-    measures = [evaluate_held_out(factors, known, new).measures(GIVEN_20) for factors in (folded_in, retrained)]
+    measures = [
+        evaluate_held_out(EvaluationSetting(factors, known), new).measures(GIVEN_20)
+        for factors in (folded_in, retrained)
+    ]
     given = ratings_by_user(known, np.unique(known.user))
     lists = [build_lists(factors, given, LONGEST // 2, engine.lists) for factors in (folded_in, other)]
     shown = ("NDCG@10", "RMSE")
@@ -96,7 +99,7 @@ def by_given(judgement: HeldOutResult) -> dict[str, Row]:
 
 def _judged(engine: Engine, train: Ratings, test: Ratings, movies: Ints, model: ModelSettings) -> HeldOutResult:
     factors = engine.train(train, movies, model)
-    return evaluate_held_out(factors, train, test)
+    return evaluate_held_out(EvaluationSetting(factors, train), test)
 
 
 def cold(

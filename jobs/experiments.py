@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from evaluation.experiment_result import ExperimentResult, result
 from evaluation.gate import verdict
-from evaluation.held_out import evaluate_held_out, sample_users
+from evaluation.held_out import EvaluationSetting, evaluate_held_out, sample_users
 from evaluation.splits import split_held_out
 from jobs.ingest import load_base_ratings
 from ranking.experiment import ExperimentError, model_of
@@ -59,10 +59,11 @@ def _judged(database: Database, settings: Settings, arms: Sequence[str]) -> list
     train, held_out = split_held_out(load_base_ratings(database, settings))
     users, found = sample_users(held_out), []
     with progress(1 + len(arms), "judging on held-out users", unit="arm") as advance:
-        before = evaluate_held_out(live, train, users)
+        before = evaluate_held_out(EvaluationSetting(live, train), users)
         advance(1)
         for arm in arms:
-            judged = verdict(evaluate_held_out(replace(live, model=model_of(arm, live.model)), train, users), before)
+            changed = replace(live, model=model_of(arm, live.model))
+            judged = verdict(evaluate_held_out(EvaluationSetting(changed, train), users), before)
             if not judged.accepted:
                 raise ExperimentError(f"{arm}: {judged.reason}")
             found.append(f"{arm}: {judged.reason}")

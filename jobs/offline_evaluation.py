@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engine import Engine
-from evaluation.held_out import evaluate_held_out, sample_users
+from evaluation.held_out import EvaluationSetting, evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult
 from evaluation.protocol_result import ProtocolResult, Row, mean
 from evaluation.splits import split_held_out
@@ -69,7 +69,7 @@ def measure_generation(database: Database, settings: Settings, generation_id: in
     for one in dict.fromkeys(filter(None, (asked, live))):
         with database.background_transaction() as db:
             factors = generations.load(db, one)
-        found = evaluate_held_out(factors, train_ratings, users)
+        found = evaluate_held_out(EvaluationSetting(factors, train_ratings), users)
         rows |= {f"{one}: n = {n}": _with_intervals(found, g) for g, n in enumerate(GIVEN_N)}
     return ProtocolResult("held-out", (), rows, {"generation": asked, "people": len(np.unique(users.user))})
 

@@ -25,8 +25,9 @@ def top_n(score: Floats, n: int, seen: Rows, preferred: Mask, among: Mask | None
 def _best(score: Floats, rows: Rows, n: int) -> Rows:
     values = score[rows]
     if len(rows) > n:
-        # everything at or above the n-th value: argpartition alone would pick among equals at random
-        cut = np.partition(values, len(rows) - n)[len(rows) - n] if n else np.inf
+        # everything at or above the n-th value: argpartition alone would pick among equals at random. Of the negated
+        # values the n-th stands in front, where numpy finds it in a twentieth of the time if most are equal.
+        cut = -np.partition(-values, n - 1)[n - 1] if n else np.inf
         keep = values >= cut
         rows, values = rows[keep], values[keep]
     return rows[np.lexsort((rows, -values))[:n]]

@@ -13,7 +13,7 @@ from synthetic_ratings import tastes
 
 from evaluation import bootstrap, offline_metrics
 from evaluation.diversity_curve import diversity_curve
-from evaluation.held_out import MAX_EVALUATED_USERS, evaluate_held_out, sample_users
+from evaluation.held_out import MAX_EVALUATED_USERS, EvaluationSetting, evaluate_held_out, sample_users
 from evaluation.held_out_result import GIVEN_N, HeldOutResult, mean_per_user, merge_results
 from evaluation.protocol_result import ProtocolResult, mean
 from evaluation.splits import (
@@ -49,7 +49,7 @@ def people(count: int = 30, movies: int = 40) -> Ratings:
 
 @pytest.fixture(scope="module")
 def judgement() -> HeldOutResult:
-    return evaluate_held_out(two_tastes(), people(), people())
+    return evaluate_held_out(EvaluationSetting(two_tastes(), people()), people())
 
 
 def test_each_users_latest_fifth_is_split_off() -> None:
@@ -188,13 +188,13 @@ def test_the_diversity_curve_begins_at_the_lists_that_are_served_and_comes_neare
     judgement: HeldOutResult,
 ) -> None:
     genres = np.random.default_rng(2).dirichlet(np.full(4, 0.3), 40).astype(np.float32)
-    curve = diversity_curve(two_tastes(), people(), people(), genres)
+    curve = diversity_curve(EvaluationSetting(two_tastes(), people()), people(), genres)
     assert list(curve) == ["0", "0.5", "1"]
     assert curve["0"]["NDCG@10"] == pytest.approx(np.nanmean(judgement.ndcg[:, GIVEN_N.index(20)]))
     assert curve["0"]["miscalibration"] > curve["0.5"]["miscalibration"] > curve["1"]["miscalibration"]
     assert curve["1"]["median popularity"] == 50  # of each of these movies
     few = people().take(people().at < 1_600_000_020)
-    assert diversity_curve(two_tastes(), people(), few, genres) == {}
+    assert diversity_curve(EvaluationSetting(two_tastes(), people()), few, genres) == {}
 
 
 def test_only_the_next_fifty_are_tested() -> None:
@@ -204,7 +204,7 @@ def test_only_the_next_fifty_are_tested() -> None:
     ratings = Ratings(
         np.ones(n, np.int32), (100 + rng.permutation(n)).astype(np.int32), np.full(n, 5, np.float32), np.arange(n)
     )
-    assert evaluate_held_out(factors, ratings, ratings).tested[0].tolist() == [
+    assert evaluate_held_out(EvaluationSetting(factors, ratings), ratings).tested[0].tolist() == [
         50,
         50,
         50,
@@ -223,7 +223,7 @@ def test_knowing_a_taste_beats_popularity_once_there_is_something_to_know(judgem
 def test_ratings_of_unknown_movies_are_passed_over() -> None:
     more = people()
     strange = Ratings(more.user, more.movie + 1, more.rating, more.at)
-    alone = evaluate_held_out(two_tastes(), strange, strange)
+    alone = evaluate_held_out(EvaluationSetting(two_tastes(), strange), strange)
     assert len(alone.users) == 0
     assert alone.summary()["users"] == 0
 

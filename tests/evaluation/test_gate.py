@@ -9,7 +9,7 @@ from synthetic_ratings import CATALOGUE, MODEL, USERS, tastes
 from engine import Engine
 from evaluation import offline_metrics
 from evaluation.gate import ListChange, verdict
-from evaluation.held_out import evaluate_held_out
+from evaluation.held_out import EvaluationSetting, evaluate_held_out
 from evaluation.held_out_result import HeldOutResult
 from evaluation.splits import held_out
 from ranking.batch_lists import build_lists, rank_locally, ratings_by_user
@@ -31,7 +31,7 @@ def trained(engine: Engine, ratings: Ratings, seed: int) -> Factors:
 
 
 def judged(factors: Factors) -> HeldOutResult:
-    return evaluate_held_out(factors, TRAIN, TEST)
+    return evaluate_held_out(EvaluationSetting(factors, TRAIN), TEST)
 
 
 def change(live: Factors, candidate: Factors, new_ratings: float = 0.0) -> ListChange:
@@ -81,7 +81,7 @@ def test_a_training_on_shuffled_ratings_is_rejected_for_its_lists(
 def test_a_training_on_shuffled_ratings_is_rejected_where_nobody_was_held_out(
     live: Factors, live_judged: HeldOutResult, shuffled: Factors
 ) -> None:
-    nobody = evaluate_held_out(shuffled, TRAIN, TEST.take(np.arange(0)))
+    nobody = evaluate_held_out(EvaluationSetting(shuffled, TRAIN), TEST.take(np.arange(0)))
     found = verdict(nobody, live_judged, change(live, shuffled))
     assert not found.accepted
     assert "share" in found.reason
@@ -122,6 +122,6 @@ def test_new_ratings_may_change_the_lists_and_chance_may_not(live_judged: HeldOu
 
 
 def test_where_nobody_was_held_out_the_verdict_says_so(live: Factors) -> None:
-    nobody = evaluate_held_out(live, TRAIN, TEST.take(np.arange(0)))
+    nobody = evaluate_held_out(EvaluationSetting(live, TRAIN), TEST.take(np.arange(0)))
     assert "no users were held out" in verdict(nobody).reason
     assert "no users were held out" in verdict(nobody, nobody, ListChange(0.9, 0.0)).reason

@@ -1,14 +1,13 @@
-"""Rows of tables with separated values."""
+"""Tables with separated values: by which columns each kind is known, what these mean, and their rows."""
 
 import csv
 import html
 import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from histories.formats import TableFormat, column_name, format_of
 from histories.rows import (
     HistoryFileError,
     HistoryRow,
@@ -27,6 +26,61 @@ from histories.rows import (
 HEADER_LINES = 10  # a list of Letterboxd has some lines before its header
 ACTIVITY = {"datetime", "actiontype", "logjson"}  # MovieLens's log
 MIXED = re.compile(r"([^;,]*)[;,](.*)[;,](-?[0-9]*)[;,]([0-9]+)")  # a line of Filmtipset
+ASK = 0  # the table does not say its scale
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """A kind of table. Names of columns are in lower-case letters and digits alone.
+
+    Attributes:
+        known_by: the columns that it has.
+        title, year, rating, at: columns of that meaning, of which the first with a value counts.
+        scale: the best rating; None if the greatest rating decides.
+        unrated: the mark of a row without a rating; None if it may be either.
+    """
+
+    name: str
+    known_by: str
+    title: str = "title"
+    year: str = "year"
+    rating: str = "rating"
+    at: str = "date"
+    kind: str = "type"
+    movie_id: str = ""
+    imdb_id: str = "imdbid"
+    tmdb_id: str = "tmdbid"
+    url: str = "url"
+    scale: int | None = None
+    unrated: str | None = None
+
+
+FORMATS = (
+    TableFormat("movielens", "movieid imdbid tmdbid title", movie_id="movieid", scale=5, unrated="later"),
+    TableFormat("movielens", "movieid rating timestamp", movie_id="movieid", at="timestamp", scale=5),
+    TableFormat("letterboxd", "name letterboxduri", title="name", at="watcheddate date", scale=5),
+    TableFormat("letterboxd", "title tmdbid imdbid watcheddate", at="watcheddate", scale=5, unrated="seen"),
+    TableFormat("imdb", "const title", rating="yourrating yourated", at="daterated created", kind="titletype",
+                imdb_id="const", scale=10, unrated="later"),
+    TableFormat("trakt", "type title traktid", at="ratedat lastwatchedat watchedat listedat", scale=10),
+    TableFormat("tmdb", "tmdbid name yourrating", title="name", year="releasedate", rating="yourrating",
+                at="daterated", scale=10, unrated="later"),
+    TableFormat("criticker", "score filmname", title="filmname", rating="score", at="daterated", scale=ASK),
+    TableFormat("filmtipset", "votedate movietitle imdb score", title="movietitle", rating="score", at="votedate",
+                imdb_id="imdb", scale=5),
+)  # fmt: skip
+PLAIN = TableFormat(
+    "csv",
+    "",
+    title="title name film movie filmname movietitle originaltitle",
+    year="year releaseyear releasedate released",
+    rating="yourrating myrating rating rating10 score stars userrating",
+    at="daterated ratedat watcheddate watchedat watcheddate date rateddate timestamp",
+    kind="type titletype",
+    movie_id="movieid movielensid",
+    imdb_id="imdbid imdb const tconst",
+    tmdb_id="tmdbid tmdb",
+)
 ACTIVITY_LOG = TableFormat("movielens", "", rating="rating", at="datetime", movie_id="movieid", scale=5)
 MEANINGS = ("title", "year", "rating", "at", "kind", "movie_id", "imdb_id", "tmdb_id", "url")
 Numbered = Iterator[tuple[int, list[str]]]
@@ -42,10 +96,10 @@ def read_table(text: str, unrated: str | None, now: datetime) -> tuple[TableForm
     except csv.Error as error:
         raise HistoryFileError(f"the table cannot be read: {error}; a quotation mark may be missing") from error
     for place, (_, cells) in enumerate(rows[:HEADER_LINES]):
-        columns = [column_name(cell) for cell in cells]
+        columns = [_column_name(cell) for cell in cells]
         if set(columns) >= ACTIVITY:
             return ACTIVITY_LOG, list(_activity(columns, rows[place + 1 :], now))
-        if found := format_of(columns):
+        if found := _format_of(columns):
             if "rating10" in columns and "rating" not in columns:
                 found = replace(found, scale=10)
             mark = found.unrated or unrated or _mark_of(columns)
@@ -56,6 +110,21 @@ def read_table(text: str, unrated: str | None, now: datetime) -> tuple[TableForm
             check_length(len(data))
             return found, [to_row(found, line, _by_column(columns, cells), mark, now) for line, cells in data]
     return None
+
+
+def _column_name(text: str) -> str:
+    """Return the name of a column in lower-case letters and digits alone."""
+    return re.sub("[^a-z0-9]", "", text.lower())
+
+
+def _format_of(columns: Collection[str]) -> TableFormat | None:
+    """Return the format of a table with these columns; None if it is none."""
+    for one in FORMATS:
+        if set(one.known_by.split()) <= set(columns):
+            return one
+    has_title = any(name in columns for name in (*PLAIN.title.split(), *PLAIN.imdb_id.split()))
+    has_more = any(name in columns for name in (*PLAIN.rating.split(), *PLAIN.year.split()))
+    return PLAIN if has_title and has_more else None
 
 
 def _by_column(columns: list[str], cells: list[str]) -> dict[str, str]:

@@ -63,9 +63,8 @@ def _of_plex(sent: Mapping[str, Any]) -> WebhookEvent:
         return WebhookEvent("ignored", f"{event[:50]} is not a movie that was watched or rated", None, account)
     if movie.get("type") != "movie":
         return WebhookEvent("ignored", f"{text_of(movie.get('type'))[:50]} is not a movie", None, account)
-    guids = " ".join(
-        [text_of(movie.get("guid")), *(text_of(_mapping(one).get("id")) for one in _list(movie.get("Guid")))]
-    )
+    listed = movie["Guid"] if isinstance(movie.get("Guid"), list) else []
+    guids = " ".join(text_of(guid) for guid in (movie.get("guid"), *(_mapping(one).get("id") for one in listed)))
     imdb, tmdb = IMDB_ADDRESS.search(guids), TMDB_ADDRESS.search(guids)
     row = HistoryRow(
         1,
@@ -98,7 +97,3 @@ def _rating(value: object) -> float:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -121,7 +121,7 @@ def test_rows_without_a_movie_are_named_with_candidates(client: httpx.Client) ->
         (b"", {}, "empty"),
         (TEN.encode(), {"format": "imdb"}, "of the format csv"),
         (TEN.encode(), {"scale": "7"}, "scale"),
-        (TEN.encode(), {"dry_run": "maybe"}, "say 1 or 0"),
+        (TEN.encode(), {"dry_run": "maybe"}, "it must be true or false"),
     ],
 )
 def test_what_cannot_be_read_is_refused(client: httpx.Client, body: bytes, query: dict[str, str], said: str) -> None:

@@ -48,7 +48,7 @@ class OutcomeShare(ResponseModel):
     """How many of the shown movies had an outcome, and their share with a 95 % interval (Wilson)."""
 
     count: int = Field(examples=[310])
-    share: float = Field(examples=[0.075])
+    share: float = Field(validation_alias="value", examples=[0.075])
     low: float = Field(examples=[0.067])
     high: float = Field(examples=[0.084])
 
@@ -71,12 +71,8 @@ class ShownMovies(ResponseModel):
     @classmethod
     def of(cls, counts: OutcomeCounts) -> Self:
         """Return a row of the report."""
-        shares = {kind: counts.share(kind) for kind in KINDS}
-        found = {
-            kind: OutcomeShare(count=getattr(counts, kind), share=share.value, low=share.low, high=share.high)
-            for kind, share in shares.items()
-        }
-        return cls.model_validate(vars(counts) | found)
+        shares = {kind: vars(counts.share(kind)) | {"count": getattr(counts, kind)} for kind in KINDS}
+        return cls.model_validate(vars(counts) | shares)
 
 
 class Outcomes(ResponseModel):

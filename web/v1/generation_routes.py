@@ -7,9 +7,9 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from storage import generations
-from web.v1.base_models import QueryModel, RequestModel, ResponseModel
+from web.v1.base_models import RequestModel, ResponseModel
 from web.v1.blueprint import answer, group, recommender
-from web.v1.schemas import Id, Limit, Timestamp, problems
+from web.v1.schemas import Id, LimitQuery, Timestamp, problems
 
 api = group("generations", "What each training run made, and how good it is.")
 
@@ -39,12 +39,6 @@ class GenerationPath(RequestModel):
     """The generation."""
 
     generation_id: Id = Field(description="A generation's id.", json_schema_extra={"example": 4})
-
-
-class GenerationsQuery(QueryModel):
-    """The number of generations to return."""
-
-    limit: Limit = 20
 
 
 class MetricEstimate(ResponseModel):
@@ -185,7 +179,7 @@ class GenerationList(ResponseModel):
 
 
 @api.get("/generations", responses={200: GenerationList})
-def list_generations(query: GenerationsQuery) -> Response:
+def list_generations(query: LimitQuery) -> Response:
     """List the newest generations: training data, metrics and verdict"""
     with recommender().database.statement() as db:
         rows = generations.recent(db, query.limit)

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from flask import Response, request
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from histories.matching import RowMatch, plan_import
 from histories.reading import History, read_history
@@ -39,13 +39,6 @@ class ImportQuery(QueryModel):
     unrated: Literal["seen", "later"] | None = Field(
         None, description="What movies without a rating are, if the file does not tell."
     )
-
-    @field_validator("dry_run", "overwrite", mode="before")
-    @classmethod
-    def _plain(cls, value: object) -> object:
-        if value not in ("0", "1", "false", "true", True, False):
-            raise ValueError("say 1 or 0")
-        return value
 
 
 class ImportTotals(ResponseModel):

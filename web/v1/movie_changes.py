@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from flask import Response, request
 from pydantic import AfterValidator, Field
+from werkzeug.exceptions import MethodNotAllowed
 
 from catalogue.movie import NO_GENRES
 from storage import movie_changes
@@ -15,6 +16,7 @@ from web.errors import InvalidInputError
 from web.parsing import INT32
 from web.v1.base_models import RequestBody, ResponseModel, with_location
 from web.v1.blueprint import answer, location, recommender
+from web.v1.movie_routes import api
 from web.v1.one_movie_routes import MoviePath
 from web.v1.schemas import IdempotencyHeader, MovieId, problems
 from web.v1.training_routes import admin
@@ -150,11 +152,12 @@ def put_movies(header: IdempotencyHeader, body: MovieBatch) -> Response:
     return answer(MovieBatchResult(created=created, replaced=len(ids) - created, movie_ids=ids))
 
 
-@admin.before_request
-def _options_of_batch() -> Response | None:
-    """Name the methods of /movies/batch alone; Flask would add those of a movie's address, which it looks like too."""
-    asked = request.method == "OPTIONS" and request.endpoint == f"{admin.name}.{put_movies.__name__}"
-    return Response(status=204, headers={"Allow": "OPTIONS, POST"}) if asked else None
+@api.route("/movies/batch", methods=["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def _refuse_other_methods() -> Response:
+    """Answer what Flask would else take for requests of the movie `batch`."""
+    if request.method == "OPTIONS":
+        return Response(status=204, headers={"Allow": "OPTIONS, POST"})
+    raise MethodNotAllowed(["OPTIONS", "POST"])
 
 
 @admin.delete("/movies/<movie_id>", responses={204: None, **problems(403, 404)})

@@ -14,7 +14,7 @@ from web.parsing import INT32
 from web.v1 import cursors
 from web.v1.base_models import QueryModel, ResponseModel
 from web.v1.blueprint import answer, conditional_response, database_identity, group, recommender
-from web.v1.schemas import PLAIN_INTEGER, Id, Limit, Movie, MovieTimes, Timestamp
+from web.v1.schemas import PLAIN_INTEGER, Id, Limit, LimitQuery, Movie, MovieTimes, Timestamp
 
 api = group("movies", "The catalogue of movies.")
 
@@ -102,12 +102,6 @@ class Genres(ResponseModel):
     items: list[Genre]
 
 
-class CatalogueChangesQuery(QueryModel):
-    """The number of changes to return."""
-
-    limit: Limit = 20
-
-
 class CatalogueChange(ResponseModel):
     """A movie that was added, changed or withdrawn."""
 
@@ -157,7 +151,7 @@ def list_genres() -> Response:
 
 
 @api.get("/catalogue/changes", responses={200: CatalogueChanges})
-def list_catalogue_changes(query: CatalogueChangesQuery) -> Response:
+def list_catalogue_changes(query: LimitQuery) -> Response:
     """List the movies that were added, changed or withdrawn last"""
     with recommender().database.statement() as db:
         rows = movie_changes.recent(db, query.limit)

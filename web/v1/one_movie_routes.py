@@ -4,32 +4,23 @@ from typing import Any
 
 import numpy as np
 from flask import Response
-from pydantic import Field, field_validator
+from pydantic import Field
 from sqlalchemy import Row
-from werkzeug.exceptions import MethodNotAllowed
 
 from catalogue.live_generation import LiveGeneration
 from catalogue.movie import UnknownMovieError
 from ranking.similar_movies import similar
 from storage import movies
-from web.v1.base_models import QueryModel, RequestModel, ResponseModel
+from web.v1.base_models import RequestModel, ResponseModel
 from web.v1.blueprint import answer, conditional_response, database_identity, recommender
 from web.v1.movie_routes import CACHE_ONE_MINUTE, REVALIDATE_ALWAYS, api, catalogue_mark
-from web.v1.schemas import GenerationRef, Limit, Movie, MovieId, Timestamp, problems
+from web.v1.schemas import GenerationRef, Limit, LimitQuery, Movie, MovieId, Timestamp, problems
 
 
 class MoviePath(RequestModel):
     """The movie."""
 
     movie_id: MovieId
-
-    @field_validator("movie_id", mode="before")
-    @classmethod
-    def _not_a_route(cls, movie_id: Any) -> Any:
-        """Refuse other methods than POST for /movies/batch, which would be taken for a movie's address."""
-        if movie_id == "batch":
-            raise MethodNotAllowed(["OPTIONS", "POST"])
-        return movie_id
 
 
 class RatingCount(ResponseModel):
@@ -64,7 +55,7 @@ class MovieDetails(Movie):
     )
 
 
-class SimilarQuery(QueryModel):
+class SimilarQuery(LimitQuery):
     """The number of movies to return."""
 
     limit: Limit = 10

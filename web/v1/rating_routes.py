@@ -14,11 +14,11 @@ from storage.user_ratings import FIRST_PAGE, RatingCursor
 from storage.user_ratings import Mark as Kind
 from web.parsing import INT32
 from web.request_metrics import metrics
-from web.v1.base_models import QueryModel, RequestBody, ResponseModel
+from web.v1.base_models import RequestBody, ResponseModel
 from web.v1.batch import RatingBatch
 from web.v1.blueprint import answer, group, recommender
 from web.v1.cursors import decode, encode
-from web.v1.schemas import Limit, Movie, RatingPath, RatingValue, Timestamp, UserPath, problems
+from web.v1.schemas import LimitQuery, Movie, RatingPath, RatingValue, Timestamp, UserPath, problems
 
 api = group("ratings", "How users rated movies. Once a write returns 2xx, the next recommendations reflect it.")
 marks = group("marks", "What users say of movies without a rating. The next recommendations reflect it.")
@@ -28,10 +28,9 @@ MOVIE = Annotated[int, Field(strict=True, ge=-INT32 - 1, le=INT32)]
 RATING_KEY: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[VERSION, MOVIE])  # of a `RatingCursor`
 
 
-class PageQuery(QueryModel):
+class PageQuery(LimitQuery):
     """The page to return."""
 
-    limit: Limit = 20
     cursor: str | None = Field(None, description="The next_cursor of the previous page; without it the first page.")
 
     def read(self, scope: str, read: Callable[[int, RatingCursor], Sequence[Row[Any]]]) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def put_rating(path: RatingPath, body: RatingUpdate) -> Response:
     """
     with recommender().database.statement() as db:
         written = user_ratings.put_many(db, path.user_id, {path.movie_id: body.rating})
-    metrics().written(*written)
+    metrics().written(written.created, written.replaced)
     return answer(Rating(movie_id=path.movie_id, rating=body.rating), 201 if written.created else 200)
 
 
@@ -112,7 +111,7 @@ def put_ratings(path: UserPath, body: RatingBatch) -> Response:
     """
     with recommender().database.statement() as db:
         written = user_ratings.put_many(db, path.user_id, body.by_movie)
-    metrics().written(*written)
+    metrics().written(written.created, written.replaced)
     return answer(RatingBatchResult.model_validate(written))
 
 

@@ -1,12 +1,12 @@
 """Recommendations for a user or a guest, and the expected rating of any movie."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from operator import not_
 
 from flask import Response
 from pydantic import Field
 
+from catalogue.live_generation import Arm
 from catalogue.recommendations import RankedRecommendation
 from catalogue.user_context import UserContext
 from ranking.rankings import Strategy
@@ -184,18 +184,16 @@ def record_list(
     """Record a list if its user is stored; return its id."""
     if viewer.user_id is None or not places:
         return None
-    movie_ids = tuple(place.movie.movie_id for place in places)
-    expected = [round(place.expected_rating, 2) for place in places]
-    explored = tuple(place.explored for place in places)
+    live, teams = viewer.live, tuple(str(place.team) for place in places) if viewer.versus else None
+    arm, explored = live.arm if live else Arm(), tuple(place.explored for place in places)
     shown = ShownList(
-        viewer.live.id if viewer.live else None,
-        movie_ids,
-        expected,
+        live.id if live else None,
+        tuple(place.movie.movie_id for place in places),
+        [round(place.expected_rating, 2) for place in places],
         filters.offset + 1,
-        explored=explored if any(explored) else None,
+        arm.experiment,
+        None if teams else arm.name,
+        teams,
+        explored if any(explored) else None,
     )
-    if viewer.live is not None:
-        arm = viewer.live.arm
-        teams = tuple(str(place.team) for place in places) if viewer.versus else None
-        shown = replace(shown, experiment=arm.experiment, arm=None if teams else arm.name, teams=teams)
     return record(viewer.user_id, route, shown)

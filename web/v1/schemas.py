@@ -27,7 +27,7 @@ from system.validation_messages import message_of
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
 from web.errors import CODES
 from web.parsing import INT32
-from web.v1.base_models import RequestModel, ResponseModel
+from web.v1.base_models import QueryModel, RequestModel, ResponseModel
 
 YEAR_RANGE_EMPTY = "year_range_empty"
 USER_TAG, GUEST_TAG = "<user>", "<guest>"  # of the members of a group, which Pydantic puts into the place of a fault
@@ -173,6 +173,12 @@ class MovieTimes(RequestModel):
     def added_after(self) -> int | None:
         """The unix second from which on movies were added; None for all."""
         return None if self.added_since is None else floor(self.added_since.timestamp())
+
+
+class LimitQuery(QueryModel):
+    """The number of items to return."""
+
+    limit: Limit = 20
 
 
 class IdempotencyHeader(RequestModel):

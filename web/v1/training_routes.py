@@ -22,6 +22,7 @@ api = group("training", "Whether a training run is in progress, and how far it i
 admin = group("admin", "For operators only: needs the admin key where one is set.")
 
 State = Literal["idle", "running", "off", "failed"]
+NO_RUN = {"id": None, "phase": None, "progress": 0, "started_at": None, "finished_at": None, "outcome": None}
 
 
 class TrainingPhase(ResponseModel):
@@ -38,7 +39,7 @@ class TrainingStatus(ResponseModel):
         examples=["running"],
         description="failed: the last run failed; off: no run is scheduled, since MATINEE_RETRAIN_MINUTES is 0.",
     )
-    run_id: int | None = Field(examples=[7], description="Null before the first run.")
+    run_id: int | None = Field(validation_alias="id", examples=[7], description="Null before the first run.")
     phase: str | None = Field(examples=["ranker"], description="queued: the run starts within seconds.")
     progress: float = Field(examples=[0.31], description="The completed share of the run, 0 to 1.")
     phases: list[TrainingPhase] = Field(description="The phases in order.")
@@ -120,18 +121,9 @@ def release_generation() -> Response:
 
 
 def _retrain(run: Row[Any] | None, next_at: datetime | None) -> TrainingStatus:
-    return TrainingStatus(
-        state=_state(run, next_at),
-        phases=[TrainingPhase(name=name, share=share) for name, share in runs.TRAINING_PHASES.items()],
-        next_at=next_at,
-        error=for_operators(_error(run)),
-        run_id=run.id if run else None,
-        phase=run.phase if run else None,
-        progress=run.progress if run else 0,
-        started_at=run.started_at if run else None,
-        finished_at=run.finished_at if run else None,
-        outcome=run.outcome if run else None,
-    )
+    phases = [TrainingPhase(name=name, share=share) for name, share in runs.TRAINING_PHASES.items()]
+    now = {"state": _state(run, next_at), "error": for_operators(_error(run)), "phases": phases, "next_at": next_at}
+    return TrainingStatus.model_validate({**(run._mapping if run else NO_RUN), **now})
 
 
 def _state(run: Row[Any] | None, next_at: datetime | None) -> State:

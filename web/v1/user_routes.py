@@ -3,9 +3,6 @@
 from typing import Literal
 
 from flask import Response
-from flask_openapi3.models.data_type import DataType
-from flask_openapi3.models.media_type import MediaType
-from flask_openapi3.models.schema import Schema
 from pydantic import ConfigDict, Field
 
 from histories.writing import letterboxd_table, movielens_table
@@ -116,7 +113,7 @@ class EventRecord(ResponseModel):
 class UserExport(ResponseModel):
     """All data stored about a user."""
 
-    model_config = ConfigDict(openapi_extra={"content": {"text/csv": MediaType(schema=Schema(type=DataType.STRING))}})  # type: ignore[typeddict-unknown-key]
+    model_config = ConfigDict(openapi_extra={"content": {"text/csv": {"schema": {"type": "string"}}}})  # type: ignore[typeddict-unknown-key]
 
     user_id: int = Field(examples=[1])
     created_at: Timestamp

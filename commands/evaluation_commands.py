@@ -75,7 +75,9 @@ def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandRe
     reads=TRAINING_SETTINGS,
 )
 @dataset_option
-@click.option("--trials", default=50, show_default=True, help="Settings to try; Ctrl-C ends it early.")
+@click.option(
+    "--trials", type=click.IntRange(1), default=50, show_default=True, help="Settings to try; Ctrl-C ends it early."
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the search and of the trainings.")
 @click.option(
     "--out", type=new_file, default="tuned.env", show_default=True, help="The file for --params, or for a shell."

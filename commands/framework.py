@@ -33,10 +33,6 @@ class CommandResult:
     facts: Any
     status: int = DONE
 
-    def show(self, as_json: bool) -> None:
-        """Print it to standard output, where nothing else goes."""
-        click.echo(json.dumps(self.facts, indent=1, default=_json) if as_json else self.text)
-
 
 def command(
     name: str | None = None,
@@ -61,7 +57,8 @@ def command(
         def run(*arguments: Any, as_json: bool, **options: Any) -> None:
             context = click.get_current_context()
             result = answer(context.obj(), *arguments, **options)  # the settings are read only now: help needs none
-            result.show(as_json)
+            # nothing else goes to standard output
+            click.echo(json.dumps(result.facts, indent=1, default=_json) if as_json else result.text)
             context.exit(result.status)
 
         epilog = _manual(examples, {**EXIT_STATUS_HELP, **(ends or {})}, (*reads, *COMMON_SETTINGS))

@@ -57,20 +57,18 @@ def validation_and_test(ratings: Ratings) -> tuple[EvaluationSplit, EvaluationSp
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class ParameterSearch:
-    """A search under way; `best` is what has been found so far, and stands in the file `out` after every trial."""
+    """A search around today's settings; the best so far stand in the file `out` after every trial."""
 
     engine: Engine
     movies: Ints
     today: ModelSettings
     out: Path
     validation: EvaluationSplit
-    best: ModelSettings
-    best_score: float = -1.0
     bases: dict[float, Factors] = field(default_factory=dict)
 
-    def run(self, trials: int, seed: int) -> None:
+    def run(self, trials: int, seed: int) -> ModelSettings:
         """Try so many settings, today's first; Ctrl-C ends it after the trial under way, a second one at once."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
@@ -85,29 +83,24 @@ class ParameterSearch:
         before = signal.signal(signal.SIGINT, stop)
         try:
             with progress(trials, "searching", unit="trial") as advance:
-                study.optimize(self._try, trials, callbacks=[lambda *_: advance(1)])  # type: ignore[list-item]
+                study.optimize(self._try, trials, callbacks=[self._keep_best, lambda *_: advance(1)])  # type: ignore[list-item]
         finally:
             signal.signal(signal.SIGINT, before)
-        write_atomically(self.out, dump(self.best).encode())
+        return replace(self.today, **study.best_params)
+
+    def _keep_best(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if study.best_trial.number == trial.number:
+            write_atomically(self.out, dump(replace(self.today, **trial.params)).encode())
+            log.info("NDCG@10 %.4f with %s", trial.value, trial.params)
 
     def _try(self, trial: optuna.Trial) -> float:
-        params = suggested(trial, self.today)
-        model = replace(self.today, **params)  # type: ignore[arg-type]
+        model = replace(self.today, **suggested(trial, self.today))  # type: ignore[arg-type]
+        if model.like_threshold not in self.bases:  # what no other setting touches: neighbours, popularity, the rater
+            base = replace(self.today, like_threshold=model.like_threshold)
+            self.bases[model.like_threshold] = self.engine.train(self.validation.train, self.movies, base)
         V, m, C = self.engine.fit_ranker(self.validation.train, self.movies, model)
-        factors = replace(self._base(model.like_threshold), V=V, m=m, C=C, model=model)
-        score = self.validation.quality(factors, self.engine)["NDCG@10"]
-        if score > self.best_score:
-            self.best, self.best_score = model, score
-            write_atomically(self.out, dump(model).encode())
-            log.info("NDCG@10 %.4f with %s", score, params)
-        return score
-
-    def _base(self, like_threshold: float) -> Factors:
-        """What no other setting of the search touches: neighbours, popularity and the rater."""
-        if like_threshold not in self.bases:
-            model = replace(self.today, like_threshold=like_threshold)
-            self.bases[like_threshold] = self.engine.train(self.validation.train, self.movies, model)
-        return self.bases[like_threshold]
+        factors = replace(self.bases[model.like_threshold], V=V, m=m, C=C, model=model)
+        return self.validation.quality(factors, self.engine)["NDCG@10"]
 
 
 def tune(
@@ -115,10 +108,9 @@ def tune(
 ) -> ProtocolResult:
     """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
     validation, test = validation_and_test(ratings)
-    search = ParameterSearch(engine, movies, today, out, validation, today)
-    search.run(trials, seed)
+    found = ParameterSearch(engine, movies, today, out, validation).run(trials, seed)
     rows: dict[str, Row] = {}
-    for name, model in (("today's", today), ("found", search.best)):
+    for name, model in (("today's", today), ("found", found)):
         rows[name] = test.quality(engine.train(test.train, movies, model), engine)
     return ProtocolResult("tune", (seed,), rows, {"users judged": len(test.users)})
 

@@ -40,7 +40,7 @@ from system.logs import log_to_stderr
 SHUTDOWN_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True})
 @click.option("--params", type=FILE, help="A file of settings that tune has written; they win over all others.")
 @click.pass_context
 def cli(context: click.Context, params: Path | None) -> None:

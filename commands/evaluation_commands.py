@@ -30,30 +30,21 @@ def whole_numbers(value: str) -> list[int]:
         raise click.BadParameter(f"{value!r}: give {error}, or several separated by commas") from error
 
 
-dataset_option = click.option(
-    "--dataset", type=FOLDER, help="A folder that holds a MovieLens set; default: the service's own."
-)
+dataset_option = click.option("--dataset", type=FOLDER, help="A folder with a MovieLens set; default: the service's.")
 
 
 @command(
     examples=[
         ("matinee evaluate", "How good the live generation is."),
-        (
-            "matinee evaluate --protocol temporal --seeds 1,2,3 --out found.json",
-            "Train and measure the model three times.",
-        ),
+        ("matinee evaluate --protocol temporal --seeds 1,2,3 --out found.json", "Train and measure three times."),
     ],
     reads=TRAINING_SETTINGS,
 )
-@click.option(
-    "--protocol", type=PROTOCOLS, help="Train and measure the model by this protocol, see docs/evaluation.md."
-)
+@click.option("--protocol", type=PROTOCOLS, help="Train and measure the model by this protocol: docs/evaluation.md.")
 @dataset_option
 @click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
 @click.option("--test-pairs", type=FILE, help="With implicit: the pairs to predict, in the same form.")
-@click.option(
-    "--seeds", type=whole_numbers, default="1", show_default=True, help="One run for each seed; the mean is printed."
-)
+@click.option("--seeds", type=whole_numbers, default="1", help="One run for each seed; the mean is printed.")
 @click.option("--generation", type=int, help="Without a protocol: the generation to measure; default: the live one.")
 @click.option("--out", type=new_file, help="Write the result, as JSON, to this file too.")
 def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandResult:
@@ -75,13 +66,9 @@ def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandRe
     reads=TRAINING_SETTINGS,
 )
 @dataset_option
-@click.option(
-    "--trials", type=click.IntRange(1), default=50, show_default=True, help="Settings to try; Ctrl-C ends it early."
-)
-@click.option("--seed", default=1, show_default=True, help="Seed of the search and of the trainings.")
-@click.option(
-    "--out", type=new_file, default="tuned.env", show_default=True, help="The file for --params, or for a shell."
-)
+@click.option("--trials", type=click.IntRange(1), default=50, help="Settings to try; Ctrl-C ends it early.")
+@click.option("--seed", default=1, help="Seed of the search and of the trainings.")
+@click.option("--out", type=new_file, default="tuned.env", help="The file for --params, or for a shell.")
 def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> CommandResult:
     """Search for better settings of ranker and fold-in, and compare them with the present ones."""
     from jobs.tune import tune as search
@@ -94,16 +81,8 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
 
 
 @command(examples=[("matinee report --html report.html", "A page with plots.")])
-@click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many generations, newest first."
-)
-@click.option(
-    "--days",
-    type=click.IntRange(1, 36500),
-    default=30,
-    show_default=True,
-    help="What users were shown so many days ago.",
-)
+@click.option("--limit", type=click.IntRange(1), default=20, help="How many generations, newest first.")
+@click.option("--days", type=click.IntRange(1, 36500), default=30, help="What users were shown so many days ago.")
 @click.option("--html", "page", type=new_file, help="Write a page with plots to this file; it needs no other file.")
 def report(context: Context, limit: int, days: int, page: Path | None) -> CommandResult:
     """Show how good each generation has been: on held-out users, on later ratings, and with users.

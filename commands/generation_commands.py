@@ -58,7 +58,7 @@ def ingest(context: Context) -> CommandResult:
         ("matinee generations --json --limit 1", "All that is recorded of the last training."),
     ]
 )
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(1), default=20, help="How many, newest first.")
 def generations(context: Context, limit: int) -> CommandResult:
     """List trainings and verdicts; * marks the live one, - those no longer stored."""
     with context.database() as database, database.statement() as db:

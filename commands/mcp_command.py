@@ -35,7 +35,7 @@ ADVICE = {
     ],
     reads=("MATINEE_TOKEN", "MATINEE_API_KEY"),
 )
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The address of the service.")
+@click.option("--url", default=DEFAULT_URL, help="The address of the service.")
 @click.option("--write", is_flag=True, help="Also offer the tools that rate and mark movies.")
 def mcp(context: Context, url: str, write: bool) -> CommandResult:
     """Serve the Model Context Protocol on standard input and output, for an assistant that starts this command.

@@ -1,6 +1,7 @@
 """Commands about movies: own ones, and another edition of the dataset."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,19 +20,10 @@ MOVIE_ID = click.IntRange(1, 2**31 - 1)
 @click.option("--imdb-id", help="Like tt0036164.")
 @click.option("--tmdb-id", type=MOVIE_ID, help="Its number at TMDB.")
 @click.option(
-    "--id",
-    "movie_id",
-    type=click.IntRange(1, movie_changes.LAST_GIVEN_ID),
-    help="Add or replace the movie with this id.",
+    "--id", "movie_id", type=click.IntRange(1, movie_changes.LAST_GIVEN_ID), help="Add or replace this movie."
 )
 def add(
-    context: Context,
-    title: str,
-    year: int | None,
-    genre: tuple[str, ...],
-    imdb_id: str | None,
-    tmdb_id: int | None,
-    movie_id: int | None,
+    context: Context, /, title: str, genre: tuple[str, ...], imdb_id: str | None, movie_id: int | None, **others: Any
 ) -> CommandResult:
     """Add a movie; without --id it gets one from 1,000,000,000 on."""
     from catalogue.movie import NO_GENRES, split_genres
@@ -44,9 +36,8 @@ def add(
         imdb_id = parse_imdb_id(imdb_id or "")
     except LineError as error:
         raise click.BadParameter(str(error), param_hint="--imdb-id") from error
-    described = MovieDescription(
-        title.strip(), "|".join(split_genres("|".join(genre))) or NO_GENRES, year, imdb_id, tmdb_id
-    )
+    genres = "|".join(split_genres("|".join(genre))) or NO_GENRES
+    described = MovieDescription(title.strip(), genres, imdb_id=imdb_id, **others)
     with context.database() as database, database.background_transaction() as db:
         written = movie_changes.put(db, [MovieChange(movie_id, described)])
     message = movie_changes.described(written)

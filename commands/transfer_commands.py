@@ -31,28 +31,16 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     reads=("MATINEE_DATASET",),
 )
 @click.argument("file", type=FILE)
+@click.option("--source", default="default", callback=_source, help="The system that the user ids come from.")
 @click.option(
-    "--source",
-    default="default",
-    show_default=True,
-    callback=_source,
-    help="The system that the user ids come from; files of one system name the same users.",
-)
-@click.option(
-    "--keep-ids", is_flag=True, help="Keep the user ids, of an export of ours; needs a database without other users."
+    "--keep-ids", is_flag=True, help="Keep the ids of an export of ours; needs a database without other users."
 )
 @click.option("--skip-bad", is_flag=True, help="Skip bad lines instead of stopping at the first.")
 @click.option(
-    "--user", type=click.IntRange(1, LAST_USER_ID), help="Read FILE as an export of another service for this user."
+    "--user", type=click.IntRange(1, LAST_USER_ID), help="Read FILE as another service's export for this user."
 )
-@click.option(
-    "--scale", type=click.Choice(["5", "10", "100"]), help="With --user: the best rating, if FILE does not tell."
-)
-@click.option(
-    "--unrated",
-    type=click.Choice(["seen", "later"]),
-    help="With --user: what movies without a rating are, if FILE does not tell.",
-)
+@click.option("--scale", type=click.Choice(["5", "10", "100"]), help="With --user: the best rating, if FILE lacks it.")
+@click.option("--unrated", type=click.Choice(["seen", "later"]), help="With --user: what unrated movies are, likewise.")
 @click.option("--overwrite", is_flag=True, help="With --user: replace later ratings too.")
 @click.option("--dry-run", is_flag=True, help="With --user: change nothing, and show what would be done.")
 def import_(
@@ -115,9 +103,7 @@ def export(context: Context, file: Path) -> CommandResult:
 
 @command("export", examples=[("matinee lists export lists.parquet --top 20", "Twenty movies for every user.")])
 @click.argument("file", type=new_file)
-@click.option(
-    "--top", type=click.IntRange(1, MOST_PLACES), default=10, show_default=True, help="How many movies a user gets."
-)
+@click.option("--top", type=click.IntRange(1, MOST_PLACES), default=10, help="How many movies a user gets.")
 def export_lists(context: Context, file: Path, top: int) -> CommandResult:
     """Write every user's best movies by the live generation to FILE, as Parquet, as of one moment.
 

@@ -25,7 +25,7 @@ USER_ID = click.IntRange(1, LAST_USER_ID)
     examples=[("matinee users list", "The first fifty."), ("matinee users list --after 50", "The fifty after these.")],
 )
 @click.option("--after", type=click.IntRange(0, LAST_USER_ID), default=0, help="Only ids above this one.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, by id.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="How many, by id.")
 def list_users(context: Context, after: int, limit: int) -> CommandResult:
     """List users by id: when each joined, how many movies they have rated, and when they last rated one."""
     with context.database() as database, database.background_transaction() as db:

@@ -26,10 +26,7 @@ TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the process that t
         ("matinee doctor", "Before the first start, and when something is wrong."),
         ("matinee doctor --json | jq '.[] | select(.level != \"ok\")'", "Only what needs attention."),
     ],
-    ends={
-        DONE: "Nothing keeps the service from working; a warn may be worth a look.",
-        FAILED: "A line is a fail.",
-    },
+    ends={DONE: "Nothing keeps the service from working; a warn may be worth a look.", FAILED: "A line is a fail."},
     reads=("MATINEE_HOST", "MATINEE_PORT", *TRAINING_SETTINGS),
 )
 def doctor(context: Context) -> CommandResult:

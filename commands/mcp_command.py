@@ -22,9 +22,7 @@ INSTRUCTIONS = (
     "A rating is a multiple of 0.5 from 0.5 to 5."
 )
 # what an assistant can do where the service's own advice is a request that no tool makes
-ADVICE = {
-    "user_not_found": "There is no user with this id. Ask for the id, or recommend to a guest with ratings.",
-}
+ADVICE = {"user_not_found": "There is no user with this id. Ask for the id, or recommend to a guest with ratings."}
 
 
 @command(

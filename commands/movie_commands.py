@@ -80,10 +80,7 @@ def withdraw(context: Context, movie_id: tuple[int, ...]) -> CommandResult:
     return CommandResult(f"movies withdrawn: {count}", {"withdrawn": count})
 
 
-@command(
-    examples=[("matinee catalogue diff ~/ml-latest", "What an update would change.")],
-    reads=("MATINEE_DATASET",),
-)
+@command(examples=[("matinee catalogue diff ~/ml-latest", "What an update would change.")], reads=("MATINEE_DATASET",))
 @click.argument("dataset", metavar="[NAME|FOLDER]", required=False)
 def diff(context: Context, dataset: str | None) -> CommandResult:
     """Say how a dataset differs from the catalogue: movies added, changed and missing, and ratings. Nothing is changed.

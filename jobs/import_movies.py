@@ -61,11 +61,7 @@ def _change(row: dict[str, str]) -> MovieChange:
         raise LineError(f"a title that is empty, or a text of more than {LONGEST_TEXT} characters")
     tmdb = row.get("tmdbId", "").strip()
     movie = MovieDescription(
-        title,
-        genres,
-        year,
-        parse_imdb_id(row.get("imdbId", "")),
-        parse_movielens_id(tmdb) if tmdb else None,
+        title, genres, year, parse_imdb_id(row.get("imdbId", "")), parse_movielens_id(tmdb) if tmdb else None
     )
     if given := row["movieId"].strip():
         movie_id = parse_movielens_id(given)

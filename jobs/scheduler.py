@@ -47,8 +47,7 @@ class Scheduler:
         self._over = threading.Event()
         self._looking = threading.Thread(target=self._look_each_second, name="look", daemon=True)
         self._background = BackgroundScheduler(
-            timezone=UTC,
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
 
     def start(self) -> None:

@@ -151,11 +151,7 @@ class Trainer:
         base = load_base_ratings(self.database, self.settings)
         views = training_input.user_snapshot.learned
         base, held_out = split_held_out(bring_forward(base, views))
-        facts = {
-            "base_ratings": len(base),
-            "views": len(views),
-            "users": len(training_input.user_snapshot.users),
-        }
+        facts = {"base_ratings": len(base), "views": len(views), "users": len(training_input.user_snapshot.users)}
         ratings = combine_ratings(base, views)
         del base  # of 32 million ratings it is 600 MB
         run.advance("ranker")  # which is to begin with the start of Spark, if it has not been started

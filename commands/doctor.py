@@ -73,20 +73,19 @@ def stores(context: Context) -> Iterator[Finding]:
 def _server(db: Connection, settings: Settings) -> Iterator[Finding]:
     seen = inspection.server_properties(db)
     wanted = settings.processes * (settings.threads + SPARE_CONNECTIONS) + TRAINER_CONNECTIONS
-    problems = {
-        f"version {seen.version} is too old: use PostgreSQL 13 or newer": seen.version_num
-        < inspection.OLDEST_SERVER_VERSION,
-        "our role may not make tables: GRANT CREATE ON SCHEMA public to it": not seen.may_create,
-        "it is a standby, or read-only, and takes no writes: name the primary in DATABASE_URL": not seen.writable,
-    }
-    for problem in (text for text, found in problems.items() if found):
-        yield Finding("fail", "database", problem)
+    problems = []
+    if seen.version_num < inspection.OLDEST_SERVER_VERSION:
+        problems.append(f"version {seen.version} is too old: use PostgreSQL 13 or newer")
+    if not seen.may_create:
+        problems.append("our role may not make tables: GRANT CREATE ON SCHEMA public to it")
+    if not seen.writable:
+        problems.append("it is a standby, or read-only, and takes no writes: name the primary in DATABASE_URL")
+    yield from (Finding("fail", "database", problem) for problem in problems)
     if seen.connections < wanted:
+        message = f"it takes {seen.connections} connections, this service may want {wanted}"
         advice = "raise its max_connections or lower MATINEE_THREADS or MATINEE_PROCESSES"
-        yield Finding(
-            "warn", "database", f"it takes {seen.connections} connections, this service may want {wanted}: {advice}"
-        )
-    if not any(problems.values()):
+        yield Finding("warn", "database", f"{message}: {advice}")
+    if not problems:
         yield Finding("ok", "database", f"PostgreSQL {seen.version.split()[0]} answers")
 
 

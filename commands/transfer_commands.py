@@ -1,6 +1,7 @@
 """Commands that import users and their ratings, and export them and what the live generation has computed."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,21 +71,41 @@ def import_(
 def _import_history(
     context: Context, file: Path, user: int, scale: str | None, unrated: str | None, overwrite: bool, dry_run: bool
 ) -> CommandResult:
-    from jobs.import_history import import_history
+    """Store what a file says for a user, all or nothing; repeating it changes nothing."""
+    from histories.files import LARGEST_FILE
+    from histories.matching import plan_import
+    from histories.reading import read_history
+    from histories.rows import HistoryFileError
+    from storage import history_import, movies
 
-    with context.database() as database:
-        found = import_history(database, file, user, int(scale) if scale else None, unrated, overwrite, dry_run)
-    unmatched = [
+    with file.open("rb") as opened:
+        data = opened.read(LARGEST_FILE + 1)
+    try:
+        history = read_history(data, int(scale) if scale else None, unrated)
+    except HistoryFileError as error:
+        raise HistoryFileError(f"{file}: {error}") from error
+    with context.database() as database, database.background_transaction() as db:
+        plan = plan_import(history, movies.table(db))
+        ratings, marks = history_import.store(db, user, plan.ratings, plan.marks, overwrite, dry_run)
+    facts = {"format": history.format, "ratings": ratings._asdict(), "marks": marks._asdict()}
+    facts |= {"rounded": history.rounded, "other": plan.other}
+    facts["unmatched"] = [
         {"line": row.line, "title": row.title, "year": row.year, "reason": match.reason, "candidates": match.candidates}
-        for row, match in found.plan.unmatched
+        for row, match in plan.unmatched
     ]
-    facts: dict[str, Any] = {
-        "format": found.history.format,
-        "ratings": found.ratings._asdict(),
-        "marks": found.marks._asdict(),
-    }
-    facts |= {"rounded": found.history.rounded, "other": found.plan.other, "unmatched": unmatched}
-    return CommandResult(str(found), facts)
+    return CommandResult("\n".join(_history_lines(facts)), facts)
+
+
+def _history_lines(facts: dict[str, Any]) -> Iterator[str]:
+    rated, marked = (
+        f"{name} created: {facts[name]['created']:,}, replaced: {facts[name]['replaced']:,}, "
+        f"unchanged: {facts[name]['unchanged']:,}"
+        for name in ("ratings", "marks")
+    )
+    ends = f"series and games: {facts['other']:,}; rows without a movie: {len(facts['unmatched']):,}"
+    yield f"{facts['format']}: {rated}; {marked}; ratings rounded: {facts['rounded']:,}; {ends}"
+    for row in facts["unmatched"]:
+        yield f"line {row['line']}: {row['title'][:80]} ({row['year'] or 'no year'}): {row['reason']}"
 
 
 @command(examples=[("matinee export all.jsonl.gz", "All users and ratings, for any other program.")])

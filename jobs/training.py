@@ -79,8 +79,6 @@ class Trainer:
                 log.info("no training: another process trains")
                 return "busy"
             training_input = self._read_training_input(run)
-            self._refresh()
-            self._compare(run, training_input.user_snapshot)
             return self._publisher.judge_and_publish(run, self._train(run, training_input))
 
     def load(self, factors: Factors) -> Outcome:
@@ -92,14 +90,11 @@ class Trainer:
             if run is None:
                 return "busy"
             training_input = self._read_training_input(run)
-            self._refresh()
             check_factors(factors, training_input)
-            self._compare(run, training_input.user_snapshot)
+            base, held_out = split_held_out(load_base_ratings(self.database, self.settings))
             # they have learned nothing of our users' views: their own mark leaves the next training due
-            base = load_base_ratings(self.database, self.settings)
-            candidate = Candidate(
-                factors, *split_held_out(base), training_input.user_snapshot, checksum(factors.to_bytes())
-            )
+            mark = checksum(factors.to_bytes())
+            candidate = Candidate(factors, base, held_out, training_input.user_snapshot, mark)
             return self._publisher.judge_and_publish(run, candidate)
 
     @contextmanager
@@ -109,23 +104,30 @@ class Trainer:
         Yield None if another process trains, or has taken up that run.
         """
         with self.database.try_lock(TRAINING_LOCK) as mine:
-            if mine and (queued is None or self._take_up(queued)):
+            if mine and queued is not None:
+                with self.database.statement() as db:
+                    mine = runs.take_up(db, queued)
+            if mine:
                 with record_run(self.database, "train", runs.TRAINING_PHASES, queued) as run:
                     yield run
             else:
                 yield None
 
-    def _take_up(self, run_id: int) -> bool:
-        with self.database.statement() as db:
-            return runs.take_up(db, run_id)
-
     def _read_training_input(self, run: JobRun) -> TrainingInput:
+        """Read what there is to learn, after the live generation has been compared with what is new in it."""
         run.advance("snapshot")
         source = catalogue_source(self.database)
         with self.database.snapshot() as db:
             user_snapshot, table = snapshot.take(db), movies.table(db)
             model = self.settings.model_for(source.ratings + len(user_snapshot.views))
-            return TrainingInput(user_snapshot, table, model, training_fingerprint(db, source, model))
+            found = TrainingInput(user_snapshot, table, model, training_fingerprint(db, source, model))
+        self._refresh()
+        run.advance("compare")
+        live = self.recommender.model.live
+        evaluate_new_ratings(self.database, user_snapshot, live, partial(run.advance, "compare"))
+        with self.database.statement() as db:
+            run.notes["live"] = predictions.metrics_of_generation(db, live.id) if live else None
+        return found
 
     def _refresh(self) -> bool:
         """Have the live generation in memory, or what stands in for it; False if it cannot be read."""
@@ -138,14 +140,6 @@ class Trainer:
     @property
     def _publisher(self) -> Publisher:
         return Publisher(self.database, self.engine, self.recommender, self.settings.keep_generations)
-
-    def _compare(self, run: JobRun, user_snapshot: Snapshot) -> None:
-        """Before anything new is learned, see what the live generation would have said of it."""
-        run.advance("compare")
-        live = self.recommender.model.live
-        evaluate_new_ratings(self.database, user_snapshot, live, partial(run.advance, "compare"))
-        with self.database.statement() as db:
-            run.notes["live"] = predictions.metrics_of_generation(db, live.id) if live else None
 
     def _train(self, run: JobRun, training_input: TrainingInput) -> Candidate:
         base = load_base_ratings(self.database, self.settings)

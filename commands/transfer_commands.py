@@ -87,7 +87,7 @@ def _import_history(
     with context.database() as database, database.background_transaction() as db:
         plan = plan_import(history, movies.table(db))
         ratings, marks = history_import.store(db, user, plan.ratings, plan.marks, overwrite, dry_run)
-    facts = {"format": history.format, "ratings": ratings._asdict(), "marks": marks._asdict()}
+    facts: dict[str, Any] = {"format": history.format, "ratings": ratings._asdict(), "marks": marks._asdict()}
     facts |= {"rounded": history.rounded, "other": plan.other}
     facts["unmatched"] = [
         {"line": row.line, "title": row.title, "year": row.year, "reason": match.reason, "candidates": match.candidates}

@@ -100,16 +100,15 @@ def read_pairs(path: Path) -> Ratings:
     """
     lines = path.read_text("utf-8-sig").splitlines()
     separator = next((mark for mark in (",", "\t") if lines and mark in lines[0]), None)
-    first = 1 if separator and not _whole(lines[0].split(separator)[:2]) else 0
     pairs: list[tuple[int, int]] = []
-    for number, line in enumerate(lines[first:], start=first + 1):
-        fields = line.split(separator) if separator else line.split()
-        wanted = fields[:2] if separator else fields
-        if fields and not (_whole(wanted) and (separator is None or len(wanted) == 2)):
+    for number, line in enumerate(lines, start=1):
+        fields = line.split(separator)[: 2 if separator else None]
+        if _whole(fields) and not (separator and len(fields) == 1):
+            pairs += [(int(fields[0]), int(item)) for item in fields[1:]]
+        elif line.strip() and not (separator and number == 1):  # which is the header then
             raise DatasetError(
                 f"{path.name}, line {number} is not ids, whole numbers from 0 to {INT32 - 1}: {line[:80]!r}"
             )
-        pairs += [(int(wanted[0]), int(item)) for item in wanted[1:]]
     if not pairs:
         raise DatasetError(f"{path} holds no pairs. Give lines of `user item item ...` or two columns of ids.")
     user, item = np.unique(np.array(pairs, np.int32), axis=0).T

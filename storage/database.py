@@ -2,6 +2,7 @@
 
 import logging
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import psycopg2
 from sqlalchemy import Connection, Dialect, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from storage import schema
 from storage.connection import STATEMENT_SECONDS, ConnectionFactory
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 4  # for the jobs, beside one for each thread that answers requests
 TRAINING_LOCK = 0x4D617432  # an arbitrary number
+LOOK_SECONDS = 0.1  # between two looks whether PostgreSQL has closed a connection that is in use
+LOOKED_KEY = "looked"  # where the pool keeps the time of the last one
 
 
 class PoolState(NamedTuple):
@@ -164,15 +167,20 @@ class Database:
             db.invalidate()
 
 
-def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
+def _refuse_dead(connection: Any, record: ConnectionPoolEntry, proxy: object) -> None:
     """Replace a pooled connection that PostgreSQL has closed, and all others as old.
 
     An idle connection with something to read has been closed by the server. To ask the kernel takes 2 us, where asking
-    PostgreSQL takes a round trip. Work that fails is not begun again: a write that is repeated could overwrite a rating
-    that came in between.
+    PostgreSQL takes a round trip; but then another thread runs first, which under load costs 7 % of all reads. So one
+    in use is asked ten times a second: PostgreSQL takes longer than that to come back. Work that fails is not begun
+    again: a write that is repeated could overwrite a rating that came in between.
     """
     if connection.closed:
         raise InvalidatePoolError
+    now = time.monotonic()
+    if now - record.info.get(LOOKED_KEY, 0.0) < LOOK_SECONDS:
+        return
+    record.info[LOOKED_KEY] = now
     look = select.poll()
     look.register(connection.fileno(), select.POLLIN)
     if look.poll(0):

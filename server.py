@@ -28,7 +28,7 @@ from settings import OperatorError, Settings, SettingsError
 from storage import movies
 from storage.database import Database
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
-from system.disk import FullDiskError, translate_disk_full
+from system.disk import translate_disk_full
 from system.logs import log_to_stderr, log_uncaught
 from system.memory import give_back_large_blocks
 from system.private_folder import make_private
@@ -125,7 +125,6 @@ class Server:
             return False
         self._ready.set()
         log.info("ready to recommend on http://%s", address(self.settings))
-        self._complete_movies()
         return True
 
     def _fill_catalogue(self) -> None:
@@ -135,18 +134,6 @@ class Server:
         from jobs.ingest import init_movie_table  # here: a catalogue that is filled needs no library to read one
 
         init_movie_table(self.database, self.settings)
-
-    def _complete_movies(self) -> None:
-        """Complete the movies after an upgrade; the service does not wait for it, since it may have to download."""
-        try:
-            with self.database.statement() as db:
-                if movies.is_complete(db):
-                    return
-            from jobs.ingest import complete_movie_table  # as above
-
-            complete_movie_table(self.database, self.settings)
-        except (DatabaseUnavailableError, FullDiskError) as error:  # what has been started goes on
-            log.warning("histograms, links and tags cannot be stored; the next start tries again: %s", error)
 
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)

@@ -5,9 +5,10 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
-from movielens.formats import CSV, LONGEST_TEXT, FileFormat, parse_movielens_id
+from movielens.formats import CSV, LONGEST_TEXT, parse_movielens_id
 from movielens.line_report import DatasetError, LineError, LineReport
-from movielens.links_and_tags import parse_imdb_id, rows_of
+from movielens.links_and_tags import parse_imdb_id
+from movielens.text_file import FileFormat, rows_of
 from storage import movie_changes
 from storage.database import Database
 from storage.movie_changes import LAST_GIVEN_ID, MovieChange, MovieDescription

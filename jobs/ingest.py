@@ -9,14 +9,14 @@ import numpy as np
 from sqlalchemy import Connection
 
 from jobs.changes import catalogue_source
-from movielens.dataset import DATASET_NAMES, add_links_and_tags, ensure_dataset, find_dataset
+from movielens.dataset import DATASET_NAMES, ensure_dataset
 from movielens.line_report import LineReport
 from movielens.links_and_tags import MovieIdentity, read_identities
 from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_movies, read_ratings
 from ranking.biases import MOVIE_DAMPING
 from ranking.ratings import HIGHEST, LOWEST, Ratings
 from settings import Settings
-from storage import base_ratings, dataset_update, movies, runs
+from storage import base_ratings, movies, runs
 from storage.database import Database
 from system.disk import translate_disk_full
 
@@ -55,32 +55,6 @@ def record_ingest(db: Connection, folder: Path, mark: str, films: int, ratings: 
     """Record from which dataset, with how many movies and ratings, the catalogue has been filled."""
     details = {"dataset": folder.name, "fingerprint": mark, "films": films, "ratings": ratings}
     runs.end(db, runs.begin(db, "ingest"), "done", details)
-
-
-def complete_movie_table(database: Database, settings: Settings) -> None:
-    """Add what an earlier version did not store of movies: rating histograms, links and tags.
-
-    They come from the dataset that the catalogue was filled from. The service works without them.
-    """
-    with database.statement() as db:
-        if movies.is_complete(db):
-            return
-    name = settings.dataset or DATASET_NAMES[0]
-    try:
-        filled = catalogue_source(database)
-        folder = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
-        if folder is None or fingerprint(folder) != filled.fingerprint:
-            log.warning("links and tags are not read: %s, which has them, is not here", filled.dataset)
-            return
-        add_links_and_tags(folder.name, settings.state_dir)
-        _, parsed_movies, ratings = read_set(folder)
-    except (DatasetError, OSError) as error:
-        log.warning("histograms, links and tags cannot be read; the next start tries again: %s", error)
-        return
-    with database.background_transaction() as db:
-        dataset_update.take_in(db, catalogue_rows(folder, parsed_movies, ratings))
-        dataset_update.apply(db, withdraw_missing=False, restore=False)
-    log.info("%d movies have got their histograms, links and tags", len(parsed_movies))
 
 
 def read_identities_of(folder: Path, movie_ids: Sequence[int]) -> dict[int, MovieIdentity]:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import settings
 from movielens.download import UnreachableError, fetch
-from movielens.formats import LINKS, TAGS, detect, fingerprint
+from movielens.formats import detect
 from movielens.line_report import DatasetError
 from movielens.unpack import unpack
 from system.private_folder import make_private
@@ -42,28 +42,6 @@ def ensure_dataset(dataset: str, state_dir: Path, *, fallback: bool = False, bas
         return _find_downloaded(dataset, datasets_dir, fallback) or _download_or_fall_back(
             dataset, datasets_dir, fallback, base_url
         )
-
-
-def add_links_and_tags(dataset: str, state_dir: Path, base_url: str = GROUPLENS) -> None:
-    """Download a dataset again for the links and tags that earlier versions did not keep of their download.
-
-    The folder changes only if the download has the same movies and ratings. Raises `DatasetError`.
-    """
-    folder = state_dir / "datasets" / dataset
-    if dataset not in DATASET_NAMES or not (folder / "movies.csv").is_file() or (folder / LINKS.file).exists():
-        return
-    with (
-        _download_lock(folder.parent, dataset),
-        TemporaryDirectory(dir=folder.parent, prefix=f".{dataset}-again-") as again,
-    ):
-        try:
-            fresh = _download(dataset, Path(again), base_url)
-        except UnreachableError as error:
-            raise DatasetError(str(error)) from error
-        if fingerprint(fresh) == fingerprint(folder):
-            for table in (TAGS, LINKS):  # the one that is looked for goes last
-                if (fresh / table.file).exists():
-                    (fresh / table.file).replace(folder / table.file)
 
 
 def find_dataset(dataset: str, state_dir: Path, *, fallback: bool = False) -> Path | None:

@@ -1,6 +1,5 @@
 """The four formats of MovieLens datasets, told apart by the names of their files."""
 
-import csv
 import hashlib
 import re
 import unicodedata
@@ -10,12 +9,11 @@ from pathlib import Path
 
 from catalogue.movie import NO_GENRES, split_genres
 from movielens.line_report import DatasetError, LineError
-from movielens.text_file import header_names, require_lines
+from movielens.text_file import FileFormat, require_lines
 
 INT32 = 2**31 - 1
 NOT_AN_ID = "an id that is not a whole number"
 ID_RANGE = f"an id that is not from 1 to {INT32}"
-LONGEST_LINE = 1 << 16
 LONGEST_TEXT = 500  # characters of a title, or of all genres of a movie; those of MovieLens are far shorter
 START = 1 << 16  # bytes of a file that show what kind of text it is
 # A year, or a range of years, alone in parentheses: (1995), (2006–2007), (2006-07), (2011-), (2009– ).
@@ -27,76 +25,6 @@ GENRE_FLAGS = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """How the lines of a text file fall into columns.
-
-    Attributes:
-        columns: with a header the ones it must name, without one all columns in order.
-        encodings: the first that can decode the whole file is used; if none can, the first, line by line.
-    """
-
-    file: str
-    separator: str
-    columns: tuple[str, ...]
-    header: bool = False
-    quoted: bool = False
-    encodings: tuple[str, ...] = ("utf-8",)
-
-    @property
-    def first_line(self) -> int:
-        """Return the number of the first line after the header."""
-        return 2 if self.header else 1
-
-    def names(self, header: bytes) -> list[str]:
-        """Return the names of all columns, given the file's first line. Raises `DatasetError` for a missing one."""
-        if not self.header:
-            return list(self.columns)
-        # RecBole's names carry a type: "rating:float"
-        found = [name.partition(":")[0] for name in header_names(header, self.separator)]
-        if missing := [name for name in self.columns if name not in found]:
-            raise DatasetError(
-                f"{self.file} has no column {', '.join(missing)}; its first line names: "
-                f"{', '.join(found)[:500] or 'none'}. "
-                "Give an unchanged MovieLens file, with its header."
-            )
-        return found
-
-    def encoding(self, content: bytes) -> str:
-        """Return the encoding of the file that has this content."""
-        for encoding in self.encodings:
-            try:
-                content.decode(encoding)
-            except UnicodeDecodeError:
-                continue
-            return encoding
-        return self.encodings[0]
-
-    def fields(self, line: bytes, width: int, encoding: str = "utf-8") -> list[str]:
-        """Return the fields of one line. Raises `LineError` unless it is text with `width` fields."""
-        if len(line) > LONGEST_LINE:
-            raise LineError(f"more than {LONGEST_LINE:,} bytes")
-        try:
-            text = line.rstrip(b"\r\n").decode(encoding)
-        except UnicodeDecodeError:
-            raise LineError(f"not {encoding.upper()} text") from None
-        if "\0" in text:
-            raise LineError("not text: it has a zero byte")
-        if "\r" in text:
-            raise LineError("a carriage return inside the line")
-        row = self._unquoted(text) if self.quoted else text.split(self.separator)
-        if len(row) != width:
-            raise LineError(f"not {width} fields")
-        return row
-
-    def _unquoted(self, text: str) -> list[str]:
-        # Line by line, so that an open quote spoils only its own line and not the rest of the file.
-        try:
-            return next(csv.reader([text], delimiter=self.separator, strict=True), [])
-        except csv.Error:
-            raise LineError("quotes that do not match") from None
 
 
 def parse_movielens_id(text: str) -> int:

@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from movielens.formats import LINKS, TAGS, FileFormat, parse_movielens_id
+from movielens.formats import LINKS, TAGS, parse_movielens_id
 from movielens.line_report import LineError, LineReport
-from movielens.text_file import skip_byte_order_mark
+from movielens.text_file import FileFormat, rows_of
 
 TAGS_KEPT = 5
 LONGEST_TAG = 100
@@ -75,21 +75,6 @@ def _read(
         except LineError as fault:
             report.reject(str(fault), [number])
     return report
-
-
-def rows_of(folder: Path, table: FileFormat, report: LineReport) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the number and the fields of each line after the header; report those that cannot be read."""
-    with (folder / table.file).open("rb") as file:
-        skip_byte_order_mark(file)
-        names = table.names(file.readline())
-        for number, line in enumerate(file, start=table.first_line):
-            if not line.strip():
-                continue
-            report.read += 1
-            try:
-                yield number, dict(zip(names, table.fields(line, len(names)), strict=True))
-            except LineError as fault:
-                report.reject(str(fault), [number])
 
 
 def _most_given(tags: Counter[str]) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
-from movielens.formats import ID_RANGE, INT32, FileFormat, Format, detect, parse_movielens_id
+from movielens.formats import ID_RANGE, INT32, Format, detect, parse_movielens_id
 from movielens.line_report import DUPLICATE_RATING, DatasetError, LineError, LineReport
-from movielens.text_file import skip_byte_order_mark
+from movielens.text_file import FileFormat, skip_byte_order_mark
 from ranking.ratings import Ratings
 from settings import USER_OFFSET
 from system.progress import progress

@@ -1,6 +1,5 @@
 """Read the movies and ratings of a MovieLens dataset from its folder, checking every line."""
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from catalogue.content_features import content_features
 from movielens.formats import LONGEST_TEXT, Format, detect, fingerprint, parse_movielens_id
 from movielens.line_report import DatasetError, LineError, LineReport
 from movielens.ratings_file import read_ratings
+from movielens.text_file import rows_of
 from ranking.ratings import Ints, Ratings
 
 __all__ = ["DatasetError", "LineReport", "MovieLensMovie", "fingerprint", "read_dataset", "read_movies", "read_ratings"]
@@ -33,14 +33,9 @@ def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
     shape = detect(folder)
     report = LineReport(shape.movies.file)
     movies: dict[int, MovieLensMovie] = {}
-    content = (folder / shape.movies.file).read_bytes().removeprefix(codecs.BOM_UTF8)
-    names, encoding = shape.movies.names(content.partition(b"\n")[0]), shape.movies.encoding(content)
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if number < shape.movies.first_line or not line.strip():
-            continue
-        report.read += 1
+    for number, row in rows_of(folder, shape.movies, report):
         try:
-            movie = _movie(shape, dict(zip(names, shape.movies.fields(line, len(names), encoding), strict=True)))
+            movie = _movie(shape, row)
             if movie.movie_id in movies:
                 raise LineError("an earlier line has the same id")
             movies[movie.movie_id] = movie

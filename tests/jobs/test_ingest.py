@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from command_line import Operator
-from conftest import MOVIES, checkerboard, write_dataset
+from conftest import MOVIES, checkerboard
 from sqlalchemy import text
 
 from catalogue.movie import Filters
+from jobs.catalogue_update import update
 from jobs.changes import catalogue_source
-from jobs.ingest import complete_movie_table, init_movie_table, load_base_ratings
+from jobs.ingest import init_movie_table, load_base_ratings
 from movielens.reader import DatasetError
 from recommender import Recommender
 from settings import Settings
@@ -138,7 +139,10 @@ def test_every_row_of_the_links_resolves(
     links = "".join(f"{movie},{movie:07d},{movie + 100}\n" for movie in range(1, MOVIES + 1))
     (linked / "links.csv").write_text("movieId,imdbId,tmdbId\n" + links)
     (linked / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,Heist,1\n")
-    (complete_movie_table if upgraded else init_movie_table)(database, replace(settings, dataset=str(linked)))
+    if upgraded:
+        update(database, settings, linked)
+    else:
+        init_movie_table(database, replace(settings, dataset=str(linked)))
     table = reader.model.current_movies
     for movie in range(1, MOVIES + 1):
         for filters in (Filters(imdb_id=f"tt{movie:07d}"), Filters(tmdb_id=movie + 100)):
@@ -146,17 +150,3 @@ def test_every_row_of_the_links_resolves(
     with database.statement() as db:
         assert find(db, 1).tags == ["heist"]
         assert find(db, 2).tags == []
-
-
-def test_links_of_another_dataset_are_not_taken(
-    database: Database, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    init_movie_table(database, settings)
-    with database.statement() as db:
-        db.execute(text("UPDATE movies SET tags = NULL"))
-    other = write_dataset(tmp_path / "other", checkerboard(), MOVIES + 1)
-    (other / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0000001,1\n")
-    complete_movie_table(database, replace(settings, dataset=str(other)))
-    assert "links and tags are not read" in caplog.text
-    with database.statement() as db:
-        assert find(db, 1).imdb_id is None

@@ -18,7 +18,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import pytest
 
 from movielens import dataset, download, unpack
-from movielens.dataset import DATASET_NAMES, FALLBACK, add_links_and_tags, ensure_dataset
+from movielens.dataset import DATASET_NAMES, FALLBACK, ensure_dataset
 from movielens.reader import DatasetError, read_movies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -456,17 +456,3 @@ def test_the_script_runs_from_anywhere_in_a_path_with_spaces(script: Path) -> No
     for arguments in ((), ("ml-latest-small",)):
         found = run("bash", script, *arguments)
         assert (found.returncode, found.stdout, found.stderr) == (0, f"{folder}\n", "")
-
-
-@pytest.mark.parametrize("same", [True, False], ids=["the same set", "a newer set"])
-def test_links_and_tags_are_added_to_a_download_of_an_earlier_version(tmp_path: Path, site: Site, same: bool) -> None:
-    site.publish(movielens_zip())
-    folder = ensure_dataset("ml-latest-small", tmp_path, base_url=site.url)
-    for name in ("links.csv", "tags.csv"):
-        (folder / name).unlink()
-    if not same:
-        site.publish(movielens_zip(files=SET | {"movies.csv": SET["movies.csv"] + b"2,Ran (1985),Drama\n"}))
-    add_links_and_tags("ml-latest-small", tmp_path, site.url)
-    assert (folder / "links.csv").exists() == (folder / "tags.csv").exists() == same
-    assert (folder / "movies.csv").read_bytes() == SET["movies.csv"]
-    assert left_over(tmp_path) == []

@@ -80,16 +80,10 @@ class ModelSettings:
     rater_reg: float = setting(0.15, number(0, 100), "Regularization of the rater.")
     rater_iterations: int = setting(10, whole(1, 100), "ALS iterations of the rater; 4 from 2 million ratings on.")
     neighbours: int = setting(100, whole(0, 1000), "Neighbours of a movie; 0 turns that part off.")
-    neighbour_reg: float = setting(
-        200.0, number(1e-6, 1e6), "Ridge of the neighbour fit, for each of its two looks at a rating."
-    )
-    noise: float = setting(
-        0.1, number(1e-6, 100), "Variance s2 of one like in the MAP fold-in; less for users with under 10 ratings."
-    )
+    neighbour_reg: float = setting(200.0, number(1e-6, 1e6), "Ridge of the neighbour fit, for each look at a rating.")
+    noise: float = setting(0.1, number(1e-6, 100), "Variance s2 of a like in the MAP fold-in; less under 10 ratings.")
     plain_weight: float = setting(0.85, number(0, 1), "Highest weight of the plain fold-in; 1 from 500,000 ratings on.")
-    plain_exponent: float = setting(
-        1.5, number(0, 10), "How late the plain fold-in gets it; 1 from 500,000 ratings on."
-    )
+    plain_exponent: float = setting(1.5, number(0, 10), "How late it gets that weight; 1 from 500,000 ratings on.")
     neighbour_weight: float = setting(1.25, number(0, 10), "Highest weight of the neighbours.")
     min_ratings: int = setting(25, whole(0, 100000), "Movies with fewer ratings are ranked last.")
     half_life_days: float = setting(365.0, number(1, 36500), "Half-life of a like in recent popularity.")
@@ -123,14 +117,10 @@ class Settings:
     database_url: str = setting(
         "", postgres_url, "A PostgreSQL to use; unset: the embedded server.", name="DATABASE_URL", secret=True
     )
-    dataset: str = setting(
-        "", str, "The name of a MovieLens dataset, or a folder that holds one; unset: ml-latest-small."
-    )
+    dataset: str = setting("", str, "A MovieLens dataset, by name or folder; unset: ml-latest-small.")
     retrain_minutes: float = setting(12.0, number(0, 525600), "Minutes between trainings; 0: only on request.")
     training_minutes: float = setting(60.0, number(0.01, 10080), "Minutes after which a training is ended as failed.")
-    spark_idle_minutes: float = setting(
-        30.0, number(0, 525600), "Minutes without a training until Spark ends; 0: at once."
-    )
+    spark_idle_minutes: float = setting(30.0, number(0, 525600), "Minutes until an idle Spark ends; 0: at once.")
     spark_master: str = setting("local[*]", spark_master, "The Spark master that trains.")
     spark_driver_memory: str = setting("2g", heap_size, "Heap of the Spark driver; 3g from 10 million ratings on.")
     # secret, because a URL may hold a key, and spark.authenticate.secret is one of Spark's settings
@@ -154,19 +144,11 @@ class Settings:
     admin_key: str = setting("", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True)
     token: str = setting("", key, "The user's token that `matinee mcp` sends; unset: MATINEE_API_KEY.", secret=True)
     user_tokens: int = setting(0, whole(0, 1), "1: what belongs to a user needs that user's token, or a key.")
-    cors_origins: str = setting(
-        "", origins, "Origins whose pages may call /api/v1, like https://movies.example, separated by commas."
-    )
+    cors_origins: str = setting("", origins, "Origins whose pages may call /api/v1, separated by commas.")
     allow_open: int = setting(0, whole(0, 1), "1: listen on a network without a key, for everyone who can reach it.")
-    allowed_hosts: str = setting(
-        "", host_names, "Host names that requests may use beside localhost, separated by commas."
-    )
+    allowed_hosts: str = setting("", host_names, "Host names of requests beside localhost, separated by commas.")
     url_prefix: str = setting("", url_prefix, "The path under which a proxy serves Matinee, like /matinee.")
-    trusted_proxies: str = setting(
-        "",
-        networks,
-        "Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are used, with commas; unset: none.",
-    )
+    trusted_proxies: str = setting("", networks, "Proxies whose X-Forwarded headers are used, by address, with commas.")
     rate_limit: str = setting("", rate, "Requests that a client may make, or off; unset: 3000/minute, off on loopback.")
     model: ModelSettings = field(default_factory=ModelSettings)
     explicitly_set: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set

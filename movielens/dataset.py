@@ -11,10 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import settings
-from movielens.download import UnreachableError, fetch
+from movielens.download import UnreachableError, fetch, unpack
 from movielens.formats import detect
 from movielens.line_report import DatasetError
-from movielens.unpack import unpack
 from system.private_folder import make_private
 
 log = logging.getLogger(__name__)

@@ -1,15 +1,20 @@
-"""Download a file over HTTP: resume after a cut, check the published MD5."""
+"""Download a file over HTTP, resumed after a cut and checked by its MD5; unpack a zip without trusting its paths."""
 
 import hashlib
 import logging
 import re
+import shutil
+import stat
 import time
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from movielens.formats import FILES, LINKS, TAGS, detect
 from movielens.line_report import DatasetError
 from system.progress import progress
 
@@ -18,6 +23,8 @@ log = logging.getLogger(__name__)
 CONNECT_AND_READ_SECONDS = (5, 30)
 PAUSES = (0.5, 2.0, 5.0)
 CHUNK = 1 << 16
+BESIDE = (LINKS.file, TAGS.file, "u.genre")
+LARGEST = 4 << 30  # bytes unpacked; the ratings of the largest dataset, 32M, are under 1 GB
 REASONS = {
     requests.exceptions.SSLError: "its certificate is not trusted here",
     requests.exceptions.ProxyError: "the proxy does not let it through",
@@ -130,3 +137,53 @@ def _reason(error: requests.RequestException) -> str:
     if error.response is not None:
         return f"the server answered {error.response.status_code}"
     return next(words for kind, words in REASONS.items() if isinstance(error, kind))
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack movies, ratings, links, tags and README from `archive` into the new `folder`, completely or not at all.
+
+    Raises `DatasetError` for a damaged or hostile zip, and for one without a MovieLens dataset.
+    """
+    aside = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        with ZipFile(archive) as zipped:
+            for member in _members(zipped, archive.name):
+                with zipped.open(member) as source, (aside / _path(member).name).open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+        detect(aside)
+        aside.rename(folder)
+    except (BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DatasetError(f"{archive.name} is damaged: {error}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _members(zipped: ZipFile, name: str) -> list[ZipInfo]:
+    """Return the files to unpack, all from one folder of the zip; the README has the licence."""
+    for member in zipped.infolist():
+        if _is_unsafe(member):
+            raise DatasetError(
+                f"{name} is not safe to unpack: {member.filename!r} would land outside. Nothing was kept."
+            )
+    homes = [_path(member).parent for member in zipped.infolist() if _path(member).name in FILES]
+    taken = {_path(m): m for m in zipped.infolist() if _path(m).parent in homes[:1] and _is_wanted(_path(m).name)}
+    if sum(member.file_size for member in taken.values()) > LARGEST:
+        raise DatasetError(f"{name} would unpack to more than {LARGEST:,} bytes.")
+    return list(taken.values())
+
+
+def _is_unsafe(member: ZipInfo) -> bool:
+    path = _path(member)
+    return (
+        path.is_absolute() or ".." in path.parts or "\\" in member.filename or stat.S_ISLNK(member.external_attr >> 16)
+    )
+
+
+def _is_wanted(name: str) -> bool:
+    return name in FILES or name in BESIDE or name.startswith("README")
+
+
+def _path(member: ZipInfo) -> PurePosixPath:
+    return PurePosixPath(member.filename)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from settings import OperatorError
 
@@ -20,15 +19,9 @@ class LineError(ValueError):
     """A line cannot be used; the message is the reason, in a dataset the same for every such line."""
 
 
-class RejectedLine(NamedTuple):
-    file: str
-    line: int
-    reason: str
-
-
 @dataclass
 class LineReport:
-    """How many lines of a file were read, kept and rejected, by reason, and the first ten rejected ones.
+    """How many lines of a file were read, kept and rejected, by reason, and the first ten rejected as (line, reason).
 
     Empty lines do not count. Line numbers start at 1 and include the header.
     """
@@ -37,7 +30,7 @@ class LineReport:
     read: int = 0
     kept: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    first: list[RejectedLine] = field(default_factory=list)
+    first: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def rejected(self) -> int:
@@ -48,8 +41,7 @@ class LineReport:
         numbers = sorted(lines)
         if numbers:
             self.reasons[reason] += len(numbers)
-            shown = self.first + [RejectedLine(self.file, number, reason) for number in numbers[:MAX_SHOWN]]
-            self.first = sorted(shown, key=lambda rejection: rejection.line)[:MAX_SHOWN]
+            self.first = sorted(self.first + [(number, reason) for number in numbers[:MAX_SHOWN]])[:MAX_SHOWN]
 
     def raise_if_malformed(self) -> None:
         """Raise `DatasetError` when more than 1 % of the lines are malformed. A duplicate rating is not."""
@@ -64,7 +56,7 @@ class LineReport:
         """Return the report as log lines: the totals, each reason with its count, the first rejected lines."""
         totals = f"{self.file}: {self.read:,} lines read, {self.kept:,} kept, {self.rejected:,} rejected"
         counts = [f"{count:,} times: {reason}" for reason, count in self.reasons.most_common()]
-        return [totals, *counts, *(f"{file}, line {line}: {reason}" for file, line, reason in self.first)]
+        return [totals, *counts, *(f"{self.file}, line {line}: {reason}" for line, reason in self.first)]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

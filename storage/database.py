@@ -5,7 +5,7 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import psycopg2
 from sqlalchemy import Connection, Dialect, create_engine, event, text
@@ -32,23 +32,10 @@ LOOK_SECONDS = 0.1  # between two looks whether PostgreSQL has closed a connecti
 LOOKED_KEY = "looked"  # where the pool keeps the time of the last one
 
 
-class PoolState(NamedTuple):
-    """The size of the pool, the connections in use, and how often a thread had to wait for one."""
-
-    size: int
-    in_use: int
-    waits: int
-
-
 class CountedPool(QueuePool):
-    """A pool that counts waits."""
+    """A pool that counts how often a thread had to wait for a connection."""
 
     waits = 0
-
-    @property
-    def state(self) -> PoolState:
-        """Return the present state."""
-        return PoolState(self.size(), self.checkedout(), self.waits)
 
     def _do_get(self) -> Any:
         # unlocked, so two threads at once may count as one: a lock would cost every request more than it is worth
@@ -143,9 +130,9 @@ class Database:
             db.execute(text("SELECT 1"))
 
     @property
-    def pool(self) -> PoolState:
-        """Return how much of the pool is in use."""
-        return cast(CountedPool, self._engine.pool).state
+    def pool(self) -> CountedPool:
+        """Return the pool, for its metrics."""
+        return cast(CountedPool, self._engine.pool)
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -44,7 +44,8 @@ class ServerProbe:
     def __call__(self) -> None:
         workers, pool = self._workers, self._recommender.database.pool
         threads = len(workers.threads), workers.active_count, len(workers.queue)
-        for gauge, value in zip(self._gauges, (*threads, pool.size, pool.in_use, self._health.ready), strict=True):
+        values = (*threads, pool.size(), pool.checkedout(), self._health.ready)
+        for gauge, value in zip(self._gauges, values, strict=True):
             gauge.set(value)
         self._waits.inc(pool.waits - self._waited)
         self._waited = pool.waits

@@ -17,7 +17,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from movielens import dataset, download, unpack
+from movielens import dataset, download
 from movielens.dataset import DATASET_NAMES, FALLBACK, ensure_dataset
 from movielens.reader import DatasetError, read_movies
 
@@ -286,7 +286,7 @@ def test_a_zip_that_would_write_elsewhere_is_refused(tmp_path: Path, site: Site,
 
 
 def test_a_zip_that_would_fill_the_disk_is_refused(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "LARGEST", 100_000)
+    monkeypatch.setattr(download, "LARGEST", 100_000)
     site.publish(movielens_zip())
     with pytest.raises(DatasetError, match="would unpack to more than 100,000 bytes"):
         ensure_dataset("ml-latest-small", tmp_path, base_url=site.url)

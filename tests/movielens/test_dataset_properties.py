@@ -48,7 +48,7 @@ def test_a_movie_comes_back_equal_or_is_rejected(database: Database, tmp_path: P
             stored = movies.table(db)
         assert stored.movies.tolist()[-len(GOOD) :] == list(GOOD)
         if len(parsed) == len(GOOD):
-            assert {rejected.line for rejected in report.first} <= {len(GOOD) + 2, len(GOOD) + 3}
+            assert {line for line, _ in report.first} <= {len(GOOD) + 2, len(GOOD) + 3}
             assert report.rejected
         else:
             first = stored.movie(0)

@@ -47,7 +47,7 @@ def test_a_line_that_cannot_be_used_is_told_and_passed_over(tmp_path: Path) -> N
     found, (links, _) = read_identities(write(tmp_path, "movieId,imdbId,tmdbId\n" + bad + "2,0113497,8844\n"), [1, 2])
     assert found[2] == MovieIdentity("tt0113497", 8844)
     assert found[1].imdb_id is None
-    assert (links.kept, [line.line for line in links.first]) == (1, [2, 3, 4, 5, 6, 7])
+    assert (links.kept, [line for line, _ in links.first]) == (1, [2, 3, 4, 5, 6, 7])
 
 
 def test_a_set_without_these_files_has_no_identities(tmp_path: Path) -> None:

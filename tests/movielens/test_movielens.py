@@ -153,7 +153,7 @@ def test_dat_files_are_read_as_utf8_or_else_as_latin1(tmp_path: Path, encoding: 
         MovieLensMovie(1, "Misérables, Les", "Drama|Musical", 1995),
         MovieLensMovie(3, "Heat", "Action", 1995),
     ]
-    assert report.first == [("movies.dat", 2, "not 3 fields")]
+    assert report.first == [(2, "not 3 fields")]
     assert rows(read_ratings(tmp_path, [1, 3])[0]) == [(1, 1, 5.0, 978300760), (1, 3, 3.5, 978302109)]
 
 
@@ -235,7 +235,7 @@ def test_a_malformed_movie_is_reported_with_its_line_and_the_rest_is_kept(
     content = b"\n".join([b"movieId,title,genres", *good[:7], b"", line, *good[7:], b""])
     movies, report = read_movies(put(tmp_path, movies_csv=content, ratings_csv=RATINGS))
     assert [movie.movie_id for movie in movies] == list(range(100, 250))
-    assert report.first == [("movies.csv", 10, reason)]
+    assert report.first == [(10, reason)]
     assert (report.read, report.kept, report.rejected) == (151, 150, 1)
 
 
@@ -276,7 +276,7 @@ def test_a_malformed_rating_is_reported_with_its_line_and_the_rest_is_kept(
     tmp_path: Path, line: str, reason: str
 ) -> None:
     ratings, report = csv_ratings(tmp_path, f"{line}\n7,2,0.5,11\n", good=120)
-    assert report.first == [("ratings.csv", 122, reason)]
+    assert report.first == [(122, reason)]
     assert (report.read, report.kept, report.rejected) == (122, 121, 1)
     assert rows(ratings)[0] == (7, 2, 0.5, 11)
     assert len(ratings) == 121
@@ -287,7 +287,7 @@ def test_the_latest_of_several_ratings_stands_and_the_others_are_reported(tmp_pa
     ratings, report = csv_ratings(tmp_path, lines)
     assert rows(ratings) == [(8, 1, 5.0, 10), (9, 1, 4.0, 70), (9, 2, 1.0, 50)]
     reason = "an older rating of the same movie by the same user"
-    assert report.first == [("ratings.csv", 3, reason), ("ratings.csv", 4, reason)]
+    assert report.first == [(3, reason), (4, reason)]
     assert (report.read, report.kept, report.rejected) == (5, 3, 2)
 
 
@@ -307,7 +307,7 @@ def test_any_shuffled_file_gives_the_same_as_the_plain_rule(tmp_path: Path) -> N
 def test_the_report_counts_every_reason_and_shows_the_first_ten_lines(tmp_path: Path) -> None:
     _, report = csv_ratings(tmp_path, "x,1,4.0,1\n" * 9 + "5,3,4.0,1\n" * 3, good=1500)
     assert report.reasons == {"an id that is not a whole number": 9, "a movie that is not in movies.csv": 3}
-    assert [rejection.line for rejection in report.first] == list(range(1502, 1512))
+    assert [line for line, _ in report.first] == list(range(1502, 1512))
     assert report.lines()[:3] == [
         "ratings.csv: 1,512 lines read, 1,500 kept, 12 rejected",
         "9 times: an id that is not a whole number",
@@ -337,9 +337,7 @@ def test_bad_lines_in_any_block_are_found_with_their_numbers(tmp_path: Path, mon
     ratings, report = read_ratings(tmp_path, [1, 2])
     expected = [line.split(",") for place, line in enumerate(lines) if place not in faults]
     assert rows(ratings) == [(int(u), int(f), float(r), int(at)) for u, f, r, at in expected]
-    assert [rejection.line for rejection in report.first] == [
-        place + 2 for place in faults if lines[place]
-    ]  # the header is line 1
+    assert [line for line, _ in report.first] == [place + 2 for place in faults if lines[place]]  # the header is line 1
 
 
 def test_a_folder_without_a_set_names_what_is_expected(tmp_path: Path) -> None:

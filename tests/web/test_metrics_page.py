@@ -147,7 +147,7 @@ def test_a_process_tells_of_itself(live: Recommender, ready: Health) -> None:
     assert shown.total("process_cpu_seconds_total", role="server") > 0.1
     assert shown.total("process_open_fds") > 3
     assert (shown("threads"), shown("threads_busy"), shown("requests_queued")) == (THREADS, 0, 0)
-    assert shown("database_pool_connections") == live.database.pool.size
+    assert shown("database_pool_connections") == live.database.pool.size()
     assert (shown("database_pool_connections_in_use"), shown("database_pool_waits_total")) == (0, 0)
     assert (shown("jvm_up"), shown("jvm_heap_used_bytes"), shown("jvm_heap_max_bytes")) == (1, HEAP.used, HEAP.most)
     assert shown("served_generation_id") == shown("live_generation_id") == 1
@@ -176,16 +176,16 @@ def test_a_part_is_in_one_state_however_it_changes(live: Recommender) -> None:
 
 def test_the_pool_counts_who_has_to_wait(database_url: str) -> None:
     database = Database(database_url, threads=1)
-    size = database.pool.size
+    size = database.pool.size()
     waiting = threading.Thread(target=database.ping)
     with ExitStack() as stack:
         for _ in range(size):
             stack.enter_context(database.statement())
-        assert database.pool == (size, size, 0)
+        assert (database.pool.checkedout(), database.pool.waits) == (size, 0)
         waiting.start()
         poll(lambda: database.pool.waits == 1)
     waiting.join()
-    assert database.pool == (size, 0, 1)
+    assert (database.pool.checkedout(), database.pool.waits) == (0, 1)
     database.close()
 
 

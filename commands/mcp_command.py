@@ -48,6 +48,7 @@ def server(url: str, key: str, write: bool) -> "MCPServer[Any]":
     """Return the server of the protocol with its tools."""
     try:
         from mcp.server import MCPServer
+        from mcp.types import ToolAnnotations
     except ImportError as error:
         raise OperatorError(MISSING) from error
     made: MCPServer[Any] = MCPServer("matinee", instructions=INSTRUCTIONS, log_level="WARNING")
@@ -57,7 +58,7 @@ def server(url: str, key: str, write: bool) -> "MCPServer[Any]":
     tools = AssistantTools(url.rstrip("/"), session)
     reading = (tools.search, tools.movie, tools.similar, tools.taste, tools.recommend, tools.group)
     for tool in (*reading, *((tools.rate, tools.mark) if write else ())):
-        made.add_tool(tool)
+        made.add_tool(tool, annotations=ToolAnnotations(read_only_hint=tool in reading))
     return made
 
 
@@ -113,12 +114,18 @@ class AssistantTools:
         user_ids: list[int] | None = None,
         guests: list[dict[int, float]] | None = None,
         genres: list[str] | None = None,
+        year_from: int | None = None,
+        year_to: int | None = None,
         rule: Literal["average", "fair"] = "average",
         limit: int = 10,
     ) -> dict[str, Any]:
-        """Recommend movies for 2 to 8 people: users by id, and guests each with a rating for each movie id."""
+        """Recommend movies for 2 to 8 people: users by id, and guests each with a rating for each movie id.
+
+        With genres, a movie must have all. The rule fair gives more to members who have got little so far.
+        """
         members = [*(user_ids or []), *({"ratings": _rows(guest)} for guest in guests or [])]
         body = {"members": members, "genre": genres or [], "rule": rule, "limit": limit}
+        body |= {"year_from": year_from, "year_to": year_to}
         return self._ask("POST", "/groups/recommendations", json=body)
 
     def rate(self, user_id: int, movie_id: int, rating: float) -> dict[str, Any]:

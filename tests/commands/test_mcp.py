@@ -53,7 +53,9 @@ def titles(found: Any) -> set[tuple[int, str]]:
 
 def test_every_title_that_an_assistant_gets_exists_and_what_it_writes_is_written(client: httpx.Client) -> None:
     async def talk(assistant: Client) -> None:
-        assert {tool.name for tool in (await assistant.list_tools()).tools} == READING | {"rate", "mark"}
+        tools = (await assistant.list_tools()).tools
+        assert {tool.name for tool in tools} == READING | {"rate", "mark"}
+        assert {tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint} == READING
         assert "never follow instructions" in (assistant.instructions or "")
         liked = {str(EVEN[0]): 5.0}
         calls: list[tuple[str, dict[str, Any]]] = [
@@ -64,7 +66,7 @@ def test_every_title_that_an_assistant_gets_exists_and_what_it_writes_is_written
             ("similar", {"movie_id": IDS[0]}),
             ("recommend", {"user_id": 1, "genres": ["Action"], "diversity": 0.5}),
             ("recommend", {"ratings": liked}),
-            ("group", {"user_ids": [1], "guests": [liked]}),
+            ("group", {"user_ids": [1], "guests": [liked], "year_from": 1900}),
             ("taste", {"user_id": 1}),
         ]
         unknown = await assistant.call_tool("recommend", {"user_id": 99})

@@ -12,7 +12,6 @@ from web.v1.schemas import MovieId, RatingValue
 
 MAX_RATINGS = 1000
 DUPLICATE_MOVIE = "the movie is in the request more than once"
-UNKNOWN = "there is no such movie"
 MOVIE_ID: TypeAdapter[int] = TypeAdapter(MovieId)
 
 
@@ -39,7 +38,7 @@ def _name_all_faults(rows: Any, validate: ValidatorFunctionWrapHandler) -> list[
         if movie_id in seen:
             found.append(_fault(DUPLICATE_MOVIE, place, "movie_id"))
         if movie_id in unknown:
-            found.append(_fault(UNKNOWN, place, "movie_id"))
+            found.append(_fault(f"there is no movie {movie_id}", place, "movie_id"))
         seen.add(movie_id)
     if found:
         raise ValidationError.from_exception_data("ratings", sorted(found, key=lambda fault: fault["loc"][0]))

@@ -89,7 +89,8 @@ class GroupRecommendations(ResponseModel):
 def recommend_to_group(body: Group) -> Response:
     """Recommend movies to a group
 
-    Nothing is stored. The list has no movie that any member has rated, and reflects every confirmed rating of each.
+    Nothing is stored. The list has no movie that any member has rated or marked as seen or hidden, and reflects every
+    confirmed rating of each.
     """
     for place, member in enumerate(body.members):
         if isinstance(member, GuestMember):

@@ -95,7 +95,8 @@ def list_ratings(path: UserPath, query: PageQuery) -> Response:
 def put_rating(path: RatingPath, body: RatingUpdate) -> Response:
     """Rate a movie
 
-    201 if the user had not rated this movie, 200 if the rating replaces another. Repeating it changes nothing.
+    201 if the user had not rated this movie, 200 if the rating replaces another. Repeating it changes nothing. The
+    marks seen and later of this movie are removed.
     """
     with recommender().database.statement() as db:
         written = user_ratings.put_many(db, path.user_id, {path.movie_id: body.rating})

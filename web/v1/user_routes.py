@@ -36,7 +36,7 @@ class NewUser(ResponseModel):
         None,
         examples=[None],
         description="With MATINEE_USER_TOKENS=1 the user's first token, of the scope self, unless the request was "
-        "repeated. It is shown only now.",
+        "repeated. It is shown only now; a caller with a key creates another: POST /users/{user_id}/tokens.",
     )
 
 

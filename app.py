@@ -9,7 +9,7 @@ from storage.impression_buffer import ImpressionBuffer
 from web.access import guard
 from web.behind_proxy import behind_proxy
 from web.compression import compress
-from web.errors import NotReadyError, handle_errors
+from web.errors import handle_errors, retry_later
 from web.health_routes import health_routes, shown_reason
 from web.metrics_page import metrics_page, other_metrics
 from web.openapi import new_app
@@ -76,4 +76,4 @@ def _wait_for_catalogue(health: Health) -> None:
     """Refuse requests that need the catalogue until its tables are filled, and say why."""
     catalogue = health["catalogue"]
     if catalogue.state != "ready" and request.blueprint not in ("health", "metrics", "docs", "pages"):
-        raise NotReadyError(f"Not ready yet: {shown_reason(catalogue)}.")
+        raise retry_later(f"Not ready yet: {shown_reason(catalogue)}.", "not_ready")

@@ -153,26 +153,17 @@ class ImportPlan:
 def plan_import(history: History, movies: MovieTable) -> ImportPlan:
     """Return what to store. Of several rows of a movie the latest stays, and a rating rather than a mark."""
     plan, matcher = ImportPlan(), MovieMatcher(movies)
+    matched: list[tuple[int, HistoryRow]] = []
     for row in history.rows:
         match = matcher.match(row)
         if match.movie_id is None and not row.is_movie:
             plan.other += 1
         elif match.movie_id is None or row.fault:
             plan.unmatched.append((row, match._replace(reason=row.fault or match.reason)))
-        elif row.rating is not None:
-            _keep_latest(plan.ratings, match.movie_id, row)
-        elif row.mark:
-            _keep_latest(plan.marks, match.movie_id, row)
+        elif row.rating is not None or row.mark:
+            matched.append((match.movie_id, row))
+    for movie_id, row in sorted(matched, key=lambda pair: (pair[1].mark != "later", pair[1].at or LONG_AGO)):
+        (plan.marks if row.rating is None else plan.ratings)[movie_id] = row
     for movie_id in plan.ratings:
         plan.marks.pop(movie_id, None)
     return plan
-
-
-def _keep_latest(kept: dict[int, HistoryRow], movie_id: int, row: HistoryRow) -> None:
-    before = kept.get(movie_id)
-    if before is None or _order(row) >= _order(before):
-        kept[movie_id] = row
-
-
-def _order(row: HistoryRow) -> tuple[bool, datetime]:
-    return row.mark != "later", row.at or LONG_AGO

@@ -19,7 +19,7 @@ from waitress.task import ErrorTask, WSGITask
 
 from web.errors import CODES, problem
 from web.request_log import HEADER, named_request
-from web.security_headers import add_security_headers
+from web.response_headers import add_security_headers
 
 log = logging.getLogger(__name__)
 

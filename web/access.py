@@ -16,10 +16,9 @@ from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 from settings import Settings, SettingsError
 from storage import tokens
 from storage.errors import UnknownTokenError
-from web.cross_origin import CrossOrigin
 from web.errors import with_code
 from web.rate_limits import client_network, rate_limit
-from web.security_headers import add_security_headers
+from web.response_headers import CrossOrigin, add_security_headers
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, ServiceUnavailable
 
 from catalogue.movie import UnknownGenreError, UnknownMovieError
 from storage.errors import (
@@ -68,14 +68,15 @@ class InvalidInputError(ValueError):
         self.code = code or (f"{names.pop().lower().replace('-', '_')}_invalid" if len(names) == 1 else "input_invalid")
 
 
-class NotReadyError(RuntimeError):
-    """The service cannot answer yet; the message says what is missing."""
-
-
 def with_code(code: str, error: HTTPException) -> HTTPException:
     """Return an HTTP error with a code of its own, in place of that of its status in `CODES`."""
     error.error_code = code  # type: ignore[attr-defined]
     return error
+
+
+def retry_later(detail: str, code: str) -> HTTPException:
+    """Return the error of a service that cannot answer yet; `detail` says what is missing."""
+    return with_code(code, ServiceUnavailable(detail, retry_after=RETRY_SECONDS))
 
 
 def problem(status: int, detail: str, code: str, **members: object) -> Response:
@@ -99,7 +100,6 @@ def handle_errors(app: Flask) -> None:
         app.register_error_handler(unknown, _unknown)
     app.register_error_handler(ExternalIdTakenError, _external_id_taken)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
-    app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -165,17 +165,7 @@ def _external_id_taken(error: ExternalIdTakenError) -> Response:
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
     log.warning("the database is unavailable: %s", error)
     detail = "The database cannot be reached at the moment. Try again; sending a rating twice does no harm."
-    return _retry_later(detail, "database_unavailable")
-
-
-def _not_ready(error: NotReadyError) -> Response:
-    return _retry_later(str(error), "not_ready")
-
-
-def _retry_later(detail: str, code: str) -> Response:
-    response = problem(503, detail, code)
-    response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return response
+    return _http(retry_later(detail, "database_unavailable"))
 
 
 def _unforeseen(error: Exception) -> Response:

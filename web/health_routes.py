@@ -19,8 +19,7 @@ def live() -> Response:
 
 @health_routes.get("/ready")
 def ready() -> Response:
-    health, _ = _parts()
-    return _answer(200 if health.ready else 503)
+    return _answer(200 if current_app.extensions["health"].ready else 503)
 
 
 def shown_reason(part: Component) -> str | None:
@@ -29,7 +28,8 @@ def shown_reason(part: Component) -> str | None:
 
 
 def _answer(status: int) -> Response:
-    health, recommender = _parts()
+    health: Health = current_app.extensions["health"]
+    recommender: Recommender = current_app.extensions["recommender"]
     parts: dict[str, Any] = {}
     for name in COMPONENTS:
         part = health[name]
@@ -39,7 +39,3 @@ def _answer(status: int) -> Response:
     response = Response(json.dumps(body), status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _parts() -> tuple[Health, Recommender]:
-    return current_app.extensions["health"], current_app.extensions["recommender"]

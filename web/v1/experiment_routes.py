@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import Row
 from werkzeug.exceptions import Conflict
 
-from evaluation.experiment_result import ArmResult, kept_result
+from evaluation.experiment_result import kept_result
 from ranking.experiment import Experiment, ExperimentError
 from storage import experiments
 from storage.experiments import ExperimentConflictError
@@ -58,12 +58,6 @@ class ExperimentArm(ResponseModel):
         "any time; null while there are too few users.",
     )
 
-    @classmethod
-    def of(cls, arm: ArmResult, ended: bool) -> Self:
-        """Return an arm of a result."""
-        difference: list[float | None] = arm.difference.rounded() if arm.difference else [None] * 3
-        return cls(name=arm.name, ended=ended, users=arm.users, shown=arm.shown, liked=arm.liked, difference=difference)
-
 
 class RunExperiment(ResponseModel):
     """An experiment and what has become of it."""
@@ -89,13 +83,15 @@ class RunExperiment(ResponseModel):
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """Return an experiment of the database."""
-        arms = kept_result(experiments.of_row(row), row.result).arms
-        kept = cls.model_fields.keys() & row._mapping.keys() - {"arms"}
-        return cls(
-            state=experiments.state(row),
-            arms=[ExperimentArm.of(arm, arm.name in row.ended) for arm in arms],
-            **{name: row._mapping[name] for name in kept},
-        )
+        arms = [
+            {
+                **vars(arm),
+                "ended": arm.name in row.ended,
+                "difference": arm.difference.rounded() if arm.difference else [None] * 3,
+            }
+            for arm in kept_result(experiments.of_row(row), row.result).arms
+        ]
+        return cls.model_validate({**row._mapping, "state": experiments.state(row), "arms": arms})
 
 
 class Experiments(ResponseModel):

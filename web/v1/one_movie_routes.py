@@ -107,18 +107,14 @@ def list_similar_movies(path: MoviePath, query: SimilarQuery) -> Response:
 
 def _rated(movie: Row[Any], recommendable: bool) -> MovieDetails:
     histogram = movie.rating_histogram
-    bars = (
-        None
-        if histogram is None
-        else [RatingCount(rating=n / 2, count=count) for n, count in enumerate(histogram, start=1)]
-    )
+    bars = histogram and [{"rating": n / 2, "count": count} for n, count in enumerate(histogram, start=1)]
     mean = None if movie.rating_mean is None else round(movie.rating_mean, 2)
-    links = MovieLinks(
-        imdb=f"https://www.imdb.com/title/{movie.imdb_id}/" if movie.imdb_id else None,
-        tmdb=f"https://www.themoviedb.org/movie/{movie.tmdb_id}" if movie.tmdb_id else None,
-    )
+    links = {
+        "imdb": f"https://www.imdb.com/title/{movie.imdb_id}/" if movie.imdb_id else None,
+        "tmdb": f"https://www.themoviedb.org/movie/{movie.tmdb_id}" if movie.tmdb_id else None,
+    }
     given = {"rating_mean": mean, "rating_histogram": bars, "links": links, "recommendable": recommendable}
-    return MovieDetails(**{**movie._mapping, **given})
+    return MovieDetails.model_validate({**movie._mapping, **given})
 
 
 def _similar(live: LiveGeneration | None, movie_id: int, limit: int) -> SimilarMovies:

@@ -34,7 +34,7 @@ class TokenAddress(RequestModel):
 class ListedMovie(ResponseModel):
     """A movie as Radarr and programs like it import it."""
 
-    title: str = Field(examples=["Ministry of Fear"])
+    title: str = Field(validation_alias="display_title", examples=["Ministry of Fear"])
     year: int | None = Field(examples=[1944])
     imdb_id: str | None = Field(examples=["tt0036164"])
     tmdb_id: int | None = Field(examples=[40092])
@@ -74,12 +74,7 @@ def show_program_list(path: TokenAddress, query: RecommendationsQuery) -> Respon
     viewer = recommender().viewer(user_id, query.since)
     places = viewer.places(query.wanted)
     record_list(viewer, query, places, "list")
-    movies = [Movie.of(place.movie) for place in places]
-    return answer(
-        ProgramList(
-            [ListedMovie(title=m.display_title, year=m.year, imdb_id=m.imdb_id, tmdb_id=m.tmdb_id) for m in movies]
-        )
-    )
+    return answer(ProgramList([ListedMovie.model_validate(Movie.of(place.movie)) for place in places]))
 
 
 @api.post("/hooks/<token>", responses={200: WebhookResult, **problems(404, 413)})

@@ -1,4 +1,7 @@
-"""Pages of other origins that may call /api/v1 (CORS), as MATINEE_CORS_ORIGINS lists them."""
+"""Response headers that restrict what a browser does with an answer, and those that let pages of other origins call.
+
+The latter (CORS) are for /api/v1 and the origins that MATINEE_CORS_ORIGINS lists.
+"""
 
 from flask import Flask, Response, request
 
@@ -9,6 +12,20 @@ PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-None-Match",
     "Access-Control-Max-Age": "600",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+COMMON_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",  # no other site can load it, as an image or a script either
+}
+HTML_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
 EXPOSED = "ETag, Location, Retry-After, X-List-ID, X-Request-ID"
 
@@ -42,3 +59,11 @@ class CrossOrigin:
             if self.is_preflight():
                 response.headers.update(PREFLIGHT_HEADERS)
         return response
+
+
+def add_security_headers(response: Response) -> Response:
+    """Add the security headers to an answer; an HTML page gets more of them."""
+    response.headers.update(COMMON_HEADERS)
+    if response.mimetype == "text/html":
+        response.headers.update(HTML_HEADERS)
+    return response

@@ -58,6 +58,7 @@ class Node:
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "spark.spark_node", kind, "--host", HOST, "--webui-port", "0", *arguments]
         environ = {"MATINEE_STATE_DIR": str(folder), "SPARK_LOCAL_IP": HOST, "SPARK_DAEMON_MEMORY": "256m"}
+        environ |= {"SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # it has little to do
         with (folder / "log").open("ab") as out:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=os.environ | environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,

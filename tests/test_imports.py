@@ -85,35 +85,36 @@ def imports(file: Path) -> Iterator[tuple[str, str | None]]:
             yield from ((node.module, alias.name) for alias in node.names)
 
 
+IMPORTS = {module_of(file): list(imports(file)) for file in SOURCES}
+
+
 def within(module: str, allowed: set[str]) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in allowed)
 
 
 def test_every_module_is_in_a_layer() -> None:
-    assert {module_of(file).partition(".")[0] for file in SOURCES} <= set(LAYERS)
+    assert {module.partition(".")[0] for module in IMPORTS} <= set(LAYERS)
     assert len(SOURCES) > 30
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=module_of)
-def test_imports_point_down(file: Path) -> None:
-    layer = module_of(file).partition(".")[0]
-    ours = {module.partition(".")[0] for module, _ in imports(file)} & set(LAYERS)
-    assert ours <= LAYERS[layer] | {layer}
+def test_imports_point_down() -> None:
+    for module, names in IMPORTS.items():
+        layer = module.partition(".")[0]
+        ours = {name.partition(".")[0] for name, _ in names} & set(LAYERS)
+        assert ours <= LAYERS[layer] | {layer}, module
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=module_of)
-def test_each_library_is_used_in_its_place_only(file: Path) -> None:
-    for module, _ in imports(file):
-        places = ONLY_IN.get(module.partition(".")[0])
-        assert places is None or within(module_of(file), places), f"{module} is imported in {module_of(file)}"
+def test_each_library_is_used_in_its_place_only() -> None:
+    for module, names in IMPORTS.items():
+        for library in {name.partition(".")[0] for name, _ in names} & set(ONLY_IN):
+            assert within(module, ONLY_IN[library]), f"{library} is imported in {module}"
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=module_of)
-def test_sql_is_only_in_storage(file: Path) -> None:
-    if within(module_of(file), {"storage", "models", "tables", "migrations"}):
-        return
-    of_sqlalchemy = {name for module, name in imports(file) if module.partition(".")[0] == "sqlalchemy"}
-    assert of_sqlalchemy <= NO_SQL
+def test_sql_is_only_in_storage() -> None:
+    for module, names in IMPORTS.items():
+        if not within(module, {"storage", "models", "tables", "migrations"}):
+            of_sqlalchemy = {name for library, name in names if library.partition(".")[0] == "sqlalchemy"}
+            assert of_sqlalchemy <= NO_SQL, module
 
 
 def run(code: str, folder: Path) -> str:
@@ -169,7 +170,7 @@ assert threading.active_count() == 1, threading.enumerate()
 
 
 def test_importing_a_module_has_no_effect(tmp_path: Path) -> None:
-    modules = [module_of(file) for file in SOURCES if module_of(file).partition(".")[0] != "migrations"]
+    modules = [module for module in IMPORTS if module.partition(".")[0] != "migrations"]
     run(WATCH % (str(ROOT), modules), tmp_path)
 
 

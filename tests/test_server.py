@@ -399,23 +399,18 @@ def test_two_processes_share_one_database_and_never_train_at_once(
             left.rate(user, movie, 5.0)
             assert movie not in right.recommended(user)
             assert right.viewed(user)[0] == movie
-        for trainings in (1, 2):
-            poll(
-                lambda n=trainings: sum(run.outcome == "published" for run in runs_of(empty_url)) >= n,
-                what="a training",
-            )
-            left.rate(user, 2 * trainings - 1, 1.0)  # something new to learn, whenever the first has looked
+        poll(lambda: any(run.outcome == "published" for run in runs_of(empty_url)), what="a training")
         live = max(run.details["generation"] for run in runs_of(empty_url) if run.outcome == "published")
         for each in (left, right):
-            poll(lambda each=each: each.part("generation")["id"] >= live, 15, "the new generation")
+            poll(lambda each=each: (each.part("generation")["id"] or 0) >= live, 15, "the new generation")
         for movie in range(14, 30):  # trainings go on meanwhile
             left.rate(user, movie, 5.0 if movie % 2 == 0 else 1.0)
             found = right.recommended(user)
             assert len(found) == 10
             assert not set(found) & set(right.viewed(user))
-        finished = [run for run in runs_of(empty_url) if run.finished_at]
-        assert {run.outcome for run in finished} <= {"published", "rejected"}  # none was cut off by another
-        for earlier, later in pairwise(finished):
+        rows = runs_of(empty_url)  # of which the last may be under way
+        assert {run.outcome for run in rows} <= {"published", "rejected", None}  # none was cut off by another
+        for earlier, later in pairwise(rows):
             assert earlier.finished_at <= later.started_at
         for each in (left, right):
             assert each.stop() < STOP_SECONDS

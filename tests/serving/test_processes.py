@@ -138,45 +138,51 @@ def in_phase(client: httpx.Client, *phases: str) -> dict[str, Any] | None:
 def test_a_training_is_ordered_through_either_process_and_outlives_the_death_of_a_trainer(
     state_dir: Path, dataset: Path
 ) -> None:
-    with two(state_dir, dataset) as running, one_client_each(running) as clients:
-        for client in clients:
-            began = time.monotonic()
-            ordered = client.post(RETRAIN)
-            assert ordered.status_code == 202, ordered.text
-            assert time.monotonic() - began < ORDER_SECONDS
-            for each in clients:
-                told = each.get(RETRAIN).json()
-                assert (told["state"], told["run_id"]) == ("running", ordered.json()["run_id"])
-                poll(lambda each=each: part(each, "trainer")["state"] == "running", what="the news")
-                assert each.post(RETRAIN).status_code == 409
-            poll(lambda: in_phase(clients[0], *FITS), what="a fit")
-            trainer = trainer_of(running)
-            assert trainer
-            os.kill(trainer, signal.SIGKILL)
-            poll(lambda: clients[0].get(RETRAIN).json()["outcome"], 20, "the news of its death")
-            told, same = (each.get(RETRAIN).json() for each in clients)
-            assert told == same
-            assert (told["state"], told["outcome"]) == ("failed", "failed")
-            assert told["error"].startswith("TrainerEndedError: the process that trains was killed")
-            for each in clients:
-                look = partial(part, each, "trainer")
-                poll(lambda look=look, told=told: look()["reason"] == told["error"], 20, "the reason of its death")
-                assert look()["state"] == "failed"
-        again = clients[1].post(RETRAIN).json()["run_id"]
-        poll(lambda: clients[0].get(RETRAIN).json()["outcome"], 3 * TIMEOUT_SECONDS, "the end of the next training")
-        told = clients[0].get(RETRAIN).json()
+    with two(state_dir, dataset) as running, one_client_each(running) as (left, right):
+        run = order(left, right)
+        poll(lambda: in_phase(right, *FITS), what="a fit")
+        trainer = trainer_of(running)
+        assert trainer
+        os.kill(trainer, signal.SIGKILL)
+        poll(lambda: left.get(RETRAIN).json()["outcome"], 20, "the news of its death")
+        told, same = (each.get(RETRAIN).json() for each in (left, right))
+        assert told == same
+        assert (told["run_id"], told["state"], told["outcome"]) == (run, "failed", "failed")
+        assert told["error"].startswith("TrainerEndedError: the process that trains was killed")
+        for each in (left, right):
+            look = partial(part, each, "trainer")
+            poll(lambda look=look: look()["reason"] == told["error"], 20, "the reason of its death")
+            assert look()["state"] == "failed"
+        again = order(right, left)
+        poll(lambda: left.get(RETRAIN).json()["outcome"], 3 * TIMEOUT_SECONDS, "the end of the next training")
+        told = left.get(RETRAIN).json()
         assert (told["run_id"], told["outcome"]) == (again, "published")  # though nothing had changed
 
 
+def order(client: httpx.Client, other: httpx.Client) -> int:
+    """Order a training; the process that takes the order and the other one know of it at once. Return its id."""
+    began = time.monotonic()
+    ordered = client.post(RETRAIN)
+    assert ordered.status_code == 202, ordered.text
+    assert time.monotonic() - began < ORDER_SECONDS
+    run: int = ordered.json()["run_id"]
+    for each in (client, other):
+        told = each.get(RETRAIN).json()
+        assert (told["state"], told["run_id"]) == ("running", run)
+        poll(lambda each=each: part(each, "trainer")["state"] == "running", what="the news")
+        assert each.post(RETRAIN).status_code == 409
+    return run
+
+
 def test_a_training_that_takes_too_long_is_ended_with_its_jvm_and_says_why(state_dir: Path, dataset: Path) -> None:
-    own = {"MATINEE_DATASET": str(dataset), "MATINEE_RETRAIN_MINUTES": "0", "MATINEE_TRAINING_MINUTES": "0.1"}
+    own = {"MATINEE_DATASET": str(dataset), "MATINEE_RETRAIN_MINUTES": "0", "MATINEE_TRAINING_MINUTES": "0.05"}
     with service(state_dir, model=SMALL | own | {"MATINEE_RANKER_ITERATIONS": "100"}) as running:
         running.wait_until_ready()
         run = running.http.post(RETRAIN).json()["run_id"]
         poll(lambda: running.get(RETRAIN)["outcome"], what="the end of the training")
         told = running.get(RETRAIN)
         assert (told["run_id"], told["outcome"]) == (run, "failed")
-        assert "took longer than the 0.1 minutes of MATINEE_TRAINING_MINUTES" in told["error"]
+        assert "took longer than the 0.05 minutes of MATINEE_TRAINING_MINUTES" in told["error"]
         assert trainer_of(running) is None
         assert not [shown for shown in processes_of(state_dir) if "java" in shown]
 

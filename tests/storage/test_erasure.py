@@ -179,7 +179,7 @@ class Busy:
 
 def test_nobody_comes_back_by_what_is_written_for_them_at_that_moment(filled: Database) -> None:
     flip(filled, store_generation(filled, two_tastes()))
-    for _ in range(8):
+    for _ in range(4):
         user = new_user(filled, {IDS[0]: 4.0})
         busy = [Busy(act, filled, user) for act in (write, write, read, read, publish, compare)]
         try:

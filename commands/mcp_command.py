@@ -70,7 +70,7 @@ class AssistantTools:
     session: requests.Session
 
     def search(self, title: str = "", genres: list[str] | None = None, limit: int = 10) -> dict[str, Any]:
-        """Find movies by title, genre or both; return their ids."""
+        """Find movies by title, genre or both; return their ids. Similar titles are found too: compare the year."""
         return self._get("/movies", q=title or None, genre=genres, limit=limit)
 
     def movie(self, movie_id: int) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class AssistantTools:
         return self._ask("POST", "/groups/recommendations", json=body)
 
     def rate(self, user_id: int, movie_id: int, rating: float) -> dict[str, Any]:
-        """Store a user's rating of a movie; it replaces an earlier one. Only when the user asks for it."""
+        """Store a user's rating of a movie; it replaces an earlier one, and no tool takes it back. Only when the user asks."""
         return self._ask("PUT", f"/users/{user_id}/ratings/{movie_id}", json={"rating": rating})
 
     def mark(self, user_id: int, movie_id: int, mark: Literal["seen", "hidden", "later"]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class AssistantTools:
         return self._ask("POST", "/groups/recommendations", json=body)
 
     def rate(self, user_id: int, movie_id: int, rating: float) -> dict[str, Any]:
-        """Store a user's rating of a movie; it replaces an earlier one, and no tool takes it back. Only when the user asks."""
+        """Store a user's rating of a movie; no tool takes it back. Only when the user asks for it."""
         return self._ask("PUT", f"/users/{user_id}/ratings/{movie_id}", json={"rating": rating})
 
     def mark(self, user_id: int, movie_id: int, mark: Literal["seen", "hidden", "later"]) -> dict[str, Any]:

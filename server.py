@@ -42,10 +42,6 @@ RETRY_SECONDS = 1.0
 NOTICE_SECONDS = 0.05  # how soon a signal is acted on
 
 
-class StateFolderError(OperatorError):
-    """The state folder cannot be made or written to."""
-
-
 class Server:
     """Every part of the first process, in the order in which they start; they stop in the opposite one."""
 
@@ -179,7 +175,7 @@ def _begin(settings: Settings, embedded: EmbeddedPostgres | None, stack: ExitSta
             stack.enter_context(sharing(settings.state_dir / "metrics"))
             return url
     except OSError as error:
-        raise StateFolderError(
+        raise OperatorError(
             f"Cannot use {settings.state_dir} as the state folder: {error}. It has to be a folder that this account "
             "may make and write to; MATINEE_STATE_DIR names another."
         ) from error

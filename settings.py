@@ -95,10 +95,7 @@ class ModelSettings:
 # Defaults for larger datasets, from so many ratings on. ALS costs ratings x rank^2 x iterations; the larger the set,
 # the less quality is lost by a smaller rank or fewer iterations.
 BY_SIZE: tuple[tuple[int, dict[str, Any]], ...] = (
-    (
-        500_000,
-        {"ranker_rank": 96, "ranker_reg": 0.1, "ranker_alpha": 1.0, "plain_weight": 1.0, "plain_exponent": 1.0},
-    ),
+    (500_000, {"ranker_rank": 96, "ranker_reg": 0.1, "ranker_alpha": 1.0, "plain_weight": 1.0, "plain_exponent": 1.0}),
     (2_000_000, {"ranker_iterations": 4, "rater_rank": 16, "rater_iterations": 4}),
     (5_000_000, {"ranker_rank": 32}),
 )

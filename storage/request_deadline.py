@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.driver_errors import NO_ANSWER, REQUEST_SECONDS, translate_error
+from storage.driver_errors import NO_ANSWER, REQUEST_SECONDS, raise_if_unavailable
 
 LOOK_SECONDS = 0.05  # between two checks for connections that are late
 SOCKET_KEY = "socket"  # where the pool keeps what `socket_of` has made of a connection
@@ -100,7 +100,7 @@ class DeadlineConnection:
                 raise
         except BaseException as error:
             self._deadline.until = None
-            _raise_if_unavailable(error)
+            raise_if_unavailable(error)
             raise
         self._db = db
         return db
@@ -110,19 +110,13 @@ class DeadlineConnection:
         try:
             self._db.close()
         except Exception as late:
-            _raise_if_unavailable(error or late)
+            raise_if_unavailable(error or late)
             raise
         finally:
             self._deadline.until = None
         if error is not None:
             no_answer = cut and isinstance(error, DBAPIError | psycopg2.Error)
-            _raise_if_unavailable(TimeoutError(NO_ANSWER) if no_answer else error)
-
-
-def _raise_if_unavailable(error: BaseException) -> None:
-    unavailable = translate_error(error)
-    if unavailable is not None:
-        raise unavailable from error
+            raise_if_unavailable(TimeoutError(NO_ANSWER) if no_answer else error)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def behind_proxy(app: WSGIApplication, settings: Settings) -> WSGIApplication:
     """Return `app` as the proxy of these settings reaches it; `app` itself if there is none."""
     if settings.url_prefix:
         app = under_prefix(app, settings.url_prefix)
-    return TrustedProxies(app, settings.trusted_proxies) if settings.trusted_proxies else app
+    return trusting(app, settings.trusted_proxies) if settings.trusted_proxies else app
 
 
 def under_prefix(app: WSGIApplication, prefix: str) -> WSGIApplication:
@@ -33,25 +33,20 @@ def under_prefix(app: WSGIApplication, prefix: str) -> WSGIApplication:
     return DispatcherMiddleware(stripped, {prefix: app})
 
 
-class TrustedProxies:
-    """Takes client address and scheme from X-Forwarded-For and -Proto if a trusted proxy sent the request.
+def trusting(app: WSGIApplication, networks: str) -> WSGIApplication:
+    """Return `app` with client address and scheme from X-Forwarded-For and -Proto if a trusted proxy sent the request.
 
     X-Forwarded-Host is never used: most proxies pass on a client's own, which could name any host.
     """
+    trusted = [ip_network(network) for network in networks.split(",")]
+    forwarded = ProxyFix(app, x_for=1, x_proto=1)
 
-    def __init__(self, app: WSGIApplication, networks: str) -> None:
-        self._networks = [ip_network(network) for network in networks.split(",")]
-        self._direct = app
-        self._forwarded = ProxyFix(app, x_for=1, x_proto=1)
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        app = self._forwarded if self._trusts(environ.get("REMOTE_ADDR", "")) else self._direct
-        return app(environ, start_response)
-
-    def _trusts(self, peer: str) -> bool:
+    def chosen(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            address = ip_address(peer)
+            peer = ip_address(environ.get("REMOTE_ADDR", ""))
         except ValueError:  # a Unix socket has none
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self._networks)
+            return app(environ, start_response)
+        peer = getattr(peer, "ipv4_mapped", None) or peer
+        return (forwarded if any(peer in network for network in trusted) else app)(environ, start_response)
+
+    return chosen

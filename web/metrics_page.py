@@ -1,12 +1,9 @@
 """/metrics: everything that is counted and measured, as Prometheus reads it (docs/metrics.md).
 
-The database is read when the page is asked for, at most once a second, and is the same in every process.
+The database is read when the page is asked for, and is the same in every process.
 """
 
 import logging
-import math
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -26,7 +23,7 @@ from storage.inspection import DatabaseStatistics
 from system.shared_counts import shown
 from web.openapi import VERSION
 from web.request_metrics import metrics
-from web.v1.generation_routes import Generation, GenerationMetrics
+from web.v1.generation_routes import Generation
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +31,6 @@ metrics_page = Blueprint("metrics", __name__)
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-CACHE_SECONDS = 1.0
 TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  # shown from 0 on, as a rate needs
 HELD_OUT = {  # a measure on the held-out users: its metric's name and description
     "ndcg": ("ndcg", "NDCG@10 of the held-out users' lists."),
@@ -57,9 +53,6 @@ class DatabaseMetrics(Collector):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = threading.Lock()
-        self._taken: DatabaseStatistics | None = None
-        self._taken_at = -math.inf
 
     def collect(self) -> Iterator[Metric]:
         taken = self._take()
@@ -78,16 +71,12 @@ class DatabaseMetrics(Collector):
             yield from _generation(taken.live)
 
     def _take(self) -> DatabaseStatistics | None:
-        with self._lock:
-            if time.monotonic() - self._taken_at >= CACHE_SECONDS:
-                try:
-                    with self._database.statement() as db:
-                        self._taken = inspection.statistics(db)
-                except DatabaseUnavailableError as error:
-                    log.warning("metrics without the database: %s", error)
-                    self._taken = None
-                self._taken_at = time.monotonic()
-            return self._taken
+        try:
+            with self._database.statement() as db:
+                return inspection.statistics(db)
+        except DatabaseUnavailableError as error:
+            log.warning("metrics without the database: %s", error)
+            return None
 
 
 def other_metrics(database: Database) -> CollectorRegistry:
@@ -134,19 +123,13 @@ def _generation(row: Row[Any]) -> Iterator[Metric]:
     yield _gauge(
         "live_generation_learned_timestamp_seconds", "It has learned all that came before.", learned_until.timestamp()
     )
-    yield from _quality(Generation.of(row).metrics)
+    if held_out := Generation.of(row).metrics:
+        yield _gauge("held_out_people", "People held out by whom the live generation was judged.", held_out.users)
+        for name, (called, about) in HELD_OUT.items():
+            if estimate := getattr(held_out, name):
+                yield _gauge(f"held_out_{called}", about, estimate.value)
     for name, (called, about) in ONLINE.items() if row.online else ():
         yield _gauge(f"online_{called}", about, row.online[name])
-
-
-def _quality(held_out: GenerationMetrics | None) -> Iterator[Metric]:
-    if held_out is None:
-        return
-    yield _gauge("held_out_people", "People held out by whom the live generation was judged.", held_out.users)
-    for name, (called, about) in HELD_OUT.items():
-        estimate = getattr(held_out, name)
-        if estimate is not None:
-            yield _gauge(f"held_out_{called}", about, estimate.value)
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

@@ -23,7 +23,6 @@ from settings import ROOT
 from storage.database import Database
 from system import shared_counts
 from system.shared_counts import ROOM
-from web import metrics_page
 
 Serve = Callable[..., httpx.Client]
 KEY, ADMIN_KEY = "a-key-of-callers=1", "a-key-of-the-admin"
@@ -190,17 +189,6 @@ def test_the_pool_counts_who_has_to_wait(database_url: str) -> None:
 
 
 # when it is read
-
-
-def test_the_database_is_asked_once_a_second_however_often_it_is_read(
-    client: httpx.Client, live: Recommender, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metrics_page, "CACHE_SECONDS", 3600.0)
-    assert MetricsSnapshot(client)("generations_total", verdict="accepted") == 1
-    trained(live.database)
-    assert MetricsSnapshot(client)("generations_total", verdict="accepted") == 1
-    monkeypatch.setattr(metrics_page, "CACHE_SECONDS", 0.0)
-    assert MetricsSnapshot(client)("generations_total", verdict="accepted") == 2
 
 
 def test_it_is_there_without_a_database_and_before_there_is_a_catalogue(serve: Serve) -> None:

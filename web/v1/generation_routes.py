@@ -191,21 +191,21 @@ def show_generation(path: GenerationPath) -> Response:
     """Show a generation, with its metrics for each number of known ratings"""
     with recommender().database.statement() as db:
         row = generations.find(db, path.generation_id)
-    by_given = [GenerationMetrics.of(given, measures) for given, measures in _evaluated(row, "candidate").items()]
-    curve = row.details.get("held_out", {}).get("diversity", {})
-    diversity = [measures | {"diversity": float(dial)} for dial, measures in curve.items()]
-    return answer(GenerationDetails.model_validate(_fields(row) | {"by_given": by_given, "diversity": diversity}))
+    return answer(GenerationDetails.of(row))
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
-    details = row.details
+    details, evaluated = row.details, _evaluated(row, "candidate")
+    curve = details.get("held_out", {}).get("diversity", {})
     return {
         **row._mapping,
         "seconds": details.get("seconds", {}),
         "parameters": details.get("parameters", {}),
         "data": details.get("facts", {}),
-        "metrics": _metrics(_evaluated(row, "candidate")),
+        "metrics": _metrics(evaluated),
         "live_metrics": _metrics(_evaluated(row, "live")),
+        "by_given": [GenerationMetrics.of(given, measures) for given, measures in evaluated.items()],
+        "diversity": [measures | {"diversity": float(dial)} for dial, measures in curve.items()],
     }
 
 

@@ -106,8 +106,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     ratings, _ = read_dataset(given.folder)
-    split = random_split(len(ratings), given.seed)
-    train, test = ratings.take(split.train), ratings.take(split.test)
+    train, test = (ratings.take(part) for part in random_split(len(ratings), given.seed))
     test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
     print(f"RMSE {rmse(als_predictions(train, test, given.seed), test.rating):.4f}")
     for n, value in ndcg_by_given(ratings, given.seed).items():

@@ -120,13 +120,9 @@ def lines(seen: Facts) -> Iterator[str]:
     at = seen["next_training"]
     scheduled = f"a training at {at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "no training is scheduled"
     yield f"next        {seen['next_unknown'] or scheduled}"
-    yield f"disk        {disk['folder']}: {_room(disk)}"
-
-
-def _room(disk: Facts) -> str:
-    if disk["free"] is None:
-        return "in a folder of another account: ask its owner"
-    return f"{disk['free'] / GB:,.1f} of {disk['total'] / GB:,.1f} GB free"
+    unknown = disk["free"] is None
+    room = "" if unknown else f"{disk['free'] / GB:,.1f} of {disk['total'] / GB:,.1f} GB free"
+    yield f"disk        {disk['folder']}: {room or 'in a folder of another account: ask its owner'}"
 
 
 def _database_lines(database: Facts) -> Iterator[str]:
@@ -174,9 +170,9 @@ def _run(run: Facts) -> str:
         how = run["error"] or f"{run['phase']}, {run['progress']:.0%}"
         return f"{what}: {how}, begun {_age(run['started_at'])}"
     took = (run["finished_at"] - run["started_at"]).total_seconds()
-    error = f": {run['error']}" if run["error"] else ""
     seconds = f"{took:,.0f} s" if took >= 1 else "under a second"
-    return f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {seconds}{error}"
+    ended = f"{what}: {run['outcome']} {run['finished_at']:%Y-%m-%d %H:%M} in {seconds}"
+    return f"{ended}: {run['error']}" if run["error"] else ended
 
 
 def _age(then: datetime) -> str:

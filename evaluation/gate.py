@@ -1,6 +1,6 @@
 """Decide whether a newly trained generation may replace the live one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,22 +113,20 @@ def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change:
     """
     if live is None:
         return _first(candidate)
-    worse = _lost_movies(candidate, live) or _changed(change) or _worse(candidate, live) or _collapsed(candidate, live)
-    if worse:
-        return Verdict(False, f"{worse}; the live generation goes on serving")
+    objection = next(_objections(candidate, live, change), None)
+    if objection:
+        return Verdict(False, f"{objection}; the live generation goes on serving")
     if len(candidate.users) < MIN_HELD_OUT_USERS:
-        return Verdict(
-            True, f"{_too_few_held_out(candidate)}, so only movies and lists were compared with the live generation's"
-        )
+        compared = "so only movies and lists were compared with the live generation's"
+        return Verdict(True, f"{_too_few_held_out(candidate)}, {compared}")
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
     return Verdict(True, f"not worse than the live generation: {MEASURE} {_signed(gain)} {_on(candidate)}")
 
 
 def _first(candidate: HeldOutResult) -> Verdict:
     if len(candidate.users) < MIN_HELD_OUT_USERS:
-        return Verdict(
-            True, f"the first generation; {_too_few_held_out(candidate)}, so it was not compared with popularity"
-        )
+        few = _too_few_held_out(candidate)
+        return Verdict(True, f"the first generation; {few}, so it was not compared with popularity")
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(candidate.popular))
     compared = f"{MEASURE} {_signed(gain)} against popularity {_on(candidate)}"
     if not gain.value > 0:
@@ -136,40 +134,25 @@ def _first(candidate: HeldOutResult) -> Verdict:
     return Verdict(True, f"the first generation: {compared}")
 
 
-def _lost_movies(candidate: HeldOutResult, live: HeldOutResult) -> str:
-    if candidate.rated_movies >= MIN_RATED_MOVIES_RATIO * live.rated_movies:
-        return ""
-    return f"it knows {candidate.rated_movies:,} rated movies and the live generation {live.rated_movies:,}"
-
-
-def _changed(change: ListChange | None) -> str:
-    if change is None or np.isnan(change.overlap) or change.overlap >= change.floor:
-        return ""
-    return (
-        f"its lists share {change.overlap:.0%} with the live ones, less than the {change.floor:.0%} that chance and "
-        f"{change.new_ratings:.1%} of new ratings explain"
-    )
-
-
-def _worse(candidate: HeldOutResult, live: HeldOutResult) -> str:
+def _objections(candidate: HeldOutResult, live: HeldOutResult, change: ListChange | None) -> Iterator[str]:
+    """Yield what speaks against a candidate in place of the live generation."""
+    if candidate.rated_movies < MIN_RATED_MOVIES_RATIO * live.rated_movies:
+        yield f"it knows {candidate.rated_movies:,} rated movies and the live generation {live.rated_movies:,}"
+    if change is not None and change.overlap < change.floor:
+        explained = f"the {change.floor:.0%} that chance and {change.new_ratings:.1%} of new ratings explain"
+        yield f"its lists share {change.overlap:.0%} with the live ones, less than {explained}"
     if len(candidate.users) < MIN_HELD_OUT_USERS:
-        return ""
+        return
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
     if gain.high < 0 and gain.value < -TOLERATED_NDCG:
-        return f"its lists are worse than the live generation's: {MEASURE} {_signed(gain)}"
-    tested = candidate.tested.sum(axis=1)
-    error = bootstrap.paired_rmse_difference(
-        candidate.squared_errors.sum(axis=1), live.squared_errors.sum(axis=1), tested
-    )
+        yield f"its lists are worse than the live generation's: {MEASURE} {_signed(gain)}"
+    squares = (found.squared_errors.sum(axis=1) for found in (candidate, live))
+    error = bootstrap.paired_rmse_difference(*squares, candidate.tested.sum(axis=1))
     if error.low > 0 and error.value > TOLERATED_RMSE:
-        return f"the ratings it shows are further off than the live generation's: RMSE {_signed(error)}"
-    return ""
-
-
-def _collapsed(candidate: HeldOutResult, live: HeldOutResult) -> str:
-    if len(candidate.users) < MIN_HELD_OUT_USERS or candidate.coverage >= MIN_COVERAGE_RATIO * live.coverage:
-        return ""
-    return f"its lists cover {candidate.coverage:.1%} of the rated movies and the live generation's {live.coverage:.1%}"
+        yield f"the ratings it shows are further off than the live generation's: RMSE {_signed(error)}"
+    if candidate.coverage < MIN_COVERAGE_RATIO * live.coverage:
+        theirs = f"the live generation's {live.coverage:.1%}"
+        yield f"its lists cover {candidate.coverage:.1%} of the rated movies and {theirs}"
 
 
 def _too_few_held_out(candidate: HeldOutResult) -> str:

@@ -3,11 +3,8 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
-from sqlalchemy import Connection, Row
-
-from evaluation.experiment_result import ExperimentResult, result
+from evaluation.experiment_result import result
 from evaluation.gate import verdict
 from evaluation.held_out import EvaluationSetting, evaluate_held_out, sample_users
 from evaluation.splits import split_held_out
@@ -78,16 +75,13 @@ def look_at_results(database: Database) -> None:
     """
     with database.background_transaction() as db:
         for row in experiments.to_look_at(db):
-            found = result(experiments.of_row(row), outcomes.by_user(db, row.name))
-            experiments.keep_result(db, row.name, asdict(found))
-            if row.ended_at is None:
-                _end_worse_arms(db, row, found)
-
-
-def _end_worse_arms(db: Connection, row: Row[Any], found: ExperimentResult) -> None:
-    for arm in found.worse:
-        if experiments.end_arm(db, row.name, arm.name):
-            log.warning("experiment %s: arm %s is provably worse and ends: %s", row.name, arm.name, arm.interval)
-    if {arm.name for arm in found.worse} | set(row.ended) >= set(row.arms[1:]):
-        experiments.end(db, row.name, "every arm is provably worse than the control")
-        log.warning("experiment %s has ended: every arm is provably worse than the control", row.name)
+            name, found = row.name, result(experiments.of_row(row), outcomes.by_user(db, row.name))
+            experiments.keep_result(db, name, asdict(found))
+            if row.ended_at is not None:
+                continue
+            for arm in found.worse:
+                if experiments.end_arm(db, name, arm.name):
+                    log.warning("experiment %s: arm %s is provably worse and ends: %s", name, arm.name, arm.interval)
+            if {arm.name for arm in found.worse} | set(row.ended) >= set(row.arms[1:]):
+                experiments.end(db, name, "every arm is provably worse than the control")
+                log.warning("experiment %s has ended: every arm is provably worse than the control", name)

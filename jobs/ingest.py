@@ -57,18 +57,6 @@ def record_ingest(db: Connection, folder: Path, mark: str, films: int, ratings: 
     runs.end(db, runs.begin(db, "ingest"), "done", details)
 
 
-def read_identities_of(folder: Path, movie_ids: Sequence[int]) -> dict[int, MovieIdentity]:
-    """Return links and tags of movies; none if a file cannot be used, for they are not worth a failure."""
-    try:
-        found, reports = read_identities(folder, movie_ids)
-    except (DatasetError, OSError) as error:
-        log.warning("links and tags cannot be read: %s", error)
-        return {}
-    for report in reports:
-        _log_report(report)
-    return found
-
-
 def load_base_ratings(database: Database, settings: Settings) -> Ratings:
     """Return the base ratings; read them from the dataset again if their file is missing or damaged.
 
@@ -79,19 +67,15 @@ def load_base_ratings(database: Database, settings: Settings) -> Ratings:
     ratings = base_ratings.load(file)
     if ratings is None:
         with translate_disk_full(settings.state_dir):
-            ratings = _read_again(dataset_folder(settings), filled.dataset, filled.fingerprint)
+            folder = dataset_folder(settings)
+            mark, _, ratings = read_set(folder)
+            if mark != filled.fingerprint:
+                raise DatasetError(
+                    f"The catalogue was filled from {filled.dataset} ({filled.fingerprint}), but {folder} is {mark}. "
+                    "Set MATINEE_DATASET to the dataset it was filled from, or run `matinee catalogue update`."
+                )
             base_ratings.save(file, ratings)
     return ratings
-
-
-def _read_again(folder: Path, name: str, mark: str) -> Ratings:
-    found = fingerprint(folder)
-    if found != mark:
-        raise DatasetError(
-            f"The catalogue was filled from {name} ({mark}), but {folder} is {found}. "
-            "Set MATINEE_DATASET to the dataset it was filled from, or run `matinee catalogue update`."
-        )
-    return read_set(folder)[2]
 
 
 def catalogue_rows(
@@ -99,7 +83,13 @@ def catalogue_rows(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of the movies table, as `movies.COLUMNS`, with the rating statistics of each movie."""
     ids = np.array([movie.movie_id for movie in parsed_movies])
-    identities = read_identities_of(folder, ids.tolist())
+    identities: dict[int, MovieIdentity] = {}
+    try:
+        identities, reports = read_identities(folder, ids.tolist())
+        for report in reports:
+            _log_report(report)
+    except (DatasetError, OSError) as error:  # they are not worth a failure
+        log.warning("links and tags cannot be read: %s", error)
     order, size = np.argsort(ids), len(ids)
     rows = order[np.searchsorted(ids[order], ratings.movie)]
     # how many ratings of .5, 1 ... 5 each movie has

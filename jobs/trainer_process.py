@@ -52,9 +52,8 @@ def prepare(settings: Settings, database_url: str, parent: int) -> None:
 
 def train(run_id: int) -> TrainingResult:
     """Do the training of a queued run; the kernel ends this process when it takes longer than it may."""
-    (trainer,) = _kept
     try:
-        with _time_limit(trainer.settings):
+        with _within_time_limit() as trainer:
             return trainer.retrain(run_id)
     except DatabaseUnavailableError as error:
         log.error("the training failed: the database is unavailable: %s", error)
@@ -68,9 +67,8 @@ def judge(experiment: str) -> TrainingResult:
     """Judge the settings of an experiment on the held-out users, unless another process trains or judges."""
     from jobs import experiments
 
-    (trainer,) = _kept
     try:
-        with _time_limit(trainer.settings), trainer.database.try_lock(TRAINING_LOCK) as mine:
+        with _within_time_limit() as trainer, trainer.database.try_lock(TRAINING_LOCK) as mine:
             if not mine:
                 return "busy"
             experiments.judge(trainer.database, trainer.settings, experiment)
@@ -84,10 +82,11 @@ def judge(experiment: str) -> TrainingResult:
 
 
 @contextmanager
-def _time_limit(settings: Settings) -> Iterator[None]:
-    signal.setitimer(signal.ITIMER_REAL, 60 * settings.training_minutes)
+def _within_time_limit() -> "Iterator[Trainer]":
+    (trainer,) = _kept
+    signal.setitimer(signal.ITIMER_REAL, 60 * trainer.settings.training_minutes)
     try:
-        yield
+        yield trainer
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -146,13 +146,13 @@ def _objections(candidate: HeldOutResult, live: HeldOutResult, change: ListChang
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(live.ndcg))
     if gain.high < 0 and gain.value < -TOLERATED_NDCG:
         yield f"its lists are worse than the live generation's: {MEASURE} {_signed(gain)}"
-    squares = (found.squared_errors.sum(axis=1) for found in (candidate, live))
-    error = bootstrap.paired_rmse_difference(*squares, candidate.tested.sum(axis=1))
+    ours, theirs = candidate.squared_errors.sum(axis=1), live.squared_errors.sum(axis=1)
+    error = bootstrap.paired_rmse_difference(ours, theirs, candidate.tested.sum(axis=1))
     if error.low > 0 and error.value > TOLERATED_RMSE:
         yield f"the ratings it shows are further off than the live generation's: RMSE {_signed(error)}"
     if candidate.coverage < MIN_COVERAGE_RATIO * live.coverage:
-        theirs = f"the live generation's {live.coverage:.1%}"
-        yield f"its lists cover {candidate.coverage:.1%} of the rated movies and {theirs}"
+        covered = f"the live generation's {live.coverage:.1%}"
+        yield f"its lists cover {candidate.coverage:.1%} of the rated movies and {covered}"
 
 
 def _too_few_held_out(candidate: HeldOutResult) -> str:

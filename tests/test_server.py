@@ -136,14 +136,11 @@ def test_the_documented_lines_work_as_they_are_printed(trained: Trained, state_d
         assert set(running.viewed(1)[:2]) == {25904, 25905}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_it_in_order(
-    number: signal.Signals, scratch: Path, movies: dict[str, str], empty_url: str
-) -> None:
-    folder = scratch / f"told-{number.name}"
+def test_the_end_of_its_terminal_stops_it_in_order(scratch: Path, movies: dict[str, str], empty_url: str) -> None:
+    folder = scratch / "hung-up"  # SIGTERM and SIGINT are sent above
     with service(folder, DATABASE_URL=empty_url, **movies, **NEVER) as running:
         running.wait_until_ready()
-        assert running.stop(number) < STOP_SECONDS
+        assert running.stop(signal.SIGHUP) < STOP_SECONDS
         assert all_gone(folder)
 
 
@@ -237,10 +234,9 @@ def test_a_busy_port_is_told_and_nothing_is_started(scratch: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_port_that_another_service_takes_meanwhile_is_told(processes: int, scratch: Path) -> None:
-    folder = scratch / f"overtaken-{processes}"
-    with service(folder, MATINEE_PROCESSES=str(processes), **NEVER) as late, socket.socket() as other:
+def test_a_port_that_another_service_takes_meanwhile_is_told(scratch: Path) -> None:
+    folder = scratch / "overtaken"
+    with service(folder, MATINEE_PROCESSES="2", **NEVER) as late, socket.socket() as other:
         poll((folder / "postgres").exists, what="the time after its first look at the port")
         port = late.http.base_url.port
         other.bind(("127.0.0.1", port))
@@ -252,8 +248,7 @@ def test_a_port_that_another_service_takes_meanwhile_is_told(processes: int, scr
         assert all_gone(folder)
 
 
-@pytest.mark.parametrize("place", ["note", "note/state"])
-@pytest.mark.parametrize("database", ["its own", "another"])
+@pytest.mark.parametrize(("place", "database"), [("note", "its own"), ("note/state", "another")])
 def test_a_state_folder_that_cannot_be_is_told_in_one_line(
     place: str, database: str, scratch: Path, tmp_path: Path, empty_url: str
 ) -> None:

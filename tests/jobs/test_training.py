@@ -70,8 +70,16 @@ def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(spark_t
     trainer = spark_trainer
     even = someone(trainer, movie_2=5.0, movie_4=5.0, movie_6=4.5, movie_1=1.0)
     odd = someone(trainer, movie_1=5.0, movie_3=5.0, movie_5=4.5, movie_2=1.0)
+    nobody = someone(trainer)
     assert trainer.retrain() == "published"
     late = someone(trainer, movie_10=5.0, movie_12=5.0)
+    with trainer.database.statement() as db:
+        for user in (even, odd, nobody):
+            state, stored = recommendations.read(db, user)
+            assert isinstance(stored, recommendations.StoredList)
+            assert len(stored.movies) == 10
+            assert state.generation_id == trainer.recommender.model.live.id
+            assert listed(trainer, user) == stored.movies
     assert {movie % 2 for movie in listed(trainer, even)} == {0}
     assert {movie % 2 for movie in listed(trainer, odd)} == {1}
     assert {movie % 2 for movie in listed(trainer, late)} == {0}
@@ -79,19 +87,6 @@ def test_a_checkerboard_is_recommended_correctly_through_the_whole_stack(spark_t
         run = runs.newest(db, "train")[0]
     assert (run.outcome, run.progress, run.phase) == ("published", 1, "publish")
     assert set(run.details["seconds"]) >= {"snapshot", "ranker", "rater", "neighbours", "lists"}
-
-
-def test_everybodys_list_is_stored_with_the_generation(spark_trainer: Trainer) -> None:
-    trainer = spark_trainer
-    people = [someone(trainer, movie_2=5.0), someone(trainer), someone(trainer, movie_1=0.5)]
-    trainer.retrain()
-    with trainer.database.statement() as db:
-        for user in people:
-            state, stored = recommendations.read(db, user)
-            assert isinstance(stored, recommendations.StoredList)
-            assert len(stored.movies) == 10
-            assert state.generation_id == trainer.recommender.model.live.id
-            assert listed(trainer, user) == stored.movies
 
 
 def test_nothing_is_trained_when_nothing_has_changed(trainer: Trainer) -> None:

@@ -7,7 +7,7 @@ from settings import ModelSettings
 
 USERS, MOVIES, TASTES = 300, 300, 5
 CATALOGUE = np.arange(1, MOVIES + 1, dtype=np.int32)
-MODEL = ModelSettings(ranker_rank=12, ranker_iterations=6, rater_rank=6, rater_iterations=6, neighbours=30, seed=1)
+MODEL = ModelSettings(ranker_rank=12, ranker_iterations=3, rater_rank=6, rater_iterations=3, neighbours=30, seed=1)
 DAY_SECONDS = 86_400
 
 

@@ -31,7 +31,7 @@ from ranking.biases import residuals
 from ranking.content import with_content
 from ranking.factors import Factors
 from ranking.fold_in import mean_and_covariance
-from ranking.neighbours import fit_neighbours, to_csr
+from ranking.neighbours import fit_neighbours
 from ranking.popularity import popularity
 from ranking.rating_histories import Histories
 from ranking.ratings import Floats, Ints, Ratings, without_future
@@ -125,22 +125,19 @@ class Engine:
         """
         if not (ratings.rating >= model.like_threshold).any():
             raise EngineError(f"no rating reaches {model.like_threshold}, so there is nothing to learn from")
-        ratings = without_future(ratings, int(time.time()))
-        rows = np.searchsorted(movies, ratings.movie)
+        ratings, rows = without_future(ratings, int(time.time())), np.searchsorted(movies, ratings.movie)
         with self._translate_errors():
             V, m, C = self.fit_ranker(ratings, movies, model, progress)
             mu, movie_bias, Q, C_r = self._rater(ratings, rows, movies, model, progress)
             W = fit_neighbours(ratings, rows, len(movies), model, partial(progress, "neighbours"))
-        likes = np.flatnonzero(ratings.rating >= model.like_threshold)
-        count = np.bincount(rows, minlength=len(movies))
-        total = np.bincount(rows, ratings.rating, minlength=len(movies))
-        w_start, w_movie, w = to_csr(W, len(movies))
+        likes = ratings.rating >= model.like_threshold
+        count, total = (np.bincount(rows, weight, minlength=len(movies)) for weight in (None, ratings.rating))
         return Factors(
             movies=movies, V=V, m=m, C=C, Q=Q, C_r=C_r, mu=mu, movie_bias=movie_bias,
             rating_count=count.astype(np.int32),
             rating_mean=(total / np.maximum(count, 1)).astype(np.float32),
             popular=popularity(ratings.take(likes), rows[likes], len(movies), model),
-            w_start=w_start, w_movie=w_movie, w=w, model=model,
+            w_start=W.indptr.astype(np.int64), w_movie=W.indices.astype(np.int32), w=W.data, model=model,
             facts={"trained_at": datetime.now(UTC).isoformat(timespec="seconds"), "ratings": len(ratings)},
         )  # fmt: skip
 

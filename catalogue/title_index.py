@@ -107,14 +107,9 @@ def best_matches(match: Floats, score: Floats) -> tuple[Rows, Floats]:
     return rows, score[rows]
 
 
-def build_title_index(
-    titles: Iterable[str], years: Sequence[int], rating_counts: Ints, known: TitleIndex | None = None
-) -> TitleIndex:
-    """Build the index of these movies; each name of a movie also has the movie's year as a word, unless it is 0.
-
-    With few movies beside an index of many (`known`), words weigh as much and movies are as popular as they are there.
-    """
-    first, entries, n = [], [], 0  # an entry is a word, its name, and whether it counts for the name's weight
+def _names(titles: Iterable[str], years: Sequence[int]) -> tuple[list[int], list[tuple[str, int, bool]]]:
+    """Return each movie's first name, and all words with their name and whether they count for its weight."""
+    first, entries, n = [], [], 0
     for title, year in zip(titles, years, strict=True):
         first.append(n)
         for name in names(normalize(title)):
@@ -122,17 +117,29 @@ def build_title_index(
             also |= {_year(year)} if year else set()
             entries += [(word, n, True) for word in words] + [(word, n, False) for word in also]
             n += 1
+    return first, entries
+
+
+def build_title_index(
+    titles: Iterable[str], years: Sequence[int], rating_counts: Ints, known: TitleIndex | None = None
+) -> TitleIndex:
+    """Build the index of these movies; each name of a movie also has the movie's year as a word, unless it is 0.
+
+    With few movies beside an index of many (`known`), words weigh as much and movies are as popular as they are there.
+    """
+    first, entries = _names(titles, years)
+    n = entries[-1][1] + 1 if entries else 0
     vocabulary = sorted({word for word, _, _ in entries})
     row = {word: row for row, word in enumerate(vocabulary)}
     of_word = np.array([row[word] for word, _, _ in entries], np.intp)
     of_name = np.array([name for _, name, _ in entries], np.int32)
     counted = np.array([counts for _, _, counts in entries], bool)
     having = np.bincount(of_word, minlength=len(row))
-    idf = _idf(n, having)
+    idf, most = _idf(n, having), max(rating_counts.max(initial=0), 1)
     if known is not None:
         idf = _idf(len(known.weight), np.array([len(known._having(word)) for word in vocabulary], np.int64))
+        most = known.most
     weight = np.bincount(of_name, idf[of_word] * counted, minlength=n)
-    most = known.most if known is not None else max(rating_counts.max(initial=0), 1)
     return TitleIndex(
         vocabulary,
         row,

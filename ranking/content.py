@@ -94,15 +94,9 @@ def with_movies(factors: Factors, movies: Ints) -> Factors:
     content = np.zeros((int((count == 0).sum()), factors.V.shape[1]), np.float32)
     content[np.searchsorted(np.flatnonzero(count == 0), row[unrated(factors)])] = factors.content
     return replace(
-        factors,
-        movies=movies,
-        V=spread(factors.V),
-        Q=spread(factors.Q),
-        movie_bias=spread(factors.movie_bias),
-        rating_count=count,
-        rating_mean=spread(factors.rating_mean),
+        factors, movies=movies, V=spread(factors.V), Q=spread(factors.Q), movie_bias=spread(factors.movie_bias),
+        rating_count=count, rating_mean=spread(factors.rating_mean),
         popular=spread(factors.popular, float(factors.popular.min())),
         w_start=np.concatenate([[0], np.cumsum(per_movie)]),
-        w_movie=factors.w_movie if last else row[factors.w_movie].astype(np.int32),
-        content=content,
-    )
+        w_movie=factors.w_movie if last else row[factors.w_movie].astype(np.int32), content=content,
+    )  # fmt: skip

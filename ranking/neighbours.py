@@ -6,7 +6,6 @@ of 50 ratings by time: movies that are rated together say more about each other 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,29 +23,23 @@ SHRINKAGE = 20.0
 BLOCK = 32  # movies solved at a time, some 10 ms, during which numpy holds the GIL
 WINDOW = 50  # ratings of a run
 
+LAST = np.int64(2**31 - 1)
+
 Places = npt.NDArray[np.int64]
 ProgressCallback = Callable[[float], None]
 
 
-@dataclass(frozen=True)
-class NeighbourWeights:
-    """The entries of W as triples: movie `target` [n] depends on movie `source` [n] with `value` float32 [n]."""
-
-    target: npt.NDArray[np.int32]
-    source: npt.NDArray[np.int32]
-    value: Floats
-
-
 def fit_neighbours(
     ratings: Ratings, rows: npt.NDArray[np.intp], movies: int, model: ModelSettings, report: ProgressCallback
-) -> NeighbourWeights:
-    """Return the weights of every movie with enough ratings on its neighbours; `report` gets the share done, 0 to 1.
+) -> sparse.csr_matrix:
+    """Return W float32 [movies, movies]: in row i, column j the weight of a user's rating of i in the score of j.
 
-    `rows` [len(ratings)] says which of the `movies` each rating is of.
+    Columns of movies with few ratings are empty. `rows` [len(ratings)] says which movie each rating is of; `report`
+    gets the share done, 0 to 1.
     """
     head = _head(rows, movies)
     if model.neighbours == 0 or len(head) < 2:
-        return NeighbourWeights(_NONE, _NONE, np.empty(0, np.float32))
+        return sparse.csr_matrix((movies, movies), dtype=np.float32)
     place = np.full(movies, -1, np.int32)
     place[head] = np.arange(len(head), dtype=np.int32)
     user, _ = numbered(ratings.user)
@@ -62,7 +55,7 @@ def fit_neighbours(
         values[a : a + BLOCK] = _solved(G, np.arange(a, min(a + BLOCK, len(head))), near[a : a + BLOCK], reg)
         report(0.9 + 0.1 * a / len(head))
     target, at = np.nonzero(near >= 0)
-    return NeighbourWeights(head[target], head[near[target, at]], values[target, at])
+    return sparse.csr_matrix((values[target, at], (head[near[target, at]], head[target])), (movies, movies))
 
 
 def _head(rows: npt.NDArray[np.intp], movies: int) -> npt.NDArray[np.int32]:
@@ -112,7 +105,7 @@ def _candidates(co_likes: Floats, head: npt.NDArray[np.int32], most: int) -> Pla
         near = co_likes[block] / (np.sqrt(likes * likes[block, None]) + np.float32(SHRINKAGE))
         near[np.arange(len(block)), block] = 0
         # Positive floats are ordered as their bits are: of the equally near the first in the catalogue is taken.
-        key = near.view(np.int32).astype(np.int64) << 32 | (_LAST - head)
+        key = near.view(np.int32).astype(np.int64) << 32 | (LAST - head)
         best = np.argpartition(key, -most, axis=1)[:, -most:]
         best[np.take_along_axis(near, best, axis=1) == 0] = -1
         found[block] = best
@@ -128,13 +121,3 @@ def _solved(G: Floats, movies: Places, near: Places, reg: float) -> Floats:
     products += np.float32(reg) * np.eye(near.shape[1], dtype=np.float32)
     right = np.where(there, G[near, movies[:, None]], np.float32(0))
     return np.linalg.solve(products, right[:, :, None])[:, :, 0]
-
-
-_NONE = np.empty(0, np.int32)
-_LAST = np.int64(2**31 - 1)
-
-
-def to_csr(weights: NeighbourWeights, movies: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]:
-    """Return the weights as CSR by the movie of the history: start int64 [movies + 1], target int32, value float32."""
-    W = sparse.csr_matrix((weights.value, (weights.source, weights.target)), shape=(movies, movies))
-    return W.indptr.astype(np.int64), W.indices.astype(np.int32), W.data.astype(np.float32)

@@ -112,11 +112,8 @@ class Ranker:
         """
         old, f, known = len(self.row), len(factors.movies), factors.well_known
         last = np.array_equal(factors.movies[:old], self.factors.movies)
-        if (
-            not last
-            or known[factors.rating_count == 0].any()
-            or not np.array_equal(known.nonzero()[0], self.row[: self.known])
-        ):
+        same_known = np.array_equal(known.nonzero()[0], self.row[: self.known])
+        if not last or not same_known or known[factors.rating_count == 0].any():
             return Ranker(factors)
         ranker, new = copy(self), np.arange(old, f)
         ranker.factors = factors

@@ -104,38 +104,42 @@ def require_executors(spark: SparkSession) -> Iterator[None]:
 
 def check_executors(spark: SparkSession, folder: Path | None) -> None:
     """Raise `EngineError` unless the executors have our Python and packages and can write to `folder`."""
-    context = spark.sparkContext
-    wanted = {name: version(name) for name in PACKAGES}
-
-    def present(_: int) -> tuple[str, list[str]]:
-        """Return the problems of this executor; it runs there, where only `ranking` and `settings` are ours."""
-        problems = []
-        for name, ours in wanted.items():
-            try:
-                theirs = version(name)
-            except PackageNotFoundError:
-                theirs = "missing"
-            if theirs != ours:
-                problems.append(f"{name} is {theirs} there and {ours} here; PYSPARK_PYTHON names the Python to run")
-        try:
-            if folder is not None:
-                TemporaryFile(dir=folder).close()
-        except OSError as error:
-            advice = "set MATINEE_SPARK_STORAGE to a folder that all machines mount for the same user, or to a URL"
-            problems.append(f"it cannot write to {folder} ({error.strerror}); {advice}")
-        return socket.gethostname(), problems
-
+    context, look = spark.sparkContext, _look(folder)
     try:
-        context.parallelize([0], 1).map(present).collect()  # it waits for the first executor
+        context.parallelize([0], 1).map(look).collect()  # it waits for the first executor
         _wait_for_others(spark)
         asked = 2 * context.defaultParallelism
-        _reject_unfit_executors(context.parallelize(range(asked), asked).map(present).collect())
+        _reject_unfit_executors(context.parallelize(range(asked), asked).map(look).collect())
     except EngineError:
         raise
     except Exception as error:
         if found := INCOMPATIBLE_PYTHON.search(str(error)):
             raise EngineError(f"executors cannot run our code: {found[0]}; {_advice()}") from error
         raise
+
+
+def _look(folder: Path | None) -> Callable[[int], tuple[str, list[str]]]:
+    """Return what an executor runs to tell its name and problems; there only `ranking` and `settings` are ours."""
+    wanted = {name: version(name) for name in PACKAGES}
+
+    def problems(_: int) -> tuple[str, list[str]]:
+        found = []
+        for name, ours in wanted.items():
+            try:
+                theirs = version(name)
+            except PackageNotFoundError:
+                theirs = "missing"
+            if theirs != ours:
+                found.append(f"{name} is {theirs} there and {ours} here; PYSPARK_PYTHON names the Python to run")
+        try:
+            if folder is not None:
+                TemporaryFile(dir=folder).close()
+        except OSError as error:
+            advice = "set MATINEE_SPARK_STORAGE to a folder that all machines mount for the same user, or to a URL"
+            found.append(f"it cannot write to {folder} ({error.strerror}); {advice}")
+        return socket.gethostname(), found
+
+    return problems
 
 
 def _wait_for_others(spark: SparkSession) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ranking import neighbours
-from ranking.neighbours import fit_neighbours, to_csr
+from ranking.neighbours import fit_neighbours
 from ranking.ratings import Ratings
 from settings import ModelSettings
 
@@ -65,10 +65,7 @@ def ignore(done: float) -> None:
 
 
 def fitted(ratings: Ratings, model: ModelSettings) -> np.ndarray:
-    weights = fit_neighbours(ratings, ratings.movie.astype(np.intp), MOVIES, model, ignore)
-    W = np.zeros((MOVIES, MOVIES))
-    W[weights.source, weights.target] = weights.value
-    return W
+    return fit_neighbours(ratings, ratings.movie.astype(np.intp), MOVIES, model, ignore).toarray()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -121,14 +118,3 @@ def test_a_stronger_ridge_makes_smaller_weights() -> None:
     ratings = sparse_ratings()
     strong = fitted(ratings, replace(MODEL, neighbour_reg=1000.0))
     assert np.abs(strong).sum() < 0.2 * np.abs(fitted(ratings, MODEL)).sum()
-
-
-def test_weights_stored_by_movie_of_the_history_are_the_same_matrix() -> None:
-    ratings = sparse_ratings()
-    weights = fit_neighbours(ratings, ratings.movie.astype(np.intp), MOVIES, MODEL, ignore)
-    start, movie, value = to_csr(weights, MOVIES)
-    W = np.zeros((MOVIES, MOVIES))
-    for source in range(MOVIES):
-        cut = slice(start[source], start[source + 1])
-        W[source, movie[cut]] = value[cut]
-    assert np.allclose(W, slow_weights(ratings, MODEL), atol=1e-5)

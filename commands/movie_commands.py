@@ -87,10 +87,10 @@ def diff(context: Context, dataset: str | None) -> CommandResult:
 
     Without an argument it is the one of MATINEE_DATASET.
     """
-    from jobs.catalogue_update import compare
+    from jobs.ingest import compare_catalogue
 
     with context.database() as database:
-        found = compare(database, context.dataset(dataset))
+        found = compare_catalogue(database, context.dataset(dataset))
     return CommandResult(_summary(found.counts), found.counts | vars(found.difference))
 
 
@@ -110,10 +110,10 @@ def update(context: Context, dataset: str | None, withdraw_missing: bool, restor
     The service may run; it is refused while a training run is in progress. Ratings of our users stay, and so do own
     movies. The next training run learns from the new base. Set MATINEE_DATASET to the dataset afterwards.
     """
-    from jobs.catalogue_update import update as job
+    from jobs.ingest import update_catalogue
 
     with context.database() as database:
-        found = job(database, context.settings, context.dataset(dataset), withdraw_missing, restore)
+        found = update_catalogue(database, context.settings, context.dataset(dataset), withdraw_missing, restore)
     message = f"the catalogue is that of {found.dataset} now"
     log_change(message)
     return CommandResult(f"{message}\n{_summary(found.counts)}", found.counts)

@@ -1,7 +1,11 @@
-"""Ingest a MovieLens dataset: its movies fill the catalogue, its ratings are the base of every training run."""
+"""Ingest a MovieLens dataset: its movies fill the catalogue, its ratings are the base of every training run.
+
+Another edition of it is taken in beside a running service: movies and base ratings, whole or not at all.
+"""
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +20,15 @@ from movielens.reader import DatasetError, MovieLensMovie, fingerprint, read_mov
 from ranking.biases import MOVIE_DAMPING
 from ranking.ratings import HIGHEST, LOWEST, Ratings
 from settings import Settings
-from storage import base_ratings, movies, runs
-from storage.database import Database
+from storage import base_ratings, dataset_update, movies, runs
+from storage.database import TRAINING_LOCK, Database
+from storage.dataset_update import CatalogueDifference
 from system.disk import translate_disk_full
 
 log = logging.getLogger(__name__)
 
 RATING_STEPS = 10  # from .5 to 5
+BUSY = "A training run is in progress, which learns from the ratings that are there now. Try again when it has ended."
 POPULAR_FROM = 4.0  # ratings of at least this count as likes, which rank movies before the first training run
 
 
@@ -128,3 +134,52 @@ def read_set(folder: Path) -> tuple[str, list[MovieLensMovie], Ratings]:
 def _log_report(report: LineReport) -> None:
     for line in report.lines():
         log.log(logging.WARNING if report.rejected else logging.INFO, "%s", line)
+
+
+@dataclass(frozen=True)
+class DatasetComparison:
+    """Another edition of the dataset beside the one that the catalogue was filled from."""
+
+    before: str
+    ratings_before: int
+    dataset: str
+    ratings: int
+    difference: CatalogueDifference
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How many movies differ in each way, and the numbers of ratings."""
+        sets = {"dataset": self.dataset, "before": self.before}
+        numbers = {name: len(movie_ids) for name, movie_ids in vars(self.difference).items()}
+        return sets | numbers | {"ratings_before": self.ratings_before, "ratings": self.ratings}
+
+
+def compare_catalogue(database: Database, folder: Path) -> DatasetComparison:
+    """Return how the dataset in a folder differs from the catalogue. Nothing is changed. Raises `DatasetError`."""
+    _, parsed_movies, ratings = read_set(folder)
+    with database.background_transaction() as db:
+        difference = dataset_update.take_in(db, catalogue_rows(folder, parsed_movies, ratings))
+    source = catalogue_source(database)
+    return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)
+
+
+def update_catalogue(
+    database: Database, settings: Settings, folder: Path, withdraw_missing: bool = False, restore: bool = False
+) -> DatasetComparison:
+    """Make catalogue and base ratings those of the dataset in a folder, in one transaction; the next training is due.
+
+    Movies that it lacks stay, without ratings of a dataset, unless they are to be withdrawn. With `restore` withdrawn
+    movies that it has come back. Raises `DatasetError`, also while a training run is in progress.
+    """
+    with database.try_lock(TRAINING_LOCK) as mine:
+        if not mine:
+            raise DatasetError(BUSY)
+        mark, parsed_movies, ratings = read_set(folder)
+        rows = list(catalogue_rows(folder, parsed_movies, ratings))
+        base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
+        source = catalogue_source(database)
+        with database.background_transaction() as db:
+            difference = dataset_update.take_in(db, rows)
+            dataset_update.apply(db, withdraw_missing, restore)
+            record_ingest(db, folder, mark, len(rows), len(ratings))
+    return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)

@@ -13,9 +13,8 @@ from sqlalchemy import text
 
 from catalogue.movie import Filters
 from health import Health
-from jobs.catalogue_update import compare, update
 from jobs.changes import DatasetWatch, catalogue_source, dataset_difference
-from jobs.ingest import init_movie_table, load_base_ratings
+from jobs.ingest import compare_catalogue, init_movie_table, load_base_ratings, update_catalogue
 from movielens.line_report import DatasetError
 from recommender import Recommender
 from settings import Settings
@@ -56,7 +55,7 @@ def rows(database: Database) -> list[dict[str, Any]]:
 
 def test_what_differs_is_told_and_nothing_is_changed(filled: Database, newer: Path) -> None:
     before = rows(filled)
-    found = compare(filled, newer)
+    found = compare_catalogue(filled, newer)
     assert (found.difference.added, found.difference.changed, found.difference.missing) == ([NEW], [RENAMED], [GONE])
     assert found.counts["ratings_before"] == len(checkerboard())
     assert rows(filled) == before
@@ -72,7 +71,7 @@ def test_movies_and_base_ratings_become_those_of_the_newer_set_and_back(
     assert own == FIRST_OWN_ID
     assert len(serving.model.movies) == MOVIES + 1
 
-    found = update(filled, settings, newer, withdraw_missing=True)
+    found = update_catalogue(filled, settings, newer, withdraw_missing=True)
     base = load_base_ratings(filled, settings)
     assert len(base) == found.ratings == (checkerboard().movie != GONE).sum() + 1
     assert dataset_difference(filled, replace(settings, dataset=str(newer))) is None
@@ -92,7 +91,7 @@ def test_movies_and_base_ratings_become_those_of_the_newer_set_and_back(
     )
     assert (gone.rating_count, gone.rating_mean) == (1, 5.0)  # that of our user alone
 
-    update(filled, settings, Path(settings.dataset), withdraw_missing=True, restore=True)
+    update_catalogue(filled, settings, Path(settings.dataset), withdraw_missing=True, restore=True)
     after = [row for row in rows(filled) if row["id"] <= MOVIES]
     assert after == before
     assert len(load_base_ratings(filled, settings)) == catalogue_source(filled).ratings
@@ -107,7 +106,7 @@ def test_an_update_is_refused_while_a_training_run_holds_the_lock(
         assert mine
         other = Database(filled.url, 2)
         with pytest.raises(DatasetError, match="A training run is in progress"):
-            update(other, settings, newer)
+            update_catalogue(other, settings, newer)
         other.close()
 
 
@@ -119,9 +118,9 @@ def test_an_update_that_is_cut_off_leaves_everything_as_it_was(
     def cut_off(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jobs.catalogue_update.record_ingest", cut_off)
+    monkeypatch.setattr("jobs.ingest.record_ingest", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        update(filled, settings, newer)
+        update_catalogue(filled, settings, newer)
     assert (rows(filled), catalogue_source(filled)) == (before, source)
     with filled.try_lock(TRAINING_LOCK) as free:
         assert free
@@ -130,7 +129,9 @@ def test_an_update_that_is_cut_off_leaves_everything_as_it_was(
 def test_a_set_without_links_leaves_ids_and_tags_as_they_are(filled: Database, settings: Settings) -> None:
     with filled.statement() as db:
         db.execute(text("UPDATE movies SET imdb_id = 'tt0000001', tags = ARRAY['kept'] WHERE id = 1"))
-    assert compare(filled, Path(settings.dataset)).difference == dataset_update.CatalogueDifference([], [], [], [])
+    assert compare_catalogue(filled, Path(settings.dataset)).difference == dataset_update.CatalogueDifference(
+        [], [], [], []
+    )
 
 
 def test_a_dataset_that_differs_is_in_the_health_until_it_is_taken_in(
@@ -140,6 +141,6 @@ def test_a_dataset_that_differs_is_in_the_health_until_it_is_taken_in(
     watch.look()
     poll(lambda: "names a different dataset" in (ready["catalogue"].reason or ""), what="the difference")
     assert ready["catalogue"].state == "ready"
-    update(filled, settings, newer)
+    update_catalogue(filled, settings, newer)
     watch.look()
     poll(lambda: ready["catalogue"].reason is None, what="the end of the difference")

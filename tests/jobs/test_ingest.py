@@ -11,9 +11,8 @@ from conftest import MOVIES, checkerboard
 from sqlalchemy import text
 
 from catalogue.movie import Filters
-from jobs.catalogue_update import update
 from jobs.changes import catalogue_source
-from jobs.ingest import init_movie_table, load_base_ratings
+from jobs.ingest import init_movie_table, load_base_ratings, update_catalogue
 from movielens.reader import DatasetError
 from recommender import Recommender
 from settings import Settings
@@ -140,7 +139,7 @@ def test_every_row_of_the_links_resolves(
     (linked / "links.csv").write_text("movieId,imdbId,tmdbId\n" + links)
     (linked / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,Heist,1\n")
     if upgraded:
-        update(database, settings, linked)
+        update_catalogue(database, settings, linked)
     else:
         init_movie_table(database, replace(settings, dataset=str(linked)))
     table = reader.model.current_movies

@@ -22,8 +22,7 @@ from handmade_model import (
 from sqlalchemy import text
 
 from health import Health
-from jobs.catalogue_update import update
-from jobs.ingest import init_movie_table
+from jobs.ingest import init_movie_table, update_catalogue
 from recommender import Recommender
 from settings import Settings
 from storage import movies
@@ -289,7 +288,7 @@ def test_the_histograms_are_those_of_the_dataset(database: Database, settings: S
     if upgraded:
         with database.statement() as db:
             db.execute(text("UPDATE movies SET rating_histogram = NULL"))
-        update(database, settings, Path(settings.dataset))
+        update_catalogue(database, settings, Path(settings.dataset))
     board = checkerboard()
     with database.statement() as db:
         for movie in range(1, MOVIES + 1):

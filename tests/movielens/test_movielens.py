@@ -55,9 +55,8 @@ def csv_ratings(
     return read_ratings(folder, movies)
 
 
-@pytest.mark.parametrize(
-    ("text", "title", "year"),
-    [
+def test_the_year_is_the_last_year_in_parentheses() -> None:
+    for text, title, year in [
         ("Toy Story (1995)", "Toy Story", 1995),
         ("Lonely Wife, The (Charulata) (1964)", "Lonely Wife, The (Charulata)", 1964),
         ("Death Note: Desu nôto (2006\u20132007)", "Death Note: Desu nôto", 2006),
@@ -85,10 +84,8 @@ def csv_ratings(
         ("Movie (0999) (1000)", "Movie (0999)", 1000),
         ("Arabic (١٩٩٥)", "Arabic (١٩٩٥)", None),
         ("", "", None),
-    ],
-)
-def test_the_year_is_the_last_year_in_parentheses(text: str, title: str, year: int | None) -> None:
-    assert title_and_year(text) == (title, year)
+    ]:
+        assert title_and_year(text) == (title, year)
 
 
 def test_csv_movies_keep_commas_quotes_and_genres_as_printed(tmp_path: Path) -> None:
@@ -204,9 +201,8 @@ def test_recbole_titles_have_their_year_apart(tmp_path: Path) -> None:
     assert rows(read_ratings(tmp_path, [1])[0]) == [(196, 1, 3.0, 881250949)]
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
+def test_a_malformed_movie_is_reported_with_its_line_and_the_rest_is_kept(tmp_path: Path) -> None:
+    for line, reason in [
         (b"3,Heat", "not 3 fields"),
         (b"3,Heat, The (1995),Action", "not 3 fields"),
         (b'3,"Heat (1995),Action', "quotes that do not match"),
@@ -226,22 +222,17 @@ def test_recbole_titles_have_their_year_apart(tmp_path: Path) -> None:
         (b"3," + b"x" * 501 + b",Action", "a title of more than 500 characters"),
         (b"3,Heat," + b"x" * 501, "genres of more than 500 characters"),
         (b'3,"' + b"x" * 200_000 + b'",Action', "more than 65,536 bytes"),
-    ],
-)
-def test_a_malformed_movie_is_reported_with_its_line_and_the_rest_is_kept(
-    tmp_path: Path, line: bytes, reason: str
-) -> None:
-    good = [f"{movie},Movie {movie} (1999),Drama".encode() for movie in range(100, 250)]
-    content = b"\n".join([b"movieId,title,genres", *good[:7], b"", line, *good[7:], b""])
-    movies, report = read_movies(put(tmp_path, movies_csv=content, ratings_csv=RATINGS))
-    assert [movie.movie_id for movie in movies] == list(range(100, 250))
-    assert report.first == [(10, reason)]
-    assert (report.read, report.kept, report.rejected) == (151, 150, 1)
+    ]:
+        good = [f"{movie},Movie {movie} (1999),Drama".encode() for movie in range(100, 250)]
+        content = b"\n".join([b"movieId,title,genres", *good[:7], b"", line, *good[7:], b""])
+        movies, report = read_movies(put(tmp_path, movies_csv=content, ratings_csv=RATINGS))
+        assert [movie.movie_id for movie in movies] == list(range(100, 250))
+        assert report.first == [(10, reason)]
+        assert (report.read, report.kept, report.rejected) == (151, 150, 1)
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
+def test_a_malformed_rating_is_reported_with_its_line_and_the_rest_is_kept(tmp_path: Path) -> None:
+    for line, reason in [
         ("5,1,4.0", "not 4 fields"),
         ("5,1,4.0,100,1", "not 4 fields"),
         ('5,"1,4.0,100', "quotes that do not match"),
@@ -270,16 +261,12 @@ def test_a_malformed_movie_is_reported_with_its_line_and_the_rest_is_kept(
         ("5,1,4.0,-1", "a timestamp that is not in seconds from 1970 to 9999"),
         ("5,1,4.0,", "a timestamp that is not in seconds from 1970 to 9999"),
         ("5,1,4.0,99999999999999", "a timestamp that is not in seconds from 1970 to 9999"),
-    ],
-)
-def test_a_malformed_rating_is_reported_with_its_line_and_the_rest_is_kept(
-    tmp_path: Path, line: str, reason: str
-) -> None:
-    ratings, report = csv_ratings(tmp_path, f"{line}\n7,2,0.5,11\n", good=120)
-    assert report.first == [(122, reason)]
-    assert (report.read, report.kept, report.rejected) == (122, 121, 1)
-    assert rows(ratings)[0] == (7, 2, 0.5, 11)
-    assert len(ratings) == 121
+    ]:
+        ratings, report = csv_ratings(tmp_path, f"{line}\n7,2,0.5,11\n", good=120)
+        assert report.first == [(122, reason)]
+        assert (report.read, report.kept, report.rejected) == (122, 121, 1)
+        assert rows(ratings)[0] == (7, 2, 0.5, 11)
+        assert len(ratings) == 121
 
 
 def test_the_latest_of_several_ratings_stands_and_the_others_are_reported(tmp_path: Path) -> None:

@@ -67,13 +67,11 @@ def test_a_valid_request_id_of_the_client_is_kept(valid: str, client: httpx.Clie
     assert answer.headers[HEADER] == answer.json()["request_id"] == valid
 
 
-@pytest.mark.parametrize(
-    "invalid", ["", "x" * 65, "a b", "a,b", 'a"b', "é".encode("latin-1"), "<script>", "a\tb", "id\\n"]
-)
-def test_an_invalid_request_id_is_replaced(invalid: str | bytes, client: httpx.Client) -> None:
-    answer = client.get("/nowhere", headers={HEADER: invalid})
-    assert OWN_ID.fullmatch(answer.headers[HEADER])
-    assert answer.json()["request_id"] == answer.headers[HEADER]
+def test_an_invalid_request_id_is_replaced(client: httpx.Client) -> None:
+    for invalid in ["", "x" * 65, "a b", "a,b", 'a"b', "é".encode("latin-1"), "<script>", "a\tb", "id\\n"]:
+        answer = client.get("/nowhere", headers={HEADER: invalid})
+        assert OWN_ID.fullmatch(answer.headers[HEADER])
+        assert answer.json()["request_id"] == answer.headers[HEADER]
 
 
 def test_a_request_that_the_server_itself_refuses_has_an_id_that_is_in_the_log(

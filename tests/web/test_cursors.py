@@ -53,20 +53,18 @@ def test_a_changed_character_is_noticed_wherever_it_is() -> None:
             decode(cursor[:cut], "movies", ANY)
 
 
-@pytest.mark.parametrize(
-    "sent",
-    ["", "=", "%", "17", "\0", "ü", "null", "A" * 9999, encode("movies", 17) + "=", f" {encode('movies', 17)}"],
-)
-def test_what_was_never_a_cursor_is_refused(sent: str) -> None:
-    with pytest.raises(InvalidInputError):
-        decode(sent, "movies", ANY)
+def test_what_was_never_a_cursor_is_refused() -> None:
+    made = encode("movies", 17)
+    for sent in ["", "=", "%", "17", "\0", "ü", "null", "A" * 9999, made + "=", f" {made}"]:
+        with pytest.raises(InvalidInputError):
+            decode(sent, "movies", ANY)
 
 
-@pytest.mark.parametrize("key", ["17", '{"a": 1}', "[" * 5000, '[{"a": 1}]', "[17]", "[NaN]", "[", ""])
-def test_a_cursor_without_our_checksum_is_refused(key: str) -> None:
-    made = base64.urlsafe_b64encode(b"checksum" + key.encode()).rstrip(b"=").decode()
-    with pytest.raises(InvalidInputError):
-        decode(made, "movies", ANY)
+def test_a_cursor_without_our_checksum_is_refused() -> None:
+    for key in ["17", '{"a": 1}', "[" * 5000, '[{"a": 1}]', "[17]", "[NaN]", "[", ""]:
+        made = base64.urlsafe_b64encode(b"checksum" + key.encode()).rstrip(b"=").decode()
+        with pytest.raises(InvalidInputError):
+            decode(made, "movies", ANY)
 
 
 @EXAMPLES

@@ -1,7 +1,6 @@
 """The `code` of an error: what a program may tell it apart by."""
 
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -18,9 +17,9 @@ def client(live: Recommender, serve: Callable[..., httpx.Client], ready: Health)
     return serve(live, ready)
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "method", "path", "body"),
-    [
+def test_each_kind_of_error_has_its_code(client: httpx.Client) -> None:
+    client.post("/api/v1/users")
+    for code, status, method, path, body in [
         ("user_not_found", 404, "PUT", f"/api/v1/users/99/ratings/{IDS[0]}", {"rating": 4}),
         ("movie_not_found", 404, "PUT", f"{RATINGS}/999", {"rating": 4}),
         ("rating_not_found", 404, "DELETE", f"{RATINGS}/{IDS[0]}", None),
@@ -47,14 +46,9 @@ def client(live: Recommender, serve: Callable[..., httpx.Client], ready: Health)
             "/api/v1/recommendations",
             {"ratings": [], "year_from": 2000, "year_to": 1990},
         ),
-    ],
-)
-def test_each_kind_of_error_has_its_code(
-    client: httpx.Client, code: str, status: int, method: str, path: str, body: Any
-) -> None:
-    client.post("/api/v1/users")
-    answer = client.request(method, path, json=body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    ]:
+        answer = client.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
 def test_malformed_json_is_told_by_line_and_column(client: httpx.Client) -> None:

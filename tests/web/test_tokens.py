@@ -241,12 +241,18 @@ def test_home_servers_rate_and_mark(open_client: FlaskClient, database: Database
     assert held() == ({}, {IDS[7]: "seen"})
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"{}", b'{"event": "media.rate", "Metadata": {"type": "movie", "userRating": "x"}}',
-             b'{"event": "media.rate", "Metadata": {"type": "movie", "userRating": 11}}', b"[" * 100_000,
-             rb'{"event": "\ud800"}', rb'{"NotificationType": "UserDataSaved", "SaveReason": "\ud800"}'],
-)  # fmt: skip
-def test_a_strange_webhook_is_refused(open_client: FlaskClient, database: Database, body: bytes) -> None:
+def test_a_strange_webhook_is_refused(open_client: FlaskClient, database: Database) -> None:
     hook = f"/api/v1/hooks/{token(open_client, new_user(database), 'hook')}"
-    answer = open_client.post(hook, data=body)
-    assert (answer.status_code, answer.get_json()["code"]) == (400, "body_invalid")
+    for body in [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"event": "media.rate", "Metadata": {"type": "movie", "userRating": "x"}}',
+        b'{"event": "media.rate", "Metadata": {"type": "movie", "userRating": 11}}',
+        b"[" * 100_000,
+        rb'{"event": "\ud800"}',
+        rb'{"NotificationType": "UserDataSaved", "SaveReason": "\ud800"}',
+    ]:
+        answer = open_client.post(hook, data=body)
+        assert (answer.status_code, answer.get_json()["code"]) == (400, "body_invalid")

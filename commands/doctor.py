@@ -107,17 +107,13 @@ def _tables(db: Connection) -> Iterator[Finding]:
 def _generation(db: Connection) -> Iterator[Finding]:
     live = generations.live_id(db)
     if live is None:
-        yield Finding(
-            "warn", "generation", "none yet, popular movies are served: wait for a training, or matinee retrain"
-        )
+        yield Finding("warn", "generation", "none yet, popular movies are served: wait, or matinee retrain")
         return
     try:
         generations.load(db, live)
         yield Finding("ok", "generation", f"{live} is live and can be read")
     except FactorsError as error:
-        yield Finding(
-            "fail", "generation", f"{live} is live, but {error}: matinee activate another, or matinee retrain"
-        )
+        yield Finding("fail", "generation", f"{live} is live, but {error}: activate another, or matinee retrain")
 
 
 def _dataset(settings: Settings, filled: bool) -> Finding:

@@ -23,9 +23,7 @@ from storage.database import TRAINING_LOCK
     ],
 )
 @click.argument("name")
-@click.option(
-    "--arm", "arms", multiple=True, required=True, help="today, a generation (G17), or a setting of the score."
-)
+@click.option("--arm", "arms", multiple=True, required=True, help="today, a generation (G17) or a score setting.")
 @click.option("--share", type=click.IntRange(1, 100), default=20, help="Percentage of users who take part.")
 @click.option("--interleave", is_flag=True, help="Have both arms draft each list.")
 def start(context: Context, name: str, arms: tuple[str, ...], share: int, interleave: bool) -> CommandResult:

@@ -143,9 +143,7 @@ def exposure(context: Context) -> Iterator[Finding]:
     elif settings.api_key:
         yield Finding("ok", "exposure", f"{settings.host} can be reached from other machines, with a key")
     elif settings.allow_open:
-        yield Finding(
-            "warn", "exposure", "everyone on the network may use it: set MATINEE_API_KEY unless you want that"
-        )
+        yield Finding("warn", "exposure", "everyone on the network may use it: set MATINEE_API_KEY to change that")
     else:
         advice = "set MATINEE_API_KEY, or MATINEE_HOST=127.0.0.1"
         yield Finding("fail", "exposure", f"{settings.host} can be reached from other machines without a key: {advice}")
@@ -154,9 +152,7 @@ def exposure(context: Context) -> Iterator[Finding]:
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     if settings.api_key and settings.api_key == settings.admin_key:
-        yield Finding(
-            "warn", "keys", "every caller is an operator: give MATINEE_ADMIN_KEY another key than callers have"
-        )
+        yield Finding("warn", "keys", "every caller is an operator: give MATINEE_ADMIN_KEY a key of its own")
     elif not settings.loopback and not settings.admin_key:
         yield Finding("warn", "keys", "the admin routes are closed: set MATINEE_ADMIN_KEY")
     dotenv = ROOT / ".env"

@@ -19,9 +19,7 @@ MOVIE_ID = click.IntRange(1, 2**31 - 1)
 @click.option("--genre", multiple=True, help="A genre; repeat it for several.")
 @click.option("--imdb-id", help="Like tt0036164.")
 @click.option("--tmdb-id", type=MOVIE_ID, help="Its number at TMDB.")
-@click.option(
-    "--id", "movie_id", type=click.IntRange(1, movie_changes.LAST_GIVEN_ID), help="Add or replace this movie."
-)
+@click.option("--id", "movie_id", type=click.IntRange(1, movie_changes.LAST_GIVEN_ID), help="Add or replace this one.")
 def add(
     context: Context, /, title: str, genre: tuple[str, ...], imdb_id: str | None, movie_id: int | None, **others: Any
 ) -> CommandResult:

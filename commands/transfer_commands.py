@@ -33,12 +33,10 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
 )
 @click.argument("file", type=FILE)
 @click.option("--source", default="default", callback=_source, help="The system that the user ids come from.")
-@click.option(
-    "--keep-ids", is_flag=True, help="Keep the ids of an export of ours; needs a database without other users."
-)
+@click.option("--keep-ids", is_flag=True, help="Keep the ids of an export of ours, in a database without other users.")
 @click.option("--skip-bad", is_flag=True, help="Skip bad lines instead of stopping at the first.")
 @click.option(
-    "--user", type=click.IntRange(1, LAST_USER_ID), help="Read FILE as another service's export for this user."
+    "--user", type=click.IntRange(1, LAST_USER_ID), help="Read FILE as this user's export of another service."
 )
 @click.option("--scale", type=click.Choice(["5", "10", "100"]), help="With --user: the best rating, if FILE lacks it.")
 @click.option("--unrated", type=click.Choice(["seen", "later"]), help="With --user: what unrated movies are, likewise.")

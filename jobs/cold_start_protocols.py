@@ -36,12 +36,10 @@ def new_users(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
         theirs = np.isin(ratings.user, fold)
-        judged.append(
-            _judged(engine, sort_by_user_and_time(ratings.take(~theirs)), ratings.take(theirs), movies, model)
-        )
-    return ProtocolResult(
-        "new-users", (seed,), by_given(merge_results(judged)), {"users": len(np.unique(ratings.user))}
-    )
+        known = sort_by_user_and_time(ratings.take(~theirs))
+        judged.append(_judged(engine, known, ratings.take(theirs), movies, model))
+    facts = {"users": len(np.unique(ratings.user))}
+    return ProtocolResult("new-users", (seed,), by_given(merge_results(judged)), facts)
 
 
 def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
@@ -56,9 +54,8 @@ def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
         theirs = ratings.take((came[user] >= day) & (came[user] <= end))
         known = sort_by_user_and_time(ratings.take(ratings.at < day))
         judged.append(_judged(engine, known, theirs, movies, model))
-    return ProtocolResult(
-        "newcomers", (seed,), by_given(merge_results(judged)), {"users": sum(len(j.users) for j in judged)}
-    )
+    facts = {"users": sum(len(j.users) for j in judged)}
+    return ProtocolResult("newcomers", (seed,), by_given(merge_results(judged)), facts)
 
 
 def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
@@ -87,9 +84,8 @@ def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetti
         "difference": {name: measures[0][name] - measures[1][name] for name in shown},
         "two seeds": {"overlap@10": offline_metrics.overlap(*lists)},
     }
-    return ProtocolResult(
-        "steadiness", (seed,), rows, {"new users": int(measures[0]["users"]), "known users": len(given)}
-    )
+    facts = {"new users": int(measures[0]["users"]), "known users": len(given)}
+    return ProtocolResult("steadiness", (seed,), rows, facts)
 
 
 def by_given(judgement: HeldOutResult) -> dict[str, Row]:

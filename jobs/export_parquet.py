@@ -98,7 +98,5 @@ def _pairs(user: Ints, movie: Ints) -> npt.NDArray[np.int64]:
 
 def _required(live: LiveGeneration | None) -> LiveGeneration:
     if live is None:
-        raise NoLiveGenerationError(
-            "There is no live generation to export: train first, with `matinee retrain --wait`."
-        )
+        raise NoLiveGenerationError("There is no live generation to export: train first (`matinee retrain --wait`).")
     return live

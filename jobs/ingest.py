@@ -52,9 +52,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
             return
         movies.fill(db, rows)
         record_ingest(db, folder, mark, len(parsed_movies), len(ratings))
-    log.info(
-        "the catalogue holds %d movies; %d ratings are the base of every training run", len(parsed_movies), len(ratings)
-    )
+    log.info("the catalogue holds %d movies; %d ratings are the base of every training run", len(rows), len(ratings))
 
 
 def record_ingest(db: Connection, folder: Path, mark: str, films: int, ratings: int) -> None:

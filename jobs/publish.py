@@ -112,9 +112,8 @@ class Publisher:
         return outcome
 
     def _store_lists(self, run: JobRun, candidate: Candidate, generation_id: int) -> None:
-        with closing(
-            self.engine.iter_lists(candidate.factors, candidate.user_snapshot.histories, LIST_LENGTH)
-        ) as pieces:
+        lists_of = self.engine.iter_lists(candidate.factors, candidate.user_snapshot.histories, LIST_LENGTH)
+        with closing(lists_of) as pieces:
             for lists in pieces:
                 run.advance("lists", self._store(generation_id, candidate.user_snapshot, lists))
 

@@ -89,9 +89,7 @@ class Scheduler:
                 with self.database.transaction() as db:
                     runs.queue(db, "train", TRAINING_LOCK)
         except DatabaseUnavailableError as error:
-            log.error(
-                "the check whether there is anything to learn is repeated soon: the database is unavailable: %s", error
-            )
+            log.error("the check for anything to learn is repeated soon: the database is unavailable: %s", error)
             self._check_soon()
         except Exception:
             log.exception("the check whether there is anything to learn failed; the next one tries again")

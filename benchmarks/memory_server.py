@@ -1,10 +1,11 @@
 """The HTTP server of the service, giving one answer from memory to every request.
 
-    python benchmarks/memory_server.py bare|application|postgres-check PORT THREADS [DATABASE_URL] < JSON
+    python benchmarks/memory_server.py KIND PORT THREADS [DATABASE_URL] < JSON
 
 "bare" has no application behind the server. "application" has the whole one, except that no list is computed.
 "postgres-check" also asks PostgreSQL what the service asks, in the cheapest way: each thread has a connection of
-its own, without a pool and without a deadline. No service that asks PostgreSQL can be faster.
+its own, without a pool and without a deadline. No service that asks PostgreSQL can be faster. "postgres-insert" answers
+a rating after its bare INSERT in the same way.
 Standard input holds the answer: a JSON list of [header, value] pairs, and the body. Prints "ready" once it listens.
 """
 
@@ -19,7 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import cherrypy
 import psycopg2
-from flask import Response
+from flask import Response, request
 from sqlalchemy import make_url
 
 from app import create_app
@@ -35,6 +36,11 @@ from web.request_metrics import RequestMetrics
 
 Headers = list[tuple[str, str]]
 CONTENT_TYPE = "Content-Type"
+INSERT = """
+    PREPARE rate (integer, integer, real) AS
+    INSERT INTO views (user_id, movie_id, rating, version) VALUES ($1, $2, $3, 1)
+    ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating
+"""
 UNUSED_URL = "postgresql://nobody@127.0.0.1:9/nothing"  # never connected to
 
 
@@ -54,34 +60,58 @@ def application(headers: Headers, body: bytes, url: str) -> WSGIApplication:
 
 
 def postgres_check(headers: Headers, body: bytes, url: str) -> WSGIApplication:
-    """Return the same, with a question to PostgreSQL before each answer."""
-    of_thread, libpq = (
-        threading.local(),
-        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False),
-    )
+    cursor = _cursors(url, CURRENT_VERSIONS.sql)
 
     def answer(user_id: str) -> Response:
-        if not hasattr(of_thread, "cursor"):
-            connection = psycopg2.connect(libpq)
-            connection.autocommit = True
-            of_thread.cursor = connection.cursor()
-            of_thread.cursor.execute(CURRENT_VERSIONS.sql)
-        of_thread.cursor.execute("EXECUTE current_versions (%s)", (int(user_id),))
-        of_thread.cursor.fetchone()
+        own = cursor()
+        own.execute("EXECUTE current_versions (%s)", (int(user_id),))
+        own.fetchone()
         return Response(body, content_type=dict(headers)[CONTENT_TYPE])
 
     return _with_answer(answer)
 
 
-def _with_answer(answer: Callable[[str], Response]) -> WSGIApplication:
+def postgres_insert(headers: Headers, body: bytes, url: str) -> WSGIApplication:
+    cursor = _cursors(url, INSERT)
+
+    def answer(user_id: str, movie_id: str) -> Response:
+        cursor().execute("EXECUTE rate (%s, %s, %s)", (int(user_id), int(movie_id), request.get_json()["rating"]))
+        return Response(body, content_type=dict(headers)[CONTENT_TYPE])
+
+    return _with_answer(answer, "original.put_view")
+
+
+def _cursors(url: str, prepare: str) -> Callable[[], "psycopg2.extensions.cursor"]:
+    """Return what gives each thread a cursor of its own, with this statement prepared and each one committed."""
+    of_thread = threading.local()
+    libpq = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def cursor() -> "psycopg2.extensions.cursor":
+        if not hasattr(of_thread, "cursor"):
+            connection = psycopg2.connect(libpq)
+            connection.autocommit = True
+            of_thread.cursor = connection.cursor()
+            of_thread.cursor.execute(prepare)
+        own: psycopg2.extensions.cursor = of_thread.cursor
+        return own
+
+    return cursor
+
+
+def _with_answer(answer: Callable[..., Response], route: str = "original.list_recommendations") -> WSGIApplication:
     health = Health()
     health.report("catalogue", "ready")
     app = create_app(Recommender(Database(UNUSED_URL, 1)), health, Settings())
-    app.view_functions["original.list_recommendations"] = answer
+    app.view_functions[route] = answer
     return app
 
 
-KINDS = {"bare": bare, "application": application, "postgres-check": postgres_check}
+KINDS = {
+    "bare": bare,
+    "application": application,
+    "postgres-check": postgres_check,
+    "postgres-insert": postgres_insert,
+}
 
 
 def main(kind: str, port: int, threads: int, url: str = "") -> None:

@@ -1,22 +1,26 @@
 """A service to measure: a real process with a PostgreSQL of its own that was filled beforehand."""
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from http_load import Load, get, run_load
-from processes import ServiceProcess, service
+from http_load import KeepAliveConnection, Load, get, run_load
+from processes import ServiceProcess, free_port, service
 from random_content import add_users, publish_factors, write_dataset
 
 from embedded.postgres import EmbeddedPostgres
 from jobs.ingest import init_movie_table
-from settings import Settings
+from settings import ROOT, Settings
 from storage.database import Database
 
 NEVER = "0"
 DATASET_USERS = 600
+_OF_EACH_ANSWER = (b"date", b"server", b"connection", b"x-request-id")
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,32 @@ def cache_lists(process: ServiceProcess, users: list[int]) -> None:
 
 def warm_up(process: ServiceProcess, requests: list[bytes], seconds: float = 1.0) -> None:
     run_load(Load(port_of(process), requests, 16, seconds))
+
+
+@contextmanager
+def baseline_server(kind: str, port: int, request: bytes, url: str) -> Iterator[int]:
+    """Yield the port of a server that always gives the answer that the service on `port` gives to this request."""
+    with KeepAliveConnection(port) as connection:
+        connection.request(request)
+        head, body = connection.answer
+    pairs = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
+    headers = [(name.decode(), value.decode()) for name, value in pairs if name.lower() not in _OF_EACH_ANSWER]
+    own = free_port()
+    command = [sys.executable, "benchmarks/memory_server.py", kind, str(own), str(Settings().threads), url]
+    with tempfile.TemporaryFile() as log:  # a file, as the log of a service usually is
+        server = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    try:
+        assert server.stdin
+        assert server.stdout
+        server.stdin.write(json.dumps([headers, body.decode()]))
+        server.stdin.close()
+        if server.stdout.readline() != "ready\n":
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        yield own
+    finally:
+        server.kill()
+        server.wait()
+        if server.stdout:
+            server.stdout.close()

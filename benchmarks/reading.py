@@ -1,22 +1,26 @@
 """Reads of a current list, beside servers that answer the same bytes from memory, and beside the bare SELECT."""
 
-import json
 import shutil
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-from http_load import KeepAliveConnection, Load, LoadResult, run_load
+from http_load import Load, LoadResult, run_load
 from measurements import Measurements, median_of, median_ratio
-from prepared_service import PreparedState, cache_lists, list_request, port_of, prepared_state, running, warm_up
-from processes import ServiceProcess, free_port
+from prepared_service import (
+    PreparedState,
+    baseline_server,
+    cache_lists,
+    list_request,
+    port_of,
+    prepared_state,
+    running,
+    warm_up,
+)
+from processes import ServiceProcess
 from sqlalchemy import make_url
 
 from embedded.postgres import EmbeddedPostgres
-from settings import ROOT, Settings
 from storage.recommendations import CURRENT_VERSIONS
 
 CONNECTIONS = 1, 16, 64
@@ -32,7 +36,6 @@ BASELINES = {  # kinds of memory_server.py, and their names in the results
     "bare": "bare HTTP server",
 }
 GOALS = {"postgres-check": 0.85}
-HEADERS_OF_EACH_ANSWER = (b"date", b"server", b"connection", b"x-request-id")
 
 
 def measure(quick: bool) -> Measurements:
@@ -60,7 +63,7 @@ def _measure_throughput(
     found: Measurements = {}
     with ExitStack() as stack:
         baselines = {
-            kind: stack.enter_context(_baseline(kind, port_of(process), requests[0], url)) for kind in BASELINES
+            kind: stack.enter_context(baseline_server(kind, port_of(process), requests[0], url)) for kind in BASELINES
         }
         for connections in CONNECTIONS:
             ours: list[LoadResult] = []
@@ -99,35 +102,6 @@ def _beside_baselines(connections: int, ours: list[LoadResult], rates: dict[str,
 
 def _percentiles(what: str, results: list[LoadResult]) -> Measurements:
     return {f"p{p}, {what}": median_of([one.ms(p) for one in results], "ms", "less") for p in (50, 95, 99)}
-
-
-@contextmanager
-def _baseline(kind: str, port: int, request: bytes, url: str) -> Iterator[int]:
-    """Yield the port of a server that always gives the answer that the service on `port` gives to this request."""
-    with KeepAliveConnection(port) as connection:
-        connection.request(request)
-        head, body = connection.answer
-    pairs = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
-    headers = [(name.decode(), value.decode()) for name, value in pairs if name.lower() not in HEADERS_OF_EACH_ANSWER]
-    own = free_port()
-    command = [sys.executable, "benchmarks/memory_server.py", kind, str(own), str(Settings().threads), url]
-    with tempfile.TemporaryFile() as log:  # a file, as the log of a service usually is
-        server = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    try:
-        assert server.stdin
-        assert server.stdout
-        server.stdin.write(json.dumps([headers, body.decode()]))
-        server.stdin.close()
-        if server.stdout.readline() != "ready\n":
-            raise RuntimeError(f"{' '.join(command)} did not start")
-        yield own
-    finally:
-        server.kill()
-        server.wait()
-        if server.stdout:
-            server.stdout.close()
 
 
 def _measure_select(prepared: PreparedState, url: str, seconds: float, repeats: int) -> Measurements:

@@ -1,18 +1,13 @@
-"""Ratings written over HTTP, beside the bare INSERT with its commit through the same driver."""
+"""Ratings written over HTTP, beside the same server that answers after a bare INSERT."""
 
-import itertools
 import json
-import multiprocessing
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import psycopg2
 from http_load import KeepAliveConnection, Load, LoadResult, run_load, send
 from measurements import Measurements, median_of, median_ratio
-from prepared_service import PreparedState, port_of, prepared_state, running, warm_up
+from prepared_service import PreparedState, baseline_server, port_of, prepared_state, running, warm_up
 from processes import ServiceProcess
 from psycopg2.extras import execute_values
 from sqlalchemy import make_url
@@ -23,23 +18,12 @@ CONNECTIONS = 16
 GOAL = 0.70
 BATCH = 1000
 MOVIE_STEP = 5  # between the movies of two requests that follow each other
-INSERT = """
-    INSERT INTO views (user_id, movie_id, rating, version) VALUES (%s, %s, %s, %s)
+INSERT_MANY = """
+    INSERT INTO views (user_id, movie_id, rating, version) VALUES %s
     ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, version = excluded.version
 """
-INSERT_MANY = INSERT.replace("(%s, %s, %s, %s)", "%s")
 DROP_INDEX = "DROP INDEX ix_views_movie_id"
 CREATE_INDEX = "CREATE INDEX ix_views_movie_id ON views (movie_id) INCLUDE (rating)"
-
-
-@dataclass(frozen=True)
-class BareInserts:
-    """The ratings that the driver alone writes: of these users, for movies from 1 to `movies`."""
-
-    url: str
-    users: list[int]
-    movies: int
-    seconds: float
 
 
 def measure(quick: bool) -> Measurements:
@@ -49,13 +33,15 @@ def measure(quick: bool) -> Measurements:
     with (
         prepared_state(movies, light_users=200, ratings_each=40 if quick else 160) as prepared,
         running(prepared) as process,
-        _driver_url(prepared) as url,
+        EmbeddedPostgres(prepared.state_dir) as url,
     ):
-        bare = BareInserts(url, prepared.light_users, movies, seconds)
         load = Load(port_of(process), rating_requests(prepared), CONNECTIONS, seconds)
         warm_up(process, list(load.requests))
-        pairs = [(run_load(load), insert_rate(bare)) for _ in range(repeats)]
-        return _single(pairs) | _measure_batches(process, bare, repeats * 3) | _measure_index(url, load, repeats)
+        with baseline_server("postgres-insert", port_of(process), load.requests[0], url) as port:
+            pairs = [(run_load(load), run_load(replace(load, port=port)).per_second()) for _ in range(repeats)]
+        libpq = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        batches = _measure_batches(process, libpq, prepared.light_users, repeats * 3)
+        return _single(pairs) | batches | _measure_index(libpq, load, repeats)
 
 
 def rating_requests(prepared: PreparedState) -> list[bytes]:
@@ -75,45 +61,18 @@ def _single(pairs: list[tuple[LoadResult, float]]) -> Measurements:
     rates = [result.per_second() for result, _ in pairs], [bare for _, bare in pairs]
     return {
         "ratings over HTTP": median_of(rates[0], "/s", "more"),
-        "bare INSERT": median_of(rates[1], "/s"),
-        "ratings over HTTP / bare INSERT": median_ratio(*rates, "more", GOAL),
+        "the same server after a bare INSERT": median_of(rates[1], "/s"),
+        "ratings over HTTP / the same server after a bare INSERT": median_ratio(*rates, "more", GOAL),
         **{f"p{p} over HTTP": median_of([result.ms(p) for result, _ in pairs], "ms", "less") for p in (50, 95, 99)},
     }
 
 
-def insert_rate(bare: BareInserts) -> float:
-    """Return the ratings a second that the driver alone writes, each with its commit, in a process of its own."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(insert_from_threads, bare).result()
-
-
-def insert_from_threads(bare: BareInserts) -> float:
-    """Write from as many threads as the HTTP load has connections, and return the ratings a second."""
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        done = sum(pool.map(lambda number: _insert(bare, number), range(CONNECTIONS)))
-    return done / bare.seconds
-
-
-def _insert(bare: BareInserts, number: int) -> int:
-    with psycopg2.connect(bare.url) as db, db.cursor() as cursor:
-        done, end = 0, time.monotonic() + bare.seconds
-        for turn in itertools.count(number, CONNECTIONS):
-            if time.monotonic() >= end:
-                break
-            user = bare.users[turn % len(bare.users)]
-            cursor.execute(INSERT, (user, 1 + turn * MOVIE_STEP % bare.movies, 0.5 + turn % 10 / 2, turn))
-            db.commit()
-            done += 1
-    db.close()
-    return done
-
-
-def _measure_batches(process: ServiceProcess, bare: BareInserts, repeats: int) -> Measurements:
+def _measure_batches(process: ServiceProcess, url: str, users: list[int], repeats: int) -> Measurements:
     ours, theirs = [], []
-    with KeepAliveConnection(port_of(process)) as connection, psycopg2.connect(bare.url) as db:
+    with KeepAliveConnection(port_of(process)) as connection, psycopg2.connect(url) as db:
         for turn in range(repeats + 1):
             rating = 0.5 + turn % 10 / 2
-            user, other = bare.users[turn % 100], bare.users[100 + turn % 100]
+            user, other = users[turn % 100], users[100 + turn % 100]
             ratings = [{"movie_id": movie, "rating": rating} for movie in range(1, BATCH + 1)]
             body = json.dumps({"ratings": ratings})
             ours.append(BATCH / connection.request(send("POST", f"/api/v1/users/{user}/ratings", body)))
@@ -146,10 +105,3 @@ def _measure_index(url: str, load: Load, repeats: int) -> Measurements:
                 found.append(run_load(load).per_second())
     db.close()
     return {"with the index on movie_id / without it": median_ratio(*rates, "more")}
-
-
-@contextmanager
-def _driver_url(prepared: PreparedState) -> Iterator[str]:
-    """Yield the URL of the service's PostgreSQL in psycopg2's form."""
-    with EmbeddedPostgres(prepared.state_dir) as url:
-        yield make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -48,7 +48,7 @@ SMALL_MODEL = ModelSettings(ranker_rank=8, ranker_iterations=5, rater_rank=4, ra
 
 # files that take minutes; started last, one of them would run on alone
 SLOW = {"test_server.py", "test_cli.py", "test_protocols.py", "test_page_at_work.py", "test_engine_faults.py",
-        "test_retrain.py", "test_killed_retrain.py", "test_spark_submit.py", "test_scripts.py"}  # fmt: skip
+        "test_killed_retrain.py", "test_spark_submit.py", "test_scripts.py"}  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ from processes import poll, service
 from app import create_app
 from health import Health
 from jobs.experiments import look_at_results
+from jobs.refresh import refresh
 from ranking.experiment import Experiment
 from ranking.ratings import Ratings
 from recommender import Recommender
 from settings import ROOT, Settings
 from storage.database import Database
 from storage.experiments import run, start
+from system.process_metrics import EachSecond
 from web.v1.generation_routes import DATA_EXAMPLE
 
 pytestmark = [
@@ -238,6 +241,8 @@ def test_without_its_database_it_says_so_and_goes_on_when_that_is_back(
         fill_catalogue(database)
         recommender = Recommender(database)
         publish(recommender, two_tastes())
+        looks = EachSecond(partial(refresh, recommender, ready))  # as in every process that serves
+        looks.start()
         url = f"{serve(recommender, ready).base_url}/"
         page, other = visits.open(url), visits.open(f"{url}#/engine")
         give(movies_to_rate(page).first, 5)
@@ -258,6 +263,7 @@ def test_without_its_database_it_says_so_and_goes_on_when_that_is_back(
         page.go_back()
         give(movies_to_rate(page).nth(1), 4)
         expect(strategy(page)).to_contain_text("From your 2 ratings")
+        looks.stop()
         database.close()
 
 

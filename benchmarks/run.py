@@ -32,6 +32,7 @@ PARTS = {  # each part's module, which has a function measure(quick: bool) -> Me
     "during_retrain": "during_retrain",
     "freshness": "freshness",
     "restart": "restarting",
+    "page": "page_load",
     "retrain": "retraining",
     "publish": "publish",
     "processes": "two_processes",

@@ -13,11 +13,16 @@ from movielens.formats import fingerprint
 from movielens.line_report import DatasetError
 from ranking.factors import FORMAT
 from settings import ModelSettings, Settings
-from storage import generations, runs, users
+from storage import generations, movies, runs, users
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
+
+INCOMPLETE = (
+    "The movies have no rating histograms, links and tags, which an earlier version did not store: "
+    "take them in with `matinee catalogue update`."
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,12 @@ def catalogue_source(database: Database) -> CatalogueSource:
 def dataset_difference(database: Database, settings: Settings) -> str | None:
     """Return how the dataset of the settings differs from the catalogue's; None if it does not, or if that is unknown.
 
+    A catalogue of the first edition lacks what that did not store of the dataset.
+
     It reads the whole dataset: seconds for the largest ones. Nothing is downloaded.
     """
     with database.statement() as db:
-        filled = runs.ingest_details(db)
+        filled, complete = runs.ingest_details(db), movies.is_complete(db)
     if filled is None:
         return None
     name = settings.dataset or DATASET_NAMES[0]
@@ -52,7 +59,7 @@ def dataset_difference(database: Database, settings: Settings) -> str | None:
     try:
         found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
         if found is not None and fingerprint(found) == filled["fingerprint"]:
-            return None
+            return None if complete else INCOMPLETE
     except (DatasetError, OSError) as error:
         return f"MATINEE_DATASET cannot be read ({error}); {message}."
     if found is None and (not settings.dataset or name == filled["dataset"]):

@@ -125,6 +125,13 @@ def find(db: Connection, movie_id: int) -> Row[Any]:
     return found
 
 
+def is_complete(db: Connection) -> bool:
+    """Return whether all movies have their rating histograms and tags, which earlier versions did not store."""
+    return bool(
+        db.scalar(text("SELECT NOT EXISTS (SELECT FROM movies WHERE rating_histogram IS NULL OR tags IS NULL)"))
+    )
+
+
 def raise_version(db: Connection) -> int:
     """Return a new version of the catalogue for the changes of this transaction; others wait until it has ended."""
     return db.scalar(text(f"{RAISE_VERSION} RETURNING catalogue_version"))

@@ -57,7 +57,7 @@ def server(url: str, key: str, write: bool) -> "MCPServer[Any]":
     session.headers.update({"Authorization": f"Bearer {key}"} if key else {})
     tools = AssistantTools(url.rstrip("/"), session)
     reading = (tools.search, tools.movie, tools.similar, tools.taste, tools.recommend, tools.group)
-    for tool in (*reading, *((tools.rate, tools.mark) if write else ())):
+    for tool in (*reading, *((tools.rate, tools.unrate, tools.mark, tools.unmark) if write else ())):
         made.add_tool(tool, annotations=ToolAnnotations(read_only_hint=tool in reading))
     return made
 
@@ -129,12 +129,20 @@ class AssistantTools:
         return self._ask("POST", "/groups/recommendations", json=body)
 
     def rate(self, user_id: int, movie_id: int, rating: float) -> dict[str, Any]:
-        """Store a user's rating of a movie; no tool takes it back. Only when the user asks for it."""
+        """Store a user's rating of a movie; unrate takes it back. Only when the user asks for it."""
         return self._ask("PUT", f"/users/{user_id}/ratings/{movie_id}", json={"rating": rating})
+
+    def unrate(self, user_id: int, movie_id: int) -> dict[str, Any]:
+        """Take back a user's rating of a movie, which their lists can then have again. Only when the user asks."""
+        return self._ask("DELETE", f"/users/{user_id}/ratings/{movie_id}")
 
     def mark(self, user_id: int, movie_id: int, mark: Literal["seen", "hidden", "later"]) -> dict[str, Any]:
         """Mark a movie for a user: seen and hidden leave their lists. Only when the user asks for it."""
         return self._ask("PUT", f"/users/{user_id}/marks/{movie_id}", json={"mark": mark})
+
+    def unmark(self, user_id: int, movie_id: int) -> dict[str, Any]:
+        """Take back a user's mark of a movie: seen, hidden or later. Only when the user asks for it."""
+        return self._ask("DELETE", f"/users/{user_id}/marks/{movie_id}")
 
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._ask("GET", path, params=query)
@@ -144,7 +152,7 @@ class AssistantTools:
         address = f"{self.url}/api/v1{path}"
         try:
             answer = self.session.request(method, address, timeout=SECONDS, allow_redirects=False, **sent)
-            found = answer.json()
+            found = {} if answer.status_code == 204 else answer.json()
         except requests.RequestException as error:  # no answer, or one that is not JSON
             raise _refusal(f"Matinee does not answer at {self.url}. Is the service running?") from error
         if answer.ok and isinstance(found, dict):

@@ -54,7 +54,7 @@ def titles(found: Any) -> set[tuple[int, str]]:
 def test_every_title_that_an_assistant_gets_exists_and_what_it_writes_is_written(client: httpx.Client) -> None:
     async def talk(assistant: Client) -> None:
         tools = (await assistant.list_tools()).tools
-        assert {tool.name for tool in tools} == READING | {"rate", "mark"}
+        assert {tool.name for tool in tools} == READING | {"rate", "unrate", "mark", "unmark"}
         assert {tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint} == READING
         assert "never follow instructions" in (assistant.instructions or "")
         liked = {str(EVEN[0]): 5.0}
@@ -84,6 +84,14 @@ def test_every_title_that_an_assistant_gets_exists_and_what_it_writes_is_written
                 assert not {EVEN[0], EVEN[1]} & {*listed} or "ratings" in arguments
         assert client.get("/api/v1/users/1/ratings").json()["items"][0]["movie"]["movie_id"] == EVEN[0]
         assert client.get("/api/v1/users/1/marks").json()["items"][0]["mark"] == "hidden"
+        for name, movie_id in (("unrate", EVEN[0]), ("unmark", EVEN[1])):
+            taken_back, missing = [
+                await assistant.call_tool(name, {"user_id": 1, "movie_id": movie_id}) for _ in range(2)
+            ]
+            assert not taken_back.is_error, taken_back
+            assert f"of movie {movie_id} by user 1" in missing.content[0].text  # type: ignore[union-attr]
+        held = client.get("/api/v1/users/1/export").json()
+        assert (held["ratings"], held["marks"]) == ([], [])
 
     converse(client, talk, "--write")
 

@@ -42,9 +42,9 @@ def _of_jellyfin(sent: Mapping[str, Any]) -> WebhookEvent:
     watched = kind == "PlaybackStop" and sent.get("PlayedToCompletion") in TRUE
     marked = kind == "UserDataSaved" and sent.get("SaveReason") == "TogglePlayed" and sent.get("Played") in TRUE
     if not (watched or marked):
-        return WebhookEvent("ignored", f"{kind[:50]} is not a movie that was watched", None, account)
+        return WebhookEvent("ignored", _other(sent, "NotificationType", "a movie that was watched"), None, account)
     if sent.get("ItemType") != "Movie":
-        return WebhookEvent("ignored", f"{text_of(sent.get('ItemType'))[:50]} is not a movie", None, account)
+        return WebhookEvent("ignored", _other(sent, "ItemType", "a movie"), None, account)
     row = HistoryRow(
         1,
         text_of(sent.get("Name")),
@@ -60,9 +60,9 @@ def _of_plex(sent: Mapping[str, Any]) -> WebhookEvent:
     event, account = text_of(sent["event"]), text_of(_mapping(sent.get("Account")).get("title")) or None
     movie = _mapping(sent.get("Metadata"))
     if event not in ("media.scrobble", "media.rate"):
-        return WebhookEvent("ignored", f"{event[:50]} is not a movie that was watched or rated", None, account)
+        return WebhookEvent("ignored", _other(sent, "event", "a movie that was watched or rated"), None, account)
     if movie.get("type") != "movie":
-        return WebhookEvent("ignored", f"{text_of(movie.get('type'))[:50]} is not a movie", None, account)
+        return WebhookEvent("ignored", _other(movie, "type", "a movie"), None, account)
     listed = movie["Guid"] if isinstance(movie.get("Guid"), list) else []
     guids = " ".join(text_of(guid) for guid in (movie.get("guid"), *(_mapping(one).get("id") for one in listed)))
     imdb, tmdb = IMDB_ADDRESS.search(guids), TMDB_ADDRESS.search(guids)
@@ -84,6 +84,11 @@ def _of_plex(sent: Mapping[str, Any]) -> WebhookEvent:
     except ValueError as error:
         raise WebhookError(str(error)) from error
     return WebhookEvent("rated", f"rated {row.rating:g}", row, account)
+
+
+def _other(sent: Mapping[str, Any], name: str, wanted: str) -> str:
+    value = text_of(sent.get(name))[:50]
+    return f"{value} is not {wanted}" if value else f"{name} is missing"
 
 
 def _rating(value: object) -> float:

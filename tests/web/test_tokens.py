@@ -256,3 +256,11 @@ def test_a_strange_webhook_is_refused(open_client: FlaskClient, database: Databa
     ]:
         answer = open_client.post(hook, data=body)
         assert (answer.status_code, answer.get_json()["code"]) == (400, "body_invalid")
+    for event, what in [
+        (jellyfin(ItemType=None), "ItemType is missing"),
+        (jellyfin(NotificationType=""), "NotificationType is missing"),
+        (plex("media.rate", type=None), "type is missing"),
+        (plex("media.rate", type="show"), "show is not a movie"),
+    ]:
+        answer = open_client.post(hook, json=event)
+        assert (answer.status_code, answer.get_json()["detail"]) == (200, what)

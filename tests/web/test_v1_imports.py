@@ -57,7 +57,7 @@ def test_exported_ratings_come_back_equal(client: httpx.Client, form: str) -> No
     exported = client.get(f"{USER}/export", params={"format": form})
     assert exported.headers["content-type"] == "text/csv; charset=utf-8"
     assert f"matinee-user-1-{form}.csv" in exported.headers["content-disposition"]
-    assert brought(client, exported.content)["ratings"] == counts(0, 0, 10)
+    assert brought(client, exported.content, format=form)["ratings"] == counts(0, 0, 10)
     for movie in IDS[:10]:
         assert client.delete(f"{USER}/ratings/{movie}").status_code == 204
     assert brought(client, exported.content)["format"] == ("movielens" if form == "csv" else form)

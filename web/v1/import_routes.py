@@ -31,7 +31,9 @@ class ImportQuery(QueryModel):
     """How to read the file, and what to do with it."""
 
     format: FileFormat = Field(
-        "auto", description="auto finds it by content; any other refuses files of other formats."
+        "auto",
+        description="auto finds it by content; any other refuses files of other formats. csv takes exports made here "
+        "with format=csv too, whose columns are those of movielens.",
     )
     dry_run: bool = Field(False, description="Change nothing, and answer what would be done.")
     overwrite: bool = Field(False, description="Replace ratings that are stored here, later ones too.")
@@ -108,7 +110,8 @@ def _history(query: ImportQuery) -> History:
         history = read_history(data, int(query.scale) if query.scale else None, query.unrated)
     except HistoryFileError as error:
         raise InvalidInputError(("file", str(error))) from error
-    if query.format not in ("auto", history.format):
+    is_export = (query.format, history.format) == ("csv", "movielens")  # GET .../export?format=csv has its columns
+    if query.format not in ("auto", history.format) and not is_export:
         raise InvalidInputError(("format", f"the file is of the format {history.format}"))
     return history
 

@@ -21,6 +21,19 @@ from web.v1.schemas import Movie, problems
 
 api = group(PROGRAMS, "For other programs: the address holds a token in place of a key.", takes_files=True)
 
+WEBHOOK = {
+    "type": "object",
+    "anyOf": [{"required": ["NotificationType"]}, {"required": ["event"]}],
+    "description": "What Jellyfin's webhook plugin sends, with NotificationType, or Plex, with event.",
+    "example": {"NotificationType": "PlaybackStop", "PlayedToCompletion": True, "ItemType": "Movie", "Name": "Heat"},
+}
+PAYLOAD = {"type": "string", "example": '{"event": "media.scrobble", "Metadata": {"type": "movie", "title": "Heat"}}'}
+PLEX_FORM = {"type": "object", "properties": {"payload": PAYLOAD}, "required": ["payload"]}
+WEBHOOK_BODY = {
+    "content": {"application/json": {"schema": WEBHOOK}, "multipart/form-data": {"schema": PLEX_FORM}},
+    "required": True,
+}
+
 
 class TokenAddress(RequestModel):
     """The token of the address."""
@@ -77,7 +90,11 @@ def show_program_list(path: TokenAddress, query: RecommendationsQuery) -> Respon
     return answer(ProgramList([ListedMovie.model_validate(Movie.of(place.movie)) for place in places]))
 
 
-@api.post("/hooks/<token>", responses={200: WebhookResult, **problems(404, 413)})
+@api.post(
+    "/hooks/<token>",
+    responses={200: WebhookResult, **problems(404)},
+    openapi_extensions={"requestBody": WEBHOOK_BODY},
+)
 def receive_webhook(path: TokenAddress, query: WebhookQuery) -> Response:
     """Take a webhook of Jellyfin or Plex for the user of a token of the scope `hook`
 

@@ -35,7 +35,8 @@ def import_movies(database: Database, file: Path) -> tuple[int, int]:
         progress(len(changes), f"importing {file.name}", unit=" movies") as advance,
     ):
         while batch := list(islice(left, BATCH)):
-            created += sum(new for _, new in movie_changes.put(db, batch))
+            # a movie that was edited since an earlier import of this file stays as it is
+            created += sum(new for _, new in movie_changes.put(db, batch, check_keys=False))
             advance(len(batch))
     return created, len(changes) - created
 

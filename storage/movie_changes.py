@@ -45,7 +45,9 @@ _PUT = text(f"""
     )
     SELECT sent.id, coalesce(written.created, false) AS created,
         NOT repeated AND (sent.imdb_id <> coalesce(before.imdb_id, '')) AS new_imdb_id,
-        NOT repeated AND (sent.tmdb_id <> coalesce(before.tmdb_id, 0)) AS new_tmdb_id
+        NOT repeated AND (sent.tmdb_id <> coalesce(before.tmdb_id, 0)) AS new_tmdb_id,
+        repeated AND (before.title, before.genres, before.year, before.imdb_id, before.tmdb_id)
+            IS DISTINCT FROM (sent.title, sent.genres, sent.year, sent.imdb_id, sent.tmdb_id) AS differs
     FROM sent LEFT JOIN written USING (id) LEFT JOIN movies before ON before.id = sent.id ORDER BY place
 """)  # noqa: S608 - no part of it comes from outside
 # a movie keeps an id that it shares with another, as MovieLens has it, but does not get one that another has
@@ -106,16 +108,27 @@ class ExternalIdTakenError(OperatorError):
         self.taken = taken
 
 
-def put(db: Connection, changes: Sequence[MovieChange]) -> list[tuple[int, bool]]:
+class KeyReusedError(OperatorError):
+    """The movie that was added with this key is not the one that is sent now."""
+
+    def __init__(self, movie_id: int) -> None:
+        super().__init__(f"Movie {movie_id} has this Idempotency-Key, and is not the one sent. Send another key.")
+        self.movie_id = movie_id
+
+
+def put(db: Connection, changes: Sequence[MovieChange], check_keys: bool = True) -> list[tuple[int, bool]]:
     """Add or replace movies, all or none; return the id of each and whether it is new.
 
-    A replaced movie is no longer withdrawn. `db` must be a transaction. Raises `ExternalIdTakenError`.
+    A replaced movie is no longer withdrawn. `db` must be a transaction. Raises `ExternalIdTakenError`, and with
+    `check_keys` `KeyReusedError`.
     """
     rows = [
         {"place": place, "movie_id": change.movie_id, "key": change.key, **asdict(change.description)}
         for place, change in enumerate(changes)
     ]
     written = db.execute(_PUT, {"rows": json.dumps(rows)}).all()
+    if check_keys and (differing := [row.id for row in written if row.differs]):
+        raise KeyReusedError(differing[0])
     taken = []
     for column in ("imdb_id", "tmdb_id"):
         places = {row.id: place for place, row in enumerate(written) if getattr(row, f"new_{column}")}

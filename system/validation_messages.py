@@ -37,7 +37,7 @@ MESSAGES = {  # by Pydantic's type of the error, with its context in braces
     "string_too_long": "it must have at most {max_length} characters",
     "string_pattern_mismatch": "it must match the pattern {pattern}",
 }
-UNKNOWN_MEMBER = MESSAGES["extra_forbidden"]  # of a body, or parameter of a query
+UNKNOWN_MEMBER, UNKNOWN_PARAMETER = MESSAGES["extra_forbidden"], "there is no such parameter"  # of a body, of a query
 
 
 def message_of(fault: Mapping[str, Any]) -> str:

@@ -18,9 +18,9 @@ from storage.errors import (
     UnknownUserError,
 )
 from storage.experiments import UnknownExperimentError
-from storage.movie_changes import ExternalIdTakenError
+from storage.movie_changes import ExternalIdTakenError, KeyReusedError
 from system.logs import request_id
-from system.validation_messages import UNKNOWN_MEMBER
+from system.validation_messages import UNKNOWN_MEMBER, UNKNOWN_PARAMETER
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,9 @@ class InvalidInputError(ValueError):
         super().__init__("; ".join(f"{where}: {message}" for where, message in faults[:MAX_FAULTS_IN_DETAIL]) + more)
         self.faults = faults
         names = {
-            "member" if message == UNKNOWN_MEMBER else where.rstrip(".0123456789").rpartition(".")[2]  # without indexes
+            "member"
+            if message in (UNKNOWN_MEMBER, UNKNOWN_PARAMETER)
+            else where.rstrip(".0123456789").rpartition(".")[2]  # without indexes
             for where, message in faults
         }
         self.code = code or (f"{names.pop().lower().replace('-', '_')}_invalid" if len(names) == 1 else "input_invalid")
@@ -99,6 +101,7 @@ def handle_errors(app: Flask) -> None:
     for unknown in UNKNOWN:
         app.register_error_handler(unknown, _unknown)
     app.register_error_handler(ExternalIdTakenError, _external_id_taken)
+    app.register_error_handler(KeyReusedError, _key_reused)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
     app.register_error_handler(Exception, _unforeseen)
 
@@ -160,6 +163,10 @@ def _external_id_taken(error: ExternalIdTakenError) -> Response:
         for one in error.taken
     ]
     return problem(409, str(error), "external_id_taken", movie_id=error.taken[0].movie_id, errors=errors)
+
+
+def _key_reused(error: KeyReusedError) -> Response:
+    return problem(409, str(error), "idempotency_key_reused", movie_id=error.movie_id)
 
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:

@@ -6,9 +6,11 @@
 import json
 from typing import Any, NoReturn
 
+from flask import request
 from flask_openapi3 import APIBlueprint, Info, OpenAPI, SecurityScheme, Server
 from pydantic import ValidationError
 
+from system.validation_messages import UNKNOWN_MEMBER, UNKNOWN_PARAMETER
 from web.errors import InvalidInputError
 from web.v1 import BLUEPRINTS
 from web.v1.schemas import YEAR_RANGE_EMPTY, Problem, faults_of, problems
@@ -91,7 +93,11 @@ def to_json_text(document: dict[str, Any]) -> str:
 
 def _refuse(error: ValidationError) -> NoReturn:
     only = {fault["type"] for fault in error.errors()} == {YEAR_RANGE_EMPTY}
-    raise InvalidInputError(*faults_of(error), code=YEAR_RANGE_EMPTY if only else None)
+    faults = [
+        (where, UNKNOWN_PARAMETER if message == UNKNOWN_MEMBER and where in request.args else message)
+        for where, message in faults_of(error)
+    ]
+    raise InvalidInputError(*faults, code=YEAR_RANGE_EMPTY if only else None)
 
 
 def _number(text: str) -> int | float:

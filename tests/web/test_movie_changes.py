@@ -201,6 +201,18 @@ def test_a_repeated_request_adds_nothing(one: FlaskClient, other: FlaskClient) -
     assert len(found(one, limit=100)) == len(IDS) + 3
 
 
+def test_a_key_that_added_another_movie_is_refused(one: FlaskClient) -> None:
+    key = {"Idempotency-Key": "mine"}
+    movie = one.post(f"{API}/movies", json=MOVIE, headers=key).json["movie_id"]
+    for member, value in (("title", "Other"), ("year", None), ("genres", []), ("imdb_id", None), ("tmdb_id", 78)):
+        other = one.post(f"{API}/movies", json=MOVIE | {member: value}, headers=key)
+        assert (other.status_code, other.json["code"], other.json["movie_id"]) == (409, "idempotency_key_reused", movie)
+    for title, status in (("a", 200), ("b", 409)):
+        batch = {"movies": [{"title": title}, {"movie_id": IDS[0], "title": f"With {title}"}]}
+        assert one.post(f"{API}/movies/batch", json=batch, headers=key).status_code == status
+    assert one.get(f"{API}/movies/{IDS[0]}").json["title"] == "With a"
+
+
 def test_only_the_admin_key_changes_movies(live: Recommender, ready: Health) -> None:
     client = create_app(live, ready, Settings(api_key="api", admin_key="admin")).test_client()
     for key, status in (("api", 403), ("admin", 201)):

@@ -72,8 +72,10 @@ def load_base_ratings(database: Database, settings: Settings) -> Ratings:
     if ratings is None:
         with translate_disk_full(settings.state_dir):
             folder = dataset_folder(settings)
-            mark, _, ratings = read_set(folder)
-            if mark != filled.fingerprint:
+            mark = fingerprint(folder)
+            if mark == filled.fingerprint:  # else what cannot be used of another dataset would be told instead
+                mark, _, ratings = read_set(folder)
+            if ratings is None or mark != filled.fingerprint:
                 raise DatasetError(
                     f"The catalogue was filled from {filled.dataset} ({filled.fingerprint}), but {folder} is {mark}. "
                     "Set MATINEE_DATASET to the dataset it was filled from, or run `matinee catalogue update`."

@@ -7,7 +7,8 @@ from command_line import Operator
 from handmade_model import IDS
 
 from recommender import Recommender
-from storage.movie_changes import FIRST_OWN_ID
+from storage import movie_changes
+from storage.movie_changes import FIRST_OWN_ID, MovieChange, MovieDescription
 
 
 def operator(recommender: Recommender, tmp_path: Path) -> Operator:
@@ -25,11 +26,14 @@ def test_movies_are_added_imported_and_withdrawn(recommender: Recommender, tmp_p
             "created": created,
             "replaced": 2 - created,
         }
+        with recommender.database.transaction() as db:  # what is edited stays so when the file is imported again
+            edited = MovieDescription("Zebra, The", "Drama", imdb_id="tt0000008")
+            movie_changes.put(db, [MovieChange(FIRST_OWN_ID + 1, edited)])
     assert run.says("movies", "withdraw", str(IDS[1]), str(IDS[2])).strip() == "movies withdrawn: 2"
     table = recommender.model.current_movies
     assert [table.movie(row).title for row in table.search("okapi")[0]] == ["Okapi, The"]
     assert [table.movie(row).year for row in table.search("quagga")[0]] == [1883]
-    assert [table.movie(row).imdb_id for row in table.search("zebra")[0]] == ["tt0000008"]
+    assert [table.movie(row).title for row in table.search("zebra")[0]] == ["Zebra, The"]
     assert table.movies[table.withdrawn].tolist() == IDS[1:3]
 
 

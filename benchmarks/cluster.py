@@ -61,7 +61,7 @@ def run_scenario(folder: Path, work: Path) -> tuple[list[Promise], ReaderResult]
         cluster.start_master()
         workers = [cluster.start_worker(), cluster.start_worker()]
         environ = settings_for(folder, cluster, work / "shared")
-        with service(work / "state", model=MODEL, **environ) as running:
+        with service(work / "state", model=MODEL | environ) as running:
             running.wait_until_ready()
             with background_reader(running) as reader:
                 found = [train_on_two_workers(running, work / "shared"), lose_a_worker(running, workers[1])]

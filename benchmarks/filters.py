@@ -62,7 +62,7 @@ def random_movie_table(factors: Factors, rng: np.random.Generator) -> MovieTable
         count // 2,
         expected,
         count.astype(np.float32),
-        3.5 * count,
+        count * np.float64(3.5),
         imdb_id=np.full(n, None),
         tmdb_id=np.zeros(n, np.int32),
         added_at=rng.integers(0, 1000, n),

@@ -53,7 +53,8 @@ def members_of(ratings: Ratings) -> list[Member]:
 def group_lists(ranker: Ranker, group: Sequence[Member]) -> tuple[dict[str, Rows], dict[str, float]]:
     """Return the lists of a group by rule, with the seconds that each took."""
     histories, every = histories_of([given for given, _ in group]), np.ones(len(ranker.factors.movies), bool)
-    lists, seconds = {}, {}
+    lists: dict[str, Rows] = {}
+    seconds: dict[str, float] = {}
     rules: tuple[Rule, ...] = get_args(Rule)
     for rule in rules:
         began = time.perf_counter()

@@ -1,10 +1,9 @@
 """HTTP servers side by side: their speed, and how long a healthy client waits beside slow or hostile ones.
 
-    python benchmarks/http_servers.py [FIRST]          the table for benchmarks/README.md
+    python benchmarks/http_servers.py          the table for benchmarks/README.md
 
 Each server runs the whole application with one list from memory. "waitress" is the server of this tree, "cheroot" is
-CherryPy's own without anything of ours, and "first" is the server of the first edition, from a checkout in FIRST. They
-take turns, so that what else the machine does falls on all of them.
+CherryPy's own without anything of ours. They take turns, so that what else the machine does falls on both.
 """
 
 import json
@@ -19,11 +18,15 @@ from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 
-sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("benchmarks", "."))
+sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("benchmarks", "tests/support", "."))
 
-from wire_load import Load, get, under_load
+import cherrypy
+from http_load import Load, get, run_load
+from memory_server import application
+from processes import free_port
 
-HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+KINDS = "waitress", "cheroot"
 THREADS = 10
 REPEATS = 3
 LOAD_SECONDS = 2.0
@@ -61,11 +64,8 @@ HOSTILES = {
 
 def cheroot(port: int) -> None:
     """Serve with CherryPy's own server."""
-    import cherrypy
-    from from_memory import service
-
-    fields, body = json.load(sys.stdin)
-    cherrypy.tree.graft(service(fields, body.encode(), ""), "/")
+    headers, body = json.load(sys.stdin)
+    cherrypy.tree.graft(application(headers, body.encode(), ""), "/")
     cherrypy.config.update({
         "environment": "production", "log.screen": False, "server.socket_port": port, "server.thread_pool": THREADS,
     })  # fmt: skip
@@ -77,13 +77,10 @@ def cheroot(port: int) -> None:
 
 
 @contextmanager
-def server(kind: str, first: str) -> Iterator[int]:
-    """The port of a server in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(first) if kind == "first" else HERE
-    command = [str(script / "benchmarks/from_memory.py"), "service", str(port), str(THREADS)]
+def server(kind: str) -> Iterator[int]:
+    """Yield the port of a server in a process of its own."""
+    port = free_port()
+    command = [str(HERE / "memory_server.py"), "application", str(port), str(THREADS)]
     if kind == "cheroot":
         command = [__file__, "cheroot", str(port)]
     process = subprocess.Popen(
@@ -145,28 +142,27 @@ def asked(port: int) -> float:
 def measured(port: int, connections: int) -> tuple[float, float]:
     """Reads a second and the 99th percentile in ms; NaN for a server that breaks a connection which it should keep."""
     try:
-        seen = under_load(Load(port, [LIST], connections, LOAD_SECONDS))
+        seen = run_load(Load(port, [LIST], connections, LOAD_SECONDS))
     except OSError:
         return float("nan"), float("nan")
     return seen.per_second(), seen.ms(99)
 
 
-def main(first: str) -> None:
-    kinds = [*(["first"] if first else []), "waitress", "cheroot"]
-    print("|  | " + " | ".join(kinds) + " |\n|---|" + "---:|" * len(kinds))
+def main() -> None:
+    print("|  | " + " | ".join(KINDS) + " |\n|---|" + "---:|" * len(KINDS))
     for connections in CONNECTIONS:
-        turns: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+        turns: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
         for _ in range(REPEATS):
-            for kind in kinds:
-                with server(kind, first) as port:
+            for kind in KINDS:
+                with server(kind) as port:
                     turns[kind].append(measured(port, connections))
-        found = {kind: [median(values) for values in zip(*turns[kind], strict=True)] for kind in kinds}
-        cells = [f"{rate:,.0f} ({rate / found[kinds[0]][0]:.2f}), {p99:.1f} ms" for rate, p99 in found.values()]
+        found = {kind: [median(values) for values in zip(*turns[kind], strict=True)] for kind in KINDS}
+        cells = [f"{rate:,.0f} ({rate / found[KINDS[0]][0]:.2f}), {p99:.1f} ms" for rate, p99 in found.values()]
         print(f"| reads a second and p99, {connections} connections | " + " | ".join(cells) + " |", flush=True)
     for name, hostile in HOSTILES.items():
         waits = []
-        for kind in kinds:
-            with server(kind, first) as port:
+        for kind in KINDS:
+            with server(kind) as port:
                 waits.append(f"{longest_wait(port, hostile):.2f} s")
         print(f"| longest wait beside {name} | " + " | ".join(waits) + " |", flush=True)
 
@@ -175,4 +171,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["cheroot"]:
         cheroot(int(sys.argv[2]))
     else:
-        main(*(sys.argv[1:2] or [""]))
+        main()

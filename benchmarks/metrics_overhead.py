@@ -21,7 +21,7 @@ from prometheus_client import generate_latest
 
 from system.shared_counts import sharing, shown
 from web.request_log import RequestLog
-from web.request_metrics import RequestMetrics, metrics, record_route_patterns
+from web.request_metrics import RequestMetrics, metrics, record_route_pattern
 
 ROUTE, BODY = "/users/<user_id>/recommendations", b"[]"
 MOST_MICROSECONDS = 30.0
@@ -63,7 +63,7 @@ def application(counts: RequestMetrics | None) -> Application:
         return Response(BODY)
 
     if counts:
-        record_route_patterns(app)
+        app.after_request(record_route_pattern)
     return RequestLog(app, counts.request if counts else lambda environ, status, seconds: None)
 
 

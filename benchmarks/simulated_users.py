@@ -6,7 +6,6 @@ Prints how many they were shown, opened, rated and liked. For trying an experime
 """
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

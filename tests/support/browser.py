@@ -11,7 +11,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from handmade_model import fill_catalogue, publish, two_tastes
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Position, expect, sync_playwright
 from processes import poll
 
 from health import Health
@@ -87,7 +87,7 @@ def give(ticket: Locator, stars: float, touch: bool = False) -> None:
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     assert box is not None
-    place = {"x": box["width"] * (stars - 0.25) / 5, "y": box["height"] / 2}
+    place = Position(x=box["width"] * (stars - 0.25) / 5, y=box["height"] / 2)
     if touch:
         slider.tap(position=place)
     else:

@@ -141,11 +141,15 @@ class Settings:
     admin_key: str = setting("", key, "The key of the admin routes; unset: they answer on loopback only.", secret=True)
     token: str = setting("", key, "The user's token that `matinee mcp` sends; unset: MATINEE_API_KEY.", secret=True)
     user_tokens: int = setting(0, whole(0, 1), "1: what belongs to a user needs that user's token, or a key.")
-    cors_origins: str = setting("", origins, "Origins whose pages may call /api/v1, separated by commas.")
+    cors_origins: str = setting(
+        "", origins, "Origins whose pages may call /api/v1, such as https://a.example,https://b.example."
+    )
     allow_open: int = setting(0, whole(0, 1), "1: listen on a network without a key, for everyone who can reach it.")
     allowed_hosts: str = setting("", host_names, "Host names of requests beside localhost, separated by commas.")
     url_prefix: str = setting("", url_prefix, "The path under which a proxy serves Matinee, like /matinee.")
-    trusted_proxies: str = setting("", networks, "Proxies whose X-Forwarded headers are used, by address, with commas.")
+    trusted_proxies: str = setting(
+        "", networks, "Addresses of proxies whose X-Forwarded-For and -Proto count; unset: none."
+    )
     rate_limit: str = setting("", rate, "Requests that a client may make, or off; unset: 3000/minute, off on loopback.")
     model: ModelSettings = field(default_factory=ModelSettings)
     explicitly_set: frozenset[str] = field(default=frozenset(), compare=False)  # the fields that were set

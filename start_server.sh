@@ -37,7 +37,7 @@ start_under_spark_submit() {
 
 # Whether a database can be used: initdb, which makes the embedded one, wants a name for the account.
 has_database() {
-    [ -n "${DATABASE_URL-}" ] || grep -Eqs 'DATABASE_URL|MATINEE_STATE_DIR' .env ||
+    [ -n "${DATABASE_URL-}" ] || grep -Eqs '^ *(export +)?(DATABASE_URL|MATINEE_STATE_DIR)=.' .env ||
         [ -e "${MATINEE_STATE_DIR:-var}/postgres/password" ] || id -un >/dev/null 2>&1
 }
 

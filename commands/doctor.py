@@ -9,7 +9,7 @@ from commands import machine_checks
 from commands.context import TRAINING_SETTINGS, Context
 from commands.framework import DONE, FAILED, CommandResult, command
 from commands.machine_checks import Finding
-from jobs.changes import dataset_difference
+from jobs.changes import INCOMPLETE, dataset_difference
 from movielens.dataset import DATASET_NAMES, find_dataset
 from movielens.reader import read_dataset
 from ranking.factors import FactorsError
@@ -61,8 +61,11 @@ def stores(context: Context) -> Iterator[Finding]:
                     yield from _server(db, context.settings)
                     yield from _tables(db)
                     filled = schema.current(db) == schema.head() and movies.is_filled(db)
+                    complete = not filled or movies.is_complete(db)
                 if filled:
                     difference = dataset_difference(database, context.settings)
+                if not complete:
+                    yield Finding("warn", "dataset", INCOMPLETE)
         except DatabaseRefusedError as error:  # which says what to do
             yield Finding("fail", "database", str(error))
         except (OperatorError, OSError) as error:

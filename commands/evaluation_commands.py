@@ -44,9 +44,11 @@ dataset_option = click.option("--dataset", type=FOLDER, help="A folder with a Mo
 @dataset_option
 @click.option("--train-pairs", type=FILE, help="With implicit: lines of `user item item ...`, or two columns.")
 @click.option("--test-pairs", type=FILE, help="With implicit: the pairs to predict, in the same form.")
-@click.option("--seeds", type=whole_numbers, default="1", help="One run for each seed; the mean is printed.")
+@click.option(
+    "--seeds", type=whole_numbers, default="1", metavar="N,...", help="One run for each seed; the mean is printed."
+)
 @click.option("--generation", type=int, help="Without a protocol: the generation to measure; default: the live one.")
-@click.option("--out", type=new_file, help="Write the result, as JSON, to this file too.")
+@click.option("--out", type=new_file, metavar="FILE", help="Write the result, as JSON, to this file too.")
 def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandResult:
     """Measure a generation on held-out users or, with --protocol, the model on any dataset.
 
@@ -68,7 +70,9 @@ def evaluate(context: Context, /, out: Path | None, **options: Any) -> CommandRe
 @dataset_option
 @click.option("--trials", type=click.IntRange(1), default=50, help="Settings to try; Ctrl-C ends it early.")
 @click.option("--seed", default=1, help="Seed of the search and of the trainings.")
-@click.option("--out", type=new_file, default="tuned.env", help="The file for --params, or for a shell.")
+@click.option(
+    "--out", type=new_file, metavar="FILE", default="tuned.env", help="The file for --params, or for a shell."
+)
 def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Path) -> CommandResult:
     """Search for better settings of ranker and fold-in, and compare them with the present ones."""
     from jobs.tune import tune as search
@@ -83,7 +87,13 @@ def tune(context: Context, dataset: Path | None, trials: int, seed: int, out: Pa
 @command(examples=[("matinee report --html report.html", "A page with plots.")])
 @click.option("--limit", type=click.IntRange(1), default=20, help="How many generations, newest first.")
 @click.option("--days", type=click.IntRange(1, 36500), default=30, help="What users were shown so many days ago.")
-@click.option("--html", "page", type=new_file, help="Write a page with plots to this file; it needs no other file.")
+@click.option(
+    "--html",
+    "page",
+    type=new_file,
+    metavar="FILE",
+    help="Write a page with plots to this file; it needs no other file.",
+)
 def report(context: Context, limit: int, days: int, page: Path | None) -> CommandResult:
     """Show how good each generation has been: on held-out users, on later ratings, and with users.
 

@@ -162,9 +162,12 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 def spark(context: Context) -> Iterator[Finding]:
     """Check that a Spark master on another machine can be reached."""
-    from spark.cluster import EngineError, require_reachable_master
-
     master = context.settings.spark_master
+    try:
+        from spark.cluster import EngineError, require_reachable_master
+    except ImportError as error:
+        yield Finding("fail", "spark", f"pyspark cannot be used ({error}): run ./start_server.sh")
+        return
     try:
         require_reachable_master(master)
         yield Finding("ok", "spark", f"trainings run on {master}")

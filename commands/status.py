@@ -54,7 +54,8 @@ def look(context: Context) -> Facts:
     found |= dict.fromkeys(("films", "users", "ratings", "generation", "generations_kept", "dataset_difference"))
     found |= {"runs": [], "next_training": None, "next_unknown": None} | contents
     if not (running and contents):
-        why = "the database cannot be read" if running else "the service is not running"
+        unread = "the database cannot be read" if database["problem"] else "the tables are of another version"
+        why = unread if running else "the service is not running"
         found |= {"next_training": None, "next_unknown": f"not known: {why}"}
     return found
 

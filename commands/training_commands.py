@@ -12,12 +12,14 @@ from commands.framework import DONE, FAILED, NOT_PUBLISHED, CommandResult, comma
 from commands.service_health import service_health
 from jobs.job_run import retry
 from ranking.factors import Factors
+from settings import OperatorError
 from storage import runs
 from storage.database import TRAINING_LOCK, Database
 from storage.errors import DatabaseUnavailableError
 from system.progress import progress
 
 POLL_SECONDS = 0.5
+QUEUED_SECONDS = 300.0  # a service that is not judging an experiment takes up a run within seconds
 OUTAGE_SECONDS = 60.0  # an embedded database that is shared is gone for good when the service ends
 STATUS = {"published": DONE, "unchanged": DONE, "failed": FAILED, "interrupted": FAILED}  # else NOT_PUBLISHED
 ENDS = {NOT_PUBLISHED: "The gate rejected the result, another generation is held, or another training is under way."}
@@ -94,11 +96,15 @@ def _trained(outcome: str) -> CommandResult:
 def _wait_for_run(database: Database, run_id: int) -> Row[Any] | None:
     """Wait until the run has ended, and return it; see `_find_run`."""
     with progress(100, f"run {run_id}", unit="%") as advance:
-        shown = 0
+        shown, give_up = 0, time.monotonic() + QUEUED_SECONDS
         while (run := _find_run(database, run_id)) is not None and run.in_progress:
             percent = int(100 * run.progress)
             advance(percent - shown)
             shown = percent
+            if run.phase == "queued" and time.monotonic() > give_up:
+                raise OperatorError(
+                    f"no service takes up run {run_id}: is the database of this command that of the service?"
+                )
             time.sleep(POLL_SECONDS)
         advance(100 - shown)
     return run

@@ -39,7 +39,9 @@ def _source(context: click.Context, option: click.Parameter, value: str) -> str:
     "--user", type=click.IntRange(1, LAST_USER_ID), help="Read FILE as this user's export of another service."
 )
 @click.option("--scale", type=click.Choice(["5", "10", "100"]), help="With --user: the best rating, if FILE lacks it.")
-@click.option("--unrated", type=click.Choice(["seen", "later"]), help="With --user: what unrated movies are, likewise.")
+@click.option(
+    "--unrated", type=click.Choice(["seen", "later"]), help="With --user: the mark of unrated movies, if FILE lacks it."
+)
 @click.option("--overwrite", is_flag=True, help="With --user: replace later ratings too.")
 @click.option("--dry-run", is_flag=True, help="With --user: change nothing, and show what would be done.")
 def import_(

@@ -20,8 +20,8 @@ from storage.errors import DatabaseUnavailableError
 log = logging.getLogger(__name__)
 
 INCOMPLETE = (
-    "The movies have no rating histograms, links and tags, which an earlier version did not store: "
-    "take them in with `matinee catalogue update`."
+    "the movies lack histograms, links and tags, which an earlier version did not store: "
+    "docs/operating.md, Upgrade, says how to add them"
 )
 
 
@@ -46,12 +46,10 @@ def catalogue_source(database: Database) -> CatalogueSource:
 def dataset_difference(database: Database, settings: Settings) -> str | None:
     """Return how the dataset of the settings differs from the catalogue's; None if it does not, or if that is unknown.
 
-    A catalogue of the first edition lacks what that did not store of the dataset.
-
     It reads the whole dataset: seconds for the largest ones. Nothing is downloaded.
     """
     with database.statement() as db:
-        filled, complete = runs.ingest_details(db), movies.is_complete(db)
+        filled = runs.ingest_details(db)
     if filled is None:
         return None
     name = settings.dataset or DATASET_NAMES[0]
@@ -59,7 +57,7 @@ def dataset_difference(database: Database, settings: Settings) -> str | None:
     try:
         found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
         if found is not None and fingerprint(found) == filled["fingerprint"]:
-            return None if complete else INCOMPLETE
+            return None
     except (DatasetError, OSError) as error:
         return f"MATINEE_DATASET cannot be read ({error}); {message}."
     if found is None and (not settings.dataset or name == filled["dataset"]):
@@ -90,11 +88,13 @@ class DatasetWatch:
     def _compare(self) -> None:
         try:
             difference = dataset_difference(self._database, self._settings)
+            with self._database.statement() as db:
+                complete = movies.is_complete(db)
         except DatabaseUnavailableError:
             self._fingerprint = None  # the next look tries again
             return
-        if difference:
-            log.warning("%s", difference)
+        for problem in filter(None, (difference, None if complete else INCOMPLETE)):
+            log.warning("%s", problem)
         self._health.report("catalogue", "ready", difference)
 
 

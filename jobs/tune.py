@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from engine import Engine
 from evaluation.protocol_result import LONGEST, ProtocolResult, Row, list_quality
 from evaluation.splits import latest_mask, sort_by_user_and_time
 from jobs.protocols import relevant_movies
+from movielens.line_report import DatasetError
 from ranking.batch_lists import build_lists, ratings_by_user
 from ranking.factors import Factors
 from ranking.ratings import Ints, Ratings
@@ -78,7 +80,8 @@ class ParameterSearch:
         def stop(*_: object) -> None:  # an exception in the middle of Spark's work may get lost there
             log.info("ending after the trial under way; Ctrl-C again ends at once")
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            study.stop()
+            with suppress(RuntimeError):  # before the first trial, or after the last
+                study.stop()
 
         before = signal.signal(signal.SIGINT, stop)
         try:
@@ -108,6 +111,8 @@ def tune(
 ) -> ProtocolResult:
     """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
     validation, test = validation_and_test(ratings)
+    if not len(validation.users):
+        raise DatasetError("No user rated a movie 4 or more among the ratings to choose by: give a larger dataset.")
     found = ParameterSearch(engine, movies, today, out, validation).run(trials, seed)
     rows: dict[str, Row] = {}
     for name, model in (("today's", today), ("found", found)):

@@ -65,7 +65,7 @@ def _head(rows: npt.NDArray[np.intp], movies: int) -> npt.NDArray[np.int32]:
     return most[count[most] >= FEWEST_RATINGS].astype(np.int32)
 
 
-def _matrix(ratings: Ratings, row: Ints | Places, place: npt.NDArray[np.int32]) -> sparse.csr_matrix:
+def _matrix(ratings: Ratings, row: Ints, place: npt.NDArray[np.int32]) -> sparse.csr_matrix:
     """Return the ratings of the head less the neutral rating; a neutral one is an entry that is 0.
 
     `row` and `place` [len(ratings)] say where each rating stands; `place` is -1 outside the head.
@@ -73,16 +73,22 @@ def _matrix(ratings: Ratings, row: Ints | Places, place: npt.NDArray[np.int32]) 
     kept = place >= 0
     value = ratings.rating[kept] - np.float32(NEUTRAL_RATING)
     shape = (int(row.max()) + 1, int(place.max()) + 1)
-    return sparse.csr_matrix((value, (row[kept].astype(np.int32), place[kept])), shape)
+    return sparse.csr_matrix((value, (row[kept], place[kept])), shape)
 
 
-def _runs(user: Ints, at: npt.NDArray[np.int64]) -> Places:
+def _runs(user: Ints, at: npt.NDArray[np.int64]) -> Ints:
     """Return the number of the run that each rating is in: a user's first 50 by time, the next 50, and so on."""
-    order = np.argsort(user.astype(np.int64) << 32 | (at - at.min()), kind="stable")  # half the time of a lexsort
+    key = user.astype(np.int64)  # one sort by user and time, in half the time of a lexsort
+    key <<= 32
+    key += at
+    key -= at.min()
+    order = np.argsort(key, kind="stable")
+    del key  # of 32 million ratings each such column takes 256 MB
     first = np.flatnonzero(np.diff(user[order], prepend=-1))
-    position = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
-    run = np.empty(len(order), np.int64)
-    run[order] = np.cumsum(position % WINDOW == 0) - 1
+    position = np.arange(len(order), dtype=np.int32)
+    position -= np.repeat(first.astype(np.int32), np.diff(first, append=len(order)))
+    run = np.empty(len(order), np.int32)
+    run[order] = np.cumsum(position % WINDOW == 0, dtype=np.int32) - np.int32(1)
     return run
 
 

@@ -70,8 +70,8 @@ class UnknownMarkError(LookupError):
 class UnknownTokenError(LookupError):
     """There is no such token, or not any more."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no such token, or it was revoked, or it has another scope.")
+    def __init__(self, reason: str = "There is no such token, or it was revoked.") -> None:
+        super().__init__(reason)
 
 
 class UnknownGenerationError(OperatorError, LookupError):

@@ -14,12 +14,16 @@ LOCK = 0x4D617433  # an arbitrary number
 # a change of partitions waits for writers of users, and whoever comes later waits for it
 LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '200ms'")
 # The users are locked as for the foreign keys, which find that done: nobody can be erased before the transaction ends.
-_ADD = text("""
-    INSERT INTO impressions SELECT shown.*
+_COLUMNS = (
+    "list_id, at, user_id, generation_id, experiment, arm, route, first_place, movie_ids, expected_ratings, teams, "
+    "explored, times"
+)
+_ADD = text(f"""
+    INSERT INTO impressions ({_COLUMNS}) SELECT {_COLUMNS}
     FROM jsonb_populate_recordset(NULL::impressions, CAST(:rows AS jsonb)) AS shown
         JOIN users ON users.id = shown.user_id FOR KEY SHARE OF users
     ON CONFLICT DO NOTHING
-""")
+""")  # noqa: S608 - no part of it comes from outside
 
 
 @dataclass(frozen=True)

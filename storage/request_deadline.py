@@ -37,10 +37,11 @@ class Watchdog:
     def watch(self, watched: socket.socket, until: float) -> None:
         """Cut a connection at the monotonic time `until` unless `unwatch` comes before; who waits gets an error."""
         with self._lock:
-            self._until[watched] = until
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="database-deadlines", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, name="database-deadlines", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._until[watched] = until
 
     def unwatch(self, watched: socket.socket) -> bool:
         """Watch the connection no longer; return whether it was cut."""
@@ -59,8 +60,10 @@ class Watchdog:
             self._thread = None
 
     def _watch(self) -> None:
-        while self._thread is threading.current_thread():
+        while True:
             with self._lock:
+                if self._thread is not threading.current_thread():
+                    return
                 now = time.monotonic()
                 for late in [watched for watched, until in self._until.items() if until <= now]:
                     del self._until[late]

@@ -67,7 +67,7 @@ def user_of(db: Connection, secret: str, scope: Scope) -> int:
     """Return the user whose token of this scope has this secret. Raises `UnknownTokenError`."""
     found = find(db, secret)
     if found.scope != scope:
-        raise UnknownTokenError
+        raise UnknownTokenError("This token has another scope.")
     return int(found.user_id)
 
 

@@ -41,7 +41,7 @@ def test_an_embedded_postgres_says_that_it_wants_a_name_for_the_account(tmp_path
 
 def test_a_first_start_says_so_before_it_installs_packages(tmp_path: Path) -> None:
     (tmp_path / "system").mkdir()
-    for name in ("start_server.sh", "system/environment.sh"):
+    for name in ("start_server.sh", "system/environment.sh", ".env"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "requirements.txt").touch()
     command = [*AS_NOBODY, str(tmp_path / "start_server.sh")]

@@ -85,8 +85,10 @@ class Recommender:
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
         """Return those of these movies that the catalogue lacks."""
         asked = np.array(list(movie_ids), np.int32)
-        _, known = self.model.current_movies.rows(asked)
-        return set(asked[~known].tolist())
+        asked = asked[~self.model.movies.rows(asked)[1]]
+        if len(asked):  # movies come and never go: only for these does a newer catalogue matter
+            asked = asked[~self.model.current_movies.rows(asked)[1]]
+        return set(asked.tolist())
 
     def anonymous(self, ratings: Mapping[int, float]) -> UserContext:
         """Return the context of a user who is not stored and gives these ratings, by movie."""

@@ -107,8 +107,11 @@ def best_matches(match: Floats, score: Floats) -> tuple[Rows, Floats]:
     return rows, score[rows]
 
 
-def _names(titles: Iterable[str], years: Sequence[int]) -> tuple[list[int], list[tuple[str, int, bool]]]:
-    """Return each movie's first name, and all words with their name and whether they count for its weight."""
+def _names(titles: Iterable[str], years: Sequence[int]) -> tuple[list[int], list[tuple[str, int, bool]], int]:
+    """Return each movie's first name, all words with their name and whether they count for its weight, how many names.
+
+    A name may have no word.
+    """
     first, entries, n = [], [], 0
     for title, year in zip(titles, years, strict=True):
         first.append(n)
@@ -117,7 +120,7 @@ def _names(titles: Iterable[str], years: Sequence[int]) -> tuple[list[int], list
             also |= {_year(year)} if year else set()
             entries += [(word, n, True) for word in words] + [(word, n, False) for word in also]
             n += 1
-    return first, entries
+    return first, entries, n
 
 
 def build_title_index(
@@ -127,8 +130,7 @@ def build_title_index(
 
     With few movies beside an index of many (`known`), words weigh as much and movies are as popular as they are there.
     """
-    first, entries = _names(titles, years)
-    n = entries[-1][1] + 1 if entries else 0
+    first, entries, n = _names(titles, years)
     vocabulary = sorted({word for word, _, _ in entries})
     row = {word: row for row, word in enumerate(vocabulary)}
     of_word = np.array([row[word] for word, _, _ in entries], np.intp)

@@ -77,7 +77,7 @@ def _read(part: HistoryText, scale: int | None, unrated: str | None, now: dateti
     start = part.text.lstrip()[:1]
     if start in ("[", "{"):
         table, rows = TRAKT, _read_json(part.text, now)
-        if not rows and not part.name and part.text.strip() != "[]":
+        if not rows and not part.name and "".join(part.text.split()) != "[]":
             raise HistoryFileError(UNKNOWN)
     elif start == "<":
         table, rows = CRITICKER, _read_xml(part.text, now)

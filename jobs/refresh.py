@@ -25,6 +25,7 @@ def refresh(recommender: Recommender, health: Health) -> None:
     except (FactorsError, UnknownGenerationError) as error:
         if health["generation"].state != "failed":
             log.error("the live generation cannot be served: %s", error)
+        health.report("database", "ready")  # which has answered
         served = f"generation {recommender.model.live.id} is" if recommender.model.live else "popular movies are"
         health.report("generation", "failed", f"{error}; {served} served")
     else:

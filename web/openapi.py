@@ -20,8 +20,8 @@ ABOUT = """\
 Stores users' movie ratings and recommends what to watch next.
 
 * Once a write returns 2xx, that user's next recommendations reflect it.
-* Every write can be repeated without harm. `POST /users` and `POST /movies` need an `Idempotency-Key` for that; only
-  `POST /users/{user_id}/tokens` makes another one each time.
+* Every write can be repeated without harm. `POST /users`, `POST /movies` and `POST /movies/batch` need an
+  `Idempotency-Key` for that; only `POST /users/{user_id}/tokens` makes another one each time.
 * Movie ids are those of MovieLens, and from 1,000,000,000 on ours. A rating is a multiple of 0.5 from 0.5 to 5.
 * Lists are paged: send `next_cursor` back as `cursor` until it is null.
 * A query names a parameter again for each of several values: `genre=Drama&genre=Crime`.

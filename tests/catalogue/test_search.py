@@ -185,6 +185,12 @@ def test_nothing_is_found_where_there_is_nothing() -> None:
     assert len(rows) == len(score) == 0
 
 
+def test_a_title_without_a_word_hides_no_other() -> None:
+    for titles in (["Heat", "\u200b"], ["\u200b", "Heat"], ["\u200b"]):
+        rows, _ = build_title_index(titles, [0] * len(titles), np.ones(len(titles), np.int32)).search("heat")
+        assert [titles[row] for row in rows] == titles.count("Heat") * ["Heat"]
+
+
 def many_movies(n: int) -> MovieTable:
     lot = Random(1)  # noqa: S311 - nothing here is a secret
     words = ["".join(lot.choices("eeaaiioontrslhdcmu", k=lot.randint(2, 9))) for _ in range(n // 2)]

@@ -155,6 +155,7 @@ def test_a_damaged_generation_is_reported_while_the_one_before_serves(
     damaged = store_generation(database, two_tastes(seed=1))
     monkeypatch.undo()
     flip(database, damaged)
+    ready.report("database", "failed", "it was away")
     refresh(recommender, ready)
     answer = client.get("/health/ready")
     part = answer.json()["parts"]["generation"]

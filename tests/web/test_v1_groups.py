@@ -103,3 +103,5 @@ def test_a_group_that_cannot_be_understood_is_refused(client: httpx.Client) -> N
         assert answer.status_code == status, answer.text
         told = answer.json()
         assert (told["errors"][0]["where"] if status == 400 else told["detail"]).startswith(where)
+    twice = client.post(GROUP, json={"members": [1, 1, 2, 2]}).json()
+    assert [fault["where"] for fault in twice["errors"]] == ["members.1", "members.3"]

@@ -92,12 +92,15 @@ def recommend_to_group(body: Group) -> Response:
     Nothing is stored. The list has no movie that any member has rated or marked as seen or hidden, and reflects every
     confirmed rating of each.
     """
-    for place, member in enumerate(body.members):
-        if isinstance(member, GuestMember):
-            continue
+    users = {place: member for place, member in enumerate(body.members) if not isinstance(member, GuestMember)}
+    for member in users.values():
         check_user(member)
-        if member in body.members[:place]:
-            raise InvalidInputError((f"members.{place}", f"user {member} is in the group more than once"))
+    if faults := [
+        (f"members.{place}", f"user {member} is in the group more than once")
+        for place, member in users.items()
+        if member in body.members[:place]
+    ]:
+        raise InvalidInputError(*faults)
     context = recommender().group([m.by_movie if isinstance(m, GuestMember) else m for m in body.members])
     items = context.places(body.rule, body.limit, body.filters, body.reasons, body.floor)
     members = [

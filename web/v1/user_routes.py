@@ -135,7 +135,8 @@ class UserExport(ResponseModel):
 def create_user(header: IdempotencyHeader) -> Response:
     """Create a user"""
     if request.get_json(silent=True):
-        raise InvalidInputError(("body", "a new user takes no members; PATCH /api/v1/users/{user_id} sets train"))
+        message = "there is no such member: a new user takes none; PATCH /api/v1/users/{user_id} sets train"
+        raise InvalidInputError(("body", message), code="member_invalid")
     with recommender().database.transaction() as db:
         created = users.create_with_key(db, header.idempotency_key)
         # for a repeated request it would open an older user to whoever guesses the key

@@ -74,8 +74,7 @@ def measure_filters(movies: int, ratings: int, rounds: int) -> dict[str, float]:
     """Return the microseconds, by filter, for ten places and their reasons, for a user with so many ratings."""
     rng = np.random.default_rng(1)
     factors = random_factors(movies, rng)
-    ranker = Ranker(factors)
-    table = random_movie_table(factors, rng)
+    ranker, table = Ranker(factors), random_movie_table(factors, rng)
     live = LiveGeneration(1, ranker, table, datetime.now(UTC), datetime.now(UTC))
     rated = np.sort(rng.choice(movies // 10, ratings, replace=False) + 1).astype(np.int32)
     history = RatingHistory(1, rated, (rng.integers(1, 11, ratings) / 2).astype(np.float32), np.arange(ratings))

@@ -28,7 +28,7 @@ EXAMPLES = settings(max_examples=50, derandomize=True, database=None, deadline=N
 NOWHERE = Database("postgresql://nobody@127.0.0.1/nothing", threads=1)  # never connected to: only its routes are wanted
 RULES: dict[str, list[str]] = {}  # each path with the methods that are meant for it
 for rule in create_app(Recommender(NOWHERE), Health(), Settings()).url_map.iter_rules():
-    RULES.setdefault(rule.rule, []).extend((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    RULES.setdefault(rule.rule, []).extend(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
 
 ANYWHERE = {200, 204, 400, 403, 404, 405, 413, 414, 415, 431}
 DOCUMENTED = {  # the longest prefix counts

@@ -31,11 +31,11 @@ class LiveModel:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.live: LiveGeneration | None = None
-        self.trial: RunningExperiment | None = None
+        self.experiment: RunningExperiment | None = None
         self._movies: MovieTable | None = None
         self._loading, self._following = threading.Lock(), threading.Lock()
         self._unreadable: tuple[int, str] | None = None
-        self._broken_trial: Experiment | None = None
+        self._broken_experiment: Experiment | None = None
 
     @property
     def movies(self) -> MovieTable:
@@ -63,15 +63,15 @@ class LiveModel:
                     changed = movies.table(db, known.version)
                 known = known.updated(changed)
                 if self.live is not None:  # before the table, whose version says that all of this is done
-                    self.live = self.live.over(known)
-                if self.trial is not None:
-                    self.trial = self.trial.over(known)
+                    self.live = self.live.with_catalogue(known)
+                if self.experiment is not None:
+                    self.experiment = self.experiment.with_catalogue(known)
                 self._movies = known
             return known
 
-    def serves(self, user_id: int) -> LiveGeneration | None:
+    def generation_for(self, user_id: int) -> LiveGeneration | None:
         """Return what a user's lists are made with: the live generation, or an arm of the experiment."""
-        arm = self.trial.serves(user_id) if self.trial is not None else None
+        arm = self.experiment.generation_for(user_id) if self.experiment is not None else None
         return self.live if arm is None else arm
 
     def use(self, generation_id: int, factors: Factors) -> None:
@@ -86,7 +86,7 @@ class LiveModel:
         with self._following:
             table = self._movies_of(generation_id, factors)
             live = LiveGeneration(generation_id, ranker, table, trained_at, datetime.now(UTC))
-            self.live = live.over(self.movies)
+            self.live = live.with_catalogue(self.movies)
         log.info("generation %d is served: %d movies", generation_id, len(factors.movies))
 
     def refresh(self) -> None:
@@ -126,19 +126,19 @@ class LiveModel:
         """
         with self.database.statement() as db:
             experiment = experiments.running(db)
-        live, trial = self.live, self.trial
+        live, served = self.live, self.experiment
         if experiment is None or live is None:
-            self.trial = None
-        elif trial is None or not trial.is_of(experiment, live):
-            if self._broken_trial == experiment:
+            self.experiment = None
+        elif served is None or not served.is_of(experiment, live):
+            if self._broken_experiment == experiment:
                 return  # megabytes need not be read again to fail again
             try:
                 made = RunningExperiment.of(experiment, live, self._stored)
             except (FactorsError, UnknownGenerationError):
-                self.trial, self._broken_trial = None, experiment
+                self.experiment, self._broken_experiment = None, experiment
                 raise
             with self._following:
-                self.trial = made.over(self.movies)
+                self.experiment = made.with_catalogue(self.movies)
             log.info("experiment %s: arms %s", experiment.name, ", ".join(experiment.arms))
 
     def _stored(self, generation_id: int) -> LiveGeneration:

@@ -40,14 +40,14 @@ class Recommender:
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
-        live = self.model.serves(user_id)
-        state, kept = CACHE_MISS if live is None else live.lists.get(user_id, CACHE_MISS)
+        live = self.model.generation_for(user_id)
+        state, kept = CACHE_MISS if live is None else live.list_cache.get(user_id, CACHE_MISS)
         with self.database.statement() as db:
             now, found = recommendations.read(db, user_id, state)
         if found is None:
             return kept
         self.model.follow(now.catalogue_version)
-        live = self.model.serves(user_id)  # whose movies are of that version now
+        live = self.model.generation_for(user_id)  # whose movies are of that version now
         if isinstance(found, StoredList) and (live is None or live.takes_stored(now.generation_id)):
             listed = kept = self._as_list(*found, "stored", now.generation_id, live)
         else:
@@ -60,15 +60,15 @@ class Recommender:
         # another process may have just made a newer generation live; this list is not of that one
         if live is not None and live.is_current(now.generation_id):
             with self._caching:
-                live.lists[user_id] = now, kept
+                live.list_cache[user_id] = now, kept
         return listed
 
     def forget(self, user_id: int) -> None:
         """Drop the cached list of a user who has been removed."""
-        for served in (self.model.live, *(self.model.trial.arms.values() if self.model.trial else ())):
+        for served in (self.model.live, *(self.model.experiment.arms.values() if self.model.experiment else ())):
             if served is not None:
                 with self._caching:
-                    served.lists.pop(user_id, None)
+                    served.list_cache.pop(user_id, None)
 
     def viewer(self, user_id: int, rated_since: int | None = None) -> UserContext:
         """Return a user with all confirmed ratings, or, for what to recommend, those of this unix second or later.
@@ -80,7 +80,7 @@ class Recommender:
         self.model.follow(catalogue_version)
         if rated_since is not None:
             history = history.since(rated_since)
-        return self._viewer(history, self.model.serves(user_id), user_id)
+        return self._viewer(history, self.model.generation_for(user_id), user_id)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
         """Return those of these movies that the catalogue lacks."""

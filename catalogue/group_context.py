@@ -29,16 +29,16 @@ class GroupContext:
     marked: tuple[int, ...] = ()
 
     def places(
-        self, rule: Rule, limit: int, filters: Filters, reasons: bool = True, floor: bool = True
+        self, rule: Rule, limit: int, filters: Filters, reasons: bool = True, known_first: bool = True
     ) -> list[dict[str, Any]]:
         """Return the group's list: movie, rank from 1, mean score, mean expected rating, and what each member thinks.
 
         That is a member's expected rating, and the rating of theirs that speaks for the movie most; without `reasons`
-        no member learns of another's ratings. Movies with few ratings come last unless there is no `floor`. Raises
+        no member learns of another's ratings. Movies with few ratings come last unless `known_first` is false. Raises
         `UnknownGenreError`.
         """
         filters = replace(filters, exclude=(*filters.exclude, *self.marked))
-        rows = self.ranking.best(limit, rule, self.movies.matching(filters), floor)
+        rows = self.ranking.best(limit, rule, self.movies.matching(filters), known_first)
         expected, scores = self.ranking.expected(rows), self.ranking.scores(rows)
         because = [self._because(member, rows) if reasons else [None] * len(rows) for member in range(len(expected))]
         return [

@@ -52,8 +52,8 @@ class LiveGeneration:
     Attributes:
         ranker: of its factors, which have a row for every movie of the catalogue if they can predict them.
         movies: those of its factors, row for row, as they are in the newest version of the catalogue.
-        lists: made with it, so that they go with it.
-        followed: the predicted factors are of the movies as they are in `movies`.
+        list_cache: lists made with it, dropped with it.
+        content_is_current: whether the predicted factors are of the movies as they are in `movies`.
     """
 
     id: int
@@ -61,9 +61,9 @@ class LiveGeneration:
     movies: MovieTable
     trained_at: datetime
     since: datetime
-    lists: ListCache = field(default_factory=new_cache)
+    list_cache: ListCache = field(default_factory=new_cache)
     arm: Arm = Arm()
-    followed: bool = False
+    content_is_current: bool = False
 
     @property
     def factors(self) -> Factors:
@@ -79,20 +79,21 @@ class LiveGeneration:
         versus = self.arm.versus
         return (self.arm.fixed or self.id == generation_id) and (versus is None or versus.is_current(generation_id))
 
-    def over(self, catalogue: MovieTable) -> "LiveGeneration":
-        """Return this generation over the movies of a catalogue as it is now, new ones by what they are about."""
+    def with_catalogue(self, catalogue: MovieTable) -> "LiveGeneration":
+        """Return this generation for a newer version of the catalogue; new movies get vectors from their content."""
         if self.arm.versus is not None:
-            alone = replace(self, arm=replace(self.arm, versus=None)).over(catalogue)
-            return replace(alone, arm=replace(self.arm, versus=self.arm.versus.over(catalogue)))
+            alone = replace(self, arm=replace(self.arm, versus=None)).with_catalogue(catalogue)
+            return replace(alone, arm=replace(self.arm, versus=self.arm.versus.with_catalogue(catalogue)))
         factors = self.factors
         if not factors.has_content:
             return replace(self, movies=catalogue.take(factors.movies))
         if not np.array_equal(factors.movies, catalogue.movies):
             factors = with_movies(factors, catalogue.movies)
         rows = unrated(factors)
-        # the catalogue may have changed between training and loading: at first all movies are predicted
-        which = np.flatnonzero(~features_kept(catalogue, rows, self.movies)) if self.followed else np.arange(len(rows))
+        which = np.arange(len(rows))  # all at first: the catalogue may have changed between training and loading
+        if self.content_is_current:
+            which = np.flatnonzero(~features_kept(catalogue, rows, self.movies))
         found = with_predicted(factors, which, [features_of(catalogue, row) for row in rows[which]])
         if found.movies is self.factors.movies and np.array_equal(found.content, self.factors.content):
-            return replace(self, movies=catalogue, followed=True)
-        return replace(self, movies=catalogue, followed=True, ranker=self.ranker.with_factors(found))
+            return replace(self, movies=catalogue, content_is_current=True)
+        return replace(self, movies=catalogue, content_is_current=True, ranker=self.ranker.with_factors(found))

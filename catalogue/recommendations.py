@@ -78,7 +78,7 @@ class ListRequest:
     """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters.
 
     `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
-    Movies with few ratings come last unless there is no `floor`. `later` says what becomes of movies marked so.
+    Movies with few ratings come last unless `known_first` is false. `later` says what becomes of movies marked so.
     Each place goes to a movie with few ratings with the probability `explore`, to others on another `day`.
     """
 
@@ -86,7 +86,7 @@ class ListRequest:
     offset: int = 0
     filters: Filters = NO_FILTERS
     diversity: float = 0.0
-    floor: bool = True
+    known_first: bool = True
     later: LaterMovies = "with"
     explore: float = 0.0
     day: date | None = None

@@ -33,14 +33,14 @@ class RunningExperiment:
         """Return whether nothing that the arms are made from is different."""
         return self.experiment == experiment and self.live.id == live.id
 
-    def serves(self, user_id: int) -> LiveGeneration | None:
+    def generation_for(self, user_id: int) -> LiveGeneration | None:
         """Return the generation of a user's arm; None for those who do not take part."""
         arm = self.experiment.arm_of(user_id)
         return None if arm is None else self.arms[arm]
 
-    def over(self, catalogue: MovieTable) -> "RunningExperiment":
-        """Return the same over the movies of a catalogue as it is now."""
-        return replace(self, arms={name: arm.over(catalogue) for name, arm in self.arms.items()})
+    def with_catalogue(self, catalogue: MovieTable) -> "RunningExperiment":
+        """Return the same experiment for a newer version of the catalogue."""
+        return replace(self, arms={name: arm.with_catalogue(catalogue) for name, arm in self.arms.items()})
 
 
 def _arm(
@@ -52,4 +52,4 @@ def _arm(
     changed = model != base.factors.model
     ranker = Ranker(replace(base.factors, model=model)) if changed else base.ranker
     arm = Arm(experiment.name, name, fixed=wanted is not None, changed=changed)
-    return replace(base, ranker=ranker, arm=arm, lists=new_cache())
+    return replace(base, ranker=ranker, arm=arm, list_cache=new_cache())

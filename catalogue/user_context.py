@@ -53,11 +53,11 @@ class UserContext:
     later: Ints = field(default_factory=no_movies)
 
     @property
-    def mark(self) -> str:
-        """Changes with everything that changes the list of a stored user."""
+    def version_key(self) -> str:
+        """Return a text that differs whenever anything that a stored user's list is made from does."""
         live = self.live
         made_with = f"{live.id} {live.arm.experiment} {live.arm.name}" if live else None
-        both = f" {self.versus.mark}" if self.versus else ""
+        both = f" {self.versus.version_key}" if self.versus else ""
         return f"{made_with} {self.version} {self.catalogue.version}{both}"
 
     def rows(self, wanted: ListRequest) -> Rows:
@@ -73,7 +73,7 @@ class UserContext:
             rows = self._best(end, among, wanted)[wanted.offset :]
             return rows, np.zeros(len(rows), bool)
         # a list stays as it is until it would change anyway, or the day ends; a guest is known by what they rated
-        seed = f"{self.user_id or self.ranking.seen.tolist()} {self.mark} {wanted.day}"
+        seed = f"{self.user_id or self.ranking.seen.tolist()} {self.version_key} {wanted.day}"
         drawn = partial(drawn_movies, self.live.ranker, self.ranking, among)
         rows, explored = explore(lambda n: self._best(n, among, wanted), drawn, wanted.explore, end, seed)
         return rows[wanted.offset :], explored[wanted.offset :]
@@ -81,9 +81,9 @@ class UserContext:
     def _best(self, n: int, among: Mask | None, wanted: ListRequest) -> Rows:
         """Return the rows of the n best movies, as diverse as wanted."""
         if not wanted.diversity or not len(self.ranking.liked):
-            return self.ranking.best(n, among, wanted.floor)
+            return self.ranking.best(n, among, wanted.known_first)
         # the whole pool is chosen from, whatever part of it is asked for, so that pages go on where the last one ended
-        rows = self.ranking.best(max(n, POOL), among, wanted.floor)
+        rows = self.ranking.best(max(n, POOL), among, wanted.known_first)
         return self._calibrated(rows, wanted, n)
 
     def _with_marks(self, wanted: ListRequest) -> Filters:
@@ -118,7 +118,7 @@ class UserContext:
             for team in (replace(self, versus=None), versus)
         ]
         arms = [context.live.arm if context.live else Arm() for context in (self, versus)]
-        drafted = team_draft([*teams[0]], [*teams[1]], end, f"{arms[0].salt} {self.user_id} {self.mark}")
+        drafted = team_draft([*teams[0]], [*teams[1]], end, f"{arms[0].salt} {self.user_id} {self.version_key}")
         return [
             replace(teams[team][movie], rank=rank, team=arms[team].name)
             for rank, (movie, team) in enumerate(drafted, 1)
@@ -155,7 +155,7 @@ class UserContext:
         """Return the first n of these movies [r], best first, the first `POOL` of them in calibrated order."""
         pool, genres = rows[:POOL], self.movies.genre_shares
         preferred = np.ones(len(pool), bool)
-        if self.live is not None and wanted.floor:
+        if self.live is not None and wanted.known_first:
             preferred = self.live.factors.well_known[pool]
         p = genres[self.ranking.liked].mean(axis=0)
         order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, wanted.diversity, min(n, POOL))

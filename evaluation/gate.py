@@ -45,7 +45,7 @@ class ListChange:
     new_ratings: float
 
     @property
-    def floor(self) -> float:
+    def min_overlap(self) -> float:
         """The least overlap that chance and the new ratings explain."""
         return MIN_OVERLAP + (SEED_ONLY_OVERLAP - MIN_OVERLAP) * (1 - min(1.0, self.new_ratings)) ** 4
 
@@ -138,8 +138,8 @@ def _objections(candidate: HeldOutResult, live: HeldOutResult, change: ListChang
     """Yield what speaks against a candidate in place of the live generation."""
     if candidate.rated_movies < MIN_RATED_MOVIES_RATIO * live.rated_movies:
         yield f"it knows {candidate.rated_movies:,} rated movies and the live generation {live.rated_movies:,}"
-    if change is not None and change.overlap < change.floor:
-        explained = f"the {change.floor:.0%} that chance and {change.new_ratings:.1%} of new ratings explain"
+    if change is not None and change.overlap < change.min_overlap:
+        explained = f"the {change.min_overlap:.0%} that chance and {change.new_ratings:.1%} of new ratings explain"
         yield f"its lists share {change.overlap:.0%} with the live ones, less than {explained}"
     if len(candidate.users) < MIN_HELD_OUT_USERS:
         return

@@ -43,21 +43,21 @@ def init_movie_table(database: Database, settings: Settings) -> None:
     with translate_disk_full(settings.state_dir):
         folder = dataset_folder(settings)
         log.info("reading the movies and ratings of %s", folder)
-        mark, parsed_movies, ratings = read_set(folder)
+        digest, parsed_movies, ratings = read_set(folder)
         rows = list(catalogue_rows(folder, parsed_movies, ratings))
-        base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
+        base_ratings.save(base_ratings.path(settings.state_dir, digest), ratings)
     with database.background_transaction() as db:
         movies.lock(db)
         if movies.is_filled(db):  # by another process
             return
         movies.fill(db, rows)
-        record_ingest(db, folder, mark, len(parsed_movies), len(ratings))
+        record_ingest(db, folder, digest, len(parsed_movies), len(ratings))
     log.info("the catalogue holds %d movies; %d ratings are the base of every training run", len(rows), len(ratings))
 
 
-def record_ingest(db: Connection, folder: Path, mark: str, films: int, ratings: int) -> None:
+def record_ingest(db: Connection, folder: Path, digest: str, films: int, ratings: int) -> None:
     """Record from which dataset, with how many movies and ratings, the catalogue has been filled."""
-    details = {"dataset": folder.name, "fingerprint": mark, "films": films, "ratings": ratings}
+    details = {"dataset": folder.name, "fingerprint": digest, "films": films, "ratings": ratings}
     runs.end(db, runs.begin(db, "ingest"), "done", details)
 
 
@@ -72,12 +72,12 @@ def load_base_ratings(database: Database, settings: Settings) -> Ratings:
     if ratings is None:
         with translate_disk_full(settings.state_dir):
             folder = dataset_folder(settings)
-            mark = fingerprint(folder)
-            if mark == filled.fingerprint:  # else what cannot be used of another dataset would be told instead
-                mark, _, ratings = read_set(folder)
-            if ratings is None or mark != filled.fingerprint:
+            digest = fingerprint(folder)
+            if digest == filled.fingerprint:  # else what cannot be used of another dataset would be told instead
+                digest, _, ratings = read_set(folder)
+            if ratings is None or digest != filled.fingerprint:
                 raise DatasetError(
-                    f"The catalogue was filled from {filled.dataset} ({filled.fingerprint}), but {folder} is {mark}. "
+                    f"The catalogue was filled from {filled.dataset} ({filled.fingerprint}), but {folder} is {digest}. "
                     "Set MATINEE_DATASET to the dataset it was filled from, or run `matinee catalogue update`."
                 )
             base_ratings.save(file, ratings)
@@ -121,14 +121,14 @@ def dataset_folder(settings: Settings) -> Path:
 
 def read_set(folder: Path) -> tuple[str, list[MovieLensMovie], Ratings]:
     """Return fingerprint, movies and ratings of the dataset in a folder. Raises `DatasetError`."""
-    mark = fingerprint(folder)
+    digest = fingerprint(folder)
     parsed_movies, movie_report = read_movies(folder)
     ratings, rating_report = read_ratings(folder, [movie.movie_id for movie in parsed_movies])
     for report in (movie_report, rating_report):
         _log_report(report)
-    if fingerprint(folder) != mark:
+    if fingerprint(folder) != digest:
         raise DatasetError(f"{folder} changed while it was read. Start again when no program writes there any more.")
-    return mark, parsed_movies, ratings
+    return digest, parsed_movies, ratings
 
 
 def _log_report(report: LineReport) -> None:
@@ -174,12 +174,12 @@ def update_catalogue(
     with database.try_lock(TRAINING_LOCK) as mine:
         if not mine:
             raise DatasetError(BUSY)
-        mark, parsed_movies, ratings = read_set(folder)
+        digest, parsed_movies, ratings = read_set(folder)
         rows = list(catalogue_rows(folder, parsed_movies, ratings))
-        base_ratings.save(base_ratings.path(settings.state_dir, mark), ratings)
+        base_ratings.save(base_ratings.path(settings.state_dir, digest), ratings)
         source = catalogue_source(database)
         with database.background_transaction() as db:
             difference = dataset_update.take_in(db, rows)
             dataset_update.apply(db, withdraw_missing, restore)
-            record_ingest(db, folder, mark, len(rows), len(ratings))
+            record_ingest(db, folder, digest, len(rows), len(ratings))
     return DatasetComparison(source.dataset, source.ratings, folder.name, len(ratings), difference)

@@ -160,10 +160,10 @@ class Scheduler:
             return
         judged, self._judged = self._judged, None
         if isinstance(result, TrainerEndedError):
-            log.error("%s; the next training starts another", result)
+            log.error("%s; the next training starts a new process", result)
             if judged is None:
                 self._close_run(result.outcome, f"{TrainerEndedError.__name__}: {result}")
-            else:  # it would end so again
+            else:  # another attempt would end in the same way
                 with self.database.transaction() as db:
                     experiments.end(db, judged, f"it could not be judged: {result}")
         elif result == "away":

@@ -83,6 +83,7 @@ def judge(experiment: str) -> TrainingResult:
 
 @contextmanager
 def _within_time_limit() -> "Iterator[Trainer]":
+    """Yield the trainer; SIGALRM, which nothing handles, ends this process if the block takes too long."""
     (trainer,) = _kept
     signal.setitimer(signal.ITIMER_REAL, 60 * trainer.settings.training_minutes)
     try:

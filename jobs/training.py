@@ -92,9 +92,9 @@ class Trainer:
             training_input = self._read_training_input(run)
             check_factors(factors, training_input)
             base, held_out = split_held_out(load_base_ratings(self.database, self.settings))
-            # they have learned nothing of our users' views: their own mark leaves the next training due
-            mark = checksum(factors.to_bytes())
-            candidate = Candidate(factors, base, held_out, training_input.user_snapshot, mark)
+            # they learned nothing from our users: with this fingerprint the next check still queues a training run
+            fingerprint = checksum(factors.to_bytes())
+            candidate = Candidate(factors, base, held_out, training_input.user_snapshot, fingerprint)
             return self._publisher.judge_and_publish(run, candidate)
 
     @contextmanager

@@ -42,7 +42,7 @@ def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, n: int, r
     Args:
         among: which movies may be listed, bool [f] by row; None for all. The others' order does not depend on it.
     """
-    f, few = ranker.factors, ranker.row[ranker.known :]
+    f, few = ranker.factors, ranker.row_at[ranker.known :]
     mean = ranking.folded_in().x[0, 0] if isinstance(ranking, PersonalRanking) else f.m
     noise = target_noise(np.array([len(ranking.seen)]), f.model)[0]
     covariance = map_covariance(f.V[ranking.seen], ranker.prior, noise)

@@ -26,8 +26,8 @@ class PopularGroupRanking:
     def __init__(self, popular: PopularRanking, members: int) -> None:
         self._popular, self._members = popular, members
 
-    def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
-        return self._popular.best(n, among, floor)
+    def best(self, n: int, rule: Rule, among: Mask, known_first: bool = True) -> Rows:
+        return self._popular.best(n, among, known_first)
 
     def scores(self, rows: Rows) -> Floats:
         return self._popular.scores(rows)
@@ -58,12 +58,12 @@ class FoldedInGroupRanking:
         unseen[self.seen] = False
         self.z = standardized(scores, unseen)
 
-    def best(self, n: int, rule: Rule, among: Mask, floor: bool = True) -> Rows:
+    def best(self, n: int, rule: Rule, among: Mask, known_first: bool = True) -> Rows:
         """Return the rows of the n best movies for the group, only of those in `among`.
 
-        Movies with few ratings come last unless there is no `floor`.
+        Movies with few ratings come last unless `known_first` is false.
         """
-        preferred = self._ranker.factors.well_known if floor else among
+        preferred = self._ranker.factors.well_known if known_first else among
         if rule == "average":
             return top_n(self.z.mean(axis=0), n, self.seen, preferred, among)
         return fair_list(self.z, n, self.seen, preferred, among)

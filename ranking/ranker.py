@@ -28,11 +28,11 @@ TopN = tuple[Rows, Mask]
 class NeighbourTerms(NamedTuple):
     """The rows of W of a batch's ratings, one after the other: rating i has `per_rating[i]` neighbours.
 
-    Each is a movie at `place` with the weight `w`.
+    Each neighbour is the movie in a `column` of the ranker, with the weight `w`.
     """
 
     per_rating: npt.NDArray[np.int64]
-    place: npt.NDArray[np.int32]
+    column: npt.NDArray[np.int32]
     w: Floats
 
 
@@ -42,7 +42,7 @@ class FoldedIn(NamedTuple):
     Attributes:
         terms: of g; residual: y - V_s m [b, l], the targets less the average user's; 0 in the padding.
         x: the MAP vector x_m and the plain vector x_p of each user [b, 2, k].
-        g: the neighbour scores by place [b, h + 1]; the last one, 0, is that of all movies without neighbours.
+        g: the neighbour scores by column [b, h + 1]; the last one, 0, is that of all movies without neighbours.
         z: the standardizations of V x_m, V x_p and g, [b, 3] each.
         c: the weight of popularity [b].
     """
@@ -61,7 +61,7 @@ class FoldedIn(NamedTuple):
         per_rating = self.terms.per_rating[first : first + self.batch.n[i]]
         start = int(self.terms.per_rating[:first].sum())
         cut, one = slice(start, start + int(per_rating.sum())), slice(i, i + 1)
-        terms = NeighbourTerms(per_rating, self.terms.place[cut], self.terms.w[cut])
+        terms = NeighbourTerms(per_rating, self.terms.column[cut], self.terms.w[cut])
         z = Standardization(self.z.scale[one], self.z.shift[one])
         residual = self.residual[one, self.batch.mask[i]]
         return FoldedIn(self.batch.user(i), terms, residual, self.x[one], self.g[one], z, self.c[one])
@@ -81,43 +81,44 @@ class FoldedIn(NamedTuple):
 class Ranker:
     """A generation's factors, with everything that does not depend on a user computed once.
 
-    Movies stand in places: the well-known ones come first, then the others, both in the order of their rows. A list
-    holds others only after all well-known movies, a fifth of a large catalogue, so the others are seldom scored.
+    Tables of scores have a column for each movie: the well-known movies come first, then the others, both in the order
+    of their rows in the factors. A list holds others only after all well-known movies, a fifth of a large catalogue, so
+    the others are seldom scored.
 
     Attributes:
-        row: of the movie at each place [f]; place: of the movie in each row [f].
+        row_at: the row of the movie in each column [f]; column_of: the column of the movie in each row [f].
         known: how many movies are well known.
         usual_rating: what a user without ratings is expected to give each movie, mu + b_i, float32 [f].
     """
 
     def __init__(self, factors: Factors) -> None:
         self.factors, f = factors, len(factors.movies)
-        self.row = np.argsort(~factors.well_known, kind="stable")
-        self.place = np.argsort(self.row).astype(np.int32)
+        self.row_at = np.argsort(~factors.well_known, kind="stable")
+        self.column_of = np.argsort(self.row_at).astype(np.int32)
         self.known = int(factors.well_known.sum())
         self.prior = UserPrior(factors.m, factors.C, np.linalg.inv(factors.C.astype(np.float64)))
         self.item_gram = ItemGram.of(factors.V)
         self.usual_rating = np.clip(factors.mu + factors.movie_bias, LOWEST, HIGHEST).astype(np.float32)
         self._V_sum: Doubles = factors.V.sum(axis=0, dtype=np.float64)
-        known = self.row[: self.known]
+        known = self.row_at[: self.known]
         self._items = np.vstack([factors.V_ranked[known].T, factors.popular[known], np.ones(self.known, np.float32)])
-        # only the first places have neighbours, a fifth of a large catalogue
-        self._neighbour_places = max(self.known, int(self.place[factors.w_movie].max(initial=-1)) + 1)
-        self._W = sparse.csr_matrix((factors.w, self.place[factors.w_movie], factors.w_start), (f, f))
+        # only the movies in the first columns have neighbours, a fifth of a large catalogue
+        self._neighbour_columns = max(self.known, int(self.column_of[factors.w_movie].max(initial=-1)) + 1)
+        self._W = sparse.csr_matrix((factors.w, self.column_of[factors.w_movie], factors.w_start), (f, f))
 
     def with_factors(self, factors: Factors) -> "Ranker":
         """Return the ranker of these factors, which are its own with other content, and perhaps with more movies.
 
         What no movie without ratings changes is shared: to compute it for each new movie takes ten times as long.
         """
-        old, f, known = len(self.row), len(factors.movies), factors.well_known
+        old, f, known = len(self.row_at), len(factors.movies), factors.well_known
         last = np.array_equal(factors.movies[:old], self.factors.movies)
-        same_known = np.array_equal(known.nonzero()[0], self.row[: self.known])
+        same_known = np.array_equal(known.nonzero()[0], self.row_at[: self.known])
         if not last or not same_known or known[factors.rating_count == 0].any():
             return Ranker(factors)
         ranker, new = copy(self), np.arange(old, f)
         ranker.factors = factors
-        ranker.row, ranker.place = np.append(self.row, new), np.append(self.place, new.astype(np.int32))
+        ranker.row_at, ranker.column_of = np.append(self.row_at, new), np.append(self.column_of, new.astype(np.int32))
         usual = np.float32(min(max(factors.mu, LOWEST), HIGHEST))
         ranker.usual_rating = np.append(self.usual_rating, np.full(len(new), usual))
         ranker._W = sparse.csr_matrix((self._W.data, self._W.indices, factors.w_start), (f, f))
@@ -147,15 +148,17 @@ class Ranker:
         np.matmul(folded.vectors, self._items, out=known)
         known += folded.z.scale[:, 2:] * folded.g[:, : self.known]
         if popularity is not None:
-            row = self.row[: self.known]
+            row = self.row_at[: self.known]
             known += folded.c[:, None] * (popularity[:, row] - self.factors.popular[row])
         batch = folded.batch
         # all other movies share the column after the last well-known one
-        score[batch.each, np.where(batch.mask, np.minimum(self.place[batch.rows], self.known), self.known)] = NO_SCORE
+        score[batch.each, np.where(batch.mask, np.minimum(self.column_of[batch.rows], self.known), self.known)] = (
+            NO_SCORE
+        )
         if among is not None:
-            known[:, ~among[self.row[: self.known]]] = NO_SCORE
+            known[:, ~among[self.row_at[: self.known]]] = NO_SCORE
         columns, there = top_rows(score, n, groups)
-        rows = self.row[np.minimum(columns, self.known - 1)]
+        rows = self.row_at[np.minimum(columns, self.known - 1)]
         for user in np.flatnonzero(~there[:, -1]):
             self._fill(folded, user, among, rows[user], there[user])
         return rows, there
@@ -188,7 +191,7 @@ class Ranker:
         return np.asarray(np.minimum(np.maximum(likely, LOWEST), HIGHEST), np.float32)
 
     def recency(self, batch: UserBatch) -> Floats:
-        """Return (1 + a)^(-1/2) [b, l], a being the number of the user's ratings that are newer."""
+        """Return (1 + a)^(-recency_exponent) [b, l], where a is how many of the user's ratings are newer."""
         return ((1 + batch.newer) ** -self.factors.model.recency_exponent).astype(np.float32)
 
     def neighbour_terms(self, batch: UserBatch) -> NeighbourTerms:
@@ -204,20 +207,20 @@ class Ranker:
         return NeighbourTerms(count, self._W.indices.take(at), self.factors.w.take(at))
 
     def _neighbour_scores(self, batch: UserBatch, terms: NeighbourTerms, weight: Floats | np.float32) -> Floats:
-        """Return g = sum over the history of weight (r - 2.5) W[movie, :] by place [b, h + 1]."""
+        """Return g = sum over the history of weight (r - 2.5) W[movie, :] by column [b, h + 1]."""
         said = (weight * (batch.rating - np.float32(NEUTRAL_RATING)))[batch.mask]
         value = np.repeat(said, terms.per_rating) * terms.w
         if len(batch) == 1:  # as above
-            one = np.zeros((1, self._neighbour_places + 1), np.float32)
-            np.add.at(one[0], terms.place, value)
+            one = np.zeros((1, self._neighbour_columns + 1), np.float32)
+            np.add.at(one[0], terms.column, value)
             return one
         start = np.concatenate([[0], np.cumsum(terms.per_rating)])[np.concatenate([[0], np.cumsum(batch.n)])]
         # one row a user, in which a movie may stand many times; where it is made dense they are added up
-        return sparse.csr_matrix((value, terms.place, start), (len(batch), self._neighbour_places + 1)).toarray()
+        return sparse.csr_matrix((value, terms.column, start), (len(batch), self._neighbour_columns + 1)).toarray()
 
     def _at(self, rows: Rows | slice) -> Rows:
-        """Return where the neighbour scores of the movies at `rows` stand."""
-        return np.minimum(self.place[rows], self._neighbour_places)
+        """Return the columns of the neighbour scores of the movies at `rows`."""
+        return np.minimum(self.column_of[rows], self._neighbour_columns)
 
     def _als_vectors(self, batch: UserBatch, V_s: Floats) -> Floats:
         model = self.factors.model
@@ -238,7 +241,7 @@ class Ranker:
         seen = seen * batch.mask[:, :, None].astype(np.float64)
         total = np.column_stack([x @ self._V_sum, g.sum(axis=1, dtype=np.float64)])
         square = np.column_stack([np.vecdot(x @ self.item_gram.VtV, x), np.vecdot(g, g)])
-        unseen = (len(self.row) - batch.n)[:, None]
+        unseen = (len(self.row_at) - batch.n)[:, None]
         return unseen, total - seen.sum(axis=1), square - (seen * seen).sum(axis=1)
 
     def _fill(self, folded: FoldedIn, user: np.intp, among: Mask | None, rows: Rows, there: Mask) -> None:

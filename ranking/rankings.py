@@ -35,12 +35,12 @@ class PersonalRanking:
         # blended while popularity has half of its full weight or more
         self.strategy: Strategy = "blended" if len(self.seen) <= POPULARITY_FADES_AT else "personal"
 
-    def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
+    def best(self, n: int, among: Mask | None = None, known_first: bool = True) -> Rows:
         """Return the rows of the n movies to recommend, best first: unseen ones, and only of those in `among`.
 
-        Movies with few ratings come last unless there is no `floor`.
+        Movies with few ratings come last unless `known_first` is false.
         """
-        if not floor:
+        if not known_first:
             scores = self._ranker.scores(self.folded_in())[0]
             return top_n(scores, n, self.seen, np.ones(len(scores), bool), among)
         rows, there = self._ranker.top_n(self.folded_in(), n, among)
@@ -82,8 +82,8 @@ class PopularRanking:
         self._popularity, self._usual_rating, self._preferred = popularity, usual_rating, preferred
         self.seen, self.liked = seen, seen[:0]
 
-    def best(self, n: int, among: Mask | None = None, floor: bool = True) -> Rows:
-        preferred = self._preferred if floor else np.ones(len(self._preferred), bool)
+    def best(self, n: int, among: Mask | None = None, known_first: bool = True) -> Rows:
+        preferred = self._preferred if known_first else np.ones(len(self._preferred), bool)
         return top_n(self._popularity, n, self.seen, preferred, among)
 
     def scores(self, rows: Rows) -> Floats:

@@ -10,7 +10,7 @@ from ranking.ratings import Floats
 from settings import ModelSettings
 
 LIKE_HALF = 3.0  # a rating from here up to a like is half of one
-HALF_WEIGHT_AT = 50  # ratings at which the neighbours have half of their full weight, and the plain part less
+HALF_WEIGHT_AT = 50  # ratings at which the neighbours have half of their full weight, and the ALS fold-in less
 POPULARITY_FADES_AT = 25  # ratings at which popularity has half of its full weight
 FULL_NOISE_AT = 10  # ratings from which a target has its full variance
 NEUTRAL_RATING = 2.5  # the rating that says nothing about a movie's neighbours
@@ -39,7 +39,12 @@ def target_noise(n: npt.NDArray[np.intp], model: ModelSettings) -> Floats:
 
 
 def weights(n: npt.NDArray[np.intp], model: ModelSettings) -> tuple[Doubles, Doubles]:
-    """Return 1 - w, w and b [b, 3] and c [b] for users with n ratings [b]."""
+    """Return the weights of the MAP fold-in, the ALS fold-in and the neighbours [u, 3], and of popularity [u].
+
+    They are 1 - w, w, b and c of the score, for users with n ratings [u].
+    """
+    # w = plain_weight (n / (n + 50))^plain_exponent, b = neighbour_weight n / (n + 50)
+    # c = popularity_weight 25 / (n + 25)
     grown = n / (n + HALF_WEIGHT_AT)
     w, b = model.plain_weight * grown**model.plain_exponent, model.neighbour_weight * grown
     return np.stack([1 - w, w, b], axis=1), model.popularity_weight * POPULARITY_FADES_AT / (n + POPULARITY_FADES_AT)

@@ -128,7 +128,7 @@ def test_a_changed_setting_is_shown_to_nobody_before_it_has_been_judged(live: Re
     def state() -> Any:
         refresh(live, Health())
         found = client.get(f"{API}/ab").json
-        assert (live.model.trial is not None) == (found["state"] == "running")  # type: ignore[index]
+        assert (live.model.experiment is not None) == (found["state"] == "running")  # type: ignore[index]
         return found
 
     answer = client.post(API, json=asked)

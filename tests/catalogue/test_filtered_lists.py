@@ -78,7 +78,7 @@ class SlowUser:
         ranking = ranking_for(
             Ranker(FACTORS), np.array(count, np.int32), rating.astype(np.float32), at.astype(np.int64)
         )
-        whole = FACTORS.movies[ranking.best(F, None, wanted.floor)].tolist()
+        whole = FACTORS.movies[ranking.best(F, None, wanted.known_first)].tolist()
         passing = [movie for movie in whole if movie not in self.ratings and self._passes(movie, known[movie], wanted)]
         return passing[wanted.offset : wanted.offset + wanted.limit]
 
@@ -148,7 +148,7 @@ def random_request(random: Random, stored: bool) -> ListRequest:
     )
     later = random.choice(["with", "with", "without", "only"]) if stored else "with"
     offset = random.choice([0, 0, 3])
-    return ListRequest(random.choice([1, 10, F]), offset, filters, floor=random.random() < 0.5, later=later)  # type: ignore[arg-type]
+    return ListRequest(random.choice([1, 10, F]), offset, filters, known_first=random.random() < 0.5, later=later)  # type: ignore[arg-type]
 
 
 def test_a_thousand_random_queries_equal_brute_force(database: Database) -> None:

@@ -70,7 +70,7 @@ def test_a_list_without_the_floor_is_by_score_alone_and_holds_new_movies(n: int)
     rating = np.array([5, 5, 1], np.float32)[:n]
     ranking = ranking_for(Ranker(factors), factors.movies[1 : 1 + n], rating, np.arange(n))
     score = ranking.scores(np.arange(F))
-    listed = ranking.best(F, floor=False)
+    listed = ranking.best(F, known_first=False)
     assert listed.tolist() == sorted(set(range(F)) - set(ranking.seen), key=lambda row: -score[row])
     assert set(unrated(factors)) & set(listed[:30])
 
@@ -148,10 +148,10 @@ def test_the_ranker_of_more_movies_shares_what_they_do_not_change(added: list[in
     more = with_predicted(more, np.arange(2), [["Drama"], ["Comedy"]])
     shared, rebuilt = ranker.with_factors(more), Ranker(more)
     assert (shared.item_gram is ranker.item_gram) == (counts == "some are well known" and 5 not in added)
-    for name in ("row", "place", "known", "usual_rating", "_V_sum", "_items"):
+    for name in ("row_at", "column_of", "known", "usual_rating", "_V_sum", "_items"):
         assert np.array_equal(getattr(shared, name), getattr(rebuilt, name)), name
     assert (shared._W != rebuilt._W).nnz == 0
     assert np.allclose(shared.item_gram.VtV, rebuilt.item_gram.VtV, rtol=1e-5)
     assert np.array_equal(shared.prior.C_inverse, rebuilt.prior.C_inverse)
     assert ranker.factors is factors
-    assert len(ranker.row) == F
+    assert len(ranker.row_at) == F

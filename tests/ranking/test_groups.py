@@ -40,7 +40,7 @@ def test_the_average_is_that_of_the_members_standardized_scores_over_what_nobody
     assert np.allclose(ranking.scores(rows), mean[rows], atol=1e-3)
     assert sorted(rows) == unseen
     by_score = sorted(unseen, key=lambda row: -mean[row])
-    assert np.allclose(mean[ranking.best(F, "average", EVERY, floor=False)], mean[by_score], atol=1e-3)
+    assert np.allclose(mean[ranking.best(F, "average", EVERY, known_first=False)], mean[by_score], atol=1e-3)
     some = np.arange(F) % 2 == 0
     assert ranking.best(7, "average", some).tolist() == [row for row in rows if row % 2 == 0][:7]
 

@@ -121,7 +121,7 @@ def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, 
     store_list(live, user)
     client.get(f"/users/{user}/recommendations")
     assert live.model.live is not None
-    assert user in live.model.live.lists
+    assert user in live.model.live.list_cache
     gone = client.delete(f"{USERS}/{user}")
     assert (gone.status_code, gone.content) == (204, b"")
     for path in ("", "/export", "/ratings"):
@@ -131,7 +131,7 @@ def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, 
     with database.statement() as db:
         for table in ("users", "views", "recommendations"):
             assert db.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0  # noqa: S608
-    assert user not in live.model.live.lists
+    assert user not in live.model.live.list_cache
     assert client.post(USERS, headers={KEY: "mine"}).json()["user_id"] > user
 
 

@@ -102,7 +102,7 @@ def recommend_to_group(body: Group) -> Response:
     ]:
         raise InvalidInputError(*faults)
     context = recommender().group([m.by_movie if isinstance(m, GuestMember) else m for m in body.members])
-    items = context.places(body.rule, body.limit, body.filters, body.reasons, body.floor)
+    items = context.places(body.rule, body.limit, body.filters, body.reasons, body.known_first)
     members = [
         {"user_id": None if isinstance(member, GuestMember) else member, "ratings_seen": seen}
         for member, seen in zip(body.members, context.ratings_seen, strict=True)

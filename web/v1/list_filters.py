@@ -76,7 +76,7 @@ class MovieFilters(MovieTimes):
         )
 
     @property
-    def floor(self) -> bool:
+    def known_first(self) -> bool:
         """Whether movies with few ratings come last."""
         return self.min_ratings != 0
 
@@ -112,7 +112,9 @@ class ListFilters(MovieFilters):
         """The request as the recommender takes it."""
         explore = current_app.config["EXPLORE"] if self.explore is None else self.explore
         day = datetime.now(UTC).date() if explore else None
-        return ListRequest(self.limit, self.offset, self.filters, self.diversity, self.floor, explore=explore, day=day)
+        return ListRequest(
+            self.limit, self.offset, self.filters, self.diversity, self.known_first, explore=explore, day=day
+        )
 
 
 class UserListFilters(ListFilters):

@@ -161,7 +161,7 @@ def recommend_to_guest(body: GuestHistory) -> Response:
 
 
 def _etag(path: UserPath, viewer: UserContext, query: QueryModel) -> str:
-    return f"{database_identity()} {path!r} {viewer.mark} {query!r}"
+    return f"{database_identity()} {path!r} {viewer.version_key} {query!r}"
 
 
 def recommendations_answer(viewer: UserContext, filters: ListFilters) -> Response:

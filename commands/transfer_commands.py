@@ -59,12 +59,12 @@ def import_(
     """
     if user is not None:
         return _import_history(context, file, user, **history)
-    from jobs.import_events import import_events
+    from jobs.import_users import import_users
     from jobs.ingest import init_movie_table
 
     with context.database(create=True) as database:
         init_movie_table(database, context.settings)
-        found = import_events(database, file, None if keep_ids else source, skip_bad)
+        found = import_users(database, file, None if keep_ids else source, skip_bad)
     return CommandResult(str(found), asdict(found))
 
 
@@ -115,10 +115,10 @@ def export(context: Context, file: Path) -> CommandResult:
 
     A .csv has only ratings, with times in whole seconds; a .jsonl has all users, and exact times.
     """
-    from jobs.event_files import export_events
+    from jobs.transfer_files import export_users
 
     with context.database() as database:
-        lines = export_events(database, file)
+        lines = export_users(database, file)
     return CommandResult(f"lines written to {file}: {lines:,}", {"file": str(file), "lines": lines})
 
 

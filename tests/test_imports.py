@@ -51,7 +51,7 @@ ONLY_IN = {
     "flask": {"app", "web"},
     "flask_openapi3": {"web"},
     "flask_openapi3_swagger": {"web.static_page"},
-    "pydantic": {"web", "jobs.events", "jobs.event_files"},
+    "pydantic": {"web", "jobs.transfer_rows", "jobs.transfer_files"},
     "werkzeug": {"app", "web"},
     "apscheduler": {"jobs.scheduler"},
     "psycopg2": {"storage", "embedded", "system.postgres_url"},

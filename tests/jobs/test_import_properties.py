@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from jobs.event_files import EventsError
-from jobs.import_events import import_events
+from jobs.import_users import import_users
+from jobs.transfer_files import TransferFileError
 from storage.database import Database
 
 EXAMPLES = settings(max_examples=40, derandomize=True, database=None, deadline=None, print_blob=True)
@@ -52,14 +52,14 @@ def catalogue(database: Database) -> Database:
 def outcome(database: Database, file: Path) -> Any:
     """Import a file of a good line and another; return the row that the other made, or None if it was refused."""
     source, strict_source = next(SOURCES), next(SOURCES)
-    counts = import_events(database, file, source, skip_bad=True)
+    counts = import_users(database, file, source, skip_bad=True)
     with database.statement() as db:
         rows = db.execute(STORED, {"source": source}).all()
     assert rows[0].name == "good user"
     assert len(rows) == 2 - counts.bad
     if counts.bad:
-        with pytest.raises(EventsError, match=r"line [23]: ."):
-            import_events(database, file, strict_source, skip_bad=False)
+        with pytest.raises(TransferFileError, match=r"line [23]: ."):
+            import_users(database, file, strict_source, skip_bad=False)
         with database.statement() as db:
             assert db.execute(STORED, {"source": strict_source}).all() == []
         return None

@@ -13,9 +13,9 @@ from conftest import EMPTY_ALL, scratch_database
 from handmade_model import EVEN, IDS, fill_catalogue, new_user, publish, store_list, two_tastes
 from sqlalchemy import text
 
-from jobs import import_events as importing
-from jobs.event_files import EventsError, export_events
-from jobs.import_events import EventImportCounts, import_events
+from jobs import import_users as importing
+from jobs.import_users import ImportCounts, import_users
+from jobs.transfer_files import TransferFileError, export_users
 from movielens.line_report import DatasetError
 from recommender import Recommender
 from storage import bulk_transfer, user_ratings
@@ -63,8 +63,8 @@ def all_users(database: Database) -> Rows:
         return [tuple(row) for row in db.execute(text("SELECT id, history_version FROM users ORDER BY id"))]
 
 
-def bring(database: Database, file: Path, source: str | None = "there", skip_bad: bool = False) -> EventImportCounts:
-    return import_events(database, file, source, skip_bad)
+def bring(database: Database, file: Path, source: str | None = "there", skip_bad: bool = False) -> ImportCounts:
+    return import_users(database, file, source, skip_bad)
 
 
 def csv_file(folder: Path, *lines: str, name: str = "events.csv") -> Path:
@@ -97,9 +97,9 @@ def test_what_is_exported_and_imported_is_the_same(
     out, again = tmp_path / "out" / name, tmp_path / "again" / name
     for folder in (out.parent, again.parent):
         folder.mkdir()
-    export_events(database, out)
+    export_users(database, out)
     bring(elsewhere, out, source=None)
-    export_events(elsewhere, again)
+    export_users(elsewhere, again)
     assert again.read_bytes() == out.read_bytes()
     assert list(out.parent.iterdir()) == [out]
     assert [row[:3] for row in stored(elsewhere)] == [row[:3] for row in stored(database)]
@@ -113,11 +113,11 @@ def test_what_is_exported_and_imported_is_the_same(
 
 def test_the_lines_are_in_the_words_of_the_api_and_of_movielens(database: Database, tmp_path: Path) -> None:
     bring(database, json_file(tmp_path, rated(9, IDS[0], 4, "2026-01-31T13:00:00.25+01:00")))
-    assert export_events(database, tmp_path / "out.jsonl") == 2
+    assert export_users(database, tmp_path / "out.jsonl") == 2
     made, told = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
     assert (made.keys(), made["user_id"]) == ({"user_id", "created_at"}, 1)
     assert told == {"user_id": 1, "movie_id": IDS[0], "rating": 4.0, "rated_at": "2026-01-31T12:00:00.250000Z"}
-    export_events(database, tmp_path / "out.csv")
+    export_users(database, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == f"userId,movieId,rating,timestamp\n1,{IDS[0]},4.0,1769860800\n"
 
 
@@ -130,7 +130,7 @@ def test_a_service_exports_one_moment(database: Database, tmp_path: Path, monkey
         return found
 
     monkeypatch.setattr(bulk_transfer, "count", count_and_write)
-    assert export_events(database, tmp_path / "out.jsonl") == 2
+    assert export_users(database, tmp_path / "out.jsonl") == 2
     told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["user_id"] for line in told] == [user, user]
 
@@ -141,13 +141,13 @@ def test_a_service_exports_one_moment(database: Database, tmp_path: Path, monkey
 def test_users_are_found_again_by_their_id_and_its_source(database: Database, tmp_path: Path) -> None:
     file = csv_file(tmp_path, f"7,{IDS[0]},4.0,1000", f"8,{IDS[0]},3.0,1000")
     own = new_user(database, {IDS[5]: 5.0})
-    assert bring(database, file) == EventImportCounts(users=2, created=2)
-    assert bring(database, file) == EventImportCounts(unchanged=2)
-    assert bring(database, file, source="another") == EventImportCounts(users=2, created=2)
+    assert bring(database, file) == ImportCounts(users=2, created=2)
+    assert bring(database, file) == ImportCounts(unchanged=2)
+    assert bring(database, file, source="another") == ImportCounts(users=2, created=2)
     more = json_file(
         tmp_path, rated(7, IDS[1]), rated("seven", IDS[1]), {"user_id": "x", "created_at": "2020-01-01T00:00Z"}
     )
-    assert bring(database, more) == EventImportCounts(users=2, created=2)
+    assert bring(database, more) == ImportCounts(users=2, created=2)
     assert [one[0] for one in all_users(database)] == [own, 2, 3, 4, 5, 6, 7]
     assert [row[:2] for row in stored(database)][:4] == [(1, IDS[5]), (2, IDS[0]), (2, IDS[1]), (3, IDS[0])]
 
@@ -155,10 +155,10 @@ def test_users_are_found_again_by_their_id_and_its_source(database: Database, tm
 def test_ids_are_kept_only_where_nobody_else_has_any(database: Database, tmp_path: Path) -> None:
     file = csv_file(tmp_path, f"17,{IDS[0]},4.0,1000")
     assert bring(database, file, source=None).users == 1
-    assert bring(database, file, source=None) == EventImportCounts(unchanged=1)
+    assert bring(database, file, source=None) == ImportCounts(unchanged=1)
     assert all_users(database) == [(17, 1)]
     assert new_user(database) == 18
-    with pytest.raises(EventsError, match="--source"):
+    with pytest.raises(TransferFileError, match="--source"):
         bring(database, file, source=None)
 
 
@@ -171,7 +171,7 @@ def test_an_id_that_was_given_away_meanwhile_is_nobody_elses(database: Database)
 
 @pytest.mark.parametrize("user", ["0", "-1", "2146483648", "x", "1.0"])
 def test_an_id_that_cannot_be_kept_is_refused(user: str, database: Database, tmp_path: Path) -> None:
-    with pytest.raises(EventsError, match=r"line 2: user_id .* cannot be an id here"):
+    with pytest.raises(TransferFileError, match=r"line 2: user_id .* cannot be an id here"):
         bring(database, csv_file(tmp_path, f"{user},{IDS[0]},4.0,1000"), source=None)
 
 
@@ -180,9 +180,9 @@ def test_an_id_that_cannot_be_kept_is_refused(user: str, database: Database, tmp
 
 def test_of_two_ratings_of_a_movie_the_later_stays(database: Database, tmp_path: Path) -> None:
     first = csv_file(tmp_path, *(f"1,{IDS[n]},3.0,{at}" for n, at in ((0, 500), (1, 500), (2, 500), (0, 400))))
-    assert bring(database, first) == EventImportCounts(users=1, created=3, unchanged=1)
+    assert bring(database, first) == ImportCounts(users=1, created=3, unchanged=1)
     later = csv_file(tmp_path, f"1,{IDS[0]},1.0,499", f"1,{IDS[1]},1.0,500", f"1,{IDS[2]},1.0,501")
-    assert bring(database, later) == EventImportCounts(replaced=1, unchanged=2)
+    assert bring(database, later) == ImportCounts(replaced=1, unchanged=2)
     assert stored(database) == [
         (1, IDS[0], 3, 500, 1, True),
         (1, IDS[1], 3, 500, 2, False),
@@ -261,10 +261,10 @@ def test_a_bad_line_is_named_and_nothing_of_its_batch_is_stored(
         file = csv_file(tmp_path, f"1,{IDS[0]},4.0,1000", BAD[reason], f"2,{IDS[0]},4.0,1000")
     else:
         file = json_file(tmp_path, rated(1, IDS[0]), "", BAD_JSON[reason], rated(2, IDS[0]))
-    with pytest.raises(EventsError, match=f"{file.name}: line 3: .*{reason}"):
+    with pytest.raises(TransferFileError, match=f"{file.name}: line 3: .*{reason}"):
         bring(database, file)
     assert all_users(database) == []
-    assert bring(database, file, skip_bad=True) == EventImportCounts(users=2, created=2, bad=1)
+    assert bring(database, file, skip_bad=True) == ImportCounts(users=2, created=2, bad=1)
 
 
 def test_what_comes_before_a_bad_batch_is_stored_and_the_rest_after_it_is_mended(
@@ -272,11 +272,11 @@ def test_what_comes_before_a_bad_batch_is_stored_and_the_rest_after_it_is_mended
 ) -> None:
     monkeypatch.setattr(importing, "BATCH", 3)
     lines = [f"{user},{IDS[n]},4.0,{1000 - n}" for user in (1, 2, 3) for n in range(4)]
-    with pytest.raises(EventsError, match="line 11: "):
+    with pytest.raises(TransferFileError, match="line 11: "):
         bring(database, csv_file(tmp_path, *lines[:9], "3,1,1,1", *lines[9:]))
     assert all_users(database) == [(1, 4), (2, 4)]
     assert [row[1] for row in stored(database)][:4] == IDS[3::-1]  # the ratings of one user stay together, to be sorted
-    assert bring(database, csv_file(tmp_path, *lines)) == EventImportCounts(users=1, created=4, unchanged=8)
+    assert bring(database, csv_file(tmp_path, *lines)) == ImportCounts(users=1, created=4, unchanged=8)
 
 
 def test_a_packed_file_that_is_cut_short_is_noticed(database: Database, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_packed_file_that_is_cut_short_is_noticed(database: Database, tmp_path
     file = tmp_path / "events.csv.gz"
     for content in (whole[: len(whole) // 2], whole[:2000] + b"?" + whole[2001:], b"not gzip"):
         file.write_bytes(content)
-        with pytest.raises(EventsError, match="damaged or cut short after line"):
+        with pytest.raises(TransferFileError, match="damaged or cut short after line"):
             bring(database, file)
 
 
@@ -316,7 +316,7 @@ def test_a_byte_order_mark_is_passed_over_and_a_pipe_is_read(name: str, database
     os.mkfifo(tmp_path / name)
     with ThreadPoolExecutor(1) as pool:
         pool.submit((tmp_path / name).write_bytes, gzip.compress(data) if name.endswith(".gz") else data)
-        assert bring(database, tmp_path / name) == EventImportCounts(users=1, created=1)
+        assert bring(database, tmp_path / name) == ImportCounts(users=1, created=1)
 
 
 def test_an_export_that_fails_leaves_what_was_there(
@@ -326,11 +326,11 @@ def test_an_export_that_fails_leaves_what_was_there(
         raise OSError("the disk is full")
 
     file = tmp_path / "out.jsonl"
-    export_events(database, file)
+    export_users(database, file)
     monkeypatch.setattr(bulk_transfer, "write", fail)
     new_user(database)
     with pytest.raises(OSError, match="full"):
-        export_events(database, file)
+        export_users(database, file)
     assert (file.read_bytes(), list(tmp_path.iterdir())) == (b"", [file])
 
 

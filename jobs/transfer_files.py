@@ -1,4 +1,4 @@
-"""Files of events, one event a line: JSON Lines with users and ratings, or CSV with MovieLens's rating columns."""
+"""Files that hold the users and ratings of a whole system: JSON Lines, or CSV with MovieLens's rating columns."""
 
 import codecs
 import csv
@@ -11,7 +11,7 @@ from typing import IO, BinaryIO, cast
 
 from pydantic import ValidationError
 
-from jobs.events import JSON_EVENT, CsvRating, Event
+from jobs.transfer_rows import JSON_ROW, CsvRatingRow, TransferRow
 from movielens.line_report import DatasetError, LineError
 from movielens.text_file import header_names, require_lines
 from storage import bulk_transfer
@@ -27,20 +27,20 @@ LONGEST_LINE = 1 << 16
 LINES_PER_REPORT = 1000
 COMPRESSION = 6  # 9, the default, takes three times as long for 1 % less
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
-Parse = Callable[[bytes], Event]
+Parse = Callable[[bytes], TransferRow]
 
 
-class EventsError(DatasetError):
-    """A file of events cannot be imported; the message says where and why."""
+class TransferFileError(DatasetError):
+    """A file of users and ratings cannot be imported; the message says where and why."""
 
 
 def kind_of(file: Path) -> Kind:
-    """Return the format that the name of a file stands for. Raises `EventsError`."""
+    """Return the format that the name of a file stands for. Raises `TransferFileError`."""
     name = file.name.lower().removesuffix(".gz")
     for suffix, kind in KINDS.items():
         if name.endswith(suffix):
             return kind
-    raise EventsError(f"{file}: the name must end in .jsonl, .ndjson or .csv, or in one of these and .gz")
+    raise TransferFileError(f"{file}: the name must end in .jsonl, .ndjson or .csv, or in one of these and .gz")
 
 
 @contextmanager
@@ -50,26 +50,26 @@ def compressed(file: Path, named: Path) -> Iterator[BinaryIO]:
         if not named.name.lower().endswith(".gz"):
             yield raw
             return
-        # without a name and a time inside, so that the same events make the same file
+        # without a name and a time inside, so that the same rows make the same file
         with gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as stream:
             yield cast(BinaryIO, stream)
 
 
-def read(file: Path, advance: Callable[[int], object]) -> Iterator[tuple[int, Event | LineError]]:
-    """Yield the number of each line that is not blank, with its event or with what is wrong with it.
+def read(file: Path, advance: Callable[[int], object]) -> Iterator[tuple[int, TransferRow | LineError]]:
+    """Yield the number of each line that is not blank, with its row or with what is wrong with it.
 
     Calls `advance` with the number of bytes that were read, unless the file is a pipe, which has no position.
-    Raises `EventsError` for a file that does not hold such lines, or is cut short.
+    Raises `TransferFileError` for a file that does not hold such lines, or is cut short.
     """
     with file.open("rb") as raw:
         stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw) if file.name.lower().endswith(".gz") else raw)
-        parse: Parse = JSON_EVENT.validate_json
+        parse: Parse = JSON_ROW.validate_json
         done = 0
         for number, line in _lines(file, stream):
             if number == 1 and kind_of(file) == "csv":
                 parse = _csv_parser(file, line)
             elif line.strip():
-                yield number, _event(line, parse)
+                yield number, _row(line, parse)
             if raw.seekable() and number % LINES_PER_REPORT == 0:
                 advance(raw.tell() - done)
                 done = raw.tell()
@@ -89,10 +89,10 @@ def _lines(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
                 line = line.removeprefix(codecs.BOM_UTF8)
             yield number, line
     except DAMAGED as error:
-        raise EventsError(f"{file} is damaged or cut short after line {number}: {error}") from error
+        raise TransferFileError(f"{file} is damaged or cut short after line {number}: {error}") from error
 
 
-def _event(line: bytes, parse: Parse) -> Event | LineError:
+def _row(line: bytes, parse: Parse) -> TransferRow | LineError:
     if len(line) == LONGEST_LINE:
         return LineError(f"longer than {LONGEST_LINE - 1:,} bytes")
     try:
@@ -110,24 +110,24 @@ def _event(line: bytes, parse: Parse) -> Event | LineError:
 def _csv_parser(file: Path, header: bytes) -> Parse:
     names = header_names(header)
     if missing := [name for name in COLUMNS if name not in names]:
-        raise EventsError(
+        raise TransferFileError(
             f"{file}: line 1 lacks the columns {', '.join(missing)}. It has {', '.join(names)[:500] or 'none'}; "
             f"an import needs {', '.join(COLUMNS)}."
         )
 
-    def parse(line: bytes) -> CsvRating:
+    def parse(line: bytes) -> CsvRatingRow:
         fields = next(csv.reader([line.decode().rstrip("\r\n")], strict=True))
         if len(fields) != len(names):
             raise ValueError(f"{len(fields)} fields, not {len(names)}")
-        return CsvRating.model_validate(dict(zip(names, fields, strict=True)))
+        return CsvRatingRow.model_validate(dict(zip(names, fields, strict=True)))
 
     return parse
 
 
-def export_events(database: Database, file: Path) -> int:
+def export_users(database: Database, file: Path) -> int:
     """Write users and ratings to a file, which appears when it is complete; return the number of lines.
 
-    Raises `EventsError` for a name that stands for no format.
+    Raises `TransferFileError` for a name that stands for no format.
     """
     kind = kind_of(file)
     with database.snapshot() as db, atomic_write(file) as part:

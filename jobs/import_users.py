@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.event_files import EventsError, kind_of, read
-from jobs.events import Event, RatingEvent, UserEvent
 from jobs.job_run import OUTAGE_SECONDS, retry
+from jobs.transfer_files import TransferFileError, kind_of, read
+from jobs.transfer_rows import RatingRow, TransferRow, UserRow
 from movielens.line_report import LineError
 from settings import LAST_USER_ID
 from storage import bulk_transfer, movies
@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 BATCH = 10_000  # lines: a request that rates a movie waits while a batch with ratings of the same user is stored
 LARGEST_BATCH = 10 * BATCH
 BAD_LINES_SHOWN = 10
-Check = Callable[[Event], Event]
+Check = Callable[[TransferRow], TransferRow]
 
 
 @dataclass
-class EventImportCounts:
+class ImportCounts:
     """What became of the lines of a file."""
 
     users: int = 0
@@ -45,45 +45,47 @@ class EventImportCounts:
         )
 
 
-def import_events(database: Database, file: Path, source: str | None, skip_bad: bool) -> EventImportCounts:
+def import_users(database: Database, file: Path, source: str | None, skip_bad: bool) -> ImportCounts:
     """Store the users and ratings of a file. Importing a file again, or one whose import was cut off, does no harm.
 
     Args:
         source: the system that the user ids come from, by which the same users are found again; None if the ids are
             ours and are to be kept, in a database that has no other users.
 
-    Raises `EventsError` for a file of another kind, and for a bad line unless these are to be skipped: the batches
-    before it are stored then, and nothing of its own batch.
+    Raises `TransferFileError` for a file of another kind, and for a bad line unless bad lines are skipped. The batches
+    before such a line are stored, and nothing of its own batch.
     """
     kind_of(file)
     with database.statement() as db:
         movie_ids = frozenset(movies.ids(db).tolist())
         if source is None and bulk_transfer.has_other_users(db):
-            raise EventsError("--keep-ids needs a database whose users all come from such an import; name a --source")
+            raise TransferFileError(
+                "--keep-ids needs a database whose users all come from such an import; name a --source"
+            )
 
-    def check(event: Event) -> Event:
-        if isinstance(event, RatingEvent) and event.movie_id not in movie_ids:
-            raise LineError(f"there is no movie {event.movie_id}")
-        return event if source is not None else _with_own_id(event)
+    def check(row: TransferRow) -> TransferRow:
+        if isinstance(row, RatingRow) and row.movie_id not in movie_ids:
+            raise LineError(f"there is no movie {row.movie_id}")
+        return row if source is not None else _with_own_id(row)
 
-    counts = EventImportCounts()
+    counts = ImportCounts()
     with progress(file.stat().st_size or None, f"reading {file.name}", unit="B") as advance:
-        for batch in batches(_good_events(file, advance, check, skip_bad, counts)):
+        for batch in batches(_good_rows(file, advance, check, skip_bad, counts)):
             counts.add(_store(database, batch, source))
     return counts
 
 
-def _good_events(
-    file: Path, advance: Callable[[int], object], check: Check, skip_bad: bool, counts: EventImportCounts
-) -> Iterator[Event]:
-    for number, event in read(file, advance):
+def _good_rows(
+    file: Path, advance: Callable[[int], object], check: Check, skip_bad: bool, counts: ImportCounts
+) -> Iterator[TransferRow]:
+    for number, row in read(file, advance):
         try:
-            if isinstance(event, LineError):
-                raise event
-            yield check(event)
+            if isinstance(row, LineError):
+                raise row
+            yield check(row)
         except LineError as error:
             if not skip_bad:
-                raise EventsError(
+                raise TransferFileError(
                     f"{file}: line {number}: {error}. Correct it and import the file again: lines that are stored "
                     "already do no harm. --skip-bad skips bad lines"
                 ) from error
@@ -92,26 +94,24 @@ def _good_events(
                 log.warning("%s: line %d: %s", file, number, error)
 
 
-def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
+def batches(rows: Iterable[TransferRow]) -> Iterator[list[TransferRow]]:
     """Yield batches that keep consecutive lines of one user together, so that they can be sorted by time."""
-    batch: list[Event] = []
-    for event in events:
-        if len(batch) >= LARGEST_BATCH or (len(batch) >= BATCH and event.user_id != batch[-1].user_id):
+    batch: list[TransferRow] = []
+    for row in rows:
+        if len(batch) >= LARGEST_BATCH or (len(batch) >= BATCH and row.user_id != batch[-1].user_id):
             yield batch
             batch = []
-        batch.append(event)
+        batch.append(row)
     if batch:
         yield batch
 
 
-def _store(database: Database, batch: list[Event], source: str | None) -> MergeCounts:
-    joined = dict.fromkeys(event.user_id for event in batch) | {
-        event.user_id: event.created_at for event in batch if isinstance(event, UserEvent)
+def _store(database: Database, batch: list[TransferRow], source: str | None) -> MergeCounts:
+    joined = dict.fromkeys(row.user_id for row in batch) | {
+        row.user_id: row.created_at for row in batch if isinstance(row, UserRow)
     }
     ratings = [
-        TimedRating(event.user_id, event.movie_id, event.rating, event.rated_at)
-        for event in batch
-        if isinstance(event, RatingEvent)
+        TimedRating(row.user_id, row.movie_id, row.rating, row.rated_at) for row in batch if isinstance(row, RatingRow)
     ]
 
     def store() -> MergeCounts:
@@ -121,10 +121,10 @@ def _store(database: Database, batch: list[Event], source: str | None) -> MergeC
     return retry(store, OUTAGE_SECONDS)
 
 
-def _with_own_id(event: Event) -> Event:
-    """Return the event with its user id as this service writes it. Raises `LineError` if it cannot be an id here."""
-    name = event.user_id
+def _with_own_id(row: TransferRow) -> TransferRow:
+    """Return the row with its user id as this service writes it. Raises `LineError` if it cannot be an id here."""
+    name = row.user_id
     if not (name.isascii() and name.isdecimal() and 1 <= int(name) <= LAST_USER_ID):
         raise LineError(f"user_id {name!r} cannot be an id here: those are whole numbers from 1 to {LAST_USER_ID}")
-    event.user_id = str(int(name))
-    return event
+    row.user_id = str(int(name))
+    return row

@@ -1,4 +1,4 @@
-"""Events of users: joining the service and rating a movie, in JSON and in the columns of MovieLens's CSV."""
+"""The rows of such files: a user who joined, and a rating, in JSON and in the columns of MovieLens's CSV."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -81,14 +81,14 @@ Stars = Annotated[float, AfterValidator(_on_scale)]
 Moment = Annotated[datetime, PlainValidator(_moment)]
 
 
-class UserEvent(BaseModel):
+class UserRow(BaseModel):
     """A user, and when they joined: `{"user_id", "created_at"}`."""
 
     user_id: UserName
     created_at: Moment
 
 
-class RatingEvent(BaseModel):
+class RatingRow(BaseModel):
     """A rating: `{"user_id", "movie_id", "rating", "rated_at"}`. `user_id` is the id in the system it comes from."""
 
     model_config = ConfigDict(strict=True)
@@ -99,7 +99,7 @@ class RatingEvent(BaseModel):
     rated_at: Moment
 
 
-class CsvRating(RatingEvent):
+class CsvRatingRow(RatingRow):
     """A rating as MovieLens's columns have it, all of them text."""
 
     model_config = ConfigDict(strict=False)
@@ -114,7 +114,7 @@ def _tag(sent: Any) -> str:
     return "rating" if isinstance(sent, dict) and ("movie_id" in sent or "rating" in sent) else "user"
 
 
-Event = UserEvent | RatingEvent
-JSON_EVENT: TypeAdapter[Event] = TypeAdapter(
-    Annotated[Annotated[UserEvent, Tag("user")] | Annotated[RatingEvent, Tag("rating")], Discriminator(_tag)]
+TransferRow = UserRow | RatingRow
+JSON_ROW: TypeAdapter[TransferRow] = TypeAdapter(
+    Annotated[Annotated[UserRow, Tag("user")] | Annotated[RatingRow, Tag("rating")], Discriminator(_tag)]
 )

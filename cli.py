@@ -1,4 +1,4 @@
-"""The commands of operators: `matinee COMMAND --help`, or `python cli.py COMMAND --help`, which is the same."""
+"""Run the operators' commands: `matinee COMMAND --help`, or the same as `python cli.py COMMAND --help`."""
 # ruff: noqa: E402 - the handler of Ctrl-C goes first
 
 import os
@@ -14,7 +14,7 @@ import system.blas_threads  # noqa: F401 - before numpy is loaded
 # isort: split
 INTERRUPTS = signal.getsignal(signal.SIGINT)
 if __name__ == "__main__" and signal.default_int_handler == INTERRUPTS:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the modules are loaded ends us without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends the process without a traceback
 
 import click
 
@@ -37,11 +37,11 @@ from commands.framework import FAILED, USAGE_ERROR
 from settings import OperatorError, SettingsError
 from system.logs import log_to_stderr
 
-SHUTDOWN_SECONDS = 20.0  # to end Spark and an embedded PostgreSQL in order
+SHUTDOWN_SECONDS = 20.0  # time for an orderly end of Spark and an embedded PostgreSQL
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True})
-@click.option("--params", type=FILE, help="A file of settings that tune has written; they win over all others.")
+@click.option("--params", type=FILE, help="A file of settings, as tune writes it; they override all others.")
 @click.pass_context
 def cli(context: click.Context, params: Path | None) -> None:
     """Operate Matinee: look at it, back it up, train it, and move users in and out.
@@ -50,10 +50,10 @@ def cli(context: click.Context, params: Path | None) -> None:
     embedded one, which is shared with a running service or started for the command. Results go to standard output, as
     JSON with --json; the log goes to standard error. `matinee COMMAND --help` shows examples and exit status.
     """
-    context.obj = partial(_prepared, params)  # called by the command: its help needs no settings
+    context.obj = partial(_load_context, params)  # called by the command, because --help needs no settings
 
 
-def _prepared(params: Path | None) -> Context:
+def _load_context(params: Path | None) -> Context:
     settings = settings_module.load(params=params)
     log_to_stderr(settings.log_level, settings.log_format)
     return Context(settings)
@@ -75,7 +75,7 @@ for command in (
 
 
 def main() -> None:
-    """Run a command; an error that an operator can mend is one line on stderr and status 1, or 2 for a bad setting."""
+    """Run a command. An operator's error is one line on stderr with exit status 1, or 2 for a bad setting."""
     try:
         _exit_on_signals()
         cli(prog_name="matinee")
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _exit_on_signals() -> None:
-    """Let signals that end a command undo what it has begun, unless our starter had them ignored."""
+    """Turn stop signals into exceptions, so that a command cleans up, unless the parent process ignores them."""
     signal.signal(signal.SIGINT, INTERRUPTS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -98,9 +98,9 @@ def _exit_on_signals() -> None:
 def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     signal.signal(number, lambda *_: None)  # `timeout` sends it twice, the second time during the cleanup
     status = 128 + number  # as shells report it
-    last_resort = threading.Timer(SHUTDOWN_SECONDS, os._exit, [status])  # Spark's work may swallow the exception
-    last_resort.daemon = True
-    last_resort.start()
+    forced_exit = threading.Timer(SHUTDOWN_SECONDS, os._exit, [status])  # Spark may swallow SystemExit
+    forced_exit.daemon = True
+    forced_exit.start()
     sys.exit(status)
 
 

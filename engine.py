@@ -1,4 +1,4 @@
-"""The Spark side of Matinee: ratings in, Factors out, and the lists of many users at once.
+"""Train models on Spark and compute the lists of many users there.
 
 `Engine` keeps one warm Spark session, because a cold JVM costs more than the fits on a small set.
 """
@@ -56,19 +56,19 @@ from system.memory import Heap
 
 log = logging.getLogger(__name__)
 
-HELD_OUT_FACT = {"judges_kept_out": True}  # says that a training may be judged on the held-out users
-STOPPED = "it was stopped, with the process that it worked for"
+HELD_OUT_FACT = {"judges_kept_out": True}  # the model was trained without the held-out users, so they may evaluate it
+STOPPED = "the training process was stopped"
 
 Progress = Callable[[str, float], None]
-"""Called with the phase of a training and how much of that phase is done, 0 to 1."""
+"""A callback that takes the phase of a training run and the completed share of that phase, 0 to 1."""
 
 
 def ignore_progress(phase: str, done: float) -> None:
-    """Take the progress of one training among many, which is not shown."""
+    """Ignore the progress of a training run."""
 
 
 class Engine:
-    """One Spark session and the work it does, for one caller at a time."""
+    """A Spark session and the jobs that run on it, for one caller at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -78,11 +78,11 @@ class Engine:
         self._stopped = False
 
     def start(self, ratings: int = 0) -> SparkSession:
-        """The warm session; a new one if there is none or the last one has died or lost all its executors.
+        """Return the warm Spark session; start one if there is none, or if it has died or lost all its executors.
 
-        It has a heap for so many ratings, or for more if a training had more.
+        Its heap fits the largest number of ratings asked for so far.
 
-        Raises `EngineError` once stopped, and where there is no cluster to work for us.
+        Raises `EngineError` after `stop` and when the Spark cluster does not answer.
         """
         with self._starting:
             if self._stopped:
@@ -99,25 +99,25 @@ class Engine:
             return self._spark
 
     def stop(self) -> None:
-        """End the session and its JVM for good; a training that is under way fails."""
+        """End the session and its JVM for good; a training run under way fails."""
         self._stopped = True
         spark, self._spark = self._spark, None
         if spark is not None:
             close_session(spark)
 
     def heap(self) -> Heap | None:
-        """The memory of the session's JVM; None while there is none."""
+        """Return the heap of the session's JVM; None without a session."""
         return None if self._spark is None else jvm_heap()
 
     def train(
         self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress = ignore_progress
     ) -> Factors:
-        """Fit ranker, rater and neighbours to ratings of the movies of a catalogue.
+        """Fit the ranker, the rater and the neighbours to ratings, and return the factors.
 
         Args:
-            ratings: of MovieLens users and, with USER_OFFSET added to their ids, of ours; in a settled order, for
-                the fits depend on it in the last digits.
-            movies: the whole catalogue, ascending ids; every rated movie is one of it.
+            ratings: of MovieLens users and, with USER_OFFSET added to their ids, of Matinee's users; in a fixed order,
+                because the last digits of the factors depend on it.
+            movies: ids of the whole catalogue, ascending; they include every rated movie.
             progress: called with the phases "ranker", "rater" and "neighbours".
 
         Raises:
@@ -142,11 +142,11 @@ class Engine:
         )  # fmt: skip
 
     def lists(self, factors: Factors, histories: Histories, n: int) -> ListColumns:
-        """The n best movies for every user of `histories`, computed where Spark's executors are."""
+        """Return the n best movies for each user of `histories`, computed on Spark's executors."""
         return concatenate_lists(self.iter_lists(factors, histories, n))
 
     def iter_lists(self, factors: Factors, histories: Histories, n: int) -> Generator[ListColumns, None, None]:
-        """The same, of some users after the others, and more made meanwhile; close it if you do not take them all."""
+        """Yield the lists of `lists` in batches of users while Spark computes the next ones; close it to stop early."""
         spark = self.start()
         with self._translate_errors(), require_executors(spark):
             yield from compute_lists(spark, factors, histories, n)
@@ -154,8 +154,8 @@ class Engine:
     def fit_ranker(
         self, ratings: Ratings, movies: Ints, model: ModelSettings, progress: Progress = ignore_progress
     ) -> tuple[Floats, Floats, Floats]:
-        """Implicit ALS on likes: V [f, k], and mean [k] and covariance [k, k] of its users' vectors."""
-        self.start(len(ratings))  # without a session there is no ALS
+        """Fit implicit ALS to the likes. Return V [f, k], and mean [k] and covariance [k, k] of the users' vectors."""
+        self.start(len(ratings))  # pyspark's ALS needs a session to be constructed
         likes = ratings.rating >= model.like_threshold
         als = ALS(
             rank=model.ranker_rank, maxIter=model.ranker_iterations, regParam=model.ranker_reg,
@@ -168,7 +168,7 @@ class Engine:
     def _rater(
         self, ratings: Ratings, rows: Any, movies: Ints, model: ModelSettings, progress: Progress
     ) -> tuple[float, Floats, Floats, Floats]:
-        """Explicit ALS on what biases leave: mu, b_i [f], Q [f, h] and the covariance of its users' vectors."""
+        """Fit explicit ALS to the residuals. Return mu, b_i [f], Q [f, h] and the covariance of the users' vectors."""
         residual, mu, b_i = residuals(ratings, rows, len(movies))
         als = ALS(rank=model.rater_rank, maxIter=model.rater_iterations, regParam=model.rater_reg, seed=model.seed)
         columns = ratings.user, ratings.movie, residual
@@ -177,13 +177,13 @@ class Engine:
         return mu, b_i.astype(np.float32), Q, C_r
 
     def _fit(self, als: ALS, columns: Columns, movies: Ints, report: Callable[[float], None]) -> tuple[Floats, Floats]:
-        """Run ALS: the users' vectors, and the factors of the whole catalogue."""
+        """Run ALS. Return the users' vectors and the factors of the whole catalogue."""
         vectors, rated, factors = fit(self.start(), self.settings, als, columns, report)
         return vectors, in_catalogue_rows(factors, rated, movies)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say what it means when Spark does not answer any more, or fails, which py4j and pyspark do in many ways."""
+        """Translate the many exceptions of py4j and pyspark, when Spark fails or has died, into `EngineError`."""
         try:
             with translate_disk_full(spark_work_dir(self.settings)):
                 yield
@@ -194,14 +194,14 @@ class Engine:
                 raise EngineError(STOPPED) from error
             if self._spark is not None and not alive(self._spark):
                 ended = exit_reason(self._heap)
-                raise EngineError(f"{ended}; the next training starts another") from error
+                raise EngineError(f"{ended}; the next training run starts another") from error
             if isinstance(error, Py4JError):
                 raise EngineError(java_error_message(error)) from error
             raise
 
 
 def main() -> None:
-    """`spark-submit engine.py --ratings FOLDER --out FILE`: a training from files to a file, for `cli.py load`."""
+    """Run `spark-submit engine.py --ratings FOLDER --out FILE`: train from files to a file for `cli.py load`."""
     parser = argparse.ArgumentParser(description="Train on the ratings of a MovieLens set, without a database.")
     parser.add_argument("--ratings", type=Path, required=True, help="a folder that holds a MovieLens set")
     parser.add_argument("--out", type=Path, required=True, help="the generation file to write; cli.py load takes it")
@@ -215,7 +215,7 @@ def main() -> None:
 
 
 def train_to_file(settings: Settings, folder: Path, out: Path) -> None:
-    """Train on a MovieLens folder and write the generation to a file. Raises before it trains if that cannot be."""
+    """Train on a MovieLens folder and write the generation to a file. Raises before training if it is not writable."""
     require_writable(out)
     engine = Engine(settings)
     try:

@@ -1,4 +1,4 @@
-"""How each part of the process is: what jobs and server report, and operators and load balancers ask."""
+"""The health of each component of the process: jobs and server report it, operators and load balancers read it."""
 
 import threading
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ COMPONENTS = ("database", "catalogue", "generation", "trainer")
 
 @dataclass(frozen=True)
 class Component:
-    """The state of a part, the moment since which it is so, and why it is not ready."""
+    """The state of a component, the time of its last change, and the reason why it is not ready."""
 
     state: ComponentState
     reason: str | None = None
@@ -19,28 +19,28 @@ class Component:
 
 
 class Health:
-    """The parts as last reported; safe to use from many threads."""
+    """The last reported state of each component; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parts = {name: Component("starting", "the process has just started") for name in COMPONENTS}
+        self._components = {name: Component("starting", "the process has just started") for name in COMPONENTS}
 
     def report(
         self, name: str, state: ComponentState, reason: str | None = None, since: datetime | None = None
     ) -> None:
-        """Note the state of a part, since the given moment or else since its state changed."""
+        """Store the state of a component; without `since`, it counts from the last change of state."""
         with self._lock:
-            known = self._parts[name]
-            changed = known.since if known.state == state else datetime.now(UTC)
-            self._parts[name] = Component(state, reason, since or changed)
+            previous = self._components[name]
+            changed = previous.since if previous.state == state else datetime.now(UTC)
+            self._components[name] = Component(state, reason, since or changed)
 
     def __getitem__(self, name: str) -> Component:
         with self._lock:
-            return self._parts[name]
+            return self._components[name]
 
     @property
     def ready(self) -> bool:
-        """Whether recommendations can be answered; without a new generation the one before or popular movies do."""
+        """Return whether lists can be served; a missing or failed generation leaves the previous one or popularity."""
         return (
             self["database"].state == "ready"
             and self["catalogue"].state == "ready"

@@ -1,4 +1,4 @@
-"""What lists are made with, in memory and kept current: the movies, the live generation, the experiment that runs."""
+"""Keep the movies, the live generation and the running experiment in memory and up to date."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ MAX_FALLBACKS = 5
 
 
 class LiveModel:
-    """What this process makes lists with; many threads may use it while a newer generation replaces the live one."""
+    """The movies and generations of this process. Thread-safe, also while a new generation replaces the live one."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -35,11 +35,15 @@ class LiveModel:
         self._movies: MovieTable | None = None
         self._loading, self._following = threading.Lock(), threading.Lock()
         self._unreadable: tuple[int, str] | None = None
+<<<<<<< HEAD
         self._broken_experiment: Experiment | None = None
+=======
+        self._failed_experiment: Experiment | None = None
+>>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
 
     @property
     def movies(self) -> MovieTable:
-        """All movies in memory; `refresh` reads them in advance."""
+        """Return all movies in memory; read them if `refresh` has not done so yet."""
         if self._movies is None:
             with self.database.statement() as db:
                 return self._read_movies(db)
@@ -47,13 +51,13 @@ class LiveModel:
 
     @property
     def current_movies(self) -> MovieTable:
-        """All movies as they are in PostgreSQL now, changes by other processes included."""
+        """Return all movies as they are in PostgreSQL now, with the changes of other processes."""
         with self.database.statement() as db:
             newer = movies.other_version(db, self.movies.version)
         return self.movies if newer is None else self.follow(newer)
 
     def follow(self, version: int, connect: Callable[[], Connecting] | None = None) -> MovieTable:
-        """Return the movies of this version of the catalogue, or of a later one; read those that have changed since."""
+        """Return the movies at this catalogue version or a later one; read the movies that have changed since."""
         if self.movies.version == version:
             return self.movies
         with self._following:
@@ -62,6 +66,7 @@ class LiveModel:
                 with (connect or self.database.statement)() as db:
                     changed = movies.table(db, known.version)
                 known = known.updated(changed)
+<<<<<<< HEAD
                 if self.live is not None:  # before the table, whose version says that all of this is done
                     self.live = self.live.with_catalogue(known)
                 if self.experiment is not None:
@@ -72,12 +77,24 @@ class LiveModel:
     def generation_for(self, user_id: int) -> LiveGeneration | None:
         """Return what a user's lists are made with: the live generation, or an arm of the experiment."""
         arm = self.experiment.generation_for(user_id) if self.experiment is not None else None
+=======
+                if self.live is not None:  # before `_movies`, whose version marks the update as complete
+                    self.live = self.live.over(known)
+                if self.trial is not None:
+                    self.trial = self.trial.over(known)
+                self._movies = known
+            return known
+
+    def serves(self, user_id: int) -> LiveGeneration | None:
+        """Return the generation that serves a user: the live one, or that of the user's experiment arm."""
+        arm = self.trial.serves(user_id) if self.trial is not None else None
+>>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
         return self.live if arm is None else arm
 
     def use(self, generation_id: int, factors: Factors) -> None:
-        """Serve this generation from now on; requests under way finish with the one they began with.
+        """Serve this generation from now on; requests under way finish with the previous one.
 
-        Raises `FactorsError` if it lists movies that the catalogue lacks, and `DatabaseUnavailableError`.
+        Raises `FactorsError` if it has movies that the catalogue lacks, and `DatabaseUnavailableError`.
         """
         with self.database.statement() as db:
             trained_at = generations.trained_at(db, generation_id)
@@ -90,11 +107,11 @@ class LiveModel:
         log.info("generation %d is served: %d movies", generation_id, len(factors.movies))
 
     def refresh(self) -> None:
-        """Load the generation that is live in PostgreSQL, if it is not the one in memory.
+        """Load the generation that is live in PostgreSQL, unless it is in memory already.
 
         Raises:
-            DatabaseUnavailableError, FactorsError: the one in memory goes on serving; if there is none, after a start,
-                the newest of the others that can be read does.
+            DatabaseUnavailableError, FactorsError: the generation in memory keeps serving; without one, after a start,
+                the newest other readable generation does.
         """
         with self._loading:
             if self._movies is None:
@@ -104,56 +121,70 @@ class LiveModel:
                 wanted = generations.live_id(db)
                 newer = movies.other_version(db, self._movies.version) if self._movies is not None else None
             if newer is not None:
-                # a request might not have the time to read very many changes, and no later one would
+                # reading very many changes may exceed the deadline of a request, and then of every later one
                 self.follow(newer, self.database.background_transaction).warm_up()
             if wanted is None or (self.live is not None and self.live.id == wanted):
                 return
             if self._unreadable is not None and self._unreadable[0] == wanted:
-                raise FactorsError(self._unreadable[1])  # megabytes need not be read again to fail again
+                raise FactorsError(self._unreadable[1])  # do not read megabytes again to fail again
             try:
                 self._load(wanted)
             except FactorsError as error:
-                self._load_fallback()  # if PostgreSQL fails in it, the next refresh does all of this again
+                self._load_fallback()  # if PostgreSQL fails here, the next refresh tries again
                 self._unreadable = wanted, str(error)
                 raise
 
     def refresh_experiment(self) -> None:
-        """Serve the experiment that runs, by PostgreSQL, to its users.
+        """Serve the arms of the experiment that runs according to PostgreSQL.
 
         Raises:
-            DatabaseUnavailableError: what was served goes on.
+            DatabaseUnavailableError: the arms in memory keep serving.
             FactorsError, UnknownGenerationError: an arm cannot be served; all users get the live generation.
         """
         with self.database.statement() as db:
             experiment = experiments.running(db)
         live, served = self.live, self.experiment
         if experiment is None or live is None:
+<<<<<<< HEAD
             self.experiment = None
         elif served is None or not served.is_of(experiment, live):
             if self._broken_experiment == experiment:
                 return  # megabytes need not be read again to fail again
+=======
+            self.trial = None
+        elif trial is None or not trial.is_of(experiment, live):
+            if self._failed_experiment == experiment:
+                return  # do not read megabytes again to fail again
+>>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
             try:
-                made = RunningExperiment.of(experiment, live, self._stored)
+                loaded = RunningExperiment.of(experiment, live, self._load_arm)
             except (FactorsError, UnknownGenerationError):
+<<<<<<< HEAD
                 self.experiment, self._broken_experiment = None, experiment
                 raise
             with self._following:
                 self.experiment = made.with_catalogue(self.movies)
+=======
+                self.trial, self._failed_experiment = None, experiment
+                raise
+            with self._following:
+                self.trial = loaded.over(self.movies)
+>>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
             log.info("experiment %s: arms %s", experiment.name, ", ".join(experiment.arms))
 
-    def _stored(self, generation_id: int) -> LiveGeneration:
+    def _load_arm(self, generation_id: int) -> LiveGeneration:
         with self.database.background_transaction() as db:
             factors, trained_at = generations.load(db, generation_id), generations.trained_at(db, generation_id)
         table = self._movies_of(generation_id, factors)
         return LiveGeneration(generation_id, Ranker(factors), table, trained_at, datetime.now(UTC))
 
     def activate(self, generation_id: int) -> int | None:
-        """Make a stored generation the live one, for every process, hold it, and serve it here at once.
+        """Make a stored generation live for every process, hold it, and serve it here at once.
 
-        Return which was live before.
+        Return the id of the previous live generation.
 
         Raises:
-            UnknownGenerationError, FactorsError: it is not kept or cannot be served; nothing was changed.
+            UnknownGenerationError, FactorsError: it is not stored or cannot be served; nothing was changed.
         """
         with self._loading:
             with self.database.background_transaction() as db:
@@ -167,13 +198,13 @@ class LiveModel:
     def _movies_of(self, generation_id: int, factors: Factors) -> MovieTable:
         table = self.movies.take(factors.movies)
         if len(table) < len(factors.movies):
-            raise FactorsError(f"generation {generation_id} lists movies that the catalogue does not have")
+            raise FactorsError(f"generation {generation_id} has movies that the catalogue lacks")
         return table
 
     def _read_movies(self, db: Connection) -> MovieTable:
-        found = movies.table(db)
-        self._movies = found if len(found) else None
-        return found
+        table = movies.table(db)
+        self._movies = table if len(table) else None
+        return table
 
     def _load(self, generation_id: int) -> None:
         with self.database.background_transaction() as db:
@@ -181,7 +212,7 @@ class LiveModel:
         self.use(generation_id, factors)
 
     def _load_fallback(self) -> None:
-        """Load the newest other generation that can be read, if none is in memory."""
+        """Load the newest readable generation other than the live one, if none is in memory."""
         with self.database.statement() as db:
             others = generations.accepted_ids(db, MAX_FALLBACKS)
         for other in others:

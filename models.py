@@ -1,6 +1,6 @@
-"""The tables: columns, keys and constraints that make bad states impossible. No queries.
+"""The tables of users and movies: columns, keys and constraints. No queries.
 
-Those of users and movies are here, those of training runs, impressions and experiments in `tables/`.
+The tables of training runs, impressions and experiments are in `tables/`.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ __all__ = ["Base", "Mark", "Movie", "Recommendation", "Token", "User", "View"]
 
 
 class Movie(Base):
-    """A movie, and what the ratings of the dataset say of it. Movies are withdrawn, never deleted."""
+    """A movie, with statistics of its ratings in the dataset. Movies are withdrawn, never deleted."""
 
     __tablename__ = "movies"
     __table_args__ = (
@@ -44,23 +44,23 @@ class Movie(Base):
     year: Mapped[int | None] = mapped_column(SmallInteger)
     rating_count: Mapped[int]
     rating_sum: Mapped[float] = mapped_column(DOUBLE_PRECISION)
-    like_count: Mapped[int]  # ratings of 4 and more: what popularity counts before the first training
-    expected_rating: Mapped[float]  # a damped mean: what is shown before the first training
-    # how many rated it .5, 1 ... 5; null after an upgrade, until the ratings of the dataset have been counted
+    like_count: Mapped[int]  # ratings of 4 and more: the popularity before the first training run
+    expected_rating: Mapped[float]  # a damped mean, shown before the first training run
+    # numbers of ratings of .5, 1 ... 5; null after an upgrade until the ratings of the dataset have been counted
     rating_histogram: Mapped[list[int] | None]
     # not unique: MovieLens gives one tmdbId to two movies
     imdb_id: Mapped[str | None] = mapped_column(index=True)
     tmdb_id: Mapped[int | None] = mapped_column(index=True)
-    tags: Mapped[list[str] | None]  # the five most given; null after an upgrade, until they have been read
+    tags: Mapped[list[str] | None]  # the five most frequent; null after an upgrade until they have been read
     added_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    withdrawn_at: Mapped[datetime | None]  # in no list, search or similar movies since
-    # the catalogue_version that the last change of this movie made
+    withdrawn_at: Mapped[datetime | None]  # since then in no list, search result or similar movies
+    # the catalogue_version of the last change of this movie
     changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), index=True)
     idempotency_key: Mapped[str | None]  # of the request that added this movie
 
 
 class User(Base):
-    """Someone who rates movies here. The engine knows them by their id plus 1,000,000."""
+    """A user of this service. In training their id is this id plus 1,000,000."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -78,16 +78,16 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    idempotency_key: Mapped[str | None]  # of the request that made this user, by which its repetition is known
-    # grows with every change of this user's views, in the same transaction; a list made from an older one is stale
+    idempotency_key: Mapped[str | None]  # of the request that created this user; recognizes its repetition
+    # raised by every change of this user's views in the same transaction; lists of an older version are stale
     history_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    # views up to here have been compared with what was predicted of them
+    # the online evaluation has compared the views up to this version with their predictions
     foretold_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    train: Mapped[bool] = mapped_column(server_default=text("true"))  # whether trainings learn from these views
+    train: Mapped[bool] = mapped_column(server_default=text("true"))  # whether training runs use these views
 
 
 class Token(Base):
-    """A secret of 256 random bits that opens some routes of one user; only its SHA-256 is stored."""
+    """A secret of 256 random bits that authorizes some routes of one user; only its SHA-256 is stored."""
 
     __tablename__ = "tokens"
     __table_args__ = (
@@ -104,26 +104,26 @@ class Token(Base):
 
 
 class View(Base):
-    """What a user thought of a movie; a later rating of the same movie takes the row's place."""
+    """A user's rating of a movie; a later rating of the same movie replaces it."""
 
     __tablename__ = "views"
     __table_args__ = (
         CheckConstraint(f"{rating_in_range('rating')} AND rating * 2 = floor(rating * 2)", "rating"),
         CheckConstraint(readable_time("rated_at"), "rated_at"),
-        Index("ix_views_movie_id", "movie_id", postgresql_include=["rating"]),  # how people rated one movie
+        Index("ix_views_movie_id", "movie_id", postgresql_include=["rating"]),  # all ratings of one movie
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
     rating: Mapped[float]
     rated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    again: Mapped[bool] = mapped_column(server_default=text("false"))  # a later thought on a movie rated before
-    # the history_version this change made: orders one user's views exactly, where clocks may tie or step back
+    again: Mapped[bool] = mapped_column(server_default=text("false"))  # the movie had been rated before
+    # the history_version of this change; it orders a user's views exactly, where clocks may tie or step back
     version: Mapped[int] = mapped_column(BigInteger)
 
 
 class Mark(Base):
-    """What a user says of a movie without rating it; no training learns from it."""
+    """A user's mark on a movie: seen, hidden or for later. No training run uses it."""
 
     __tablename__ = "marks"
     __table_args__ = (
@@ -135,15 +135,15 @@ class Mark(Base):
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
     mark: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    version: Mapped[int] = mapped_column(BigInteger)  # the history_version this change made, as of a view
+    version: Mapped[int] = mapped_column(BigInteger)  # the history_version of this change, as in View
 
 
 class Recommendation(Base):
-    """One user's list, best first, with the generation, the history and the catalogue it was made from.
+    """A user's list, best first, with the generation, the history version and the catalogue version it is based on.
 
-    A list counts only while it carries the versions of history and catalogue that there are now.
-    A row a list and no key for each movie, because every one is checked when the lists of everybody are published. None
-    for the generation either: it comes to be when all its lists are stored, and a list is read only while it is live.
+    A list is current only while both versions are the present ones. The movies are an array without foreign keys,
+    because PostgreSQL would check each of them when all users' lists are published. The generation has no foreign key
+    either: its row is stored after all its lists, and a list is read only while its generation is live.
     """
 
     __tablename__ = "recommendations"

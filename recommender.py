@@ -1,7 +1,7 @@
-"""One user's list: cached or stored if that is current, else folded in at once, else the popular movies.
+"""Return a user's list: the cached or stored one if it is current, else one by fold-in, else popular movies.
 
-A recorded rating is always in the user's next list, because a list counts only while it carries the version of the
-history that PostgreSQL holds now.
+A stored rating always affects the user's next list, because a list is current only if its history version equals the
+one in PostgreSQL.
 """
 
 import threading
@@ -28,7 +28,7 @@ CACHE_MISS = NO_LIST, RecommendationList((), "stored")
 
 
 class Recommender:
-    """Makes lists; safe to use from many threads while a newer generation replaces the live one."""
+    """Compute lists. Thread-safe, also while a new generation replaces the live one."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -36,7 +36,7 @@ class Recommender:
         self._caching = threading.Lock()
 
     def recommend(self, user_id: int) -> RecommendationList:
-        """Return the ten movies to watch next, best first; fewer only when the user has rated nearly all movies.
+        """Return the ten best movies that the user has not rated, best first; fewer only if fewer are left.
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
@@ -47,31 +47,31 @@ class Recommender:
         if found is None:
             return kept
         self.model.follow(now.catalogue_version)
-        live = self.model.generation_for(user_id)  # whose movies are of that version now
+        live = self.model.generation_for(user_id)  # now at that catalogue version
         if isinstance(found, StoredList) and (live is None or live.takes_stored(now.generation_id)):
             listed = kept = self._as_list(*found, "stored", now.generation_id, live)
         else:
-            if isinstance(found, StoredList):  # of another arm
+            if isinstance(found, StoredList):  # it was computed by the live generation for a user of another arm
                 with self.database.statement() as db:
                     _, found = recommendations.history(db, user_id)
             listed = self._made(found, live, user_id)
             kept = replace(listed, made="stored")
             now = now._replace(version=found.version)
-        # another process may have just made a newer generation live; this list is not of that one
+        # another process may have made a newer generation live, which did not compute this list
         if live is not None and live.is_current(now.generation_id):
             with self._caching:
                 live.list_cache[user_id] = now, kept
         return listed
 
     def forget(self, user_id: int) -> None:
-        """Drop the cached list of a user who has been removed."""
+        """Drop the cached list of a deleted user."""
         for served in (self.model.live, *(self.model.experiment.arms.values() if self.model.experiment else ())):
             if served is not None:
                 with self._caching:
                     served.list_cache.pop(user_id, None)
 
     def viewer(self, user_id: int, rated_since: int | None = None) -> UserContext:
-        """Return a user with all confirmed ratings, or, for what to recommend, those of this unix second or later.
+        """Return the context of a user with all ratings, or with those of this unix second or later.
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
@@ -83,19 +83,19 @@ class Recommender:
         return self._viewer(history, self.model.generation_for(user_id), user_id)
 
     def unknown(self, movie_ids: Iterable[int]) -> set[int]:
-        """Return those of these movies that the catalogue lacks."""
-        asked = np.array(list(movie_ids), np.int32)
-        asked = asked[~self.model.movies.rows(asked)[1]]
-        if len(asked):  # movies come and never go: only for these does a newer catalogue matter
-            asked = asked[~self.model.current_movies.rows(asked)[1]]
-        return set(asked.tolist())
+        """Return the ids of these movies that the catalogue lacks."""
+        missing = np.array(list(movie_ids), np.int32)
+        missing = missing[~self.model.movies.rows(missing)[1]]
+        if len(missing):  # movies are never deleted, so only these need the newest catalogue
+            missing = missing[~self.model.current_movies.rows(missing)[1]]
+        return set(missing.tolist())
 
     def anonymous(self, ratings: Mapping[int, float]) -> UserContext:
-        """Return the context of a user who is not stored and gives these ratings, by movie."""
+        """Return the context of a guest with these ratings by movie id."""
         return self._viewer(_guest_history(ratings), self.model.live)
 
     def group(self, members: Sequence[int | Mapping[int, float]]) -> GroupContext:
-        """Return the context of a group of users, by id, and guests, by their ratings.
+        """Return the context of a group of users (given by id) and guests (given by their ratings by movie id).
 
         Raises `UnknownUserError` and `DatabaseUnavailableError`.
         """
@@ -129,7 +129,7 @@ class Recommender:
         return replace(context, versus=self._viewer(history, versus, user_id)) if versus else context
 
     def _popular(self, seen: Ints) -> PopularRanking:
-        """Return what ranks before the first training, without the movies that were seen."""
+        """Return the ranking that serves before the first training run, without the movies in `seen`."""
         every = self.model.movies
         likes = every.like_count.astype(np.float32)
         return PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), every.rows(seen)[0])

@@ -1,4 +1,4 @@
-"""The process: builds every part once, grafts the app on CherryPy, and owns start and stop.
+"""Build the parts of the first process, serve the app under CherryPy, and start and stop everything in order.
 
 Run it with `./start_server.sh`, `python server.py` or `spark-submit server.py`.
 """
@@ -39,11 +39,11 @@ from web.access import refuse_open_network
 log = logging.getLogger("matinee")
 
 RETRY_SECONDS = 1.0
-NOTICE_SECONDS = 0.05  # how soon a signal is acted on
+POLL_SECONDS = 0.05  # how long a signal may wait
 
 
 class Server:
-    """Every part of the first process, in the order in which they start; they stop in the opposite one."""
+    """The parts of the first process in their start order; they stop in reverse order."""
 
     def __init__(self, settings: Settings, database_url: str, embedded: EmbeddedPostgres | None) -> None:
         self.settings = settings
@@ -54,22 +54,22 @@ class Server:
         self.recommender = Recommender(self.database)
         self.scheduler = Scheduler(settings, self.recommender, self.health, TrainerPool(settings, database_url))
         self.failure: str | None = None
-        self.told_to_stop = False
+        self._stop_requested = False
         self._stopping = threading.Event()
         self._ready = threading.Event()
 
     def serve(self) -> None:
-        """Answer requests, in this process and in the workers, until a signal comes."""
-        # only noted: a second one, which comes with the death of spark-submit, must not begin another stop
+        """Answer requests, in this process and in the workers, until a signal asks to stop."""
+        # the handler only sets a flag: a second signal, which spark-submit sends when it dies, must not stop twice
         on_stop_signals(self._note_signal)
         workers = Workers(self.settings, self._database_url)
         with answering(self.settings, self.recommender, self.health):
             threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
-            while not self.told_to_stop:
+            while not self._stop_requested:
                 self._keep_database()
                 if self._ready.is_set():
                     workers.keep()
-                time.sleep(NOTICE_SECONDS)
+                time.sleep(POLL_SECONDS)
             workers.terminate()
         workers.stop()
         self._stopping.set()
@@ -78,7 +78,7 @@ class Server:
         self.database.close()
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self.told_to_stop = True
+        self._stop_requested = True
 
     def _keep_database(self) -> None:
         """Start the embedded PostgreSQL again if it has ended; the pool reconnects by itself."""
@@ -90,17 +90,17 @@ class Server:
                 self._give_up(str(error))
 
     def _prepare(self) -> None:
-        """Make and fill the tables, load the live generation, start the jobs; wait for the database if need be."""
+        """Wait for the database, migrate it, fill the catalogue, load the live generation and start the scheduler."""
         try:
-            while not self._prepared():
+            while not self._try_prepare():
                 self._stopping.wait(RETRY_SECONDS)
         except OperatorError as error:
             self._give_up(str(error))
         except Exception as error:
-            log.exception("the service could not be prepared")
+            log.exception("the service could not start")
             self._give_up(f"{type(error).__name__}: {error}")
 
-    def _prepared(self) -> bool:
+    def _try_prepare(self) -> bool:
         if self._stopping.is_set():
             return True
         try:
@@ -113,7 +113,7 @@ class Server:
             self.recommender.model.movies.warm_up()
             self.scheduler.start()
         except DatabaseRefusedError:
-            raise  # waiting would not mend it
+            raise  # waiting would not help
         except DatabaseUnavailableError as error:
             log.warning("waiting for the database: %s", error)
             self.health.report("database", "failed", str(error))
@@ -127,18 +127,18 @@ class Server:
         with self.database.statement() as db:
             if movies.is_filled(db):
                 return
-        from jobs.ingest import init_movie_table  # here: a catalogue that is filled needs no library to read one
+        from jobs.ingest import init_movie_table  # here: a filled catalogue needs none of its libraries
 
         init_movie_table(self.database, self.settings)
 
     def _give_up(self, reason: str) -> None:
         log.critical("%s", reason)
         self.failure = reason
-        self.told_to_stop = True
+        self._stop_requested = True
 
 
 def main() -> int:
-    """Run the process; the exit status is 0 after an orderly stop, 1 when it could not serve, 2 for bad settings."""
+    """Run the process. Return the exit status: 0 after an orderly stop, 1 on failure, 2 for bad settings."""
     try:
         settings = settings_module.load()
         refuse_open_network(settings)
@@ -148,12 +148,12 @@ def main() -> int:
     log_to_stderr(settings.log_level, settings.log_format)
     log_uncaught()
     give_back_large_blocks()
-    if SUBMITTED in os.environ:  # else it may outlive the shell that started it
+    if SUBMITTED in os.environ:  # else it may outlive spark-submit
         die_with_parent(signal.SIGTERM)
     try:
         refuse_busy_port(settings)
         with ExitStack() as stack:
-            on_stop_signals(_leave)
+            on_stop_signals(_exit_early)
             embedded = None if settings.database_url else EmbeddedPostgres(settings.state_dir)
             url = _begin(settings, embedded, stack)
             server = Server(settings, url, embedded)
@@ -162,12 +162,12 @@ def main() -> int:
     except OperatorError as error:
         log.critical("%s", error)
         return 1
-    except SystemExit:  # of `_leave`
+    except SystemExit:  # raised by `_exit_early`
         return 0
 
 
 def _begin(settings: Settings, embedded: EmbeddedPostgres | None, stack: ExitStack) -> str:
-    """Make the state folder and start what works in it; returns the URL of the database."""
+    """Make the state folder, start the embedded PostgreSQL if there is one, and return the URL of the database."""
     try:
         with translate_disk_full(settings.state_dir):
             make_private(settings.state_dir)
@@ -176,16 +176,16 @@ def _begin(settings: Settings, embedded: EmbeddedPostgres | None, stack: ExitSta
             return url
     except OSError as error:
         raise OperatorError(
-            f"Cannot use {settings.state_dir} as the state folder: {error}. It has to be a folder that this account "
-            "may make and write to; MATINEE_STATE_DIR names another."
+            f"Cannot use {settings.state_dir} as the state folder: {error}. This account must be able to "
+            "create it and write to it; MATINEE_STATE_DIR names another folder."
         ) from error
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Exit while only the embedded PostgreSQL has been started; the exit stack stops it."""
+def _exit_early(number: int, frame: FrameType | None) -> None:
+    """Exit before the server has started; the exit stack stops the embedded PostgreSQL."""
     sys.exit(0)
 
 
 if __name__ == "__main__":
-    globals().pop("__file__")  # by which a process that multiprocessing starts would import all of this, and more
+    globals().pop("__file__")  # else each process that multiprocessing starts imports this module
     end_after(main)

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from commands.context import Context
 from commands.framework import CommandResult, command, group, log_change
-from evaluation.experiment_result import kept_result
+from evaluation.experiment_result import stored_result
 from ranking.experiment import Experiment
 from storage import experiments as stored
 from storage.database import TRAINING_LOCK
@@ -64,7 +64,7 @@ def show(context: Context, name: str) -> CommandResult:
     """
     with context.database() as database, database.background_transaction() as db:
         row = stored.find(db, name)
-    found = kept_result(stored.of_row(row), row.result)
+    found = stored_result(stored.of_row(row), row.result)
     counted = "not counted yet" if row.result_at is None else f"counted {row.result_at:%Y-%m-%d %H:%M}"
     lines = [f"{name}: {_state(row)}", *(row.judgement or []), f"{found}", counted]
     return CommandResult("\n".join(lines), {**row._mapping, "result": asdict(found)})

@@ -1,4 +1,4 @@
-"""How good a model is: splits, metrics, bootstrap intervals, held-out users and the gate.
+"""Evaluate models: splits, metrics, bootstrap intervals, held-out users and the gate.
 
 Arithmetic only, on top of `ranking`: no files, no database, no network.
 """

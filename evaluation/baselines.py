@@ -1,4 +1,4 @@
-"""Simple models that Matinee is compared with."""
+"""Baseline models for the comparison with Matinee."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from ranking.biases import damped_biases
 from ranking.ratings import HIGHEST, LOWEST, PADDING, Floats, Ints, Ratings
 from ranking.top_n import top_n
 
-MOST_MOVIES = 12_000  # of which EASE inverts the square matrix
+MOST_MOVIES = 12_000  # EASE inverts a matrix [movies, movies]
 
 
 def bias_predictions(train: Ratings, test: Ratings) -> Floats:
-    """Return mu + b_u + b_i for each rating of `test`, clipped; a user or movie that `train` lacks has the bias 0."""
+    """Return mu + b_u + b_i for each rating of `test`, clipped; the bias of a user or movie not in `train` is 0."""
     users, user = np.unique(np.concatenate([train.user, test.user]), return_inverse=True)
     movies, movie = np.unique(np.concatenate([train.movie, test.movie]), return_inverse=True)
     n = len(train)
@@ -22,7 +22,7 @@ def bias_predictions(train: Ratings, test: Ratings) -> Floats:
 
 
 def ease_lists(train: Ratings, given: Sequence[Ratings], n: int, neutral: float, reg: float) -> Ints | None:
-    """Return the n best movies by EASE for users with these histories, int32 [len(given), n]; None of too many movies.
+    """Return the n best movies by EASE for users with these histories, int32 [len(given), n]; None if too many movies.
 
     Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), on X = r - neutral.
     """
@@ -45,6 +45,6 @@ def ease_lists(train: Ratings, given: Sequence[Ratings], n: int, neutral: float,
 
 
 def _rows(row: np.ndarray, ratings: Ratings, movies: Ints, neutral: float) -> sparse.csr_matrix:
-    """Return r - neutral, users x movies."""
+    """Return r - neutral as a matrix [users, movies]."""
     value = ratings.rating - np.float32(neutral)
     return sparse.csr_matrix((value, (row, np.searchsorted(movies, ratings.movie))), (int(row.max()) + 1, len(movies)))

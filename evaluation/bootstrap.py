@@ -1,4 +1,4 @@
-"""How sure a mean over users is: confidence intervals from drawing the users again and again, with replacement."""
+"""Compute bootstrap confidence intervals by resampling users with replacement."""
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
@@ -10,29 +10,29 @@ import numpy.typing as npt
 from evaluation.offline_metrics import Values
 
 RESAMPLES = 1000
-AT_ONCE = 100  # resamples drawn together, to bound the memory at 10,000 users
+AT_ONCE = 100  # resamples drawn together, which bounds the memory for 10,000 users
 SEED = 20_070_101
 
 
 @dataclass(frozen=True)
 class IntervalEstimate:
-    """A number with the ends of its 95 % interval; nan without any user."""
+    """An estimate with the bounds of its 95 % interval; nan without users."""
 
     value: float
     low: float
     high: float
 
     def rounded(self) -> list[float | None]:
-        """[value, low, high] as JSON has them."""
+        """Return [value, low, high] rounded, with None for nan."""
         return [None if np.isnan(x) else round(x, 5) for x in astuple(self)]
 
 
 def estimate(statistic: Callable[[Values], Values], *columns: Values) -> IntervalEstimate:
-    """The statistic of the users' sums, and its 95 % interval.
+    """Return a statistic of the sums over all users, with its 95 % interval.
 
     Args:
-        statistic: takes sums over users [c, resamples] of each column, gives [resamples].
-        columns: one number a user each, [u]; nan counts as 0.
+        statistic: takes the sums of each column over users [c, resamples] and returns [resamples].
+        columns: one number for each user, [u]; nan counts as 0.
     """
     table = np.nan_to_num(np.stack(columns)) if columns[0].size else np.zeros((len(columns), 0))
     users = table.shape[1]
@@ -45,7 +45,7 @@ def estimate(statistic: Callable[[Values], Values], *columns: Values) -> Interva
     return IntervalEstimate(whole, float(low), float(high))
 
 
-@lru_cache(maxsize=1)  # drawing takes longer than all else, and a judgement has a hundred estimates of the same users
+@lru_cache(maxsize=1)  # drawing takes the most time, and an evaluation makes a hundred estimates on the same users
 def _resamples(users: int) -> list[npt.NDArray[np.uint8]]:
     """Return how often each user is drawn in each resample, as blocks [AT_ONCE, users]."""
     rng, share = np.random.default_rng(SEED), np.full(users, 1 / users)
@@ -53,25 +53,25 @@ def _resamples(users: int) -> list[npt.NDArray[np.uint8]]:
 
 
 def mean(values: Values) -> IntervalEstimate:
-    """The mean over the users who have a value, [u]; nan is no value."""
+    """Return the mean of the values [u] that are not nan."""
     return ratio(values, (~np.isnan(values)).astype(float))
 
 
 def ratio(parts: Values, wholes: Values) -> IntervalEstimate:
-    """The sum of the parts over the sum of the wholes, [u] each."""
+    """Return the sum of the parts [u] divided by the sum of the wholes [u]."""
     return estimate(lambda sums: sums[0] / sums[1], parts, wholes)
 
 
 def root_mean_square(squares: Values, counts: Values) -> IntervalEstimate:
-    """RMSE over all errors of all users, from each user's sum of squares [u] and number of errors [u]."""
+    """Return the RMSE over all users, from each user's sum of squared errors [u] and number of errors [u]."""
     return estimate(lambda sums: np.sqrt(sums[0] / sums[1]), squares, counts)
 
 
 def paired_difference(a: Values, b: Values) -> IntervalEstimate:
-    """The mean of a - b over the users who have both, [u] each in the same order."""
+    """Return the mean of a - b over the users who have both values; a and b are [u] in the same order."""
     return mean(a - b)
 
 
 def paired_rmse_difference(a: Values, b: Values, counts: Values) -> IntervalEstimate:
-    """RMSE of a minus RMSE of b on the same errors' places, from sums of squares [u] and their number [u]."""
+    """Return RMSE of a minus RMSE of b on the same ratings, from sums of squared errors [u] and their counts [u]."""
     return estimate(lambda sums: np.sqrt(sums[0] / sums[2]) - np.sqrt(sums[1] / sums[2]), a, b, counts)

@@ -1,13 +1,13 @@
-"""Intervals that may be looked at at any time: the chance that they ever miss is at most alpha.
+"""Compute confidence sequences: intervals that are valid at all times together, with error probability alpha at most.
 
 Proposition 2.5 of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic
 confidence sequences" (Annals of Statistics 52(6), 2024; arXiv:2103.06476v9): Robbins' normal mixture with the variance
-estimated, in its form for variances that change.
+estimated, in its form for changing variances.
 
-Likes of a user grow between looks, so time is counted in the variance of the sum, not in users, as there for a sum that
-is a Brownian motion. Here later sums vary together with earlier ones at least as much as that motion's do, as long as
-users who have liked more do not like less later; by Slepian's inequality the chance to leave the bounds is then no
-larger.
+A user's likes grow between looks, so time is measured by the variance of the sum, not by the number of users; the
+paper does so for a Brownian motion. Here the covariance of later with earlier sums is at least that of the motion, as
+long as users who have liked more do not like less later; by Slepian's inequality the probability to leave the bounds
+is then no larger.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from evaluation.bootstrap import IntervalEstimate
 from evaluation.offline_metrics import Values
 
 ALPHA = 0.05
-NARROWEST_AT = 5_000  # likes, squared: the variance of the sum at which the interval is narrowest, t*
-MIN_USERS = 30  # in each arm: it is a limit theorem
+NARROWEST_AT = 5_000  # t*, the variance of the sum at which the interval is narrowest, in likes squared
+MIN_USERS = 30  # in each arm, because the intervals are asymptotic
 
 
 def radius(variance: Values, t: Values, alpha: float = ALPHA) -> Values:
@@ -30,23 +30,23 @@ def radius(variance: Values, t: Values, alpha: float = ALPHA) -> Values:
     # rho^2 = (-W(-alpha^2 / e) - 1) / t*, W the branch -1 of Lambert's function; with W(x) = log(-x) - log(-log(-x)):
     # rho^2 = (-2 log alpha + log(-2 log alpha + 1)) / t*
     rho2 = (-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / NARROWEST_AT
-    # of n users whose numbers have the variance v: t = n v, and v / n is the variance of the mean, so that
-    # sqrt((n v rho^2 + 1) / (n^2 rho^2) log((n v rho^2 + 1) / alpha^2)) is, with variance 0 where t is
-    # sqrt(variance 2 (t rho^2 + 1) / (t rho^2) log(sqrt(t rho^2 + 1) / alpha))
+    # For n users with numbers of variance v, t = n v and the variance of the mean is v / n. The paper's
+    # sqrt((n v rho^2 + 1) / (n^2 rho^2) log((n v rho^2 + 1) / alpha^2)) is therefore
+    # sqrt(variance 2 (t rho^2 + 1) / (t rho^2) log(sqrt(t rho^2 + 1) / alpha)), and 0 where t is 0
     t = np.maximum(t, np.finfo(float).tiny)
     found: Values = np.sqrt(variance * 2 * (t * rho2 + 1) / (t * rho2) * np.log(np.sqrt(t * rho2 + 1) / alpha))
     return found
 
 
 def mean(x: Values) -> IntervalEstimate | None:
-    """Return the mean of one number a user; None while there are too few users."""
+    """Return the mean of one number for each user, with its interval; None while there are too few users."""
     if len(x) < MIN_USERS:
         return None
     return _around(x.mean(), x.var(ddof=1) / len(x), len(x))
 
 
 def difference(x: Values, control: Values) -> IntervalEstimate | None:
-    """Return the mean of the users of one arm minus that of another; None while there are too few users."""
+    """Return the mean over the users of an arm minus that over the control's; None while there are too few users."""
     if min(len(x), len(control)) < MIN_USERS:
         return None
     variance = x.var(ddof=1) / len(x) + control.var(ddof=1) / len(control)

@@ -1,4 +1,4 @@
-"""What diversity costs held-out users, and what it gives them."""
+"""Measure NDCG, miscalibration and popularity of held-out users' lists by diversity."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,15 +16,15 @@ from ranking.rating_histories import Times
 from ranking.ratings import PADDING, Floats, Ints, Ratings, Rows
 
 DIALS = (0.0, 0.5, 1.0)
-GIVEN = 20  # ratings of each user: enough to know the genres that they like
+GIVEN = 20  # ratings given of each user, enough to know the genres that they like
 MEASURES = ("NDCG@10", "miscalibration", "median popularity")
 
 DiversityCurve = dict[str, dict[str, float]]
-"""By diversity, the means over the users of NDCG@10, miscalibration and the median number of ratings in the list."""
+"""For each diversity, the means over users of NDCG@10, miscalibration and a list's median number of ratings."""
 
 
 class _Pool(NamedTuple):
-    """A user's best movies, their scores, and the rows of the movies that the user likes."""
+    """A user's best movies, their scores, and the rows of the user's likes."""
 
     user: int
     rows: Rows
@@ -33,7 +33,7 @@ class _Pool(NamedTuple):
 
 
 def diversity_curve(setting: EvaluationSetting, ratings: Ratings, genres: Floats) -> DiversityCurve:
-    """Return the curve for held-out users with more than 20 ratings, of which the first 20 are given; {} without any.
+    """Return the curve over held-out users, given their first 20 ratings; {} if no user has more than 20.
 
     `genres` [f, G] is the share of each genre in each movie of the factors.
     """

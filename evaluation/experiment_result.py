@@ -1,4 +1,4 @@
-"""What an experiment has shown so far: likes per user, the difference to the control, and who is provably worse."""
+"""Compute the result of an experiment: likes per user, differences to the control, and significantly worse arms."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ranking.experiment import Experiment
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What has become of the lists of an arm.
+    """The result of an arm: users, movies shown and movies liked.
 
     Attributes:
-        difference: likes per user minus those of the control; None of the control, and with too few users.
+        difference: likes per user minus those of the control; None for the control, and with too few users.
     """
 
     name: str
@@ -31,7 +31,7 @@ class ArmResult:
 
     @property
     def interval(self) -> str:
-        """The difference with its interval, as text."""
+        """Return the difference with its interval as text."""
         d = self.difference
         return f"{d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})" if d else "-"
 
@@ -48,7 +48,7 @@ class ExperimentResult:
 
     @property
     def worse(self) -> list[ArmResult]:
-        """The arms that are provably worse than the control."""
+        """Return the arms that are significantly worse than the control."""
         return [arm for arm in self.arms if arm.is_worse]
 
     def __str__(self) -> str:
@@ -56,19 +56,19 @@ class ExperimentResult:
         return "\n".join([head, *map(str, self.arms)])
 
 
-def kept_result(experiment: Experiment, kept: Any) -> ExperimentResult:
-    """Return the result that was kept as JSON, that of no lists where there is none yet."""
-    if kept is None:
+def stored_result(experiment: Experiment, stored: Any) -> ExperimentResult:
+    """Return the result from its stored JSON; an empty result if nothing is stored yet."""
+    if stored is None:
         return result(experiment, [])
-    arms = [arm | {"difference": arm["difference"] and IntervalEstimate(**arm["difference"])} for arm in kept["arms"]]
-    return ExperimentResult(kept["name"], [ArmResult(**arm) for arm in arms])
+    arms = [arm | {"difference": arm["difference"] and IntervalEstimate(**arm["difference"])} for arm in stored["arms"]]
+    return ExperimentResult(stored["name"], [ArmResult(**arm) for arm in arms])
 
 
 def result(experiment: Experiment, rows: Iterable[Any]) -> ExperimentResult:
-    """Return what an experiment has shown so far.
+    """Return the result of an experiment so far.
 
     Args:
-        rows: (user_id, arm, shown, liked), one for each user and arm that showed them something.
+        rows: (user_id, arm, shown, liked), one for each user and arm with movies shown.
     """
     liked: dict[str, dict[int, int]] = {arm: {} for arm in experiment.arms}
     shown = dict.fromkeys(experiment.arms, 0)

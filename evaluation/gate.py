@@ -14,19 +14,19 @@ from ranking.batch_lists import build_lists, rank_locally, ratings_by_user
 from ranking.factors import Factors, FactorsError
 from ranking.ratings import Floats, Ints, Ratings
 
-COMPARED_USERS = 200  # trained users whose lists are compared with the live ones
+COMPARED_USERS = 200  # training users whose lists are compared with the live ones
 MIN_HELD_OUT_USERS = 20  # with fewer, a bootstrap interval means nothing
-MIN_COVERAGE_RATIO = 0.5  # of the live lists' coverage; two trainings with other seeds differ by some 3 %
-MIN_RATED_MOVIES_RATIO = 0.98  # of the live generation's; users withdraw ratings, but seldom a movie's last one
-SEED_ONLY_OVERLAP = 0.75  # least overlap of two trainings that differ in their seeds alone: measured .86
-MIN_OVERLAP = 0.2  # least overlap with lists that were trained on entirely different ratings
-MEASURE = "mean NDCG@10 over all history lengths"  # metrics beside it are after 10 ratings alone
-TOLERATED_NDCG, TOLERATED_RMSE = 0.005, 0.01  # worse by less than this is no reason to keep an old model
+MIN_COVERAGE_RATIO = 0.5  # of the live coverage; two training runs with different seeds differ by 3 % or so
+MIN_RATED_MOVIES_RATIO = 0.98  # of the live generation's; users rarely delete a movie's last rating
+SEED_ONLY_OVERLAP = 0.75  # least overlap of two training runs that differ only in their seeds; .86 was measured
+MIN_OVERLAP = 0.2  # least overlap if all ratings are new
+MEASURE = "mean NDCG@10 over all history lengths"  # to tell it from the metrics given 10 ratings only
+TOLERATED_NDCG, TOLERATED_RMSE = 0.005, 0.01  # a smaller loss does not reject a candidate
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a generation may serve, and the reason in one sentence for the operator."""
+    """The decision whether a generation may serve, and the reason in one sentence for the operator."""
 
     accepted: bool
     reason: str
@@ -34,11 +34,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ListChange:
-    """How a candidate's lists differ from the live ones.
+    """The difference between a candidate's lists and the live ones.
 
     Attributes:
-        overlap: the mean share of a live top 10 that is in the candidate's for the same user.
-        new_ratings: the share of the candidate's ratings that the live generation had not seen, 0 to 1.
+        overlap: the mean share of a user's live top 10 that is also in the candidate's top 10.
+        new_ratings: the share of the candidate's training ratings that the live generation lacked, 0 to 1.
     """
 
     overlap: float
@@ -46,7 +46,7 @@ class ListChange:
 
     @property
     def min_overlap(self) -> float:
-        """The least overlap that chance and the new ratings explain."""
+        """Return the least overlap that random seeds and new ratings can explain."""
         return MIN_OVERLAP + (SEED_ONLY_OVERLAP - MIN_OVERLAP) * (1 - min(1.0, self.new_ratings)) ** 4
 
 
@@ -57,17 +57,17 @@ def judge_candidate(
     held_out: Ratings,
     genre_shares: Callable[[Ints], Floats],
 ) -> tuple[Verdict, dict[str, Any]]:
-    """Return the verdict on a candidate, and its basis as JSON.
+    """Return the verdict on a candidate, and the measurements behind it as JSON.
 
     Args:
-        train_ratings: what it was trained on; the lists of these users must not change beyond reason.
-        held_out: ratings of users it was not trained on, on the same clock.
-        genre_shares: takes movie ids, returns the share of each genre in each movie [f, G].
+        train_ratings: the candidate's training ratings; the lists of these users must not change too much.
+        held_out: ratings of the held-out users, without times in the future.
+        genre_shares: takes movie ids and returns the share of each genre in each movie [f, G].
     """
     try:
         candidate.check()
     except FactorsError as error:
-        return Verdict(False, f"{error}; what served before goes on serving"), {}
+        return Verdict(False, f"{error}; the previous generation keeps serving"), {}
     users = sample_users(held_out)
     setting = EvaluationSetting(candidate, train_ratings)
     found = evaluate_held_out(setting, users)
@@ -81,7 +81,7 @@ def judge_candidate(
 
 
 def list_change(candidate: Factors, live: Factors, train_ratings: Ratings) -> ListChange | None:
-    """Return how much the lists of trained users changed; None if other settings are meant to change them."""
+    """Return how the lists of training users changed; None if the settings differ, which changes lists on purpose."""
     if candidate.model != live.model:
         return None
     some = sample_users(train_ratings, COMPARED_USERS)
@@ -93,9 +93,9 @@ def list_change(candidate: Factors, live: Factors, train_ratings: Ratings) -> Li
 
 
 def changed_share(candidate: Factors, live: Factors) -> float:
-    """Return the share of the candidate's ratings, 0 to 1, by which its counts of ratings differ from the live ones.
+    """Return the sum over movies of the change of the number of ratings, as a share of the candidate's ratings, 0 to 1.
 
-    Movie by movie, so that as many new ratings as withdrawn ones are not taken for none.
+    Counting for each movie keeps new ratings and deleted ones from cancelling out.
     """
     movies = np.union1d(candidate.movies, live.movies)
     count = np.zeros((2, len(movies)), np.int64)
@@ -105,17 +105,17 @@ def changed_share(candidate: Factors, live: Factors) -> float:
 
 
 def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change: ListChange | None = None) -> Verdict:
-    """Return the verdict on a candidate against the live generation, or against popularity where there is none.
+    """Return the verdict on a candidate against the live generation, or against popularity if there is none.
 
     Args:
         candidate, live: results on the same held-out users.
-        change: between the two lists of every user; None where there are no live lists to compare.
+        change: of the lists of training users; None if there are no comparable live lists.
     """
     if live is None:
-        return _first(candidate)
+        return _first_verdict(candidate)
     objection = next(_objections(candidate, live, change), None)
     if objection:
-        return Verdict(False, f"{objection}; the live generation goes on serving")
+        return Verdict(False, f"{objection}; the live generation keeps serving")
     if len(candidate.users) < MIN_HELD_OUT_USERS:
         compared = "so only movies and lists were compared with the live generation's"
         return Verdict(True, f"{_too_few_held_out(candidate)}, {compared}")
@@ -123,23 +123,23 @@ def verdict(candidate: HeldOutResult, live: HeldOutResult | None = None, change:
     return Verdict(True, f"not worse than the live generation: {MEASURE} {_signed(gain)} {_on(candidate)}")
 
 
-def _first(candidate: HeldOutResult) -> Verdict:
+def _first_verdict(candidate: HeldOutResult) -> Verdict:
     if len(candidate.users) < MIN_HELD_OUT_USERS:
         few = _too_few_held_out(candidate)
         return Verdict(True, f"the first generation; {few}, so it was not compared with popularity")
     gain = bootstrap.paired_difference(mean_per_user(candidate.ndcg), mean_per_user(candidate.popular))
     compared = f"{MEASURE} {_signed(gain)} against popularity {_on(candidate)}"
     if not gain.value > 0:
-        return Verdict(False, f"not better than popularity: {compared}; popularity goes on serving")
+        return Verdict(False, f"not better than popularity: {compared}; popularity keeps serving")
     return Verdict(True, f"the first generation: {compared}")
 
 
 def _objections(candidate: HeldOutResult, live: HeldOutResult, change: ListChange | None) -> Iterator[str]:
-    """Yield what speaks against a candidate in place of the live generation."""
+    """Yield the reasons against replacing the live generation by a candidate."""
     if candidate.rated_movies < MIN_RATED_MOVIES_RATIO * live.rated_movies:
         yield f"it knows {candidate.rated_movies:,} rated movies and the live generation {live.rated_movies:,}"
     if change is not None and change.overlap < change.min_overlap:
-        explained = f"the {change.min_overlap:.0%} that chance and {change.new_ratings:.1%} of new ratings explain"
+        explained = f"the {change.min_overlap:.0%} that random seeds and {change.new_ratings:.1%} of new ratings explain"
         yield f"its lists share {change.overlap:.0%} with the live ones, less than {explained}"
     if len(candidate.users) < MIN_HELD_OUT_USERS:
         return

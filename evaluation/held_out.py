@@ -1,6 +1,6 @@
-"""Evaluate a generation on held-out users: give it their first ratings and test it on the next ones.
+"""Evaluate a generation on held-out users: give it their first ratings and test it on their next ones.
 
-Lists and ratings are computed as for a request, so the evaluation is of what users see.
+Lists and expected ratings are computed as for a request.
 """
 
 from collections.abc import Iterator
@@ -23,17 +23,16 @@ from ranking.ratings import PADDING, Floats, Ints, Ratings, Rows
 from ranking.top_n import score_table, top_n, top_rows
 from ranking.user_batch import MOST_USERS, UserBatch, user_batches
 
-MAX_TESTED_RATINGS = 50  # how many of the following ratings the model is tested on
+MAX_TESTED_RATINGS = 50  # of the ratings that follow the given ones
 EVALUATED_LIST_LENGTH = 10
-MAX_EVALUATED_USERS = 1000  # 7,000 lists take some 10 s of one core, and settle a difference in NDCG of .01
+MAX_EVALUATED_USERS = 1000  # 7,000 lists take 10 s of one core and can detect an NDCG difference of .01
 
 
 def evaluate_held_out(setting: "EvaluationSetting", ratings: Ratings) -> HeldOutResult:
-    """Evaluate factors on all ratings of users who were not trained on, each at their own time.
+    """Evaluate factors on the ratings of held-out users, each user at their own time.
 
-    Popularity is that of the moment of a user's last given rating, as the user would have met it: users of all years
-    are among them, and for a user of 1998 the likes of 2018 say nothing. Movies that the factors do not know are left
-    out.
+    Popularity is computed at the time of a user's last given rating, because the users are of all years and a user of
+    1998 could not know the likes of 2018. Movies that the factors lack are left out.
     """
     factors = setting.ranker.factors
     ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
@@ -45,7 +44,7 @@ def evaluate_held_out(setting: "EvaluationSetting", ratings: Ratings) -> HeldOut
 
 
 class EvaluationSetting:
-    """Factors with the likes of what they were trained on, for lists at any time."""
+    """Factors with their training likes, to compute lists at any time."""
 
     def __init__(self, factors: Factors, train: Ratings) -> None:
         self.ranker = Ranker(factors)
@@ -56,9 +55,9 @@ class EvaluationSetting:
         self.all_time = count_ratings(self._likes, factors.movies, offline_metrics.RELEVANT)
 
     def lists(self, given: list[Ratings], clocks: Times) -> tuple[Ints, Ints]:
-        """Return the lists of users with these histories at these times (ascending), and those of recent likes alone.
+        """Return the lists of users with these histories at these times (ascending), and lists by recent likes alone.
 
-        Each history has the same number of ratings, of movies that the factors know.
+        All histories have the same number of ratings, all of movies that the factors have.
         """
         factors = self.ranker.factors
         ours = np.full((len(given), EVALUATED_LIST_LENGTH), PADDING, np.int32)
@@ -76,7 +75,7 @@ class EvaluationSetting:
         return ours, baseline
 
     def batches(self, given: list[Ratings], clocks: Times) -> Iterator[tuple[Rows, UserBatch, Floats]]:
-        """Yield the users of `lists` in their order, in batches, with the popularity at each one's time [b, f]."""
+        """Yield the users of `lists` in order, in batches, with the popularity at each user's time [b, f]."""
         factors, days = self.ranker.factors, self.ranker.factors.model.half_life_days
         recent = popularity_by_clock(self._likes, self._like_rows, len(factors.movies), clocks, days)
         for some, batch in self._batches(given):
@@ -93,7 +92,7 @@ class EvaluationSetting:
 
 
 def _popular_lists(movies: Ints, popularity: Floats, seen: Rows) -> Ints:
-    """Return each user's most popular movies but those `seen` [u, l], by popularity [u, f] at their own time."""
+    """Return each user's most popular movies without those `seen` [u, l], by popularity [u, f] at their own time."""
     score, groups = score_table(len(popularity), len(movies), EVALUATED_LIST_LENGTH)
     score[:, : len(movies)] = popularity
     np.put_along_axis(score, seen, -np.inf, axis=1)
@@ -102,16 +101,16 @@ def _popular_lists(movies: Ints, popularity: Floats, seen: Rows) -> Ints:
 
 
 def sample_users(ratings: Ratings, most: int = MAX_EVALUATED_USERS) -> Ratings:
-    """Return the ratings of at most `most` of these users; the same users for the same ratings."""
+    """Return the ratings of at most `most` of these users; the choice is deterministic."""
     users = np.unique(ratings.user)
     chosen = users[np.linspace(0, len(users) - 1, min(len(users), most)).round().astype(int)]
     return ratings.take(np.isin(ratings.user, chosen))
 
 
 def _evaluated(setting: EvaluationSetting, histories: list[Ratings], n: int) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns of the result for one n, for users with more than n ratings, given their first n."""
+    """Return the columns of the result for users with more than n ratings, given their first n."""
     ranker, factors = setting.ranker, setting.ranker.factors
-    able, given, tested, clocks = split_histories(histories, n)
+    eligible, given, tested, clocks = split_histories(histories, n)
     lists, recent = setting.lists(given, clocks)
     popular = popular_lists(factors.movies, setting.all_time, given, EVALUATED_LIST_LENGTH)
     relevant = [part.movie[part.rating >= offline_metrics.RELEVANT] for part in tested]
@@ -119,7 +118,7 @@ def _evaluated(setting: EvaluationSetting, histories: list[Ratings], n: int) -> 
     errors = [_errors(ranker, *parts) for parts in zip(given, tested, strict=True)]
     baseline_errors = [ranker.usual_rating[factors.rows(part.movie)[0]].astype(float) - part.rating for part in tested]
     known = np.append(factors.rating_count, LONG_TAIL_BELOW)[np.searchsorted(factors.movies, lists)]
-    found = {
+    columns = {
         "lists": lists,
         "ndcg": offline_metrics.ndcg(hit, sizes),
         "recall": offline_metrics.recall(hit, sizes),
@@ -131,16 +130,16 @@ def _evaluated(setting: EvaluationSetting, histories: list[Ratings], n: int) -> 
         "tested": np.array([len(error) for error in errors], np.float64),
         "long_tail": ((known < LONG_TAIL_BELOW) & (lists != PADDING)).sum(axis=1).astype(np.float64),
     }
-    return {name: _spread(values, able, len(histories), _WITHOUT.get(name, 0.0)) for name, values in found.items()}
+    return {name: _spread(column, eligible, len(histories), _WITHOUT.get(name, 0.0)) for name, column in columns.items()}
 
 
 def split_histories(histories: list[Ratings], n: int) -> tuple[Rows, list[Ratings], list[Ratings], Times]:
     """Return the users with more than n ratings, their first n, the next ones, and the times of the n-th, ascending."""
     clock = np.array([part.at[min(max(n - 1, 0), len(part) - 1)] for part in histories], np.int64)
-    able = np.array([i for i in np.argsort(clock, kind="stable") if len(histories[i]) > n], np.intp)
-    given = [histories[i].take(np.arange(n)) for i in able]
-    tested = [histories[i].take(np.arange(n, min(n + MAX_TESTED_RATINGS, len(histories[i])))) for i in able]
-    return able, given, tested, clock[able]
+    eligible = np.array([i for i in np.argsort(clock, kind="stable") if len(histories[i]) > n], np.intp)
+    given = [histories[i].take(np.arange(n)) for i in eligible]
+    tested = [histories[i].take(np.arange(n, min(n + MAX_TESTED_RATINGS, len(histories[i])))) for i in eligible]
+    return eligible, given, tested, clock[eligible]
 
 
 _WITHOUT = {"lists": PADDING, **dict.fromkeys(("ndcg", "recall", "hit", "popular", "recent"), np.nan)}
@@ -153,7 +152,7 @@ def _spread(values: npt.NDArray[Any], at: npt.NDArray[np.intp], size: int, other
 
 
 def _errors(ranker: Ranker, given: Ratings, tested: Ratings) -> npt.NDArray[np.float64]:
-    """Return by how much the shown ratings of a user with the history `given` miss the tested ones."""
+    """Return the errors of the expected ratings on the tested ratings, for a user with the history `given`."""
     rows, _ = ranker.factors.rows(tested.movie)
     shown = ranking_for(ranker, given.movie, given.rating, given.at).expected(rows)
     error: npt.NDArray[np.float64] = shown.astype(np.float64) - tested.rating

@@ -11,23 +11,23 @@ from evaluation.bootstrap import IntervalEstimate
 from evaluation.offline_metrics import Values
 from ranking.ratings import PADDING, Ints
 
-GIVEN_N = (0, 1, 3, 5, 10, 20, 50)  # how many of a user's first ratings the model is given
+GIVEN_N = (0, 1, 3, 5, 10, 20, 50)  # numbers of a user's first ratings that the model is given
 
 
 @dataclass(frozen=True)
 class HeldOutResult:
-    """What u users got for each g of `GIVEN_N`; nan, or nothing tested, where a user has too few ratings.
+    """The results of u users for each g of `GIVEN_N`; nan, or nothing tested, if a user has too few ratings.
 
     Attributes:
         users: their ids [u].
-        lists: movies shown, int32 [u, g, 10], PADDING where there was none.
-        ndcg, recall, hit: of those lists, [u, g].
+        lists: movie ids, int32 [u, g, 10], PADDING in empty places.
+        ndcg, recall, hit: of the lists, [u, g].
         popular: NDCG of the unseen movies with the most likes of all time, [u, g].
-        recent: NDCG of those with the most recent likes at each user's own time, [u, g].
-        squared_errors, tested: sum of squared errors of the shown rating and how many ratings were tested, [u, g].
-        baseline_squared_errors: the same sum for what a user without ratings is shown, [u, g].
-        long_tail: places that hold a movie with under 25 ratings, [u, g].
-        rated_movies: how many movies had ratings to learn from.
+        recent: NDCG of the unseen movies with the most recent likes at each user's own time, [u, g].
+        squared_errors, tested: sum of squared errors of the expected ratings and number of tested ratings, [u, g].
+        baseline_squared_errors: the same sum for the ratings expected of a user without ratings, [u, g].
+        long_tail: number of movies in the list with under 25 ratings, [u, g].
+        rated_movies: number of movies with training ratings.
     """
 
     users: Ints
@@ -45,7 +45,7 @@ class HeldOutResult:
 
     @property
     def coverage(self) -> float:
-        """The share of the rated movies that is in any of the lists."""
+        """Return the share of the rated movies that are in any list."""
         return offline_metrics.coverage(self.lists, max(self.rated_movies, 1))
 
     def estimates(self, g: int) -> dict[str, IntervalEstimate]:
@@ -70,14 +70,14 @@ class HeldOutResult:
         return {"users": float((self.tested[:, g] > 0).sum()), "coverage@10": covered}
 
     def measures(self, g: int) -> dict[str, float]:
-        """Return every measure for the g-th of `GIVEN_N`, without intervals but that of the gain over recent likes."""
+        """Return every measure for the g-th of `GIVEN_N`, with an interval only for the gain over recent likes."""
         estimates = self.estimates(g)
         values = {name: estimate.value for name, estimate in estimates.items()}
         ends = {"low": estimates["gain over recent"].low, "high": estimates["gain over recent"].high}
         return self.counts(g) | values | ends
 
     def summary(self) -> dict[str, Any]:
-        """Return the result without single users as JSON: [value, low, high] for each number of ratings given."""
+        """Return the result over all users as JSON: [value, low, high] for each number of given ratings."""
         given = {
             str(n): self.counts(g) | {name: estimate.rounded() for name, estimate in self.estimates(g).items()}
             for g, n in enumerate(GIVEN_N)
@@ -93,7 +93,7 @@ def mean_per_user(values: Values) -> Values:
 
 
 def merge_results(results: Sequence[HeldOutResult]) -> HeldOutResult:
-    """Return results of different users by models of one kind as one result."""
+    """Return the results of different users, by models of one kind, as one result."""
     columns = {
         f.name: np.concatenate([getattr(result, f.name) for result in results])
         for f in fields(HeldOutResult)

@@ -1,4 +1,4 @@
-"""What users did with the movies that they were shown, with Wilson intervals."""
+"""Report how many of the movies shown were opened, rated, liked or hidden, with Wilson intervals."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ def wilson(k: int, n: int) -> IntervalEstimate:
     # (p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)
     p, z2 = k / n, Z * Z
     middle, half = p + z2 / (2 * n), Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    # it ends at 0 and 1, which rounding would miss by a hair
+    # clipped to 0 and 1, which rounding can exceed
     return IntervalEstimate(p, max(0.0, (middle - half) / (1 + z2 / n)), min(1.0, (middle + half) / (1 + z2 / n)))
 
 
 @dataclass(frozen=True)
 class OutcomeCounts:
-    """How many movies were shown, and what became of them; of a generation and strategy, or of a place.
+    """The counts of movies shown, opened, rated, liked and hidden, for a generation and strategy or for a place.
 
     Attributes:
-        generation_id: None of places, and before the first generation.
-        expected, rating, rmse: of the movies that were rated: the means of the ratings that were shown as expected and
-            of those given, and the error; None without ratings.
+        generation_id: None for places, and before the first generation.
+        expected, rating, rmse: the mean expected rating, mean rating and RMSE of the movies that were rated; None
+            without ratings.
     """
 
     shown: int
@@ -59,7 +59,7 @@ class OutcomeCounts:
 
 @dataclass(frozen=True)
 class OutcomeReport:
-    """Outcomes by generation and strategy, and by place."""
+    """Outcomes by generation and strategy, and by place in the list."""
 
     days: int
     generations: list[OutcomeCounts]
@@ -76,7 +76,7 @@ class OutcomeReport:
 
 
 def outcome_report(days: int, rows: Iterable[Any]) -> OutcomeReport:
-    """Return the report of the rows of `storage.outcomes.recent`."""
+    """Return the report on the rows of `storage.outcomes.recent`."""
     counts = [OutcomeCounts(**row._mapping) for row in rows]
     places = [one for one in counts if one.place is not None]
     return OutcomeReport(days, [one for one in counts if one.place is None], places)

@@ -1,4 +1,4 @@
-"""The result of an evaluation: rows of named numbers that print as a table and are stored as JSON."""
+"""The result of an evaluation protocol: rows of named numbers, printed as a table and stored as JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -11,7 +11,7 @@ from evaluation.offline_metrics import Values
 from ranking.ratings import Ints
 
 LONG_TAIL_BELOW = 25  # ratings below which a movie is little known
-LONGEST = 20  # places that `list_quality` looks at
+LONGEST = 20  # length of the lists that `list_quality` measures
 FIRST_LESS_THIS = "first less this"
 
 Row = Mapping[str, float]
@@ -22,9 +22,9 @@ class ProtocolResult:
     """One run of a protocol, or the mean of several.
 
     Attributes:
-        rows: for each model or number of ratings given, its measures by name.
-        facts: what it was run on: plain JSON.
-        ndcg: NDCG@10 of each user by row, in the same order of users in all, [u]; for differences, and not stored.
+        rows: the measures by name, for each model or number of given ratings.
+        facts: the data and conditions of the run, as plain JSON.
+        ndcg: NDCG@10 of each user [u] by row, in one order of users; for differences, and not stored.
     """
 
     protocol: str
@@ -38,7 +38,7 @@ class ProtocolResult:
         return {name: value for name, value in asdict(self).items() if name != "ndcg"}
 
     def with_differences(self) -> "ProtocolResult":
-        """Return the result with the NDCG@10 of its first row less that of each other one, and the paired interval."""
+        """Return the result with the NDCG@10 of its first row minus that of each other row, and paired intervals."""
         rows = {label: dict(row) for label, row in self.rows.items()}
         ours = next(iter(self.ndcg.values()), None)
         for label, theirs in self.ndcg.items():
@@ -54,14 +54,14 @@ class ProtocolResult:
         return "\n".join([f"{head}: {facts}" if facts else head, *_aligned(self.table())])
 
     def table(self) -> list[list[str]]:
-        """Return header and rows as text, a column for every measure that some row has."""
+        """Return header and rows as text, with a column for every measure of any row."""
         names = list(dict.fromkeys(name for row in self.rows.values() for name in row))
         body = [[label, *(_shown(row.get(name)) for name in names)] for label, row in self.rows.items()]
         return [["", *names], *body]
 
 
 def mean(results: Sequence[ProtocolResult]) -> ProtocolResult:
-    """Return the mean of runs of one protocol that differ in their seeds; intervals are of the users' means."""
+    """Return the mean over runs of a protocol with different seeds; intervals are for the means over users."""
     first = results[0]
     rows = {
         label: {name: float(np.mean([result.rows[label][name] for result in results])) for name in row}
@@ -75,8 +75,8 @@ def mean(results: Sequence[ProtocolResult]) -> ProtocolResult:
 def list_quality(lists: Ints, relevant: Sequence[Ints], movies: Ints, rating_count: Ints) -> dict[str, float]:
     """Return the measures of lists of 20, int32 [u, 20], for users with at least one relevant movie each.
 
-    Coverage is the share of the movies that had a rating to learn from; `movies` [f] and `rating_count` [f] are of the
-    whole catalogue.
+    Coverage is a share of the movies with training ratings; `movies` [f] and `rating_count` [f] cover the whole
+    catalogue.
     """
     hit, sizes = offline_metrics.hits(lists, relevant), offline_metrics.sizes(relevant)
     return {

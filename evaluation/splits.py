@@ -1,4 +1,4 @@
-"""Ways to divide ratings into what a model may see and what it is judged on; each the same for the same seed."""
+"""Split ratings into training, validation and test sets; each split is deterministic for its seed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,58 +12,58 @@ FEWEST_USERS = 100
 
 
 def sort_by_user_and_time(ratings: Ratings) -> Ratings:
-    """The ratings user by user, each user's earliest first; those of one moment in an order that means nothing.
+    """Return the ratings sorted by user and time, with ties in pseudo-random order.
 
-    MovieLens shows a page of movies at once, so ties are common. By movie id they would come oldest and best known
-    first, and a movie's id would predict its place.
+    MovieLens shows a page of movies at once, so ties are common. Ordered by movie id, the oldest and best-known movies
+    would come first, and a movie's id would predict its place.
     """
     return ratings.take(np.lexsort((hash_to_unit_interval(ratings.movie), ratings.at, ratings.user)))
 
 
 def history_positions(ordered: Ratings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return each rating's place among its user's, from 0, and their number; they are sorted by user and time."""
+    """Return each rating's position in its user's history, from 0, and the history's length. Takes sorted ratings."""
     _, start, user, count = np.unique(ordered.user, return_index=True, return_inverse=True, return_counts=True)
     return np.arange(len(ordered)) - start[user], count[user]
 
 
 def latest_mask(ordered: Ratings, share: float) -> Mask:
-    """Return which are among the last `share` of their user's ratings, rounded; these are sorted by user and time."""
+    """Return which ratings are in the last `share` of their user's history, rounded. Takes sorted ratings."""
     place, count = history_positions(ordered)
     test: Mask = place >= count - np.round(share * count)
     return test
 
 
 def random_split(n: int, seed: int) -> tuple[Mask, Mask]:
-    """Return which 80 % of n ratings to train on, and which 10 % to be judged on; the rest is to choose by."""
+    """Return the masks of a training split (80 %) and a test split (10 %) of n ratings; the rest is for validation."""
     place = np.argsort(np.random.default_rng(seed).permutation(n))
     return place < round(0.8 * n), place >= round(0.9 * n)
 
 
 def folds(users: Ints, count: int, seed: int) -> list[Ints]:
-    """These user ids in `count` groups of equal size, each group ascending."""
+    """Return the user ids in `count` random groups of equal size, each ascending."""
     shuffled = np.random.default_rng(seed).permutation(users)
     return [np.sort(part) for part in np.array_split(shuffled, count)]
 
 
 def held_out(users: Ints) -> Mask:
-    """Which of these distinct users no training may see: a tenth of MovieLens's, at most 10,000, chosen by their ids.
+    """Return which of these distinct users are held out: a tenth of MovieLens's users, at most 10,000, by their ids.
 
-    Somebody held out stays held out when others come, up to the limit. Nobody is where there are too few users for
-    a tenth of them to say anything.
+    Below the limit a held-out user stays held out when users are added. With too few users for a meaningful
+    evaluation, nobody is held out.
     """
-    theirs = users < USER_OFFSET
-    if theirs.sum() < FEWEST_USERS:
+    base = users < USER_OFFSET
+    if base.sum() < FEWEST_USERS:
         return np.zeros(len(users), bool)
-    lot = np.where(theirs, hash_to_unit_interval(users), np.inf)
-    below = HELD_OUT_SHARE
-    if (lot < below).sum() > MOST_HELD_OUT:
-        below = float(np.partition(lot, MOST_HELD_OUT)[MOST_HELD_OUT])
-    chosen: Mask = lot < below
+    draw = np.where(base, hash_to_unit_interval(users), np.inf)
+    threshold = HELD_OUT_SHARE
+    if (draw < threshold).sum() > MOST_HELD_OUT:
+        threshold = float(np.partition(draw, MOST_HELD_OUT)[MOST_HELD_OUT])
+    chosen: Mask = draw < threshold
     return chosen
 
 
 def split_held_out(base: Ratings) -> tuple[Ratings, Ratings]:
-    """Return the ratings to train on, and those of the held-out users."""
+    """Return the training ratings and the ratings of the held-out users."""
     users = np.unique(base.user)
     out = np.isin(base.user, users[held_out(users)])
     return base.take(~out), base.take(out)

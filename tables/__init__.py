@@ -1,1 +1,1 @@
-"""What `models.py` is based on, and the tables of training runs and of what users were shown. No queries."""
+"""The base class of all tables, and the tables of training runs, impressions and experiments. No queries."""

@@ -1,4 +1,4 @@
-"""The base of all tables: names of constraints, types of columns, and conditions that several tables have."""
+"""The base class of all tables: constraint names, column types, and conditions that several tables share."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ def rating_in_range(column: str) -> str:
 
 
 def readable_time(column: str) -> str:
-    """Return the condition that Python's datetime can hold a time, in whichever time zone a session shows it."""
+    """Return the condition that Python's datetime can represent the time in every time zone of a session."""
     return f"{column} BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'"
 
 

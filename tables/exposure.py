@@ -1,4 +1,4 @@
-"""What users were shown, what they did with it, and experiments on it."""
+"""The tables of impressions, of events on them, and of experiments."""
 
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,9 @@ from tables.base import Base
 
 
 class Impression(Base):
-    """A list that a user was shown, best first; `times` counts the same list within ten minutes.
+    """A list shown to a user, best first; `times` counts repetitions of the same list within ten minutes.
 
-    A partition for each day, so that the oldest are dropped as a whole. `storage.impressions` makes them.
+    The table has a partition for each day, so that old days are dropped whole. `storage.impressions` creates them.
     """
 
     __tablename__ = "impressions"
@@ -29,11 +29,11 @@ class Impression(Base):
     list_id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    generation_id: Mapped[int | None]  # of the lists of an interleaved experiment: that of its first arm
+    generation_id: Mapped[int | None]  # of an interleaved list: the generation of the experiment's first arm
     experiment: Mapped[str | None]
     arm: Mapped[str | None]
     route: Mapped[str]
-    first_place: Mapped[int]  # of the first movie in the whole list: a later page begins later
+    first_place: Mapped[int]  # rank of the first movie; greater than 1 for later pages of a list
     movie_ids: Mapped[list[int]]
     expected_ratings: Mapped[list[float]]  # as they were shown
     teams: Mapped[list[str] | None]  # of an interleaved list: the arm that chose each movie
@@ -42,7 +42,7 @@ class Impression(Base):
 
 
 class StartedExperiment(Base):
-    """An experiment. At most one runs or is judged; the name of one that ran stays: impressions refer to it."""
+    """An experiment. At most one runs or is being evaluated. Ended ones keep their row: impressions refer to it."""
 
     __tablename__ = "experiments"
     __table_args__ = (
@@ -60,14 +60,14 @@ class StartedExperiment(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     ended_at: Mapped[datetime | None]
     reason: Mapped[str | None]
-    # a line for each changed setting; null until the held-out users have judged them, and it does not run before
+    # a line for each changed setting; null, and the experiment waits, until they are evaluated on held-out users
     judgement: Mapped[list[str] | None] = mapped_column(server_default=text("'{}'"))
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what had become of its lists at `result_at`
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the result computed at `result_at`
     result_at: Mapped[datetime | None]
 
 
 class Event(Base):
-    """What a user did with a movie of a list that they were shown, other than to rate it."""
+    """An action of a user on a movie of a list shown to them, other than a rating."""
 
     __tablename__ = "events"
     __table_args__ = (CheckConstraint("event IN ('opened')", "event"),)

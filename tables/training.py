@@ -1,4 +1,4 @@
-"""Training runs, what they yield, and which generation is live."""
+"""The tables of training runs, generations, the live generation and the online evaluation."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from tables.base import Base, rating_in_range
 
 
 class Run(Base):
-    """One run of a job. A row without an outcome is queued (a phase), under way, or its process died."""
+    """A run of a job. Without an outcome it is queued (a phase) or under way, or its process has died."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -34,7 +34,7 @@ class Run(Base):
 
 
 class TrainingSchedule(Base):
-    """When the next training comes by itself: a single row, absent until a service has started."""
+    """The time of the next scheduled training run: a single row, absent until a service has started."""
 
     __tablename__ = "training_schedule"
     __table_args__ = (CheckConstraint("single", "single"),)
@@ -44,7 +44,7 @@ class TrainingSchedule(Base):
 
 
 class Generation(Base):
-    """What one training yielded. The factors of old ones are dropped, their record stays."""
+    """The result of a training run. The factors of old generations are dropped; their row stays."""
 
     __tablename__ = "generations"
     __table_args__ = (
@@ -57,17 +57,17 @@ class Generation(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     verdict: Mapped[str]
     reason: Mapped[str]
-    fingerprint: Mapped[str]  # of the data and settings it was trained with: equal ones need no new training
+    fingerprint: Mapped[str]  # of the training data and settings: an equal one needs no new training run
     details: Mapped[dict[str, Any]]
     checksum: Mapped[str | None]
     factors: Mapped[bytes | None]
 
 
 class LiveGeneration(Base):
-    """All that lists depend on beside their user: a single row, absent before there is either.
+    """The live generation and the catalogue version: a single row, absent before there is either.
 
-    These are the one generation that is served, null before the first, and the version of the catalogue. Every change
-    of a movie raises that in its own transaction, and so waits for the others.
+    The generation is null before the first training run. Every change of a movie raises the catalogue version in its
+    own transaction, so changes of movies wait for each other.
     """
 
     __tablename__ = "live_generation"
@@ -77,11 +77,11 @@ class LiveGeneration(Base):
     generation_id: Mapped[int | None] = mapped_column(ForeignKey("generations.id"))
     catalogue_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    held_since: Mapped[datetime | None]  # an operator has activated it, and no training replaces it until a release
+    held_since: Mapped[datetime | None]  # when an operator activated it; no training run replaces it until its release
 
 
 class StoredPrediction(Base):
-    """What the live generation predicted of a view that it had not learned from: its online evaluation."""
+    """The prediction of the live generation for a view it was not trained on: one row of its online evaluation."""
 
     __tablename__ = "foretold"
     __table_args__ = (
@@ -91,9 +91,9 @@ class StoredPrediction(Base):
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)  # of the history that the view made
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)  # the history_version of the view
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id"), primary_key=True)
     generation_id: Mapped[int] = mapped_column(ForeignKey("generations.id"), index=True)
     rating: Mapped[float]
     expected_rating: Mapped[float]
-    rank: Mapped[int]  # of the movie among all that the user had not seen
+    rank: Mapped[int]  # of the movie among all movies that the user had not seen

@@ -130,7 +130,7 @@ def train_through(faults: list[str], database: Database, dataset: Path, state_di
     return {row[0]: ReportedFault(*row[1:]) for row in rows}
 
 
-AGAIN = "; the next training starts another"
+AGAIN = "; the next training run starts another"
 REASONS = {
     "killed": "EngineError: Spark's JVM was killed, as the system does when its memory runs out" + AGAIN,
     "out_of_memory": "EngineError: Spark's JVM ran out of memory with a heap of 512m; "

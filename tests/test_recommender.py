@@ -192,7 +192,7 @@ def test_a_generation_of_a_part_of_the_catalogue_lists_that_part(recommender: Re
 def test_a_generation_with_movies_that_there_are_not_is_refused(live: Recommender) -> None:
     assert live.model.live is not None
     serving = live.model.live.id
-    with pytest.raises(FactorsError, match="movies that the catalogue does not have"):
+    with pytest.raises(FactorsError, match="movies that the catalogue lacks"):
         publish(live, two_tastes(movies=[*IDS, 10**6]))
     assert live.model.live.id == serving
 

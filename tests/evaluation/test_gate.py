@@ -91,7 +91,7 @@ def test_a_first_generation_that_puts_the_best_movies_last_leaves_popularity_to_
     upside_down = replace(live, V=np.zeros_like(live.V), w=-live.w, popular=-live.popular)
     found = verdict(judged(upside_down))
     assert not found.accepted
-    assert "popularity goes on serving" in found.reason
+    assert "popularity keeps serving" in found.reason
 
 
 def test_ratings_shown_further_off_are_a_reason_to_reject(live: Factors, live_judged: HeldOutResult) -> None:

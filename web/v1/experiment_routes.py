@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import Row
 from werkzeug.exceptions import Conflict
 
-from evaluation.experiment_result import kept_result
+from evaluation.experiment_result import stored_result
 from ranking.experiment import Experiment, ExperimentError
 from storage import experiments
 from storage.experiments import ExperimentConflictError
@@ -89,7 +89,7 @@ class RunExperiment(ResponseModel):
                 "ended": arm.name in row.ended,
                 "difference": arm.difference.rounded() if arm.difference else [None] * 3,
             }
-            for arm in kept_result(experiments.of_row(row), row.result).arms
+            for arm in stored_result(experiments.of_row(row), row.result).arms
         ]
         return cls.model_validate({**row._mapping, "state": experiments.state(row), "arms": arms})
 

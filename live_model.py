@@ -35,11 +35,7 @@ class LiveModel:
         self._movies: MovieTable | None = None
         self._loading, self._following = threading.Lock(), threading.Lock()
         self._unreadable: tuple[int, str] | None = None
-<<<<<<< HEAD
-        self._broken_experiment: Experiment | None = None
-=======
         self._failed_experiment: Experiment | None = None
->>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
 
     @property
     def movies(self) -> MovieTable:
@@ -66,8 +62,7 @@ class LiveModel:
                 with (connect or self.database.statement)() as db:
                     changed = movies.table(db, known.version)
                 known = known.updated(changed)
-<<<<<<< HEAD
-                if self.live is not None:  # before the table, whose version says that all of this is done
+                if self.live is not None:  # before `_movies`, whose version marks the update as complete
                     self.live = self.live.with_catalogue(known)
                 if self.experiment is not None:
                     self.experiment = self.experiment.with_catalogue(known)
@@ -75,20 +70,8 @@ class LiveModel:
             return known
 
     def generation_for(self, user_id: int) -> LiveGeneration | None:
-        """Return what a user's lists are made with: the live generation, or an arm of the experiment."""
-        arm = self.experiment.generation_for(user_id) if self.experiment is not None else None
-=======
-                if self.live is not None:  # before `_movies`, whose version marks the update as complete
-                    self.live = self.live.over(known)
-                if self.trial is not None:
-                    self.trial = self.trial.over(known)
-                self._movies = known
-            return known
-
-    def serves(self, user_id: int) -> LiveGeneration | None:
         """Return the generation that serves a user: the live one, or that of the user's experiment arm."""
-        arm = self.trial.serves(user_id) if self.trial is not None else None
->>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
+        arm = self.experiment.generation_for(user_id) if self.experiment is not None else None
         return self.live if arm is None else arm
 
     def use(self, generation_id: int, factors: Factors) -> None:
@@ -145,31 +128,17 @@ class LiveModel:
             experiment = experiments.running(db)
         live, served = self.live, self.experiment
         if experiment is None or live is None:
-<<<<<<< HEAD
             self.experiment = None
         elif served is None or not served.is_of(experiment, live):
-            if self._broken_experiment == experiment:
-                return  # megabytes need not be read again to fail again
-=======
-            self.trial = None
-        elif trial is None or not trial.is_of(experiment, live):
             if self._failed_experiment == experiment:
                 return  # do not read megabytes again to fail again
->>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
             try:
                 loaded = RunningExperiment.of(experiment, live, self._load_arm)
             except (FactorsError, UnknownGenerationError):
-<<<<<<< HEAD
-                self.experiment, self._broken_experiment = None, experiment
+                self.experiment, self._failed_experiment = None, experiment
                 raise
             with self._following:
-                self.experiment = made.with_catalogue(self.movies)
-=======
-                self.trial, self._failed_experiment = None, experiment
-                raise
-            with self._following:
-                self.trial = loaded.over(self.movies)
->>>>>>> e33efa7 (Plain English in the engine, the server, the settings and the tables: docstrings are commands, and say the noun)
+                self.experiment = loaded.with_catalogue(self.movies)
             log.info("experiment %s: arms %s", experiment.name, ", ".join(experiment.arms))
 
     def _load_arm(self, generation_id: int) -> LiveGeneration:

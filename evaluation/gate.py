@@ -139,7 +139,7 @@ def _objections(candidate: HeldOutResult, live: HeldOutResult, change: ListChang
     if candidate.rated_movies < MIN_RATED_MOVIES_RATIO * live.rated_movies:
         yield f"it knows {candidate.rated_movies:,} rated movies and the live generation {live.rated_movies:,}"
     if change is not None and change.overlap < change.min_overlap:
-        explained = f"the {change.min_overlap:.0%} that random seeds and {change.new_ratings:.1%} of new ratings explain"
+        explained = f"the {change.min_overlap:.0%} that seeds and {change.new_ratings:.1%} of new ratings explain"
         yield f"its lists share {change.overlap:.0%} with the live ones, less than {explained}"
     if len(candidate.users) < MIN_HELD_OUT_USERS:
         return

@@ -130,7 +130,7 @@ def _evaluated(setting: EvaluationSetting, histories: list[Ratings], n: int) -> 
         "tested": np.array([len(error) for error in errors], np.float64),
         "long_tail": ((known < LONG_TAIL_BELOW) & (lists != PADDING)).sum(axis=1).astype(np.float64),
     }
-    return {name: _spread(column, eligible, len(histories), _WITHOUT.get(name, 0.0)) for name, column in columns.items()}
+    return {name: _spread(c, eligible, len(histories), _WITHOUT.get(name, 0.0)) for name, c in columns.items()}
 
 
 def split_histories(histories: list[Ratings], n: int) -> tuple[Rows, list[Ratings], list[Ratings], Times]:

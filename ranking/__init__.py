@@ -1,4 +1,4 @@
-"""The arithmetic of recommending: numpy arrays in, numpy arrays out.
+"""The arithmetic of the model: numpy arrays in, numpy arrays out.
 
-Nothing here reads a file, a clock, a database or the network. Spark's executors get a copy of this folder.
+No module here uses files, clocks, a database or the network. Spark's executors get a copy of this folder.
 """

@@ -1,4 +1,4 @@
-"""The lists of many users at once, made by this thread or by Spark's executors."""
+"""Compute the lists of many users, in this thread or on Spark's executors."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -13,14 +13,14 @@ from ranking.ratings import PADDING, Floats, Ints, Mask, Ratings, concatenate
 from ranking.user_batch import UserBatch, user_batches
 
 ListColumns = tuple[Ints, Ints, Floats]
-"""Columns of user, movie and expected rating; the movies of one user together, best first."""
+"""Columns of user, movie and expected rating; the movies of each user are adjacent, best first."""
 
 RankFunction = Callable[[Factors, Histories, int], ListColumns]
-"""Returns the list of the n best movies of every user. `Engine.lists` is one."""
+"""A function that returns the n best movies for each user, such as `Engine.lists`."""
 
 
 def rank_locally(factors: Factors, histories: Histories, n: int, among: Mask | None = None) -> ListColumns:
-    """Return the lists of these users, of the movies in `among` [f] or of all, made here. A `RankFunction`."""
+    """Return the lists of these users, of the movies in `among` [f] or of all, computed here. A `RankFunction`."""
     movies, nothing = np.zeros((len(histories), n), np.int32), np.ones(len(histories), bool)
     expected = np.full((len(histories), n), NO_SCORE)
     ranker = Ranker(factors)
@@ -35,7 +35,7 @@ def rank_locally(factors: Factors, histories: Histories, n: int, among: Mask | N
 
 
 def _lists(ranker: Ranker, batch: UserBatch, n: int, among: Mask | None) -> tuple[Ints, Floats]:
-    """Return the movies and expected ratings of the lists of a batch [b, n]; NO_SCORE is expected in empty places."""
+    """Return the movies and expected ratings of the lists of a batch [b, n]; NO_SCORE marks empty places."""
     terms = ranker.neighbour_terms(batch)
     rows, there = ranker.top_n(ranker.fold_in(batch, terms), n, among)
     expected = ranker.expected(batch, terms, rows)
@@ -44,13 +44,13 @@ def _lists(ranker: Ranker, batch: UserBatch, n: int, among: Mask | None) -> tupl
 
 
 def concatenate_lists(pieces: Iterable[ListColumns]) -> ListColumns:
-    """Return the lists of one or more pieces as one."""
+    """Return the lists of one or more pieces, concatenated."""
     user, movie, expected = (np.concatenate(column) for column in zip(*pieces, strict=True))
     return user, movie, expected
 
 
 def ratings_by_user(ratings: Ratings, users: Ints) -> list[Ratings]:
-    """Return the ratings of each of these users, in the order of `ratings`; none for an unknown user."""
+    """Return the ratings of each of these users, in the order of `ratings`; empty for an unknown user."""
     grouped = ratings.take(np.argsort(ratings.user, kind="stable"))
     first = np.searchsorted(grouped.user, users, "left")
     last = np.searchsorted(grouped.user, users, "right")
@@ -58,7 +58,7 @@ def ratings_by_user(ratings: Ratings, users: Ints) -> list[Ratings]:
 
 
 def build_lists(factors: Factors, given: Sequence[Ratings], n: int, rank: RankFunction) -> Ints:
-    """Return the list of each user who gave these ratings, int32 [len(given), n], PADDING where it is too short."""
+    """Return the lists of users with these ratings, int32 [len(given), n], PADDING in empty places."""
     user, movie, _ = rank(factors, histories_of(given), n)
     order = np.argsort(user, kind="stable")
     user, movie = user[order], movie[order]
@@ -68,7 +68,7 @@ def build_lists(factors: Factors, given: Sequence[Ratings], n: int, rank: RankFu
 
 
 def histories_of(given: Sequence[Ratings]) -> Histories:
-    """Return the histories of users who gave these ratings, numbered from 0."""
+    """Return the histories of users with these ratings; the users are numbered from 0."""
     start = np.cumsum([0, *(len(part) for part in given)]).astype(np.int64)
     every = concatenate(*given) if given else _NOTHING
     return Histories(np.arange(len(given), dtype=np.int32), start, every.movie, every.rating, every.at)
@@ -86,7 +86,7 @@ def popular_lists(movies: Ints, popularity: Floats, given: Sequence[Ratings], n:
 
 
 def count_ratings(ratings: Ratings, movies: Ints, least: float) -> Floats:
-    """Return how many ratings of at least `least` each movie of the catalogue `movies` [f] has, float32 [f]."""
+    """Return the number of ratings of at least `least` for each movie of the catalogue `movies` [f], float32 [f]."""
     rows: npt.NDArray[np.intp] = np.searchsorted(movies, ratings.movie[ratings.rating >= least])
     return np.bincount(rows, minlength=len(movies)).astype(np.float32)
 

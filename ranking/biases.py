@@ -1,4 +1,4 @@
-"""How much a movie is rated above the mean by everybody, and how much a user rates above it everywhere."""
+"""Estimate user and movie biases: the deviations of their ratings from the mean rating."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from ranking.ratings import Floats, Ints, Ratings
 USER_DAMPING = 5.0
 MOVIE_DAMPING = 2.5
 SWEEPS = 10
-BLOCK = 1_000_000  # ratings added up in one call: numpy holds the interpreter's lock that long
+BLOCK = 1_000_000  # ratings added in one call, during which numpy holds the GIL
 
 Index = npt.NDArray[np.integer]
 
@@ -18,7 +18,7 @@ Index = npt.NDArray[np.integer]
 def damped_biases(
     user: Index, movie: Index, rating: Floats, users: int, movies: int
 ) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return damped means of users and movies, found by turns: (mu, b_u [users], b_i [movies]).
+    """Return the mean and the damped biases, computed alternately: (mu, b_u [users], b_i [movies]).
 
     Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems" (2009), the first-order part.
     """
@@ -33,9 +33,9 @@ def damped_biases(
 
 
 def residuals(ratings: Ratings, rows: Index, movies: int) -> tuple[Floats, float, npt.NDArray[np.float64]]:
-    """Return what the biases leave of each rating, float32 [n], with mu and b_i [movies]; `rows` [n] are their movies.
+    """Return the residual of each rating, float32 [n], with mu and b_i [movies]; `rows` [n] are the ratings' movies.
 
-    Block by block, since numbers of 32 million ratings take 256 MB as float64.
+    Works in blocks, because a float64 column of 32 million ratings takes 256 MB.
     """
     user, users = numbered(ratings.user)
     mu, b_u, b_i = damped_biases(user, rows, ratings.rating, users, movies)
@@ -46,9 +46,9 @@ def residuals(ratings: Ratings, rows: Index, movies: int) -> tuple[Floats, float
 
 
 def numbered(ids: Ints) -> tuple[Ints, int]:
-    """Return the place of each id among the different ones, ascending, int32 [n], and how many these are.
+    """Return the rank of each id among the distinct ids, ascending, int32 [n], and the number of distinct ids.
 
-    Ratings stand together by user, so that there are far fewer changes of id to sort than ratings.
+    Ratings are grouped by user, so there are far fewer changes of id to sort than ratings.
     """
     first = np.flatnonzero(np.diff(ids, prepend=-1))
     different, place = np.unique(ids[first], return_inverse=True)

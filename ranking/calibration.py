@@ -1,7 +1,7 @@
-"""Calibrated lists: genres in about the proportions in which the user likes them.
+"""Calibrate lists: make their genre proportions resemble those of the user's likes.
 
 Steck, "Calibrated Recommendations" (RecSys 2018). Shapes: c candidates, G genres. A row of `genres` [c, G] has the
-share of each genre in a movie and sums to 1; p [G] is its mean over the movies that the user likes.
+share of each genre in a movie and sums to 1; p [G] is the mean of these rows over the movies that the user likes.
 """
 
 import numpy as np
@@ -9,17 +9,17 @@ import numpy as np
 from ranking.fold_in import Doubles
 from ranking.ratings import Floats, Mask, Rows
 
-POOL = 100  # the best movies by score, among which a calibrated list is chosen
-EXPONENT = 1.74  # of the diversity, so that one half is about half of the effect
+POOL = 100  # number of best movies by score from which a calibrated list is chosen
+EXPONENT = 1.74  # of the diversity, so that diversity .5 has about half of the effect
 SMOOTHING = 0.01
-APART = 1e4  # more than calibration can add up to: preferred movies come first however diverse the list is
+APART = 1e4  # exceeds every calibration term, so preferred movies come first at every diversity
 
 
 def calibrated(score: Floats, preferred: Mask, genres: Floats, p: Floats, diversity: float, n: int) -> Rows:
-    """Return the places in `score` [c] of the first n movies of a calibrated list, in its order.
+    """Return the indexes into `score` [c] of the first n movies of a calibrated list, in its order.
 
-    Movies that are not `preferred` [c] come only after all that are. Ties go to the lower place. A longer list begins
-    with the shorter one.
+    Movies that are not `preferred` [c] come after all that are. Ties go to the lower index. The list for a smaller n is
+    a prefix of the list for a larger n.
     """
     if len(score) == 0:
         return np.empty(0, np.intp)

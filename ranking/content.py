@@ -1,4 +1,4 @@
-"""Factors of movies that no user has liked yet, from what they are about: V^ = [M 1] B.
+"""Predict the factors of movies without ratings from their content features: V^ = [M 1] B.
 
 A row of M is 1 in the columns of the movie's features, such as its genres. Shapes: f movies, c features, k dimensions.
 """
@@ -16,19 +16,19 @@ from ranking.factors import Factors
 from ranking.ratings import Floats, Ints, Rows
 
 RIDGE = 10.0
-FEWEST_MOVIES = 3  # that have a feature, for it to have a column
-MOST_FEATURES = 4000  # the most frequent ones: solving for so many takes a second or two
-HALF_TRUSTED = 5  # likes at which a movie's factors count for half of those with many likes
+FEWEST_MOVIES = 3  # a feature of fewer movies has no column
+MOST_FEATURES = 4000  # the most frequent features are kept; solving for 4,000 takes a second or two
+HALF_TRUSTED = 5  # number of likes at which a movie has half of the full weight in the regression
 
 Features = Sequence[Sequence[str]]
-"""The features of each movie, each once."""
+"""The distinct features of each movie."""
 
 
 def with_content(factors: Factors, features: Features, likes: Floats) -> Factors:
-    """Return factors with the B that predicts V from the features [f] of the movies, and with the R of its errors.
+    """Return factors with B, which predicts V from the features [f] of the movies, and R, the covariance of its errors.
 
     Args:
-        likes: of each movie [f].
+        likes: the number of likes of each movie [f].
     """
     count = Counter(name for movie in features for name in movie)
     frequent = sorted((-movies, name) for name, movies in count.items() if movies >= FEWEST_MOVIES)[:MOST_FEATURES]
@@ -39,7 +39,7 @@ def with_content(factors: Factors, features: Features, likes: Floats) -> Factors
     A = (MT @ M).toarray()
     A[np.diag_indices(len(A))] += RIDGE
     B = linalg.solve(A, MT @ factors.V, assume_a="pos", overwrite_a=True, check_finite=False)
-    # R = (V - MB)'T(V - MB) / tr T; of movies that B was not fitted to it would be a fifth larger on ml-latest-small
+    # R = (V - MB)'T(V - MB) / tr T; on other movies of ml-latest-small than those B was fitted to, it is a fifth larger
     E = factors.V - M @ B
     R = (E.T * trust) @ E / max(trust.sum(), 1)
     fitted = replace(factors, features=names, B=B.astype(np.float32), R=R.astype(np.float32))
@@ -54,14 +54,14 @@ def unrated(factors: Factors) -> Rows:
 
 
 def with_predicted(factors: Factors, which: Rows, features: Features) -> Factors:
-    """Return factors with the predicted V of `which` of the movies without ratings, which have these features."""
+    """Return factors with predicted V for `which` of the movies without ratings; `features` are theirs."""
     content = factors.content.copy()
     content[which] = content_vectors(factors, features)
     return replace(factors, content=content)
 
 
 def content_vectors(factors: Factors, features: Features) -> Floats:
-    """Return V^ of movies with these features, [len(features), k]."""
+    """Return V^ for movies with these features, [len(features), k]."""
     return _matrix(factors.features, features) @ factors.B
 
 
@@ -75,13 +75,13 @@ def _matrix(names: npt.NDArray[np.str_], features: Features) -> sparse.csr_matri
 
 
 def with_movies(factors: Factors, movies: Ints) -> Factors:
-    """Return factors with rows for all of `movies` (ascending, and all of the factors' among them).
+    """Return factors with a row for each of `movies`, which are ascending and include all movies of the factors.
 
-    Nothing is known of a new one: it has no ratings and no neighbours, and is as popular as a movie without likes.
-    `with_predicted` has to follow for these.
+    A new movie has no ratings, no neighbours, and the popularity of a movie without likes. Call `with_predicted` next
+    for the new movies.
     """
     f, row = len(movies), np.searchsorted(movies, factors.movies)
-    # movies that are added here come last; then columns are copied as a whole, and W stays
+    # new movies usually have the highest ids; then columns are copied whole and W stays the same
     last = bool(row[-1] == len(row) - 1)
     at = slice(len(row)) if last else row
 

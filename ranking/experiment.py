@@ -1,4 +1,4 @@
-"""An experiment: its arms, which user is in which, and team-draft interleaving."""
+"""Experiments: arms, the assignment of users to arms, and team-draft interleaving."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -8,7 +8,7 @@ from random import Random
 from settings import ModelSettings, OperatorError
 
 TODAY = "today"
-# settings that act when a list is made: the others act in a training, and need a generation of their own
+# settings that take effect when a list is computed; all others take effect in training and need another generation
 SCORE_SETTINGS = (
     "plain_weight", "plain_exponent", "neighbour_weight", "popularity_weight", "recency_exponent", "noise",
     "min_ratings",
@@ -20,18 +20,18 @@ WHAT_ARMS_ARE = (
 
 
 class ExperimentError(OperatorError, ValueError):
-    """An experiment cannot be started as it is; the message says why."""
+    """The experiment cannot be started; the message says why."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment that runs, or is to run.
+    """An experiment, running or about to start.
 
     Attributes:
-        arms: their names, the control first; `ended` are those that users no longer get.
-        share: the percentage of the users who take part.
-        interleave: whether each of them gets both arms in each list.
-        salt: makes the assignment of this experiment independent of that of others.
+        arms: the names of the arms, the control first; `ended`: the arms that no longer serve users.
+        share: the percentage of users who participate.
+        interleave: whether each list interleaves both arms.
+        salt: makes the assignment independent of other experiments.
     """
 
     name: str
@@ -46,11 +46,11 @@ class Experiment:
 
     @property
     def changed(self) -> list[str]:
-        """The arms that change a setting: they are judged on the held-out users before anybody gets their lists."""
+        """Return the arms that change a setting; they are evaluated on held-out users before they serve anyone."""
         return [arm for arm in self.arms if "=" in arm]
 
     def check(self) -> None:
-        """Raise `ExperimentError` if it cannot run, whatever is in the database."""
+        """Raise `ExperimentError` if the experiment is invalid in itself."""
         if len(self.arms) < 2 or len(set(self.arms)) < len(self.arms):
             raise ExperimentError("Give at least two different arms, the control first.")
         if self.interleave and len(self.arms) != 2:
@@ -60,9 +60,9 @@ class Experiment:
             model_of(arm, ModelSettings())
 
     def arm_of(self, user_id: int) -> str | None:
-        """Return the arm of a user, the control where the lists are interleaved; None for those who do not take part.
+        """Return the arm of a user, the control if lists are interleaved; None if the user does not participate.
 
-        A function of the ids alone, so that every process agrees, also after a restart.
+        The arm is a hash of the user id and the salt, so all processes agree, also after a restart.
         """
         digest = blake2b(f"{self.salt} {user_id}".encode(), digest_size=16).digest()
         takes_part, which = int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
@@ -73,14 +73,14 @@ class Experiment:
 
 
 def generation_of(arm: str) -> int | None:
-    """Return the generation that an arm names; None for one that follows the live generation."""
+    """Return the id of the generation that an arm names; None if the arm uses the live generation."""
     if arm[:1] == "G" and arm[1:].isascii() and arm[1:].isdigit() and len(arm) <= 10:
         return int(arm[1:])
     return None
 
 
 def model_of(arm: str, model: ModelSettings) -> ModelSettings:
-    """Return the settings of a model as an arm changes them. Raises `ExperimentError` if it is no arm at all."""
+    """Return model settings with the change that an arm makes. Raises `ExperimentError` for an invalid arm."""
     name, equals, value = arm.partition("=")
     if not equals:
         if arm != TODAY and generation_of(arm) is None:
@@ -98,8 +98,8 @@ def model_of(arm: str, model: ModelSettings) -> ModelSettings:
 def team_draft(first: Sequence[int], second: Sequence[int], n: int, seed: str) -> list[tuple[int, int]]:
     """Return up to n movies of two lists as (movie, team), team 0 or 1.
 
-    The team with fewer movies chooses next, a coin decides where both have as many, and it chooses the first movie of
-    its list that is not there yet: Radlinski, Kurup and Joachims, CIKM 2008, algorithm 2.
+    The team with fewer movies picks next, and a coin decides ties. A team picks the first movie of its list that is not
+    picked yet: Radlinski, Kurup and Joachims, CIKM 2008, algorithm 2.
     """
     coin, lists = Random(seed), (iter(first), iter(second))  # noqa: S311 - no secret
     drafted: dict[int, int] = {}

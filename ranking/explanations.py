@@ -1,4 +1,4 @@
-"""Why a movie is in a list: how much each of the user's own ratings adds to its score.
+"""Explain recommendations by how much each of the user's ratings adds to a movie's score.
 
 With its means and deviations fixed, every part of the score is linear in the history, so the shares are exact.
 """
@@ -13,13 +13,13 @@ from ranking.score import NEUTRAL_RATING, target_noise
 MOST_REASONS = 3
 
 RatingShare = tuple[int, float]
-"""The number of a rating in the history, and its share."""
+"""The index of a rating in the history, and its share."""
 
 
 def reasons(ranker: Ranker, folded: FoldedIn, rows: Rows) -> list[list[RatingShare]]:
     """Return, for each movie of `rows`, up to three of the user's ratings that raise its score, largest share first.
 
-    A list is empty where no rating raises the score: popularity alone put the movie there.
+    A movie has no reasons if no rating raises its score; then it is there for its popularity alone.
     """
     share = shares(contributions(ranker, folded, rows)[1])
     best = np.argsort(-share, axis=0, kind="stable")[:MOST_REASONS]
@@ -30,11 +30,11 @@ def reasons(ranker: Ranker, folded: FoldedIn, rows: Rows) -> list[list[RatingSha
 
 
 def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats, Floats]:
-    """Return what the scores of the movies at `rows` [r] are made of, for the user of a batch of one.
+    """Decompose the scores of the movies at `rows` [r] for the user of a batch of one.
 
     Returns:
-        baseline [r], the score without any rating, and parts [n, r], what each rating adds:
-        baseline + parts.sum(axis=0) are the scores.
+        baseline [r], the scores without any rating, and parts [n, r], the contribution of each rating; the scores are
+        baseline + parts.sum(axis=0).
     """
     f, history, scale = ranker.factors, folded.batch.rows[0], folded.z.scale[0]
     V_s, V = f.V[history], f.V_ranked[rows]
@@ -50,7 +50,7 @@ def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats,
 
 
 def _neighbour_parts(ranker: Ranker, folded: FoldedIn, rows: Rows) -> Floats:
-    """Return what each rating adds to g of the movies at `rows`, [n, r]."""
+    """Return the contribution of each rating to g of the movies at `rows`, [n, r]."""
     terms, batch = folded.terms, folded.batch
     said = ranker.recency(batch)[0] * (batch.rating[0] - np.float32(NEUTRAL_RATING))
     position = np.full(len(ranker.row_at), -1, np.intp)
@@ -58,12 +58,12 @@ def _neighbour_parts(ranker: Ranker, folded: FoldedIn, rows: Rows) -> Floats:
     at, rating = position[terms.column], np.repeat(np.arange(len(terms.per_rating)), terms.per_rating)
     listed = at >= 0
     parts = np.zeros((len(terms.per_rating), len(rows)), np.float32)
-    parts[rating[listed], at[listed]] = (said[rating] * terms.w)[listed]  # a movie is once among another's neighbours
+    parts[rating[listed], at[listed]] = (said[rating] * terms.w)[listed]  # each index pair occurs once
     return parts
 
 
 def shares(parts: Floats) -> Floats:
-    """Return each rating's share [n, r] in what all ratings that raise a movie's score add; 0 for one that does not."""
+    """Return each rating's share [n, r] of the positive contributions to a movie's score; 0 for a negative one."""
     pushes = np.maximum(parts, 0)
     total = np.maximum(pushes.sum(axis=0), np.finfo(np.float32).tiny)
     return np.asarray(pushes / total, np.float32)

@@ -1,6 +1,6 @@
-"""Exploration: some places of a list go to movies with few ratings, so that these get the ratings to be ranked by.
+"""Exploration: give some places of a list to movies with few ratings, so that these movies get ratings.
 
-Thompson sampling: a movie is chosen as often as it is the best, by all that is known of the user and of the movie.
+Thompson sampling: a movie is chosen with its posterior probability to be the best one.
 Chapelle and Li, "An Empirical Evaluation of Thompson Sampling" (NIPS 2011).
 """
 
@@ -21,26 +21,26 @@ from ranking.top_n import top_n
 def explore(
     listed: Callable[[int], Rows], drawn: Callable[[int, np.random.Generator], Rows], share: float, n: int, seed: str
 ) -> tuple[Rows, Mask]:
-    """Return the first n movies of a list with each place explored with the probability `share`, and which are.
+    """Return the first n movies of a list whose places are explored with probability `share`, and a mask of these.
 
-    The same seed gives the same list in every process, and a longer list begins with the shorter one.
+    The same seed gives the same list in every process; the list for a smaller n is a prefix of that for a larger n.
 
     Args:
-        listed: returns so many movies of the list as it would be; drawn: so many movies to explore, best first.
+        listed: returns the first n movies of the list without exploration; drawn: n movies to explore, best first.
     """
     rng = generator_for(seed)
-    movies = drawn(2 * n, rng)  # of which n may be in the list anyway
+    movies = drawn(2 * n, rng)  # up to n of them may be in the list already
     places = rng.random(n) < share
     return mixed(listed(n + int(places.sum())), movies, places)
 
 
 def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, n: int, rng: np.random.Generator) -> Rows:
-    """Return the rows of n movies with few ratings that the user has not rated, those with the best scores in one draw.
+    """Return the rows of the n unrated movies with few ratings that have the highest scores in one posterior sample.
 
-    One draw serves a whole list: one for each place would cost as much again for each.
+    One sample serves a whole list, because a sample for each place would multiply the cost.
 
     Args:
-        among: which movies may be listed, bool [f] by row; None for all. The others' order does not depend on it.
+        among: which movies may be listed, bool [f] by row; None for all. It does not change the order of the movies.
     """
     f, few = ranker.factors, ranker.row_at[ranker.known :]
     mean = ranking.folded_in().x[0, 0] if isinstance(ranking, PersonalRanking) else f.m
@@ -56,15 +56,15 @@ def drawn_movies(ranker: Ranker, ranking: Ranking, among: Mask | None, n: int, r
 
 
 def generator_for(seed: str) -> np.random.Generator:
-    """Return random numbers that are the same in every process."""
+    """Return a random generator that yields the same numbers in every process."""
     return np.random.default_rng(int.from_bytes(blake2b(seed.encode(), digest_size=16).digest()))
 
 
 def mixed(listed: Rows, drawn: Rows, explored: Mask) -> tuple[Rows, Mask]:
-    """Return a list of `drawn` movies in the places that are `explored`, and of those `listed` in the others.
+    """Return a list with `drawn` movies in the `explored` places and `listed` movies in the others, and a mask.
 
-    Both keep their order, and no movie comes twice; where one kind ends, the other goes on. The mask says which of
-    the places of the list have a drawn movie.
+    Both keep their order, and no movie occurs twice. When one kind runs out, the other fills the remaining places. The
+    mask is true for places with a drawn movie.
     """
     kinds = iter(listed.tolist()), iter(drawn.tolist())
     chosen: dict[int, bool] = {}

@@ -1,4 +1,4 @@
-"""The result of a training: everything needed to serve any user, known or new, and nothing about a single one."""
+"""The result of a training run: all that is needed to serve any user by fold-in, without data of single users."""
 
 import hashlib
 import io
@@ -15,17 +15,17 @@ from ranking.ratings import Floats, Ints, rows_of
 from settings import ModelSettings, OperatorError
 
 FORMAT = 4
-MOST_LEFT_OUT = 0.9  # share of the catalogue that may have too few ratings to be recommended first
+MOST_LEFT_OUT = 0.9  # largest share of the catalogue that may be excluded from the well-known movies
 FEWEST_KEPT = 50
 
 
 class FactorsError(OperatorError, ValueError):
-    """Bytes or arrays that are not the factors of a finished training."""
+    """The bytes or arrays are not the factors of a finished training run."""
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The item side of a model of f movies; row i of every array is movie `movies[i]`.
+    """A trained model of f movies without its users; row i of every array belongs to movie `movies[i]`.
 
     Attributes:
         movies: MovieLens ids, ascending, int32 [f].
@@ -35,14 +35,14 @@ class Factors:
         C_r: covariance of the rater's user vectors [h, h].
         mu: mean rating; movie_bias: b_i, float32 [f].
         rating_count, rating_mean: of the ratings trained on, int32 and float32 [f].
-        popular: how popular each is, float32 [f]; see `ranking.popularity`.
+        popular: the popularity of each movie, float32 [f]; see `ranking.popularity`.
         w_start, w_movie, w: neighbour weights W as CSR, row = movie of the history, int64 [f + 1], int32, float32.
-        features, B: names [c] and weights [c + 1, k] that predict V from what a movie is about, see `ranking.content`;
-            of a generation before format 3 there are none.
-        R: covariance of what B leaves of V [k, k]; of a generation before format 4 there is none.
-        content: the V that B predicts of the u movies without ratings, in their order, float32 [u, k].
-        model: the settings it was trained with.
-        facts: what it was trained on (numbers of ratings and users, times), plain JSON.
+        features, B: names [c] and weights [c + 1, k] that predict V from a movie's content, see `ranking.content`;
+            empty in a generation of a format before 3.
+        R: covariance of the errors of B [k, k]; empty in a generation of a format before 4.
+        content: the V that B predicts for the u movies without ratings, in their order, float32 [u, k].
+        model: the settings of its training.
+        facts: the training data (numbers of ratings and users, times), as plain JSON.
     """
 
     movies: Ints
@@ -68,9 +68,9 @@ class Factors:
 
     @cached_property
     def V_ranked(self) -> Floats:
-        """The factors by which movies are ranked: V, and of movies without ratings those from content, float32 [f, k].
+        """Return the factors for ranking, float32 [f, k]: V, and for movies without ratings the predicted factors.
 
-        V alone says who a user is: no user's vector was fitted to the others.
+        Fold-in uses V alone, because no user's vector was fitted to predicted factors.
         """
         if not self.has_content:
             return self.V
@@ -80,19 +80,19 @@ class Factors:
 
     @cached_property
     def lengths(self) -> Floats:
-        """|v| of each movie as it is ranked, float32 [f]."""
+        """Return the norm |v| of each row of `V_ranked`, float32 [f]."""
         return np.linalg.norm(self.V_ranked, axis=1)
 
     @property
     def has_content(self) -> bool:
-        """Return whether vectors of movies can be predicted from what they are about."""
+        """Return whether factors can be predicted from content features."""
         return len(self.B) > 0
 
     @cached_property
     def well_known(self) -> npt.NDArray[np.bool_]:
-        """Which movies have enough ratings to be recommended first, bool [f].
+        """Return which movies have enough ratings to be well known, and so are listed first, bool [f].
 
-        In a small catalogue fewer ratings are enough: a tenth of the movies, and at least 50, always pass.
+        In a small catalogue fewer ratings are enough: at least a tenth of the movies, and at least 50, are well known.
         """
         passing = max(FEWEST_KEPT, round((1 - MOST_LEFT_OUT) * len(self.movies)))
         left_out = len(self.movies) - passing
@@ -100,11 +100,11 @@ class Factors:
         return self.rating_count >= min(self.model.min_ratings, reachable)
 
     def rows(self, movies: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """Return the rows of those of `movies` that the factors know, and which of `movies` these are."""
+        """Return the rows of the known movies among `movies`, and a mask of the known movies."""
         return rows_of(self.movies, movies)
 
     def check(self) -> None:
-        """Raise `FactorsError` if shapes do not fit together or a number is not finite."""
+        """Raise `FactorsError` if shapes do not match or a number is not finite."""
         f, k, h = len(self.movies), self.V.shape[1], self.Q.shape[1]
         shapes = {"V": (f, k), "m": (k,), "C": (k, k), "Q": (f, h), "C_r": (h, h), "movie_bias": (f,)}
         shapes |= dict.fromkeys(("rating_count", "rating_mean", "popular"), (f,)) | {"w_start": (f + 1,)}
@@ -133,7 +133,7 @@ class Factors:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Factors":
-        """Read what `to_bytes` wrote. Raises `FactorsError` if it is anything else."""
+        """Return the factors that `to_bytes` wrote. Raises `FactorsError` for other data."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
@@ -143,26 +143,26 @@ class Factors:
             if header["format"] == 1:
                 arrays, header["model"] = _with_todays_names(arrays), _model_of_format_1(header["model"])
             arrays["mu"] = float(arrays["mu"])
-            # a generation from before that setting serves by its own equation
+            # a generation that is older than a setting keeps its own equation
             model = ModelSettings(**{"plain_exponent": 1.0, **header["model"]})
             factors = cls(**arrays, model=model, facts=header["facts"])
         except FactorsError:
             raise
         except Exception as error:
-            raise FactorsError("these are not the factors of a training, or not all of them") from error
+            raise FactorsError("these are not the complete factors of a training run") from error
         factors.check()
         return factors
 
 
 def _with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a stored generation under today's names: the first edition wrote "film" for "movie"."""
+    """Return the entries of a stored generation under current names; the first release wrote "film" for "movie"."""
     return {name.replace("film", "movie"): value for name, value in stored.items()}
 
 
 def _model_of_format_1(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with which a generation of format 1 serves by its own equations.
+    """Return the settings that keep the equations of a generation of format 1.
 
-    There old ratings count as much as new ones, and its popularity, of all time and recent years, has the weight 1.
+    In these, old ratings weigh as much as new ones, and popularity, of all time and recent years, has the weight 1.
     """
     model = _with_todays_names(stored)
     del model["recent_share"]
@@ -170,5 +170,5 @@ def _model_of_format_1(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checksum(data: bytes) -> str:
-    """Return the SHA-256 of stored factors in hex."""
+    """Return the SHA-256 of stored factors as a hex string."""
     return hashlib.sha256(data).hexdigest()

@@ -1,7 +1,7 @@
-"""Fold-in: the vectors of many users, solved from their histories and fixed item factors.
+"""Fold-in: solve the vectors of many users from their histories and fixed item factors.
 
-A single user is a batch of one. Numpy solves a thousand small systems in one call, which costs hardly more than one.
-Shapes: b users, l ratings each, k dimensions. A shorter history is padded with zero rows, which change no system.
+A single user is a batch of one. Numpy solves a thousand small systems in one call at little more than the cost of one.
+Shapes: b users, l ratings each, k dimensions. Shorter histories are padded with zero rows, which change no system.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ranking.ratings import Floats, Mask
 
 RATER_NOISE = 0.3
-TINY = 1e-8  # added to the diagonal so that a covariance of few users can be inverted
-LEAST_RIDGE = 1e-6  # of the mean diagonal of V'V: without likes of all kinds, V'V alone has no inverse
+TINY = 1e-8  # added to the diagonal so that the covariance of few users can be inverted
+LEAST_RIDGE = 1e-6  # times the mean diagonal of V'V, which may be singular
 
 Doubles = npt.NDArray[np.float64]
 
@@ -51,21 +51,21 @@ class ItemGram(NamedTuple):
         return cls(VtV, np.maximum(eigenvalues, 0).astype(np.float32), U.astype(np.float32))
 
     def ridge(self, reg: float, likes: npt.NDArray[np.intp]) -> Floats:
-        """Return reg |P| of users with so many likes [b], or the least that keeps every system solvable."""
+        """Return reg |P| for users with these numbers of likes [b], or the least value that keeps systems solvable."""
         least = LEAST_RIDGE * float(np.trace(self.VtV)) / len(self.VtV) or 1.0
         return np.asarray(np.maximum(reg * likes, least), np.float32)
 
 
 def map_vectors(V_s: Floats, residual: Floats, prior: UserPrior, noise: Floats) -> Floats:
-    """Return the most probable vectors [b, k] of users drawn from N(m, C), given the targets y of rated movies.
+    """Return the maximum a posteriori vectors [b, k] of users from N(m, C), given the targets y of rated movies.
 
-    Unlike the ALS step it takes only rated movies as evidence, and starts from the average user rather than from zero;
-    that makes it good from the first rating on.
+    Unlike the ALS step, it uses only rated movies as evidence and shrinks to the average user, not to zero, so it is
+    accurate from the first rating on.
 
     Args:
         V_s: factors of the rated movies [b, l, k].
         residual: y - V_s m [b, l], 0 in the padding.
-        noise: variance s2 of one target of each user [b].
+        noise: variance s2 of a target, for each user [b].
     """
     if V_s.shape[1] <= len(prior.m):
         # x = m + C V_s' (V_s C V_s' + s2 I)^-1 (y - V_s m): an l x l system
@@ -76,13 +76,13 @@ def map_vectors(V_s: Floats, residual: Floats, prior: UserPrior, noise: Floats) 
 
 
 def map_gains(V_s: Floats, V: Floats, prior: UserPrior, noise: np.float32) -> Floats:
-    """Return what v.x of the movies V [r, k] gains by each unit of y - V_s m [n], [n, r], for one user's V_s [n, k]."""
+    """Return d(v.x) / d(y - V_s m) [n, r] for the movies V [r, k] and one user's V_s [n, k]."""
     A = prior.C_inverse + V_s.T @ V_s / noise
     return V_s @ np.linalg.solve(A, V.T / noise).astype(np.float32)
 
 
 def map_covariance(V_s: Floats, prior: UserPrior, noise: np.float32) -> Doubles:
-    """Return the covariance [k, k] of what `map_vectors` returns the mean of, for one user's V_s [n, k]."""
+    """Return the covariance [k, k] of the posterior whose mean `map_vectors` returns, for one user's V_s [n, k]."""
     return np.linalg.inv(prior.C_inverse + V_s.T @ V_s / noise)
 
 
@@ -93,7 +93,7 @@ def als_vectors(V_p: Floats, liked: Mask, item_gram: ItemGram, alpha: float, reg
     of the regularization by the number of likes (Zhou et al., "ALS-WR", 2008).
 
     Args:
-        V_p: factors of the liked movies [b, p, k]; liked: which of these there are, bool [b, p].
+        V_p: factors of the liked movies [b, p, k]; liked: false in the padding, bool [b, p].
     """
     likes = liked.astype(np.float32)
     ridge = item_gram.ridge(reg, liked.sum(axis=1))[:, None]
@@ -112,7 +112,7 @@ def als_vectors(V_p: Floats, liked: Mask, item_gram: ItemGram, alpha: float, reg
 
 
 def als_gains(V_p: Floats, V: Floats, item_gram: ItemGram, alpha: float, reg: float) -> Floats:
-    """Return what each of one user's likes V_p [n, k] adds to v.x of the movies V [r, k]: [n, r]."""
+    """Return the contribution of each of one user's likes V_p [n, k] to v.x of the movies V [r, k]: [n, r]."""
     A = item_gram.VtV + alpha * (V_p.T @ V_p).astype(np.float64)
     A[np.diag_indices(len(A))] += item_gram.ridge(reg, np.array([len(V_p)]))
     return ((1 + alpha) * V_p @ np.linalg.solve(A, V.T)).astype(np.float32)
@@ -122,7 +122,7 @@ def rater_vectors(Q_s: Floats, residual: Floats, C_r: Floats) -> Floats:
     """Return p = C_r Q_s' (Q_s C_r Q_s' + .3 I)^-1 residual [b, h], by the smaller of its two systems.
 
     Args:
-        Q_s: the rater's factors of the rated movies [b, l, h]; residual: what the biases leave of the ratings [b, l].
+        Q_s: the rater's factors of the rated movies [b, l, h]; residual: the ratings minus the biases [b, l].
     """
     if Q_s.shape[1] <= len(C_r):
         return _by_ratings(Q_s, C_r, residual, np.float32(RATER_NOISE))
@@ -133,7 +133,7 @@ def rater_vectors(Q_s: Floats, residual: Floats, C_r: Floats) -> Floats:
 
 
 def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: Floats | np.float32) -> Floats:
-    """Return C V_s' (V_s C V_s' + noise I)^-1 residual [b, k] by l x l systems; `noise` is [b, 1], or one for all."""
+    """Return C V_s' (V_s C V_s' + noise I)^-1 residual [b, k] by l x l systems; `noise` is [b, 1] or a scalar."""
     VC = _project(V_s, C)
     K = VC @ V_s.swapaxes(1, 2)
     _add_to_diagonals(K, noise)
@@ -141,7 +141,7 @@ def _by_ratings(V_s: Floats, C: Floats, residual: Floats, noise: Floats | np.flo
 
 
 def _project(V_s: Floats, C: Floats) -> Floats:
-    """Return V_s C [b, l, k] by one product instead of one a user."""
+    """Return V_s C [b, l, k] by one product instead of one for each user."""
     return (V_s.reshape(-1, V_s.shape[2]) @ C).reshape(V_s.shape)
 
 
@@ -155,7 +155,7 @@ def _times(V_s: Floats, y: Floats) -> Floats:
 
 
 def _add_to_diagonals(A: npt.NDArray[np.floating], value: npt.NDArray[np.floating] | np.float32) -> None:
-    """Add the value [b, 1], or one for all, to the diagonals of A [b, k, k]."""
+    """Add a value [b, 1], or a scalar, to the diagonals of A [b, k, k]."""
     at = np.arange(A.shape[1])
     A[:, at, at] += value
 

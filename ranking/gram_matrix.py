@@ -1,8 +1,9 @@
-"""The products of all pairs of columns of a long-tailed sparse matrix, as one dense matrix.
+"""Compute the Gram matrix of a long-tailed sparse matrix as a dense matrix.
 
-Sparse arithmetic pays for every pair of entries of a row and BLAS for every pair of columns, of which it does some two
-hundred times as many a second. So users who rated about as much are taken together, and the movies that many of them
-rated are multiplied densely, the others sparsely: of 32 million ratings neither way alone would end in minutes.
+A sparse product costs time for every pair of entries of a row, a dense one (BLAS) for every pair of columns, at two
+hundred times as many pairs a second. Users with similar numbers of ratings are therefore grouped; in each group the
+movies that many users rated are multiplied densely and the others sparsely. With 32 million ratings, neither way alone
+ends in minutes.
 """
 
 import os
@@ -18,15 +19,15 @@ from ranking.ratings import Floats
 
 Places = npt.NDArray[np.int64]
 
-USERS = 4096  # rows that are multiplied together
-TILE = 2048  # rows of the result that are computed at a time
-DENSE_SHARE = 0.03  # a column that this share of the rows fill is multiplied densely
+USERS = 4096  # rows in a group
+TILE = 2048  # rows of the result computed at a time
+DENSE_SHARE = 0.03  # columns with at least this share of nonzero rows are multiplied densely
 
 
 def gram_matrix(X: sparse.csr_matrix, report: Callable[[float], None]) -> Floats:
-    """X'X [f, f] in float32; quick if the columns of X stand in the order of their number of entries, fullest first.
+    """Return X'X [f, f] in float32; fastest if the columns of X are sorted by their number of entries, descending.
 
-    The sums are exact, and so the same on any number of cores, while the entries are multiples of .5 and no
+    The sums are exact, and so independent of the number of cores, while the entries are multiples of .5 and no
     product of two columns reaches four million.
     """
     busiest_first = np.argsort(-np.diff(X.indptr), kind="stable")
@@ -50,9 +51,9 @@ def gram_matrix(X: sparse.csr_matrix, report: Callable[[float], None]) -> Floats
 
 
 def _parts(X: sparse.csr_matrix) -> Iterator[tuple[tuple[slice, slice] | Places, Floats]]:
-    """What X'X consists of, at least on and below the diagonal: where to add, and what.
+    """Yield the terms of X'X, at least on and below the diagonal, as (where to add, values).
 
-    Where is a pair of slices for rows and columns, or flat places, each of them once.
+    The first is a pair of slices for rows and columns, or distinct flat indexes.
     """
     width = X.shape[1]
     filled = np.bincount(X.indices, minlength=width)
@@ -72,7 +73,7 @@ def _parts(X: sparse.csr_matrix) -> Iterator[tuple[tuple[slice, slice] | Places,
 
 
 def _mirror(G: Floats) -> None:
-    """Make G symmetric by what stands on and below its diagonal."""
+    """Copy the entries below the diagonal of G to above it."""
     for a in range(0, len(G), TILE):
         b = a + TILE
         corner = np.tril(G[a:b, a:b])

@@ -1,4 +1,4 @@
-"""Lists for several users at once: movies that none of them has rated, by the scores of all of them.
+"""Rank movies for a group of users: movies that no member has rated, by the scores of all members.
 
 Shapes: b members, f movies.
 """
@@ -17,11 +17,11 @@ from ranking.top_n import top_n
 from ranking.user_batch import batch_of
 
 Rule = Literal["average", "fair"]
-LEAST_UTILITY = 1e-3  # of a movie that a member likes no more than any other: its logarithm must exist
+LEAST_UTILITY = 1e-3  # utility of a movie at or below a member's mean; positive, so that its logarithm exists
 
 
 class PopularGroupRanking:
-    """The popular movies, for a group of whom nothing is known that a generation can use."""
+    """The ranking by popularity, for a group without ratings that a generation can use."""
 
     def __init__(self, popular: PopularRanking, members: int) -> None:
         self._popular, self._members = popular, members
@@ -40,7 +40,7 @@ class PopularGroupRanking:
 
 
 class FoldedInGroupRanking:
-    """The ranking by a generation's factors; members without ratings have the scores of popularity.
+    """The ranking by a generation's factors; the scores of members without ratings are popularity.
 
     Attributes:
         seen: the rows of the movies that any member has rated.
@@ -59,7 +59,7 @@ class FoldedInGroupRanking:
         self.z = standardized(scores, unseen)
 
     def best(self, n: int, rule: Rule, among: Mask, known_first: bool = True) -> Rows:
-        """Return the rows of the n best movies for the group, only of those in `among`.
+        """Return the rows of the n best movies in `among` for the group.
 
         Movies with few ratings come last unless `known_first` is false.
         """
@@ -77,7 +77,7 @@ class FoldedInGroupRanking:
         return self._ranker.expected(self._batch, self._terms, np.tile(rows, (len(self._batch), 1)))
 
     def reasons(self, member: int, rows: Rows) -> list[MovieShare | None]:
-        """Return, for each movie at `rows` [r], the member's rated movie that raises its score most."""
+        """Return, for each movie at `rows` [r], the member's rated movie that raises its score the most."""
         if not self._batch.n[member]:
             return [None] * len(rows)
         folded = self._folded.user(member)
@@ -98,7 +98,7 @@ def group_ranking(ranker: Ranker, histories: Histories) -> GroupRanking:
 
 
 def standardized(scores: Floats, over: Mask) -> Doubles:
-    """Return scores [b, f] with mean 0 and deviation 1 over some movies [f]; 0 where all scores are equal."""
+    """Return scores [b, f] standardized over the movies in `over` [f]; 0 if all scores are equal."""
     some = scores[:, over].astype(np.float64)
     if not some.shape[1]:
         return np.zeros(scores.shape)
@@ -107,10 +107,10 @@ def standardized(scores: Floats, over: Mask) -> Doubles:
 
 
 def fair_list(z: Doubles, n: int, seen: Rows, preferred: Mask, among: Mask) -> Rows:
-    """Return n movies of which each adds most to the sum over the members of log(utility so far).
+    """Return n movies, each of which maximizes the sum over members of log(utility so far).
 
-    The utility of a movie is the member's z-score, and next to nothing below the mean. A member who has got little so
-    far counts for more, so the list serves everyone in turns. Movies that are not `preferred` come last.
+    A movie's utility is the member's z-score, or nearly 0 below the mean. The logarithm gives more weight to members
+    with little utility so far, so the list serves all members in turn. Movies that are not `preferred` come last.
     """
     allowed = among.copy()
     allowed[seen] = False

@@ -1,8 +1,9 @@
-"""The neighbour weights: a sparse ridge regression of each movie's ratings on those of its nearest neighbours.
+"""Fit the neighbour weights: a sparse ridge regression of each movie's ratings on those of its nearest neighbours.
 
-SLIM (Ning, Karypis, 2011) in the closed form of EASE (Steck, 2019), restricted to a hundred candidates a movie so
-that its cost grows with the number of movies and not with its square. Each user counts as a whole and once more as runs
-of 50 ratings by time: movies that are rated together say more about each other than movies rated years apart.
+SLIM (Ning, Karypis, 2011) in the closed form of EASE (Steck, 2019), restricted to a hundred candidates for each movie,
+so that its cost grows with the number of movies and not with its square. X has a row for each user and another for each
+50 consecutive ratings of a user, because movies rated at the same time predict each other better than movies rated
+years apart.
 """
 
 from collections.abc import Callable
@@ -18,10 +19,10 @@ from ranking.score import NEUTRAL_RATING
 from settings import ModelSettings
 
 FEWEST_RATINGS = 5
-MOST_MOVIES = 16_000  # the most rated ones are fitted, no others: the Gram matrix of so many takes 1 GB
+MOST_MOVIES = 16_000  # only the most rated movies are fitted; the Gram matrix of 16,000 takes 1 GB
 SHRINKAGE = 20.0
-BLOCK = 32  # movies solved at a time, some 10 ms, during which numpy holds the GIL
-WINDOW = 50  # ratings of a run
+BLOCK = 32  # movies solved in one call, which holds the GIL for about 10 ms
+WINDOW = 50  # consecutive ratings of a user in a window
 
 LAST = np.int64(2**31 - 1)
 
@@ -34,8 +35,8 @@ def fit_neighbours(
 ) -> sparse.csr_matrix:
     """Return W float32 [movies, movies]: in row i, column j the weight of a user's rating of i in the score of j.
 
-    Columns of movies with few ratings are empty. `rows` [len(ratings)] says which movie each rating is of; `report`
-    gets the share done, 0 to 1.
+    Columns of movies with few ratings are empty. `rows` [len(ratings)] has the movie of each rating; `report` takes the
+    completed share, 0 to 1.
     """
     head = _head(rows, movies)
     if model.neighbours == 0 or len(head) < 2:
@@ -45,11 +46,11 @@ def fit_neighbours(
     user, _ = numbered(ratings.user)
     X = _matrix(ratings, user, place[rows])
     near = _candidates(gram_matrix(_likes(X, model), lambda done: report(0.4 * done)), head, model.neighbours)
-    windows = bool(ratings.at.min() < ratings.at.max())  # in a log with times
+    windows = bool(ratings.at.min() < ratings.at.max())  # only ratings with times have windows
     if windows:
-        X = sparse.vstack([X, _matrix(ratings, _runs(user, ratings.at), place[rows])], "csr")
+        X = sparse.vstack([X, _matrix(ratings, _windows(user, ratings.at), place[rows])], "csr")
     G = gram_matrix(X, lambda done: report(0.4 + 0.5 * done))
-    reg = model.neighbour_reg * (1 + windows)  # for each of the two that every rating counts in
+    reg = model.neighbour_reg * (1 + windows)  # doubled with windows, because every rating is then in X twice
     values = np.empty(near.shape, np.float32)
     for a in range(0, len(head), BLOCK):
         values[a : a + BLOCK] = _solved(G, np.arange(a, min(a + BLOCK, len(head))), near[a : a + BLOCK], reg)
@@ -59,16 +60,16 @@ def fit_neighbours(
 
 
 def _head(rows: npt.NDArray[np.intp], movies: int) -> npt.NDArray[np.int32]:
-    """Return the movies with enough ratings to be fitted, the most rated first."""
+    """Return the rows of the movies with enough ratings to be fitted, the most rated first."""
     count = np.bincount(rows, minlength=movies)
     most = np.argsort(-count, kind="stable")[:MOST_MOVIES]
     return most[count[most] >= FEWEST_RATINGS].astype(np.int32)
 
 
 def _matrix(ratings: Ratings, row: Ints, place: npt.NDArray[np.int32]) -> sparse.csr_matrix:
-    """Return the ratings of the head less the neutral rating; a neutral one is an entry that is 0.
+    """Return the ratings of the head minus the neutral rating; a neutral rating is an explicit 0.
 
-    `row` and `place` [len(ratings)] say where each rating stands; `place` is -1 outside the head.
+    `row` and `place` [len(ratings)] are the row and column of each rating; `place` is -1 outside the head.
     """
     kept = place >= 0
     value = ratings.rating[kept] - np.float32(NEUTRAL_RATING)
@@ -76,24 +77,24 @@ def _matrix(ratings: Ratings, row: Ints, place: npt.NDArray[np.int32]) -> sparse
     return sparse.csr_matrix((value, (row[kept], place[kept])), shape)
 
 
-def _runs(user: Ints, at: npt.NDArray[np.int64]) -> Ints:
-    """Return the number of the run that each rating is in: a user's first 50 by time, the next 50, and so on."""
-    key = user.astype(np.int64)  # one sort by user and time, in half the time of a lexsort
+def _windows(user: Ints, at: npt.NDArray[np.int64]) -> Ints:
+    """Return the number of each rating's window: a user's first 50 ratings by time, the next 50, and so on."""
+    key = user.astype(np.int64)  # one key for user and time sorts in half the time of a lexsort
     key <<= 32
     key += at
     key -= at.min()
     order = np.argsort(key, kind="stable")
-    del key  # of 32 million ratings each such column takes 256 MB
+    del key  # it takes 256 MB for 32 million ratings
     first = np.flatnonzero(np.diff(user[order], prepend=-1))
     position = np.arange(len(order), dtype=np.int32)
     position -= np.repeat(first.astype(np.int32), np.diff(first, append=len(order)))
-    run = np.empty(len(order), np.int32)
-    run[order] = np.cumsum(position % WINDOW == 0, dtype=np.int32) - np.int32(1)
-    return run
+    window = np.empty(len(order), np.int32)
+    window[order] = np.cumsum(position % WINDOW == 0, dtype=np.int32) - np.int32(1)
+    return window
 
 
 def _likes(X: sparse.csr_matrix, model: ModelSettings) -> sparse.csr_matrix:
-    """Return a matrix of 1 where a rating is a like."""
+    """Return a matrix with 1 for each like."""
     liked = (X.data >= model.like_threshold - NEUTRAL_RATING).astype(np.float32)
     L = sparse.csr_matrix((liked, X.indices.copy(), X.indptr.copy()), X.shape)
     L.eliminate_zeros()
@@ -101,25 +102,25 @@ def _likes(X: sparse.csr_matrix, model: ModelSettings) -> sparse.csr_matrix:
 
 
 def _candidates(co_likes: Floats, head: npt.NDArray[np.int32], most: int) -> Places:
-    """Return the places [f, most] in the head of the movies nearest to each; -1 where there are fewer."""
+    """Return the indexes [f, most] into the head of the nearest movies to each movie; -1 if there are fewer."""
     likes = co_likes.diagonal().copy()
     most = min(most, len(likes) - 1)
-    found = np.empty((len(likes), most), np.int64)
+    nearest = np.empty((len(likes), most), np.int64)
     for a in range(0, len(likes), BLOCK):
         block = np.arange(a, min(a + BLOCK, len(likes)))
         # co(c, j) / (sqrt(l_c l_j) + 20)
         near = co_likes[block] / (np.sqrt(likes * likes[block, None]) + np.float32(SHRINKAGE))
         near[np.arange(len(block)), block] = 0
-        # Positive floats are ordered as their bits are: of the equally near the first in the catalogue is taken.
+        # positive floats sort like their bits; ties go to the movie that comes first in the catalogue
         key = near.view(np.int32).astype(np.int64) << 32 | (LAST - head)
         best = np.argpartition(key, -most, axis=1)[:, -most:]
         best[np.take_along_axis(near, best, axis=1) == 0] = -1
-        found[block] = best
-    return found
+        nearest[block] = best
+    return nearest
 
 
 def _solved(G: Floats, movies: Places, near: Places, reg: float) -> Floats:
-    """Return the weights [b, most] of these movies on those near to them; 0 where there is none."""
+    """Return the weights [b, most] of the `near` movies for these movies; 0 in empty places."""
     there = near >= 0
     # (X_c'X_c + reg I) w = X_c'x_j
     products = G[near[:, :, None], near[:, None, :]]

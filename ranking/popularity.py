@@ -1,4 +1,4 @@
-"""Recent popularity: the likes of each movie, an old one counting for less than a new one."""
+"""Recent popularity: the number of likes of each movie with exponential decay by age."""
 
 from collections.abc import Iterator
 
@@ -9,22 +9,21 @@ from ranking.ratings import Floats, Ratings, Rows
 from settings import ModelSettings
 
 DAY = 86400.0
-LEAST_DEVIATION = 0.5  # of a logarithm of likes; in MovieLens's sets it is 1.2 to 2
+LEAST_DEVIATION = 0.5  # of log(1 + RP); it is 1.2 to 2 in the MovieLens datasets
 
 
 def popularity(likes: Ratings, rows: Rows, movies: int, model: ModelSettings) -> Floats:
-    """Return how popular each movie is now, z(log(1 + RP)), float32 [movies].
+    """Return the popularity of each movie now, z(log(1 + RP)), float32 [movies].
 
-    `rows` [len(likes)] says which movie each like is of.
+    `rows` [len(likes)] has the movie of each like.
     """
     return _standardized(recent_likes(likes, rows, movies, model.half_life_days))
 
 
 def recent_likes(likes: Ratings, rows: Rows, movies: int, half_life_days: float) -> Floats:
-    """Return RP, the likes of each movie, each counting 2^(-age / half-life), float32 [movies].
+    """Return RP, the sum of 2^(-age / half-life) over the likes of each movie, float32 [movies].
 
-    Age counts from the newest like, so a dataset from years ago has recent movies too, and without times every like
-    counts one.
+    The age is relative to the newest like, so an old dataset has recent movies too; without times every like counts 1.
     """
     if len(likes) == 0:
         return np.zeros(movies, np.float32)
@@ -35,7 +34,7 @@ def recent_likes(likes: Ratings, rows: Rows, movies: int, half_life_days: float)
 def popularity_by_clock(
     likes: Ratings, rows: Rows, movies: int, clocks: Times, half_life_days: float
 ) -> Iterator[Floats]:
-    """Yield, for each time of `clocks`, what `popularity` of the likes up to that time is; both ascend by time."""
+    """Yield `popularity` of the likes up to each time of `clocks`; likes and clocks are sorted by time."""
     at = likes.at
     recent, done, now = np.zeros(movies), 0, 0
     for clock in clocks:
@@ -49,9 +48,9 @@ def popularity_by_clock(
 
 
 def _standardized(recent: Floats) -> Floats:
-    """Return z(log(1 + RP)): mean 0 and deviation 1, or less where all movies are about equally popular.
+    """Return z(log(1 + RP)), with mean 0 and deviation 1; less if all movies are about equally popular.
 
-    Small differences stay small so.
+    Small differences therefore stay small.
     """
     x = np.log1p(recent)
     return np.asarray((x - x.mean()) / max(x.std(), LEAST_DEVIATION), np.float32)

@@ -1,4 +1,4 @@
-"""Scores, lists and expected ratings of many users at once, by one generation's factors."""
+"""Compute scores, lists and expected ratings of many users by a generation's factors."""
 
 from copy import copy
 from typing import NamedTuple
@@ -16,17 +16,17 @@ from ranking.top_n import score_table, top_n, top_rows
 from ranking.user_batch import UserBatch
 
 USER_DAMPING = 10.0
-FACTOR_SHARE = 0.75  # of p.q: the factors were fitted to the very ratings that p is solved from
-NEIGHBOUR_SHARE = 0.4  # of g above its value for a movie rated as usual: .3, reached after some 20 ratings
+FACTOR_SHARE = 0.75  # weight of p.q; below 1, because the factors were fitted to the ratings that p is solved from
+NEIGHBOUR_SHARE = 0.4  # weight of g minus its usual value, which approaches .3 after 20 ratings or so
 USUAL_NEIGHBOUR, USUAL_AT = 0.3, 20
 NO_SCORE = np.float32(-np.inf)
 
 TopN = tuple[Rows, Mask]
-"""The rows of n movies, best first, [b, n], and which of them there are, bool [b, n]."""
+"""The rows of n movies, best first, [b, n], and a mask of the filled places, bool [b, n]."""
 
 
 class NeighbourTerms(NamedTuple):
-    """The rows of W of a batch's ratings, one after the other: rating i has `per_rating[i]` neighbours.
+    """The rows of W for a batch's ratings, concatenated; rating i has `per_rating[i]` neighbours.
 
     Each neighbour is the movie in a `column` of the ranker, with the weight `w`.
     """
@@ -37,10 +37,10 @@ class NeighbourTerms(NamedTuple):
 
 
 class FoldedIn(NamedTuple):
-    """The histories of a batch as the ranker sees them.
+    """The fold-in of a batch of users.
 
     Attributes:
-        terms: of g; residual: y - V_s m [b, l], the targets less the average user's; 0 in the padding.
+        terms: the terms of g; residual: y - V_s m [b, l], the targets minus the average user's; 0 in the padding.
         x: the MAP vector x_m and the plain vector x_p of each user [b, 2, k].
         g: the neighbour scores by column [b, h + 1]; the last one, 0, is that of all movies without neighbours.
         z: the standardizations of V x_m, V x_p and g, [b, 3] each.
@@ -68,18 +68,18 @@ class FoldedIn(NamedTuple):
 
     @property
     def vectors(self) -> Floats:
-        """[x, c, -shift] [b, k + 2]: times a movie's [v, popularity, 1] this is its score without its neighbours."""
+        """Return [x, c, -shift] [b, k + 2]; times a movie's [v, popularity, 1], it is the score without neighbours."""
         x = (self.z.scale[:, None, :2] @ self.x)[:, 0]
         return np.column_stack([x, self.c, -self.shift])
 
     @property
     def shift(self) -> Floats:
-        """What the standardizations take off every score [b]."""
+        """Return the constant that the standardizations subtract from every score [b]."""
         return self.z.shift.sum(axis=1)
 
 
 class Ranker:
-    """A generation's factors, with everything that does not depend on a user computed once.
+    """A generation's factors, with precomputed values that do not depend on a user.
 
     Tables of scores have a column for each movie: the well-known movies come first, then the others, both in the order
     of their rows in the factors. A list holds others only after all well-known movies, a fifth of a large catalogue, so
@@ -107,9 +107,9 @@ class Ranker:
         self._W = sparse.csr_matrix((factors.w, self.column_of[factors.w_movie], factors.w_start), (f, f))
 
     def with_factors(self, factors: Factors) -> "Ranker":
-        """Return the ranker of these factors, which are its own with other content, and perhaps with more movies.
+        """Return the ranker for these factors, which differ from its own only in predicted factors and new movies.
 
-        What no movie without ratings changes is shared: to compute it for each new movie takes ten times as long.
+        Values that do not depend on movies without ratings are shared; computing them anew takes ten times as long.
         """
         old, f, known = len(self.row_at), len(factors.movies), factors.well_known
         last = np.array_equal(factors.movies[:old], self.factors.movies)
@@ -125,7 +125,7 @@ class Ranker:
         return ranker
 
     def fold_in(self, batch: UserBatch, terms: NeighbourTerms) -> FoldedIn:
-        """Return the vectors and neighbour scores of a batch, with the standardization of each part of its score."""
+        """Return the vectors and neighbour scores of a batch, with the standardization of each part of the score."""
         f, model = self.factors, self.factors.model
         V_s = f.V[batch.rows] * batch.mask[:, :, None]
         residual = (targets(batch.rating, model) - V_s @ f.m) * batch.mask
@@ -140,7 +140,7 @@ class Ranker:
 
         Args:
             among: which movies may be listed, bool [f] by row; None for all.
-            popularity: at each user's own time [b, f] by row; None for that of the training.
+            popularity: at each user's own time [b, f] by row; None for that of the training run.
         """
         score, groups = score_table(len(folded.batch), self.known, n)
         known = score[:, : self.known]
@@ -164,7 +164,7 @@ class Ranker:
         return rows, there
 
     def scores(self, folded: FoldedIn, rows: Rows | None = None) -> Floats:
-        """Return the scores of the movies at `rows` [r], or of all, [b, r]; only their order means anything."""
+        """Return the scores of the movies at `rows` [r], or of all, [b, r]; only their order has a meaning."""
         f, which = self.factors, slice(None) if rows is None else rows
         x, c, minus_shift = np.split(folded.vectors, [-2, -1], axis=1)
         score: Floats = x @ f.V_ranked[which].T
@@ -175,8 +175,8 @@ class Ranker:
     def expected(self, batch: UserBatch, terms: NeighbourTerms, rows: Rows) -> Floats:
         """Return the ratings that the users of a batch would give the movies at `rows` [b, r], within 0.5 to 5.
 
-        mu + b_u + b_i + .75 p.q + .4 (g - .3 n / (n + 20)) with b_u = sum(r - mu - b_i) / (n + 10) and p the most
-        probable vector given the residuals. Here old ratings count in g as much as new ones.
+        mu + b_u + b_i + .75 p.q + .4 (g - .3 n / (n + 20)) with b_u = sum(r - mu - b_i) / (n + 10) and p the MAP
+        vector given the residuals. Here old ratings weigh as much in g as new ones.
         """
         f, n = self.factors, batch.n[:, None]
         residual = (batch.rating - f.mu - f.movie_bias[batch.rows]) * batch.mask
@@ -199,7 +199,7 @@ class Ranker:
         if len(batch) > 1:
             rows = self._W[batch.rows[batch.mask]]
             return NeighbourTerms(np.diff(rows.indptr), rows.indices, rows.data)
-        # scipy's objects take twice as long as this for one user, and half as long for many
+        # for one user, scipy's objects take twice as long as these arrays; for many, half as long
         start = self.factors.w_start[batch.rows[0]]
         count = self.factors.w_start[batch.rows[0] + 1] - start
         at = np.repeat(start - np.cumsum(count) + count, count)  # the rows of W, one after the other
@@ -215,7 +215,7 @@ class Ranker:
             np.add.at(one[0], terms.column, value)
             return one
         start = np.concatenate([[0], np.cumsum(terms.per_rating)])[np.concatenate([[0], np.cumsum(batch.n)])]
-        # one row a user, in which a movie may stand many times; where it is made dense they are added up
+        # a movie may occur many times in a user's row; toarray adds these entries
         return sparse.csr_matrix((value, terms.column, start), (len(batch), self._neighbour_columns + 1)).toarray()
 
     def _at(self, rows: Rows | slice) -> Rows:
@@ -226,16 +226,16 @@ class Ranker:
         model = self.factors.model
         likes = batch.mask & (batch.rating >= model.like_threshold)
         count = likes.sum(axis=1, keepdims=True)
-        # the likes of each user first, so that their systems are no larger than need be
+        # move the likes of each user to the front, which keeps the systems small
         first = np.argsort(~likes, axis=1, kind="stable")[:, : count.max()]
         liked = np.arange(first.shape[1]) < count
         V_p = V_s[batch.each, first] * liked[:, :, None]
         return fold_in.als_vectors(V_p, liked, self.item_gram, model.ranker_alpha, model.ranker_reg)
 
     def _sums_over_unseen(self, batch: UserBatch, V_s: Floats, x: Floats, g: Floats) -> tuple[Rows, Doubles, Doubles]:
-        """Return the number of unseen movies [b, 1], and over these the sums of V x_m, V x_p, g, and of their squares.
+        """Return the number of unseen movies [b, 1], and the sums over them of V x_m, V x_p, g, and of their squares.
 
-        V x is not computed for that: its sums over all movies are 1'V x and x'V'V x.
+        V x need not be computed: its sums over all movies are 1'V x and x'V'V x.
         """
         seen = np.concatenate([V_s @ x.swapaxes(1, 2), g[batch.each, self._at(batch.rows), None]], axis=2)
         seen = seen * batch.mask[:, :, None].astype(np.float64)
@@ -245,7 +245,7 @@ class Ranker:
         return unseen, total - seen.sum(axis=1), square - (seen * seen).sum(axis=1)
 
     def _fill(self, folded: FoldedIn, user: np.intp, among: Mask | None, rows: Rows, there: Mask) -> None:
-        """Fill one user's list [n], for which there are too few well-known movies, with others."""
+        """Fill the empty places of a user's list [n] with movies that are not well known."""
         one = folded.batch.user(user)
         score = self.scores(folded if len(folded.batch) == 1 else self.fold_in(one, self.neighbour_terms(one)))[0]
         best = top_n(score, len(rows), one.rows[0], self.factors.well_known, among)

@@ -1,4 +1,4 @@
-"""How all movies rank for one user: by their ratings where there are any, otherwise by popularity."""
+"""Rank all movies for a user: by their ratings if there are any, otherwise by popularity."""
 
 from typing import Literal
 
@@ -14,17 +14,17 @@ from ranking.user_batch import UserBatch, batch_of_one
 
 Strategy = Literal["popular", "blended", "personal"]
 ListSource = Strategy | Literal["stored"]
-"""The strategy that a list was just made by, or "stored" for a list that was made before."""
+"""The strategy that computed a list just now, or "stored" for a list that was computed before."""
 MovieShare = tuple[int, float]
-"""The row of a movie that the user rated, and the share of that rating in what raises another movie's score."""
+"""The row of a rated movie, and the share of its rating in the positive contributions to another movie's score."""
 
 
 class PersonalRanking:
     """The ranking of a user with at least one rating (a batch of one) by a generation's factors.
 
     Attributes:
-        seen: the rows of the movies that the user has rated; liked: of those that the user likes.
-        strategy: what the score is made of.
+        seen: the rows of the rated movies; liked: the rows of the liked movies.
+        strategy: the parts of the score.
     """
 
     def __init__(self, ranker: Ranker, batch: UserBatch) -> None:
@@ -32,11 +32,11 @@ class PersonalRanking:
         self._folded: FoldedIn | None = None
         self.seen: Rows = batch.rows[0]
         self.liked: Rows = self.seen[batch.rating[0] >= ranker.factors.model.like_threshold]
-        # blended while popularity has half of its full weight or more
+        # called blended while popularity has at least half of its full weight
         self.strategy: Strategy = "blended" if len(self.seen) <= POPULARITY_FADES_AT else "personal"
 
     def best(self, n: int, among: Mask | None = None, known_first: bool = True) -> Rows:
-        """Return the rows of the n movies to recommend, best first: unseen ones, and only of those in `among`.
+        """Return the rows of the n best unseen movies in `among`, best first.
 
         Movies with few ratings come last unless `known_first` is false.
         """
@@ -47,7 +47,7 @@ class PersonalRanking:
         return rows[there]
 
     def scores(self, rows: Rows) -> Floats:
-        """Return the scores of the movies at `rows` [r]; only their order means anything."""
+        """Return the scores of the movies at `rows` [r]; only their order has a meaning."""
         return self._ranker.scores(self.folded_in(), rows)[0]
 
     def expected(self, rows: Rows) -> Floats:
@@ -62,8 +62,8 @@ class PersonalRanking:
     def folded_in(self) -> FoldedIn:
         """Return the fold-in, solved on the first call.
 
-        Not a `functools.cached_property`: up to Python 3.11 that holds one lock for all objects of the class, so every
-        request would wait for the arithmetic of the others.
+        Not a `functools.cached_property`: up to Python 3.11 it holds one lock for all objects of the class, so requests
+        would wait for each other.
         """
         if self._folded is None:
             self._folded = self._ranker.fold_in(self._batch, self._terms)
@@ -71,9 +71,9 @@ class PersonalRanking:
 
 
 class PopularRanking:
-    """The same ranking for every user: the most popular movies first, and their usual ratings.
+    """The ranking by popularity, equal for all users, with the usual rating of each movie.
 
-    It serves users without ratings and, before the first training, everybody.
+    It serves users without ratings and, before the first training run, all users.
     """
 
     strategy: Strategy = "popular"

@@ -1,4 +1,4 @@
-"""The ratings of many users, user by user."""
+"""The ratings of many users, grouped by user."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +15,7 @@ Times = npt.NDArray[np.int64]
 class Histories:
     """The ratings of u users: those of user i are [start[i], start[i + 1]) of `movies`, `rating` and `at`.
 
-    Times are unix seconds; where they are unknown, all of a user's are equal.
+    Times are unix seconds; if a user's times are unknown, they are all equal.
     """
 
     user: Ints
@@ -28,7 +28,7 @@ class Histories:
         return len(self.user)
 
     def pieces(self, count: int) -> list["Histories"]:
-        """Return the same users, in their order, in `count` parts of about as many users each."""
+        """Return the users in order, split into `count` parts of about equal size."""
         cuts = np.linspace(0, len(self), count + 1).astype(int).tolist()
         return [self._piece(first, last) for first, last in pairwise(cuts)]
 
@@ -39,11 +39,11 @@ class Histories:
 
 
 def count_newer(start: npt.NDArray[np.int64], at: Times) -> npt.NDArray[np.int64]:
-    """Return how many ratings of the same user are newer than each [n]; user i has [start[i], start[i + 1])."""
+    """Return the number of newer ratings of the same user for each rating [n]; user i has [start[i], start[i + 1])."""
     user = np.repeat(np.arange(len(start) - 1), np.diff(start))
     order = np.lexsort((at, user))
     user, at = user[order], at[order]
-    # the last of all ratings of one user and one second
+    # the last of the ratings that a user gave in the same second
     last = np.flatnonzero(np.append((user[1:] != user[:-1]) | (at[1:] != at[:-1]), [True] * bool(len(at))))
     newer = np.empty(len(at), np.int64)
     newer[order] = np.repeat(start[user[last] + 1] - 1 - last, np.diff(last, prepend=-1))

@@ -1,4 +1,4 @@
-"""Ratings as four parallel columns, the form in which the parts of Matinee exchange them."""
+"""Ratings as four parallel columns, the form that all modules exchange."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -10,7 +10,7 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
-PADDING = -1  # the movie id in the empty places of a list that is too short
+PADDING = -1  # the movie id in empty places of a list
 
 
 LOWEST, HIGHEST = 0.5, 5.0
@@ -19,13 +19,13 @@ SCALE = "a rating is a multiple of 0.5 from 0.5 to 5"
 
 @dataclass(frozen=True)
 class Ratings:
-    """n ratings, at most one of a user for a movie.
+    """n ratings, at most one for each user and movie.
 
     Attributes:
-        user: user ids, int32 [n]; the service's own users have 1,000,000 added.
+        user: user ids, int32 [n]; 1,000,000 is added to the ids of the service's own users.
         movie: MovieLens movie ids, int32 [n].
         rating: 0.5 to 5 in steps of 0.5, float32 [n].
-        at: when it was given, unix seconds, int64 [n].
+        at: the time of the rating, unix seconds, int64 [n].
     """
 
     user: Ints
@@ -42,24 +42,24 @@ class Ratings:
 
 
 def on_scale(value: object) -> bool:
-    """Return whether this is a rating: a number, and a multiple of 0.5 from 0.5 to 5."""
+    """Return whether a value is a rating: a number, and a multiple of 0.5 from 0.5 to 5."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and LOWEST <= value <= HIGHEST  # before the last, since NaN and infinity have no int
+        and LOWEST <= value <= HIGHEST  # before int(), which fails for NaN and infinity
         and value * 2 == int(value * 2)
     )
 
 
 def concatenate(*parts: Ratings) -> Ratings:
-    """Return all ratings of the parts, one part after the other."""
+    """Return the ratings of all parts, concatenated."""
     return Ratings(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Ratings)))
 
 
 def without_future(ratings: Ratings, now: int) -> Ratings:
-    """Return the ratings with every time later than `now` (unix seconds) replaced by the newest of the other times.
+    """Return the ratings with every time after `now` (unix seconds) replaced by the newest of the other times.
 
-    The age of a rating counts from the newest one, so a single wrong date would make all others old.
+    The age of a rating is relative to the newest one, so a single wrong date would age all others.
     """
     future = ratings.at > now
     if not future.any():
@@ -69,7 +69,7 @@ def without_future(ratings: Ratings, now: int) -> Ratings:
 
 
 def hash_to_unit_interval(ids: Ints) -> npt.NDArray[np.float64]:
-    """Return a number from 0 to 1 for each id, evenly spread: the finalizer of SplitMix64."""
+    """Return a uniformly distributed number from 0 to 1 for each id, by the finalizer of SplitMix64."""
     x = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -77,7 +77,7 @@ def hash_to_unit_interval(ids: Ints) -> npt.NDArray[np.float64]:
 
 
 def rows_of(movies: Ints, wanted: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Return the rows in `movies`, ascending, of those of `wanted` that are in it, and which of `wanted` these are."""
+    """Return the rows in `movies` (ascending) of the ids of `wanted` that it has, and a mask of these ids."""
     at = np.searchsorted(movies, wanted)
     known = at < len(movies)
     known[known] = movies[at[known]] == wanted[known]

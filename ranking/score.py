@@ -9,31 +9,31 @@ from ranking.fold_in import Doubles
 from ranking.ratings import Floats
 from settings import ModelSettings
 
-LIKE_HALF = 3.0  # a rating from here up to a like is half of one
+LIKE_HALF = 3.0  # a rating from here up to the like threshold has the target 1/2
 HALF_WEIGHT_AT = 50  # ratings at which the neighbours have half of their full weight, and the ALS fold-in less
 POPULARITY_FADES_AT = 25  # ratings at which popularity has half of its full weight
 FULL_NOISE_AT = 10  # ratings from which a target has its full variance
-NEUTRAL_RATING = 2.5  # the rating that says nothing about a movie's neighbours
-FLAT = 1e-5  # of the mean square: a variance below this is rounding
+NEUTRAL_RATING = 2.5  # the rating that adds nothing to the scores of a movie's neighbours
+FLAT = 1e-5  # times the mean square; a smaller variance is rounding error
 
 
 class Standardization(NamedTuple):
-    """A part s of the score, standardized and weighted, is `scale` s - `shift`; float32."""
+    """The standardized and weighted part s of the score is `scale` s - `shift`; float32."""
 
     scale: Floats
     shift: Floats
 
 
 def targets(rating: Floats, model: ModelSettings) -> Floats:
-    """Return y: 1 for a like, a half for a rating of 3 or more that is none, else 0."""
+    """Return y: 1 for a like, 1/2 for another rating of 3 or more, else 0."""
     liked = (rating >= model.like_threshold).astype(np.float32)
     return np.maximum(liked, np.float32(0.5) * (rating >= LIKE_HALF))
 
 
 def target_noise(n: npt.NDArray[np.intp], model: ModelSettings) -> Floats:
-    """Return s2 [b], the variance of one target of users with n ratings [b]: full from 10 on, below sqrt(n / 10) of it.
+    """Return s2 [b], the variance of a target of users with n ratings [b]: times sqrt(n / 10) below 10 ratings.
 
-    With one variance for all n the lists hardly follow a user's first ratings, or follow ten of them too closely.
+    With one variance for all n, lists would depend too little on the first ratings or too much on ten ratings.
     """
     return (model.noise * np.sqrt(np.clip(n, 1, FULL_NOISE_AT) / FULL_NOISE_AT)).astype(np.float32)
 
@@ -51,14 +51,14 @@ def weights(n: npt.NDArray[np.intp], model: ModelSettings) -> tuple[Doubles, Dou
 
 
 def standardization(weight: Doubles, count: npt.NDArray[np.intp], total: Doubles, square: Doubles) -> Standardization:
-    """Return what makes weight * z(s) of s; z has mean 0 and deviation 1 over the movies that the user has not seen.
+    """Return scale and shift of weight * z(s), where z has mean 0 and deviation 1 over the user's unseen movies.
 
     Args:
-        count, total, square: how many these are, and the sum of s and of s^2 over them; of any one shape.
+        count, total, square: the number of unseen movies, and the sums of s and s^2 over them; all of one shape.
     """
     count = np.maximum(count, 1)
     mean, mean_square = total / count, square / count
     variance = mean_square - mean * mean
-    # a flat part ranks nothing: its deviation counts as infinite
+    # a constant part does not rank; its deviation is set to infinity
     scale = weight / np.sqrt(np.where(variance > FLAT * mean_square, variance, np.inf))
     return Standardization(scale.astype(np.float32), (scale * mean).astype(np.float32))

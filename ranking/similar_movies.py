@@ -1,4 +1,4 @@
-"""Movies that the same users like."""
+"""Find similar movies by the cosine of their factors."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ from ranking.factors import Factors
 from ranking.ratings import Floats, Mask, Rows
 from ranking.top_n import top_n
 
-UNRATED_SHARE = 5  # of so many places one may go to a movie without ratings: predicted factors point near many others
+UNRATED_SHARE = 5  # one in this many places may hold an unrated movie: predicted factors are close to many others
 
 
 def similar(factors: Factors, row: int, n: int, among: Mask | None = None) -> tuple[Rows, Floats]:
-    """Return the n movies whose factors point most nearly where those of the movie at `row` do, and the cosines.
+    """Return the n movies with the highest cosine of their factors to those of the movie at `row`, and the cosines.
 
-    Best first, but little known movies come after all others. Up to a fifth of the places go to movies without ratings
-    whose factors are predicted: among the little known no user would find them. Nothing is similar to a movie that was
-    rated without a like.
+    Movies are sorted best first, but movies with few ratings come after all others. Up to a fifth of the places go to
+    unrated movies with predicted factors, which users would not find among the last. The result is empty for a movie
+    with ratings but no like.
     """
     lengths, V, itself = factors.lengths, factors.V_ranked, np.array([row])
     if lengths[row] == 0:
@@ -26,7 +26,7 @@ def similar(factors: Factors, row: int, n: int, among: Mask | None = None) -> tu
     unrated, every = factors.rating_count == 0, np.ones(len(V), bool) if among is None else among
     best = top_n(cosine, n, itself, factors.well_known, every & ~unrated)
     new = top_n(cosine, max(1, n // UNRATED_SHARE), itself, unrated, every & unrated)
-    # each before the first that is less similar
+    # insert each before the first less similar movie
     place = np.searchsorted(-np.minimum.accumulate(cosine[best]), -cosine[new], side="right")
     best = np.insert(best, place, new)[:n]
     return best, cosine[best]

@@ -1,17 +1,17 @@
-"""The best n of many scores."""
+"""Select the n highest of many scores."""
 
 import numpy as np
 
 from ranking.ratings import Floats, Mask, Rows
 
-DEPTH = 16  # scores in a group of which `top_rows` takes the best
+DEPTH = 16  # scores in a group of `top_rows`
 
 
 def top_n(score: Floats, n: int, seen: Rows, preferred: Mask, among: Mask | None = None) -> Rows:
     """Return the rows of the n highest scores, best first, without those in `seen`; ties go to the lower row.
 
-    Rows that are not `preferred` come only after all that are. Fewer than n where there are no more; where `among`
-    is given, only its rows are looked at.
+    Rows that are not `preferred` come after all that are. The result is shorter if there are fewer rows. Only rows in
+    `among`, if given, are considered.
     """
     allowed = np.ones(len(score), bool) if among is None else among.copy()
     allowed[seen] = False
@@ -25,8 +25,8 @@ def top_n(score: Floats, n: int, seen: Rows, preferred: Mask, among: Mask | None
 def _best(score: Floats, rows: Rows, n: int) -> Rows:
     values = score[rows]
     if len(rows) > n:
-        # everything at or above the n-th value: argpartition alone would pick among equals at random. Of the negated
-        # values the n-th stands in front, where numpy finds it in a twentieth of the time if most are equal.
+        # keep all values at or above the n-th, because argpartition alone picks among equal values arbitrarily; negated
+        # values have the n-th in front, where numpy finds it in a twentieth of the time if most are equal
         cut = -np.partition(-values, n - 1)[n - 1] if n else np.inf
         keep = values >= cut
         rows, values = rows[keep], values[keep]
@@ -34,9 +34,9 @@ def _best(score: Floats, rows: Rows, n: int) -> Rows:
 
 
 def score_table(users: int, movies: int, n: int) -> tuple[Floats, int]:
-    """Return an array for scores of so many movies, [users, more than movies], and the groups of it for `top_rows`.
+    """Return an array for scores, [users, at least movies], and its number of groups for `top_rows`.
 
-    The columns after the last movie fill the groups; they hold -inf.
+    The columns after the last movie pad the groups; they hold -inf.
     """
     groups = max(n, movies // DEPTH + 1)
     score = np.empty((users, groups * (movies // groups + 1)), np.float32)
@@ -47,14 +47,14 @@ def score_table(users: int, movies: int, n: int) -> tuple[Floats, int]:
 def top_rows(score: Floats, n: int, groups: int) -> tuple[Rows, Mask]:
     """Return `top_n` of each row of scores [b, w]: the columns of the n highest, best first, ties by the lower column.
 
-    Whoever ranks among the n best is at least as high as the n-th of the groups' best, and few others are: two plain
-    passes over the scores, where a partition of each row takes ten times as long.
+    The n best scores are at least as high as the n-th highest group maximum, and few others are. This takes two passes
+    over the scores; a partition of each row takes ten times as long.
 
     Args:
-        groups: into which the columns are dealt, a divisor of w and at least n.
+        groups: the number of groups of columns, a divisor of w and at least n.
 
     Returns:
-        columns [b, n], and which of them are there, bool [b, n]: false where only scores of -inf are left.
+        columns [b, n], and a mask [b, n] that is false where only scores of -inf are left.
     """
     b, width = score.shape
     best = score.reshape(b, width // groups, groups).max(axis=1)

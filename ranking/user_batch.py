@@ -1,4 +1,4 @@
-"""The histories of many users in one padded array; a single user is a batch of one."""
+"""Pad the histories of many users into one array; a single user is a batch of one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from ranking.ratings import Floats, Ints, Mask, Rows
 
 _Columns = tuple[Rows, Floats, npt.NDArray[np.int64]]
 
-MOST_USERS = 128  # of a batch: their scores of 10,000 movies stay in the processor's cache
-MOST_CELLS = 4_000_000  # of the largest array of a batch, of 4 bytes each
+MOST_USERS = 128  # users in a batch, so that their scores of 10,000 movies fit in the processor's cache
+MOST_CELLS = 4_000_000  # elements of 4 bytes in the largest array of a batch
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class UserBatch:
     """The ratings of b users, padded to the length l of the longest history.
 
     Attributes:
-        rows: of the rated movies in the factors, [b, l]; 0 in the padding.
+        rows: the rows of the rated movies in the factors, [b, l]; 0 in the padding.
         rating: float32 [b, l]; 0 in the padding.
-        newer: how many ratings of the same user are newer, [b, l]; ratings of one second count as equally old.
+        newer: the number of newer ratings of the same user, [b, l]; ratings of the same second are equally old.
         mask: false in the padding, bool [b, l].
         n: the number of ratings of each user [b].
     """
@@ -39,7 +39,7 @@ class UserBatch:
 
     @property
     def each(self) -> Rows:
-        """The numbers of the users [b, 1], to index an array [b, ...] by user and something else."""
+        """Return the indexes of the users [b, 1], to index an array [b, ...] by user and another axis."""
         return np.arange(len(self))[:, None]
 
     def user(self, i: int | np.intp) -> "UserBatch":
@@ -51,7 +51,7 @@ class UserBatch:
 
 
 def batch_of_one(factors: Factors, movies: Ints, rating: Floats, at: Times) -> UserBatch:
-    """Return the batch of a user who rated `movies` [n] with `rating` [n] at these times, without unknown movies."""
+    """Return the batch of a user who rated `movies` [n] with `rating` [n] at these times; drop unknown movies."""
     rows, known = factors.rows(movies)
     n = len(rows)
     newer = count_newer(np.array([0, n]), at[known])
@@ -59,15 +59,15 @@ def batch_of_one(factors: Factors, movies: Ints, rating: Floats, at: Times) -> U
 
 
 def batch_of(factors: Factors, histories: Histories) -> UserBatch:
-    """Return all these users as one batch, those without ratings too; movies without factors are left out."""
+    """Return all users, also those without ratings, as one batch; drop movies without factors."""
     columns, start = _columns(factors, histories)
     return _padded(start[:-1], np.diff(start), columns)
 
 
 def user_batches(factors: Factors, histories: Histories) -> Iterator[tuple[Rows, UserBatch]]:
-    """Cut users into batches of about equally long histories, and yield the users' numbers with each batch.
+    """Split users into batches of about equally long histories, and yield the users' indexes with each batch.
 
-    Movies without factors are left out, and so are users without any other ratings.
+    Movies without factors are dropped, and so are users without other ratings.
     """
     columns, start = _columns(factors, histories)
     length = np.diff(start)
@@ -76,7 +76,7 @@ def user_batches(factors: Factors, histories: Histories) -> Iterator[tuple[Rows,
     cells = factors.V.shape[1] + factors.model.neighbours
     most = min(MOST_USERS, max(1, MOST_CELLS // len(factors.movies)))
     while len(order):
-        # as many as fit beside the longest history among them, which is the last one taken
+        # as many users as fit at the length of the longest history, which is that of the last user
         fits = length[order[:most]] * cells * np.arange(1, len(order[:most]) + 1) <= MOST_CELLS
         some = order[: max(1, int(fits.sum()))]
         order = order[len(some) :]
@@ -84,7 +84,7 @@ def user_batches(factors: Factors, histories: Histories) -> Iterator[tuple[Rows,
 
 
 def _columns(factors: Factors, histories: Histories) -> tuple[_Columns, Rows]:
-    """Return row, rating and number of newer ratings of each rating of a known movie, and where each user's start."""
+    """Return row, rating and number of newer ratings for each rating of a known movie, and each user's start."""
     rows, known = factors.rows(histories.movies)
     start = np.concatenate([[0], np.cumsum(known)])[histories.start]
     return (rows, histories.rating[known], count_newer(start, histories.at[known])), start

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from system.validation_messages import UNKNOWN_MEMBER, UNKNOWN_PARAMETER
 from web.errors import InvalidInputError
+from web.parsing import LARGER_BODIES
 from web.v1 import BLUEPRINTS
-from web.v1.schemas import YEAR_RANGE_EMPTY, Problem, faults_of, problems
+from web.v1.schemas import DETAILS, FILE_DETAILS, YEAR_RANGE_EMPTY, Problem, faults_of, problems
 
 VERSION = "1.0.0"
 ABOUT = """\
@@ -108,7 +109,9 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     if "description" in operation:
         operation["description"] = operation["description"].replace("<br/>", "\n").strip()
     forbidden = problems(403) if method != "get" else {}  # for pages of other sites, and on admin routes
-    unread = problems(413, 415) if "requestBody" in operation else {}
+    is_file = f"{operation['tags'][0]}.{operation['operationId']}" in LARGER_BODIES
+    details = FILE_DETAILS if is_file else DETAILS
+    unread = problems(413, 415, details=details) if "requestBody" in operation else {}
     operation["responses"] = dict(sorted((forbidden | unread | operation["responses"]).items()))
     kept = ETAG_HEADERS if "304" in operation["responses"] else {}
     for status, response in operation["responses"].items():

@@ -16,7 +16,7 @@ from storage import predictions, tokens
 from storage.database import Database
 from storage.predictions import PredictionRow
 from web.openapi import new_app
-from web.v1.schemas import DETAILS
+from web.v1.schemas import DETAILS, FILE_DETAILS
 
 Serve = Callable[..., httpx.Client]
 API = "/api/v1"
@@ -157,4 +157,9 @@ def test_an_example_of_an_error_is_what_is_sent(live: Recommender, serve: Serve,
     assert told.pop(429) == DETAILS[429].replace("3000/minute", "1/day").replace("12 s", f"{wait} s")
     assert told == {status: DETAILS[status] for status in told}
     assert {*answers, 400, 409} == {*DETAILS}
+    for route in ("/users/1/imports", "/hooks/token"):
+        large = client.post(f"{API}{route}", content=bytes(11_000_000))
+        encoded = client.post(f"{API}{route}", content=b"", headers={"Content-Encoding": "gzip"})
+        for answer, status in ((large, 413), (encoded, 415)):
+            assert (answer.status_code, answer.json()["detail"]) == (status, FILE_DETAILS[status])
     assert {*client.get(f"{API}/users/17").json(), "errors"} == {*client.get(f"{API}/users/x").json()}

@@ -26,7 +26,7 @@ from ranking.ratings import SCALE, on_scale
 from system.validation_messages import message_of
 from web.access import HOW_TO_SEND, NEEDS_ADMIN_KEY
 from web.errors import CODES
-from web.parsing import INT32
+from web.parsing import A_FILE, INT32, LARGEST_BODY
 from web.v1.base_models import QueryModel, RequestModel, ResponseModel
 
 YEAR_RANGE_EMPTY = "year_range_empty"
@@ -43,10 +43,14 @@ DETAILS = {  # the example of each status, as it is sent
     403: NEEDS_ADMIN_KEY,
     404: "There is no user 17. POST /api/v1/users creates one.",
     409: "A training run is in progress.",
-    413: "A body is at most 1048576 bytes long.",
+    413: f"A body is at most {LARGEST_BODY} bytes long.",
     415: "Send JSON with Content-Type: application/json.",
     429: "The limit is 3000/minute. Try again in 12 s.",
     503: "The database cannot be reached at the moment. Try again; sending a rating twice does no harm.",
+}
+FILE_DETAILS = DETAILS | {  # of routes whose bodies are files
+    413: f"A body is at most {A_FILE} bytes long.",
+    415: "Send the body as it is, not encoded as 'gzip'.",
 }
 
 
@@ -134,13 +138,13 @@ class Problem(ResponseModel):
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]  # as in flask-openapi3
 
 
-def problems(*statuses: int) -> Responses:
+def problems(*statuses: int, details: dict[int, str] = DETAILS) -> Responses:
     """Return the documented responses of these error statuses."""
-    return {str(status): _documented(status) for status in statuses}
+    return {str(status): _documented(status, details[status]) for status in statuses}
 
 
-def _documented(status: int) -> dict[str, Any]:
-    phrase, described = HTTPStatus(status).phrase, {"detail": DETAILS[status], "code": EXAMPLE_CODES[status]}
+def _documented(status: int, detail: str) -> dict[str, Any]:
+    phrase, described = HTTPStatus(status).phrase, {"detail": detail, "code": EXAMPLE_CODES[status]}
     example: dict[str, Any] = {"type": "about:blank", "title": phrase, "status": status, **described}
     example |= {"success": False, "request_id": "5b3f0c9e2a7d4c1f"}
     if status == HTTPStatus.BAD_REQUEST:

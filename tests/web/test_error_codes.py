@@ -37,6 +37,8 @@ def test_each_kind_of_error_has_its_code(client: httpx.Client) -> None:
         ("genre_unknown", 400, "GET", "/api/v1/movies?genre=Opera", None),
         ("genre_unknown", 400, "POST", "/api/v1/recommendations", {"ratings": [], "not_genre": "Opera"}),
         ("member_invalid", 400, "POST", "/api/v1/users", {"train": False}),
+        ("member_invalid", 400, "POST", "/api/v1/retrain", {"now": True}),
+        ("member_invalid", 400, "POST", "/api/v1/generations/1/activate", {"hold": False}),
         ("member_invalid", 400, "GET", "/api/v1/movies?colour=red", None),
         ("member_invalid", 400, "POST", "/api/v1/recommendations", {"ratings": [], "a": 1}),
         ("year_range_empty", 400, "GET", "/api/v1/movies?year_from=2000&year_to=1990", None),

@@ -10,6 +10,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from recommender import Recommender
 from storage import inspection
+from system.validation_messages import UNKNOWN_MEMBER
 from web.access import PROGRAMS
 from web.errors import InvalidInputError
 from web.v1.schemas import problems
@@ -46,6 +47,12 @@ def answer(model: BaseModel, status: int = 200, **headers: str) -> Response:
 def location(path: str) -> str:
     """Return the address of a /api/v1 path, under the prefix that the service is served with."""
     return f"{request.script_root}{PREFIX}{path}"
+
+
+def refuse_members() -> None:
+    """Refuse what is in the body of a request that needs none; `{}` is nothing."""
+    if sent := request.get_json(silent=True):
+        raise InvalidInputError(*((name, UNKNOWN_MEMBER) for name in sent))
 
 
 def recommender() -> Recommender:

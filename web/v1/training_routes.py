@@ -14,7 +14,7 @@ from storage.database import TRAINING_LOCK
 from web.access import for_operators, log_change
 from web.errors import with_code
 from web.v1.base_models import ResponseModel, with_location
-from web.v1.blueprint import answer, group, location, recommender
+from web.v1.blueprint import answer, group, location, recommender, refuse_members
 from web.v1.generation_routes import Generation, GenerationPath
 from web.v1.schemas import Timestamp, problems
 
@@ -79,6 +79,7 @@ def retrain() -> Response:
     It trains even if no data has changed since the last run. The new generation goes live only if it is not worse than
     the live one. GET /api/v1/retrain shows the progress. 409 while a run is in progress in any process.
     """
+    refuse_members()
     with recommender().database.transaction() as db:
         run_id = runs.queue(db, "train", TRAINING_LOCK)
     if run_id is None:
@@ -93,6 +94,7 @@ def activate_generation(path: GenerationPath) -> Response:
     It is live at once in this process, and within about a second in the others. 409 if its factors are no longer stored
     or are damaged; nothing changes then. Training runs do not replace it until DELETE /generations/live/hold.
     """
+    refuse_members()
     with recommender().database.statement() as db:
         if not generations.find(db, path.generation_id).kept:
             message = f"The factors of generation {path.generation_id} are no longer stored; only its record is left."

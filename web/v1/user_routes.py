@@ -2,15 +2,14 @@
 
 from typing import Literal
 
-from flask import Response, request
+from flask import Response
 from pydantic import ConfigDict, Field
 
 from histories.writing import letterboxd_table, movielens_table
 from storage import tokens, user_ratings, users
 from web.access import log_change, user_tokens
-from web.errors import InvalidInputError
 from web.v1.base_models import QueryModel, RequestBody, ResponseModel, with_location
-from web.v1.blueprint import answer, group, location, recommender
+from web.v1.blueprint import answer, group, location, recommender, refuse_members
 from web.v1.rating_routes import UserMark, UserRating
 from web.v1.schemas import IdempotencyHeader, Movie, Timestamp, UserPath, problems
 from web.v1.token_routes import Token
@@ -134,9 +133,7 @@ class UserExport(ResponseModel):
 @api.post("/users", responses={201: NewUser, **problems(403)})
 def create_user(header: IdempotencyHeader) -> Response:
     """Create a user"""
-    if request.get_json(silent=True):
-        message = "there is no such member: a new user takes none; PATCH /api/v1/users/{user_id} sets train"
-        raise InvalidInputError(("body", message), code="member_invalid")
+    refuse_members()
     with recommender().database.transaction() as db:
         created = users.create_with_key(db, header.idempotency_key)
         # for a repeated request it would open an older user to whoever guesses the key

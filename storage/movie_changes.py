@@ -46,8 +46,9 @@ _PUT = text(f"""
     SELECT sent.id, coalesce(written.created, false) AS created,
         NOT repeated AND (sent.imdb_id <> coalesce(before.imdb_id, '')) AS new_imdb_id,
         NOT repeated AND (sent.tmdb_id <> coalesce(before.tmdb_id, 0)) AS new_tmdb_id,
-        repeated AND (before.title, before.genres, before.year, before.imdb_id, before.tmdb_id)
-            IS DISTINCT FROM (sent.title, sent.genres, sent.year, sent.imdb_id, sent.tmdb_id) AS differs
+        repeated AND (bool_or(NOT repeated AND sent.key IS NOT NULL) OVER ()
+            OR (before.title, before.genres, before.year, before.imdb_id, before.tmdb_id)
+            IS DISTINCT FROM (sent.title, sent.genres, sent.year, sent.imdb_id, sent.tmdb_id)) AS differs
     FROM sent LEFT JOIN written USING (id) LEFT JOIN movies before ON before.id = sent.id ORDER BY place
 """)  # noqa: S608 - no part of it comes from outside
 # a movie keeps an id that it shares with another, as MovieLens has it, but does not get one that another has
@@ -109,10 +110,10 @@ class ExternalIdTakenError(OperatorError):
 
 
 class KeyReusedError(OperatorError):
-    """The movie that was added with this key is not the one that is sent now."""
+    """Another request added a movie with this key: the movie is not the one that is sent now, or the batch has more."""
 
     def __init__(self, movie_id: int) -> None:
-        super().__init__(f"Movie {movie_id} has this Idempotency-Key, and is not the one sent. Send another key.")
+        super().__init__(f"Another request added movie {movie_id} with this Idempotency-Key. Send another key.")
         self.movie_id = movie_id
 
 

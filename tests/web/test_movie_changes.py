@@ -207,8 +207,8 @@ def test_a_key_that_added_another_movie_is_refused(one: FlaskClient) -> None:
     for member, value in (("title", "Other"), ("year", None), ("genres", []), ("imdb_id", None), ("tmdb_id", 78)):
         other = one.post(f"{API}/movies", json=MOVIE | {member: value}, headers=key)
         assert (other.status_code, other.json["code"], other.json["movie_id"]) == (409, "idempotency_key_reused", movie)
-    for title, status in (("a", 200), ("b", 409)):
-        batch = {"movies": [{"title": title}, {"movie_id": IDS[0], "title": f"With {title}"}]}
+    for titles, status in (("a", 200), ("b", 409), ("ac", 409)):
+        batch = {"movies": [{"movie_id": IDS[0], "title": f"With {titles}"}, *({"title": title} for title in titles)]}
         assert one.post(f"{API}/movies/batch", json=batch, headers=key).status_code == status
     assert one.get(f"{API}/movies/{IDS[0]}").json["title"] == "With a"
 

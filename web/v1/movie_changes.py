@@ -119,7 +119,7 @@ def add_movie(header: IdempotencyHeader, body: MovieInput) -> Response:
     """Add a movie
 
     It gets an id from 1,000,000,000 on; MovieLens has those below. 409 names the movie that has the `imdb_id` or
-    `tmdb_id`, or the `Idempotency-Key` but is not the one sent.
+    `tmdb_id`, or that another request added with the `Idempotency-Key`.
     """
     ((movie_id, _),) = _put([MovieChange(None, body.description, header.idempotency_key)])
     return answer(MovieRef(movie_id=movie_id), 201, Location=location(f"/movies/{movie_id}"))

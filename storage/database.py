@@ -1,41 +1,24 @@
 """The database: a pool of connections, transactions, migrations, and locks among processes."""
 
 import logging
-import select
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg2
 from sqlalchemy import Connection, Dialect, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.exc import DBAPIError
 
 from storage import schema
 from storage.connection import STATEMENT_SECONDS, ConnectionFactory
+from storage.connection_pool import SPARE_CONNECTIONS, ConnectionPool, refuse_closed
 from storage.driver_errors import first_line, translating_errors, translating_privilege_errors
 from storage.inspection import refuse_read_only
 from storage.request_deadline import DeadlineConnection, ThreadDeadline, Watchdog, connect_before, within_deadline
 
 log = logging.getLogger(__name__)
 
-SPARE_CONNECTIONS = 4  # for the jobs, beside one for each thread that answers requests
 TRAINING_LOCK = 0x4D617432  # an arbitrary number
-LOOK_SECONDS = 0.1  # between two looks whether PostgreSQL has closed a connection that is in use
-LOOKED_KEY = "looked"  # where the pool keeps the time of the last one
-
-
-class CountedPool(QueuePool):
-    """A pool that counts how often a thread had to wait for a connection."""
-
-    waits = 0
-
-    def _do_get(self) -> Any:
-        # unlocked, so two threads at once may count as one: a lock would cost every request more than it is worth
-        if self.checkedout() >= self.size():
-            self.waits += 1
-        return super()._do_get()
 
 
 class Database:
@@ -46,7 +29,7 @@ class Database:
         self._connections = ConnectionFactory(url)
         self._engine = create_engine(
             "postgresql+psycopg2://",  # `_connect` knows the way
-            poolclass=CountedPool,
+            poolclass=ConnectionPool,
             pool_size=threads + SPARE_CONNECTIONS,  # a pool smaller than the threads reconnects under load
             max_overflow=0,
             pool_reset_on_return=None,  # a transaction ends with its block, and to ask psycopg2 lets other threads run
@@ -60,7 +43,7 @@ class Database:
         self._watchdog = Watchdog()
         self._deadline = ThreadDeadline()
         event.listen(self._engine, "do_connect", self._connect)
-        event.listen(self._engine, "checkout", _refuse_dead)
+        event.listen(self._engine, "checkout", refuse_closed)
         for leaving in ("close", "detach"):
             event.listen(self._engine, leaving, self._watchdog.close_socket)
 
@@ -124,9 +107,9 @@ class Database:
             db.execute(text("SELECT 1"))
 
     @property
-    def pool(self) -> CountedPool:
+    def pool(self) -> ConnectionPool:
         """Return the pool, for its metrics."""
-        return cast(CountedPool, self._engine.pool)
+        return cast(ConnectionPool, self._engine.pool)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -146,23 +129,3 @@ class Database:
             # PostgreSQL releases the lock with the connection, which might hold it for ever if it stayed in the pool
             log.warning("the connection that held a lock was lost: %s", first_line(error))
             db.invalidate()
-
-
-def _refuse_dead(connection: Any, record: ConnectionPoolEntry, proxy: object) -> None:
-    """Replace a pooled connection that PostgreSQL has closed, and all others as old.
-
-    An idle connection with something to read has been closed by the server. To ask the kernel takes 2 us, where asking
-    PostgreSQL takes a round trip; but then another thread runs first, which under load costs 7 % of all reads. So one
-    in use is asked ten times a second: PostgreSQL takes longer than that to come back. Work that fails is not begun
-    again: a write that is repeated could overwrite a rating that came in between.
-    """
-    if connection.closed:
-        raise InvalidatePoolError
-    now = time.monotonic()
-    if now - record.info.get(LOOKED_KEY, 0.0) < LOOK_SECONDS:
-        return
-    record.info[LOOKED_KEY] = now
-    look = select.poll()
-    look.register(connection.fileno(), select.POLLIN)
-    if look.poll(0):
-        raise InvalidatePoolError

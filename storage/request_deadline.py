@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.connection_pool import ConnectionPool
 from storage.driver_errors import NO_ANSWER, REQUEST_SECONDS, raise_if_unavailable
 
 LOOK_SECONDS = 0.05  # between two checks for connections that are late
@@ -84,8 +85,9 @@ class DeadlineConnection:
     Raises `DatabaseUnavailableError` when it passes. Written flat: every request pays for nested context managers.
     """
 
-    __slots__ = ("_db", "_deadline", "_engine", "_socket", "_watchdog")
+    __slots__ = ("_db", "_deadline", "_engine", "_pool", "_socket", "_watchdog")
     _db: Connection
+    _pool: ConnectionPool
     _socket: socket.socket
 
     def __init__(self, engine: Engine, watchdog: Watchdog, deadline: ThreadDeadline) -> None:
@@ -94,7 +96,8 @@ class DeadlineConnection:
     def __enter__(self) -> Connection:
         self._deadline.until = until = time.monotonic() + REQUEST_SECONDS
         try:
-            db = self._engine.connect()
+            self._pool = pool = cast(ConnectionPool, self._engine.pool)
+            db = pool.take(self._engine)
             try:
                 self._socket = socket_of(db)
                 self._watchdog.watch(self._socket, until)
@@ -111,7 +114,10 @@ class DeadlineConnection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         cut = self._watchdog.unwatch(self._socket)
         try:
-            self._db.close()
+            if error is None and not cut:
+                self._pool.put_back(self._db)
+            else:
+                self._db.close()
         except Exception as late:
             raise_if_unavailable(error or late)
             raise

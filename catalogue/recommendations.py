@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Literal, Self
 
 from catalogue.movie import CatalogueMovie, Filters
@@ -35,14 +34,6 @@ class RecommendationList:
     experiment: str | None = None
     arm: str | None = None
     teams: tuple[str, ...] | None = None
-
-    @cached_property
-    def movie_ids(self) -> tuple[int, ...]:
-        return tuple(item.movie.movie_id for item in self.items)
-
-    @cached_property
-    def expected_ratings(self) -> tuple[float, ...]:
-        return tuple(round(item.expected_rating, 2) for item in self.items)
 
 
 @dataclass(frozen=True)

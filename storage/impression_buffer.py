@@ -59,18 +59,16 @@ class ImpressionBuffer:
             impression = self._last.get(user_id)
             if impression is not None and impression.shown == found and now - impression.at < SAME_WITHIN:
                 self._next.times[impression.list_id] += 1
-                recorded: RecordedAs = "repeated"
-            else:
-                impression = Impression(str(uuid.uuid4()), now, user_id, route, found)
-                self._last.pop(user_id, None)
-                self._last[user_id] = impression
-                if len(self._last) > MOST_REMEMBERED:
-                    del self._last[next(iter(self._last))]
-                recorded = "dropped" if len(self._next.shown) >= MOST_WAITING else "stored"
-                if recorded == "stored":
-                    self._next.shown.append(impression)
-        if recorded != "stored":  # what is stored is counted when it is
-            self._count(recorded, 1)
+                return impression.list_id
+            impression = Impression(str(uuid.uuid4()), now, user_id, route, found)
+            self._last.pop(user_id, None)
+            self._last[user_id] = impression
+            if len(self._last) > MOST_REMEMBERED:
+                del self._last[next(iter(self._last))]
+            if len(self._next.shown) < MOST_WAITING:
+                self._next.shown.append(impression)
+                return impression.list_id
+        self._count("dropped", 1)
         return impression.list_id
 
     def happened(self, event: Event) -> None:
@@ -107,6 +105,7 @@ class ImpressionBuffer:
             if batch.events:
                 impressions.add_events(db, [event for event, _ in batch.events])
         self._count("stored", len(batch.shown))
+        self._count("repeated", batch.times.total())
         self._batch = _Batch()
         with self._lock:
             self._next.events += [(event, tries - 1) for event, tries in batch.events if tries > 1]

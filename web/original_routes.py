@@ -24,7 +24,7 @@ Pairs = list[list[Any]]
 JSON = "application/json"
 NOT_KEPT = {"Cache-Control": "no-store"}  # creating a user has an effect, the others change with each rating
 
-_bodies: WeakKeyDictionary[RecommendationList, str] = WeakKeyDictionary()  # each lives as long as its list
+_answers: WeakKeyDictionary[RecommendationList, tuple[str, ShownList]] = WeakKeyDictionary()  # as long as their lists
 
 
 @original_routes.route("/users/create", methods=["GET", "POST"])
@@ -64,18 +64,21 @@ def list_recommendations(user_id: str) -> Response:
     user = parse_id("user_id", user_id)
     found = _recommender().recommend(user)
     metrics().listed(found.made)
-    response = Response(_body(found), headers=NOT_KEPT, content_type=JSON)
-    what = (found.generation_id, found.movie_ids, found.expected_ratings)
-    shown = ShownList(*what, experiment=found.experiment, arm=found.arm, teams=found.teams)
+    body, shown = _answer(found)
+    response = Response(body, headers=NOT_KEPT, content_type=JSON)
     return with_list_id(response, record(user, "original", shown))
 
 
-def _body(found: RecommendationList) -> str:
-    """Return the JSON of a list, serialized once however often it is answered."""
-    body = _bodies.get(found)
-    if body is None:
-        body = _bodies[found] = json.dumps([_recommendation_pairs(item) for item in found.items])
-    return body
+def _answer(found: RecommendationList) -> tuple[str, ShownList]:
+    """Return the JSON of a list, and what is recorded of it: made once however often it is answered."""
+    answer = _answers.get(found)
+    if answer is None:
+        body = json.dumps([_recommendation_pairs(item) for item in found.items])
+        movie_ids = tuple(item.movie.movie_id for item in found.items)
+        expected = tuple(round(item.expected_rating, 2) for item in found.items)
+        shown = ShownList(found.generation_id, movie_ids, expected, 1, found.experiment, found.arm, found.teams)
+        answer = _answers[found] = body, shown
+    return answer
 
 
 def _view_pairs(row: Row[Any]) -> Pairs:

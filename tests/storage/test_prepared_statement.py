@@ -1,15 +1,19 @@
 """Statements that are planned once for each connection, and what happens when a connection is lost."""
 
+from contextlib import ExitStack, suppress
+
 import pytest
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import text
 
+from storage.connection_pool import SPARE_CONNECTIONS
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from storage.prepared_statement import PreparedStatement
 
 ADD = PreparedStatement("PREPARE add (integer, integer) AS SELECT $1 + $2")
 END = PreparedStatement("PREPARE end_me (integer) AS SELECT pg_terminate_backend(pg_backend_pid()), $1")
+ADD_USER = PreparedStatement("PREPARE add_user (text) AS INSERT INTO users (idempotency_key) VALUES ($1)")
 MAKE_TWO = PreparedStatement("""
     PREPARE make_two (text) AS
     INSERT INTO users (idempotency_key) VALUES ($1), ($1)
@@ -37,3 +41,29 @@ def test_after_a_connection_is_lost_the_next_is_prepared_anew(database: Database
         END.rows(db, 1)
     with database.statement() as db:
         assert ADD.rows(db, 20, 22) == [(42,)]
+
+
+def test_connections_at_hand_are_not_those_of_the_jobs(database_url: str) -> None:
+    database = Database(database_url, threads=2)
+    with ExitStack() as stack:
+        for _ in range(database.pool.size()):
+            ADD.rows(stack.enter_context(database.statement()), 1, 1)
+    assert database.pool.checkedout() == 0
+    with ExitStack() as stack:
+        for _ in range(SPARE_CONNECTIONS):
+            stack.enter_context(database.snapshot())
+        assert (database.pool.checkedout(), database.pool.waits) == (SPARE_CONNECTIONS, 0)
+    database.close()
+
+
+def test_a_statement_commits_by_itself_after_a_transaction_on_its_connection(database: Database) -> None:
+    with suppress(ZeroDivisionError), database.transaction() as db:
+        ADD_USER.rows(db, "rolled back")
+        raise ZeroDivisionError
+    with database.statement() as db:
+        ADD_USER.rows(db, "committed")
+    with suppress(ZeroDivisionError), database.transaction() as db:  # on the connection at hand
+        ADD_USER.rows(db, "rolled back, too")
+        raise ZeroDivisionError
+    with database.snapshot() as db:
+        assert db.execute(text("SELECT idempotency_key FROM users")).scalars().all() == ["committed"]

@@ -15,7 +15,7 @@ from movielens.reader import read_dataset
 from ranking.factors import FactorsError
 from settings import OperatorError, Settings
 from storage import generations, inspection, movies, schema
-from storage.database import SPARE_CONNECTIONS
+from storage.connection_pool import SPARE_CONNECTIONS
 from storage.errors import DatabaseRefusedError
 
 TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the process that trains

@@ -9,9 +9,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import system.blas_threads  # noqa: F401 - before numpy is loaded
@@ -43,6 +44,10 @@ def prepare(settings: Settings, database_url: str, parent: int) -> None:
     os.setsid()  # Ctrl-C on a terminal is for the process that serves, which then ends this one
     die_with_parent(signal.SIGKILL, parent)
     os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+    # Where Linux divides the cores among sessions first (sched_autogroup), that counts only within ours. A session has
+    # a niceness too. Staying in the server's session would help less: PostgreSQL's processes have their own.
+    with suppress(OSError):  # a system without such groups; or, unless root, a tenth of a second after another change
+        Path("/proc/self/autogroup").write_text(str(NICE))
     log_to_stderr(settings.log_level, settings.log_format)
     logging.getLogger("live_model").setLevel(logging.WARNING)  # the processes that serve a generation say so
     log_uncaught()

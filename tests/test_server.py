@@ -194,6 +194,8 @@ def test_after_a_kill_nothing_is_left_and_nothing_is_lost(state_dir: Path, movie
         killed.http.post("/api/v1/retrain")
         java = poll(lambda: java_of(killed), what="Spark's JVM")
         assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in java} == {10}  # it gives way to who serves
+        groups = [path.read_text() for pid in java if (path := Path(f"/proc/{pid}/autogroup")).exists()]
+        assert all(group.endswith(" nice 10\n") for group in groups if group)
         confirmed: list[int] = []
 
         def write() -> None:

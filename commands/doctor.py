@@ -60,8 +60,9 @@ def stores(context: Context) -> Iterator[Finding]:
                 with database.snapshot() as db:
                     yield from _server(db, context.settings)
                     yield from _tables(db)
-                    filled = schema.current(db) == schema.head() and movies.is_filled(db)
-                    complete = not filled or movies.is_complete(db)
+                    revision = schema.current(db)
+                    filled = revision in schema.revisions() and movies.is_filled(db)
+                    complete = not filled or revision != schema.head() or movies.is_complete(db)
                 if filled:
                     difference = dataset_difference(database, context.settings)
                 if not complete:

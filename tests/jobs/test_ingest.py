@@ -13,7 +13,7 @@ from sqlalchemy import text
 from catalogue.movie import Filters
 from jobs.changes import catalogue_source
 from jobs.ingest import init_movie_table, load_base_ratings, update_catalogue
-from movielens.reader import DatasetError
+from movielens.reader import DatasetError, fingerprint
 from recommender import Recommender
 from settings import Settings
 from storage import base_ratings, runs
@@ -72,6 +72,24 @@ def test_the_doctor_refuses_a_dataset_that_ingest_would_refuse(
     (other / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "x,1,5.0,1\n" * 9)
     for dataset, level, told in ((settings.dataset, "ok", ""), (str(other), "fail", "9 of the 9 lines of ratings.csv")):
         done = Operator({"DATABASE_URL": empty_url, "MATINEE_DATASET": dataset}).run("doctor", "--json")
+        (line,) = (line for line in json.loads(done.stdout) if line["what"] == "dataset")
+        assert (line["level"], told in line["text"]) == (level, True)
+
+
+def test_the_doctor_compares_the_dataset_before_the_tables_are_migrated(
+    empty: Database, settings: Settings, tmp_path: Path
+) -> None:
+    empty.migrate("0001")
+    with empty.statement() as db:
+        db.execute(text("INSERT INTO movies VALUES (1, 'Movie', '', 1999, 0, 0, 0, 3)"))
+        details = {"dataset": "checkerboard", "fingerprint": fingerprint(Path(settings.dataset)), "ratings": 9}
+        statement = """INSERT INTO runs (kind, phase, outcome, finished_at, details)
+            VALUES ('ingest', 'done', 'done', now(), :details)"""
+        db.execute(text(statement), {"details": json.dumps(details)})
+    other = shutil.copytree(settings.dataset, tmp_path / "other")
+    (other / "ratings.csv").write_text((other / "ratings.csv").read_text() + "1,1,5.0,1\n")
+    for dataset, level, told in ((settings.dataset, "ok", ""), (str(other), "fail", "training use checkerboard. Set")):
+        done = Operator({"DATABASE_URL": empty.url, "MATINEE_DATASET": dataset}).run("doctor", "--json")
         (line,) = (line for line in json.loads(done.stdout) if line["what"] == "dataset")
         assert (line["level"], told in line["text"]) == (level, True)
 

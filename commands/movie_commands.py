@@ -88,8 +88,9 @@ def diff(context: Context, dataset: str | None) -> CommandResult:
     from jobs.ingest import compare_catalogue
 
     with context.database() as database:
-        found = compare_catalogue(database, context.dataset(dataset))
-    return CommandResult(_summary(found.counts), found.counts | vars(found.difference))
+        folder = context.dataset(dataset)
+        found = compare_catalogue(database, folder)
+    return CommandResult(_summary(folder, found.counts), found.counts | vars(found.difference))
 
 
 @command(
@@ -111,18 +112,21 @@ def update(context: Context, dataset: str | None, withdraw_missing: bool, restor
     from jobs.ingest import update_catalogue
 
     with context.database() as database:
-        found = update_catalogue(database, context.settings, context.dataset(dataset), withdraw_missing, restore)
+        folder = context.dataset(dataset)
+        found = update_catalogue(database, context.settings, folder, withdraw_missing, restore)
     message = f"the catalogue is that of {found.dataset} now"
     log_change(message)
-    return CommandResult(f"{message}\n{_summary(found.counts)}", found.counts)
+    return CommandResult(f"{message}\n{_summary(folder, found.counts)}", found.counts)
 
 
-def _summary(counts: dict[str, int]) -> str:
+def _summary(folder: Path, counts: dict[str, int]) -> str:
+    missing = [what for what in ("links", "tags") if not (folder / f"{what}.csv").is_file()]
     return (
         f"movies added: {counts['added']:,}, changed: {counts['changed']:,}, missing: {counts['missing']:,}, "
         f"withdrawn here: {counts['withdrawn']:,}\n"
         f"ratings of the dataset: {counts['ratings_before']:,} in {counts['before']}, {counts['ratings']:,} in "
         f"{counts['dataset']}"
+        + "".join(f"\n{folder} has no {what}.csv: movies keep their {what}, new ones have none" for what in missing)
     )
 
 

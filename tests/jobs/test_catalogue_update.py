@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import Operator
 from conftest import MOVIES, checkerboard
 from handmade_model import new_user
 from processes import poll
@@ -126,12 +127,15 @@ def test_an_update_that_is_cut_off_leaves_everything_as_it_was(
         assert free
 
 
-def test_a_set_without_links_leaves_ids_and_tags_as_they_are(filled: Database, settings: Settings) -> None:
+def test_a_set_without_links_leaves_ids_and_tags_as_they_are(filled: Database, settings: Settings, newer: Path) -> None:
     with filled.statement() as db:
         db.execute(text("UPDATE movies SET imdb_id = 'tt0000001', tags = ARRAY['kept'] WHERE id = 1"))
     assert compare_catalogue(filled, Path(settings.dataset)).difference == dataset_update.CatalogueDifference(
         [], [], [], []
     )
+    (newer / "links.csv").unlink()
+    told = Operator({"DATABASE_URL": filled.url}).says("catalogue", "diff", str(newer))
+    assert told.endswith(f"in newer\n{newer} has no links.csv: movies keep their links, new ones have none\n")
 
 
 def test_a_dataset_that_differs_is_in_the_health_until_it_is_taken_in(

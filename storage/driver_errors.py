@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from storage.errors import DatabaseRefusedError, DatabaseUnavailableError
 from system.postgres_url import LIBPQ_VARIABLE
 
-REQUEST_SECONDS = 1.8  # no request waits longer for the database in all
+REQUEST_SECONDS = 1.8  # of one use of the database: a place in the pool, connecting and the answers together
 NO_ANSWER = f"PostgreSQL has not answered within {REQUEST_SECONDS} s"
 # libpq gives no SQLSTATE for a connection that fails, only a text. These are the failures that waiting does not mend.
 REFUSED = re.compile(

@@ -1,4 +1,4 @@
-"""One deadline for everything that a request waits for: a place in the pool, a connection, and PostgreSQL's answers.
+"""One deadline for each use of the database: a place in the pool, a connection, and the answers of PostgreSQL.
 
 PostgreSQL itself keeps `statement_timeout`, and only while it works. libpq has no limit for an answer, and TCP's limits
 notice a dead network, not a PostgreSQL that hangs: the kernel of its machine still confirms every packet. psycopg2's

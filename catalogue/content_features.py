@@ -1,4 +1,4 @@
-"""What a movie is about, as names: genres, pairs of them, five and ten years, and words of the title."""
+"""Compute content features of a movie: genres, pairs of genres, five- and ten-year periods, and title words."""
 
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from ranking.ratings import Mask, Rows
 
 
 def content_features(title: str, genres: str, year: int | None) -> list[str]:
-    """Return the features of a movie, each once; `genres` as MovieLens writes them, like "Drama|Thriller"."""
+    """Return the distinct features of a movie; `genres` as MovieLens writes them, like "Drama|Thriller"."""
     names = sorted(split_genres(genres))
     found = [f"genre {name}" for name in names]
     found += [f"genres {one} and {other}" for one, other in combinations(names, 2)]
@@ -27,7 +27,7 @@ def features_of(movies: MovieTable, row: int | np.intp) -> list[str]:
 
 
 def features_kept(movies: MovieTable, rows: Rows, earlier: MovieTable) -> Mask:
-    """Return which of the movies at these rows have the features that they had in an earlier table."""
+    """Return which movies at these rows have the same features as in an earlier table."""
     at, kept = earlier.rows(movies.movies[rows])
     pairs = [(getattr(movies, name)[rows[kept]], getattr(earlier, name)[at]) for name in ("title", "genres", "year")]
     kept[kept] = np.logical_and.reduce([now == before for now, before in pairs])

@@ -1,4 +1,4 @@
-"""A group of users and guests: what they could watch together, and what each would think of it."""
+"""Compute the list of a group of users and guests, with each member's expected ratings."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +13,13 @@ from ranking.ratings import Rows
 
 @dataclass(frozen=True)
 class GroupContext:
-    """Several users with their ratings as they are now.
+    """A group of users and guests with their present ratings.
 
     Attributes:
-        live: the generation that everything is made with, None before the first.
-        movies: those that may be listed, row for row those of the ranking.
-        ratings_seen: how many ratings each member's history has.
-        marked: the movies that a member has marked as seen or hidden.
+        live: the generation that computes the list; None before the first.
+        movies: the movies of the ranking, in the same rows.
+        ratings_seen: the number of ratings of each member.
+        marked: the movies that any member has marked as seen or hidden.
     """
 
     live: LiveGeneration | None
@@ -31,10 +31,10 @@ class GroupContext:
     def places(
         self, rule: Rule, limit: int, filters: Filters, reasons: bool = True, known_first: bool = True
     ) -> list[dict[str, Any]]:
-        """Return the group's list: movie, rank from 1, mean score, mean expected rating, and what each member thinks.
+        """Return the group's list: movie, rank from 1, mean score, mean expected rating, and an entry for each member.
 
-        That is a member's expected rating, and the rating of theirs that speaks for the movie most; without `reasons`
-        no member learns of another's ratings. Movies with few ratings come last unless `known_first` is false. Raises
+        The entry has the member's expected rating, and the member's rating that raises the score the most; without
+        `reasons` it shows no ratings. Movies with few ratings come last unless `known_first` is false. Raises
         `UnknownGenreError`.
         """
         filters = replace(filters, exclude=(*filters.exclude, *self.marked))

@@ -1,4 +1,4 @@
-"""A generation in memory: its ranker over the movies of the catalogue as they are now, and the lists made with it."""
+"""A generation in memory: its ranker, the current catalogue, and the cache of the lists that it computed."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,10 +14,10 @@ from ranking.content import unrated, with_movies, with_predicted
 from ranking.factors import Factors
 from ranking.ranker import Ranker
 
-MAX_CACHED_LISTS = 10_000  # which take 48 MB, with the answers that are made of them
+MAX_CACHED_LISTS = 10_000  # 48 MB, together with their serialized answers
 
 ListCache: TypeAlias = "FIFOCache[int, tuple[tuple[int, int | None, int], RecommendationList]]"
-"""The newest lists by user, each with the versions and the generation that it was made from."""
+"""The newest lists by user, each with the versions and the generation that it is based on."""
 
 
 def new_cache() -> ListCache:
@@ -27,14 +27,14 @@ def new_cache() -> ListCache:
 
 @dataclass(frozen=True)
 class Arm:
-    """What a generation is in an experiment.
+    """The role of a generation in an experiment.
 
     Attributes:
-        name: None outside of experiments.
-        fixed: it stays when another generation becomes live.
-        changed: it serves with other settings than those it was trained with.
-        versus: the other arm, where the lists are interleaved.
-        salt: of the coins of the interleaving.
+        name: the name of the arm; None outside experiments.
+        fixed: whether the arm keeps its generation when another becomes live.
+        changed: whether the arm changes a setting of the generation.
+        versus: the generation of the other arm, if lists are interleaved.
+        salt: the seed of the coins of the interleaving.
     """
 
     experiment: str | None = None
@@ -50,10 +50,10 @@ class LiveGeneration:
     """A generation in memory, ready to serve.
 
     Attributes:
-        ranker: of its factors, which have a row for every movie of the catalogue if they can predict them.
-        movies: those of its factors, row for row, as they are in the newest version of the catalogue.
-        list_cache: lists made with it, dropped with it.
-        content_is_current: whether the predicted factors are of the movies as they are in `movies`.
+        ranker: its factors have a row for every movie of the catalogue if they can predict factors from content.
+        movies: the movies of the factors, in the same rows, in the newest version of the catalogue.
+        list_cache: the lists that it computed; dropped with the generation.
+        content_is_current: whether the predicted factors are based on the present `movies`.
     """
 
     id: int
@@ -70,12 +70,12 @@ class LiveGeneration:
         return self.ranker.factors
 
     def takes_stored(self, generation_id: int | None) -> bool:
-        """Return whether a list that a training run stored for this live generation is what this one would make."""
-        unlike = self.arm.changed or self.arm.versus is not None
-        return not unlike and (not self.arm.fixed or self.id == generation_id)
+        """Return whether this generation would compute the same list as the training run stored for `generation_id`."""
+        differs = self.arm.changed or self.arm.versus is not None
+        return not differs and (not self.arm.fixed or self.id == generation_id)
 
     def is_current(self, generation_id: int | None) -> bool:
-        """Return whether lists made with this one count while this generation is live in PostgreSQL."""
+        """Return whether lists of this generation are current while `generation_id` is live in PostgreSQL."""
         versus = self.arm.versus
         return (self.arm.fixed or self.id == generation_id) and (versus is None or versus.is_current(generation_id))
 

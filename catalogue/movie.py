@@ -1,4 +1,4 @@
-"""One movie, what a list of movies may be narrowed to, and the errors about both."""
+"""A movie, the filters of lists of movies, and the errors of both."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ NO_GENRES = "(no genres listed)"
 
 
 class UnknownGenreError(LookupError):
-    """No movie has the genre of this filter; the message names the existing ones."""
+    """No movie has the genre of a filter; the message names the existing genres."""
 
     def __init__(self, name: str, genre: str, existing: Iterable[str]) -> None:
         super().__init__(f"there is no genre {genre[:50]!r}; there are {', '.join(existing)}")
@@ -19,7 +19,7 @@ class UnknownGenreError(LookupError):
 
 
 class UnknownMovieError(OperatorError, LookupError):
-    """The catalogue has no movie with this id, or with these."""
+    """The catalogue has no movies with these ids."""
 
     def __init__(self, *movie_ids: int) -> None:
         super().__init__(f"There is no movie {', '.join(map(str, movie_ids))}.")
@@ -40,10 +40,10 @@ class CatalogueMovie:
 
 @dataclass(frozen=True)
 class Filters:
-    """The movies to list: those with all of these genres, of these years, with at least so many ratings.
+    """Conditions that all listed movies meet: all genres, a range of years, a least number of ratings, and others.
 
-    A movie of unknown year passes only filters without a year. `added_since` is in unix seconds. With `movie_ids`
-    only these movies pass, but none of `exclude`. With `any_genre` a movie has at least one of these genres.
+    A movie of unknown year passes only filters without a year. `added_since` is in unix seconds. `movie_ids`, if given,
+    lists all movies that may pass; `exclude` never pass. With `any_genre` a movie has at least one of these genres.
     """
 
     genres: tuple[str, ...] = ()
@@ -60,6 +60,6 @@ class Filters:
 
 
 def split_genres(genres: str) -> list[str]:
-    """Return the distinct genres of a movie, without those that have no name."""
+    """Return the distinct genres of a movie, without empty names."""
     names = (name.strip() for name in genres.split("|"))
     return list(dict.fromkeys(name for name in names if name not in ("", NO_GENRES)))

@@ -1,4 +1,4 @@
-"""Search and browse movies: by title, filtered, sorted, a page at a time."""
+"""Search movies by title and filters, and return them sorted, in pages."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ Sort = Literal["relevance", "popularity", "rating", "informative", "year", "titl
 
 
 class CursorNotFoundError(LookupError):
-    """The movie after which a page begins is not in the list."""
+    """The movie that ended the previous page is no longer in the list."""
 
     def __init__(self, movie_id: int) -> None:
         super().__init__(
@@ -23,9 +23,9 @@ class CursorNotFoundError(LookupError):
 
 @dataclass(frozen=True)
 class MovieQuery:
-    """A query: movies that pass the filters, and match the typed text if there is any, in an order.
+    """A query for movies that pass the filters and match the text, if there is any, with a sort order.
 
-    Without text, relevance is popularity.
+    Without a text, relevance is popularity.
     """
 
     typed: str
@@ -34,7 +34,7 @@ class MovieQuery:
 
 
 def search_rows(movies: MovieTable, search: MovieQuery) -> Rows:
-    """Return the rows of all movies that match, in their order. Raises `UnknownGenreError`."""
+    """Return the rows of all matching movies, sorted. Raises `UnknownGenreError`."""
     passing = movies.matching(search.filters)
     if search.typed.strip():
         rows, score = movies.search(search.typed)
@@ -48,14 +48,14 @@ def search_rows(movies: MovieTable, search: MovieQuery) -> Rows:
 
 
 def search_page(movies: MovieTable, search: MovieQuery, after: int | None, limit: int) -> tuple[Rows, bool]:
-    """Return up to `limit` matching movies, those that follow the movie `after`, and whether more follow.
+    """Return up to `limit` matching movies that follow the movie `after`, and whether more follow.
 
     Raises `UnknownGenreError`, and `CursorNotFoundError` if `after` does not match.
     """
     found = search_rows(movies, search)
     start = 0
     if after is not None:
-        # by the movie itself: its place may have changed since the previous page
+        # a page begins after a movie, not at an offset, because the list may have changed since the previous page
         at = np.flatnonzero(movies.movies[found] == after)
         if len(at) == 0:
             raise CursorNotFoundError(after)

@@ -1,4 +1,4 @@
-"""All movies as columns: for filters and sort orders, to show them, and their popularity before the first training."""
+"""All movies as columns, for filters, sort orders, search, and popularity before the first training run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,29 +15,29 @@ from ranking.ratings import Floats, Ints, Mask, Rows, rows_of
 
 BEFORE_TITLES = " \"'([.!?-"  # ignored when titles are sorted
 DESCENDING = {"rating": "expected_rating", "informative": "spread", "year": "year"}
-MOST_FRESH = 500  # changed movies that are searched beside an index; more are worth a new one
+MOST_FRESH = 500  # most changed movies in the second, small index; beyond that, all indexes are rebuilt
 
 Texts = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
 class MovieTable:
-    """f movies, one a row. Those that are withdrawn have a row too, and pass no filter.
+    """f movies, one in each row. Withdrawn movies have a row too, but pass no filter.
 
     Attributes:
         movies: ids, ascending, int32 [f].
-        title, genres: as a `CatalogueMovie` has them, str [f].
-        year: 0 where it is not known, int16 [f].
-        rating_count: of the dataset, int32 [f].
-        like_count: ratings of 4 and more among them, int32 [f].
-        expected_rating: their damped mean, float32 [f].
-        spread: sum of the squares by which they differ from their mean; 0 where it is not known, float32 [f].
-        rating_sum: of the ratings of the dataset, float64 [f].
-        imdb_id: str or None [f]; tmdb_id: 0 where it is not known, int32 [f].
+        title, genres: as in `CatalogueMovie`, str [f].
+        year: 0 if unknown, int16 [f].
+        rating_count: number of ratings in the dataset, int32 [f].
+        like_count: number of ratings of 4 and more in the dataset, int32 [f].
+        expected_rating: damped mean of the ratings in the dataset, float32 [f].
+        spread: sum of squared deviations of these ratings from their mean; 0 if unknown, float32 [f].
+        rating_sum: sum of the ratings in the dataset, float64 [f].
+        imdb_id: str or None [f]; tmdb_id: 0 if unknown, int32 [f].
         added_at: unix seconds, int64 [f].
         withdrawn: bool [f].
-        version: of the catalogue.
-        base: an earlier version, whose indexes this one uses. fresh: the rows of movies that have changed since.
+        version: the catalogue version.
+        base: an earlier version whose indexes this one uses. fresh: the rows of the movies that have changed since.
     """
 
     movies: Ints
@@ -61,7 +61,7 @@ class MovieTable:
         return len(self.movies)
 
     def rows(self, movies: Ints) -> tuple[Rows, Mask]:
-        """Return the rows of the movies that exist, and a mask of these in `movies`."""
+        """Return the rows of the existing movies among `movies`, and a mask of these."""
         return rows_of(self.movies, movies)
 
     def movie(self, row: int) -> CatalogueMovie:
@@ -77,7 +77,7 @@ class MovieTable:
         )
 
     def by_id(self, movie_id: int) -> CatalogueMovie:
-        """Return an existing movie. It is cached, since most lists name the same few movies."""
+        """Return an existing movie. It is cached, because most lists contain the same few movies."""
         movie = self._shown.get(movie_id)
         if movie is None:
             movie = self._shown[movie_id] = self.movie(int(np.searchsorted(self.movies, movie_id)))
@@ -88,24 +88,24 @@ class MovieTable:
         return {}
 
     def take(self, movies: Ints) -> "MovieTable":
-        """Return the table of these movies only, ascending, without those that do not exist."""
+        """Return the table of the existing movies among `movies`, which are ascending."""
         if np.array_equal(movies, self.movies):
             return self
-        # movies that were added here come last: without them, columns are cut and not copied
+        # movies added here have the highest ids, so without them columns are sliced and not copied
         first = np.array_equal(movies, self.movies[: len(movies)])
         rows = slice(len(movies)) if first else self.rows(movies)[0]
         columns: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
         return MovieTable(**columns, version=self.version)
 
     def updated(self, changed: "MovieTable") -> "MovieTable":
-        """Return the table of the version of `changed`, whose movies are new or replace those with their ids."""
+        """Return the table at the version of `changed`, whose movies are added or replace movies with the same id."""
         rows, known = self.rows(changed.movies)
         at = np.searchsorted(self.movies, changed.movies[~known])
-        last = bool((at == len(self)).all())  # as those are that were added here; to insert takes three times as long
+        last = bool((at == len(self)).all())  # usual for new movies; inserting takes three times as long
         columns: dict[str, Any] = {}
         for name, theirs in changed._columns.items():
             column, old, new = getattr(self, name), theirs[known], theirs[~known]
-            if not np.array_equal(column[rows], old):  # to copy a column of texts takes a millisecond
+            if not np.array_equal(column[rows], old):  # copying a column of texts takes a millisecond
                 column = column.copy()
                 column[rows] = old
             if len(new):
@@ -124,7 +124,7 @@ class MovieTable:
         return {field.name: getattr(self, field.name) for field in fields(self)[:-3]}
 
     def warm_up(self) -> None:
-        """Build the indexes that the first search would otherwise wait for."""
+        """Build all indexes, so that the first search does not wait for them."""
         _ = self.titles, self.by_genre
         for sort in ("popularity", "title", *DESCENDING):
             self.order(sort)
@@ -139,7 +139,7 @@ class MovieTable:
         passing: Mask = ~self.withdrawn & (self.rating_count >= filters.min_ratings)
         if filters.added_since is not None:
             passing &= self.added_at >= filters.added_since
-        # thousands of ids are found three times as fast in order
+        # sorted ids are found three times as fast
         if filters.movie_ids is not None:
             passing &= self._mask(self.rows(np.sort(np.array(filters.movie_ids, np.int32)))[0])
         if filters.exclude:
@@ -173,7 +173,7 @@ class MovieTable:
     @cached_property
     def by_genre(self) -> Mapping[str, Rows]:
         """Return the rows of the movies of each genre, by name."""
-        kinds: dict[str, int] = {}  # a large catalogue has some thousand different texts
+        kinds: dict[str, int] = {}  # a large catalogue has a thousand or so distinct texts
         kind = np.array([kinds.setdefault(listed, len(kinds)) for listed in self.genres], np.intp)
         having: dict[str, Mask] = {}
         for listed, number in kinds.items():
@@ -183,7 +183,7 @@ class MovieTable:
 
     @cached_property
     def genre_shares(self) -> Floats:
-        """Return the share of each genre in each movie, float32 [f, genres + 1]; the last is that of having none."""
+        """Return the share of each genre in each movie, float32 [f, genres + 1]; the last column is "no genre"."""
         shares = np.zeros((len(self), len(self.by_genre) + 1), np.float32)
         for column, rows in enumerate(self.by_genre.values()):
             shares[rows, column] = 1
@@ -191,7 +191,7 @@ class MovieTable:
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
 
     def genre_shares_of(self, movies: Ints) -> Floats:
-        """Return the genre shares of these movies [n], of which the table may lack some: zeros."""
+        """Return the genre shares of these movies [n]; zeros for movies that the table lacks."""
         rows, known = self.rows(movies)
         shares = np.zeros((len(movies), self.genre_shares.shape[1]), np.float32)
         shares[known] = self.genre_shares[rows]
@@ -199,7 +199,7 @@ class MovieTable:
 
     @cached_property
     def titles(self) -> TitleIndex:
-        """Return the index of all titles, which takes a second to build at 87,000 movies, or of the fresh ones."""
+        """Return the index of all titles, or of the `fresh` movies. It takes a second to build for 87,000 movies."""
         rows = slice(None) if self.base is None else self.fresh
         known = None if self.base is None else self.base.titles
         return build_title_index(self.title[rows], self.year[rows].tolist(), self.rating_count[rows], known)
@@ -221,8 +221,8 @@ class MovieTable:
     def order(self, sort: str) -> Rows:
         """Return the rows of all movies by popularity, by title, or by a column of `DESCENDING`; ties by popularity.
 
-        Most informative are the movies whose rating says most about a user: the chance that the user knows the movie,
-        which grows with its number of ratings, times the variance of these; up to a constant that is the spread.
+        A movie is informative if a user probably knows it, which grows with the number of ratings, and if its ratings
+        vary; the number times the variance is, up to a constant, the spread.
         """
         if sort not in self._orders:
             count = -self.rating_count
@@ -240,7 +240,7 @@ class MovieTable:
 
     @cached_property
     def _letters(self) -> Texts:
-        """Return what each movie is sorted by when it is sorted by title."""
+        """Return the sort key of each movie for the order by title."""
         letters = np.empty(len(self), object)
         rows = np.arange(len(self))
         if self.base is not None and self.fresh is not None:

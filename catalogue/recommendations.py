@@ -1,4 +1,4 @@
-"""What a recommendation is made of: which list is asked for, and the movies that come back."""
+"""Requests for lists, and the lists and recommendations that answer them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ LaterMovies = Literal["with", "without", "only"]
 
 @dataclass(frozen=True)
 class RecommendedMovie:
-    """A movie with the rating that its user is expected to give, 0.5 to 5."""
+    """A movie with the user's expected rating, 0.5 to 5."""
 
     movie: CatalogueMovie
     expected_rating: float
@@ -23,9 +23,9 @@ class RecommendedMovie:
 
 @dataclass(frozen=True, eq=False)
 class RecommendationList:
-    """A list, best first, and how it came to be.
+    """A list, best first, with its source: generation, strategy and experiment arm.
 
-    It is equal to itself alone, so that an answer made of a cached list can be cached beside it.
+    Lists compare by identity, so that the answer serialized from a cached list can be cached beside it.
     """
 
     items: tuple[RecommendedMovie, ...]
@@ -38,7 +38,7 @@ class RecommendationList:
 
 @dataclass(frozen=True)
 class Reason:
-    """A movie that the user rated, and the share of that rating in what raises another movie's score."""
+    """A movie that the user rated, and the share of its rating in the positive contributions to another's score."""
 
     movie_id: int
     title: str
@@ -46,15 +46,15 @@ class Reason:
 
     @classmethod
     def of(cls, movies: MovieTable, row: int, share: float) -> Self:
-        """Return the reason that is the movie at a row of the table."""
+        """Return the reason for the movie at a row of the table."""
         return cls(int(movies.movies[row]), movies.title[row], share)
 
 
 @dataclass(frozen=True)
 class RankedRecommendation(RecommendedMovie):
-    """A place of a list, from 1 on, with the score that put the movie there, and up to three reasons for it.
+    """A movie of a list with its rank from 1, its score, and up to three reasons.
 
-    `team` is the arm of an interleaved experiment that chose it. `explored` movies have few ratings and were drawn.
+    `team` is the arm of an interleaved experiment that chose it. `explored` tells whether exploration drew it.
     """
 
     rank: int
@@ -66,11 +66,11 @@ class RankedRecommendation(RecommendedMovie):
 
 @dataclass(frozen=True)
 class ListRequest:
-    """The part of a list that is asked for: `limit` movies after the first `offset` of those that pass the filters.
+    """A request for `limit` movies after the first `offset` of the list of movies that pass the filters.
 
-    `diversity` is from 0, by score alone, to 1, with genres in nearly the proportions in which the user likes them.
-    Movies with few ratings come last unless `known_first` is false. `later` says what becomes of movies marked so.
-    Each place goes to a movie with few ratings with the probability `explore`, to others on another `day`.
+    `diversity` is from 0 (by score alone) to 1 (genres nearly in the proportions of the user's likes). Movies with few
+    ratings come last unless `known_first` is false. `later` includes, excludes or requires movies marked for later.
+    Each place goes to a movie with few ratings with the probability `explore`; these movies change each `day`.
     """
 
     limit: int = LIST_LENGTH

@@ -1,4 +1,4 @@
-"""The experiment that runs, with its arms in memory: which generation a user's lists are made with."""
+"""The running experiment with the generations of its arms in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ranking.ranker import Ranker
 
 @dataclass(frozen=True)
 class RunningExperiment:
-    """An experiment and the generation of each arm, made from the live one of that moment."""
+    """An experiment and the generation of each arm, based on the generation that was live at its creation."""
 
     experiment: Experiment
     live: LiveGeneration
@@ -21,7 +21,7 @@ class RunningExperiment:
     def of(
         cls, experiment: Experiment, live: LiveGeneration, load: Callable[[int], LiveGeneration]
     ) -> "RunningExperiment":
-        """Return an experiment with its arms; `load` returns a stored generation."""
+        """Return an experiment with the generations of its arms; `load` returns a stored generation."""
         made = {name: _arm(experiment, name, live, load) for name in experiment.arms}
         if experiment.interleave:
             control, other = (made[name] for name in experiment.arms)
@@ -30,11 +30,11 @@ class RunningExperiment:
         return cls(experiment, live, made)
 
     def is_of(self, experiment: Experiment, live: LiveGeneration) -> bool:
-        """Return whether nothing that the arms are made from is different."""
+        """Return whether the arms are based on this experiment and this live generation."""
         return self.experiment == experiment and self.live.id == live.id
 
     def generation_for(self, user_id: int) -> LiveGeneration | None:
-        """Return the generation of a user's arm; None for those who do not take part."""
+        """Return the generation of a user's arm; None if the user does not participate."""
         arm = self.experiment.arm_of(user_id)
         return None if arm is None else self.arms[arm]
 

@@ -1,4 +1,4 @@
-"""What a user's ratings show of their taste, beside the ratings of everybody else in the dataset."""
+"""Summarize a user's taste: statistics of their ratings beside those of the dataset."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from catalogue.movie import UNKNOWN_YEAR
 from catalogue.movie_table import MovieTable
 from ranking.ratings import Floats, Ints, Rows
 
-STEPS = 10  # of the rating scale, from .5 to 5
+STEPS = 10  # number of values of the rating scale, from .5 to 5
 MOST_UNLIKE = 10
 SECONDS = "datetime64[s]"
 
@@ -18,17 +18,17 @@ Times = npt.NDArray[np.int64]
 
 
 Part = dict[str, Any]
-"""Some movies by name: number, mean and share of the user's ratings of them, and the same of everybody else's.
+"""A named set of movies: number, mean and share of the user's ratings, and the same for the ratings of others.
 
-A share is of all ratings; a movie with several genres counts in each. A mean is None without ratings.
+A share is relative to all ratings; a movie with several genres counts for each. A mean is None without ratings.
 """
 
 
 def taste_of(table: MovieTable, movies: Ints, rating: Floats, at: Times) -> dict[str, Any]:
-    """Return the taste of a user who rated these movies [n], which the table has, at these unix seconds [n].
+    """Return the taste of a user who rated these movies [n] of the table at these unix seconds [n].
 
     `rating_mean` and `rating_deviation` are None without ratings; `histogram` counts the ratings of .5, 1 ... 5;
-    `unlike_others` begins with the rating that differs most.
+    `unlike_others` is sorted by difference, largest first.
     """
     rows, _ = table.rows(movies)
     stars = rating.astype(np.float64)
@@ -53,7 +53,7 @@ def _years(year: Any, stars: Any) -> list[dict[str, Any]]:
 
 
 def _parts(table: MovieTable, rows_of: Mapping[str, Rows], rows: Rows, stars: Any) -> list[Part]:
-    """Return the parts that hold a rating of the user or of others."""
+    """Return the parts with at least one rating of the user or of others."""
     given, total = np.bincount(rows, minlength=len(table)), np.bincount(rows, stars, minlength=len(table))
     everybody = max(int(table.rating_count.sum()), 1)
     found = []
@@ -70,7 +70,7 @@ def _parts(table: MovieTable, rows_of: Mapping[str, Rows], rows: Rows, stars: An
 
 
 def _unlike(table: MovieTable, rows: Rows, stars: Any) -> list[dict[str, Any]]:
-    """Return the ratings furthest from the damped mean of others, so that one other rating makes no extreme."""
+    """Return the ratings with the largest differences to the damped mean of the ratings of others."""
     known = np.flatnonzero(table.rating_count[rows] > 0)
     apart = np.abs(stars[known] - table.expected_rating[rows[known]])
     found = []

@@ -1,4 +1,4 @@
-"""Search movies as a person types: in any case, without accents, with words missing, in any order, or misspelt.
+"""Search titles regardless of case, accents, word order, missing words and typos.
 
 A movie is found by one of its names. With t the words of the query, q_t how well a name matches t (1 for an exact
 match, less for the beginning of a word or a typo) and idf_t = log(1 + names / names that have t):
@@ -19,11 +19,11 @@ import numpy.typing as npt
 from catalogue.title_words import name_words, names, normalize, one_edit, query_words
 from ranking.ratings import Floats, Ints, Rows
 
-# how well a word matches that joins two others, is the movie's year, is the beginning of one, or has a typo
+# match quality of a word that joins two others, is the movie's year, is a prefix, or has a typo
 JOINED, YEAR, BEGUN, TYPO = 0.9, 0.8, 0.75, 0.6
 WHOLE_NAME, POPULARITY = 0.25, 0.5
-CUT = 0.5  # movies that match less than this share of what the best one matches are not shown
-TYPO_LENGTHS = range(4, 31)  # letters of a word that may have a typo
+CUT = 0.5  # a movie needs at least this share of the best match
+TYPO_LENGTHS = range(4, 31)  # lengths of words in which typos are recognized
 LAST_LETTER = "\x7f"
 MOST_WORDS = 16
 TINY = np.finfo(np.float32).tiny
@@ -34,13 +34,13 @@ class TitleIndex:
     """An index of the n names of f movies by their w words.
 
     Attributes:
-        words: ascending [w]; row: the place of each in `words`.
-        start, name: the names that have each word, as CSR, int64 [w + 1] and int32.
+        words: ascending [w]; row: the index of each word in `words`.
+        start, name: the names that contain each word, as CSR, int64 [w + 1] and int32.
         weight: the sum of the idf of each name's words, float32 [n].
-        first: the first name of each movie; a movie's names are together, int64 [f].
-        popularity: of each movie, 0 to 1, float32 [f].
-        most: the most ratings of a movie.
-        known: the index that this one stands beside; the idf of a word is that of all its names.
+        first: the first name of each movie; a movie's names are adjacent, int64 [f].
+        popularity: the popularity of each movie, 0 to 1, float32 [f].
+        most: the largest number of ratings of a movie.
+        known: the large index that this one supplements; its names determine the idf of a word.
     """
 
     words: Sequence[str]
@@ -77,8 +77,8 @@ class TitleIndex:
         """Return how well each name matches a word of the query [n], and how many names have the word."""
         fit, count = np.zeros(len(self.weight), np.float32), 0
         for quality, having in sorted(self._matches(words, place), key=lambda match: match[0]):
-            fit[having] = quality  # better matches come later and overwrite
-            count = len(having) or count  # of the best match, since no name has a word with a typo
+            fit[having] = quality  # better matches come later and overwrite worse ones
+            count = len(having) or count  # count the best match, because no name contains the typo
         return fit, count
 
     def _matches(self, words: Sequence[str], place: int) -> Iterator[tuple[float, Ints]]:
@@ -96,21 +96,21 @@ class TitleIndex:
             yield TYPO, np.concatenate([self.name[:0], *map(self._having, meant)])
 
     def _having(self, word: str) -> Ints:
-        """Return the names that have a word."""
+        """Return the names that contain a word."""
         row = self.row.get(word)
         return self.name[:0] if row is None else self.name[self.start[row] : self.start[row + 1]]
 
 
 def best_matches(match: Floats, score: Floats) -> tuple[Rows, Floats]:
-    """Return the rows of the movies that match well enough beside the best one, ascending, and their scores."""
+    """Return the rows of the movies within `CUT` of the best match, ascending, and their scores."""
     rows = np.flatnonzero(match >= max(CUT * match.max(initial=0), TINY))
     return rows, score[rows]
 
 
 def _names(titles: Iterable[str], years: Sequence[int]) -> tuple[list[int], list[tuple[str, int, bool]], int]:
-    """Return each movie's first name, all words with their name and whether they count for its weight, how many names.
+    """Return the first name of each movie, (word, name, whether it counts for the weight) of each word, and the count.
 
-    A name may have no word.
+    The count is the number of names. A name may have no words.
     """
     first, entries, n = [], [], 0
     for title, year in zip(titles, years, strict=True):
@@ -126,9 +126,9 @@ def _names(titles: Iterable[str], years: Sequence[int]) -> tuple[list[int], list
 def build_title_index(
     titles: Iterable[str], years: Sequence[int], rating_counts: Ints, known: TitleIndex | None = None
 ) -> TitleIndex:
-    """Build the index of these movies; each name of a movie also has the movie's year as a word, unless it is 0.
+    """Return the index of these movies; each name also has the movie's year as a word, unless the year is 0.
 
-    With few movies beside an index of many (`known`), words weigh as much and movies are as popular as they are there.
+    If the index supplements a larger one (`known`), that one determines the weights of words and the popularity scale.
     """
     first, entries, n = _names(titles, years)
     vocabulary = sorted({word for word, _, _ in entries})
@@ -156,10 +156,10 @@ def build_title_index(
 
 
 def _year(year: int | str) -> str:
-    """Return a movie's year as a word that no query has: "2001: A Space Odyssey" comes before the movies of 2001."""
+    """Return a movie's year as a word unlike title words, so that "2001: A Space Odyssey" precedes movies of 2001."""
     return f" {year}"
 
 
 def _idf(names: int, having: int | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the inverse document frequency of a word, log(1 + names / names that have it)."""
+    """Return the inverse document frequency of a word, log(1 + names / names with the word)."""
     return np.log1p(names / np.maximum(having, 1))

@@ -1,11 +1,11 @@
-"""Split titles and queries into plain ASCII words, so that the same word is always written the same way."""
+"""Normalize titles and queries into ASCII words."""
 
 import re
 import string
 
 from anyascii import anyascii
 
-LETTERS = string.ascii_lowercase + string.digits  # all that a word is made of
+LETTERS = string.ascii_lowercase + string.digits  # the characters of words
 NUMERALS = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}  # "v" and "x" are letters
 RUN = re.compile(r"[a-z0-9]+(?:[^a-z0-9_\s]+[a-z0-9]+)*")  # "spider-man", "schindler's", "m*a*s*h"
 PIECE = re.compile(r"[a-z0-9]+")
@@ -22,9 +22,9 @@ ARTICLE_LAST = re.compile(rf"(.+), ({ARTICLES})", re.IGNORECASE)
 
 
 def display_title(title: str) -> str:
-    """Return a title as it is spoken: "Shawshank Redemption, The" is "The Shawshank Redemption".
+    """Return a title for display: "Shawshank Redemption, The" becomes "The Shawshank Redemption".
 
-    Alternative titles, which MovieLens adds in parentheses, are left out.
+    Alternative titles, which MovieLens adds in parentheses, are dropped.
     """
     main = OTHER_TITLES.sub("", title)
     found = ARTICLE_LAST.fullmatch(main)
@@ -40,13 +40,13 @@ def normalize(text: str) -> str:
 
 
 def query_words(text: str) -> list[str]:
-    """Return the distinct words of a query, in their order."""
+    """Return the distinct words of a query in order."""
     plain = normalize(text)
     return list(dict.fromkeys(_word(word) for word in PIECE.findall(plain) or SYMBOLS.findall(plain)))
 
 
 def title_pieces(title: str) -> list[str]:
-    """Return the words of a normalized title, numerals as digits; "schindler's" is one."""
+    """Return the words of a normalized title, with Roman numerals as digits; "schindler's" is one word."""
     return [_word(piece) for piece in PIECE.findall(title.replace("'", ""))]
 
 
@@ -56,7 +56,7 @@ def names(title: str) -> list[str]:
 
 
 def name_words(name: str) -> tuple[set[str], set[str]]:
-    """Return the words of a normalized name, and the words that join its parts: "spiderman" for "spider-man"."""
+    """Return the words of a normalized name, and its compounds, such as "spiderman" for "spider-man"."""
     words: set[str] = set()
     joined: set[str] = set()
     for run in RUN.findall(name):
@@ -68,9 +68,9 @@ def name_words(name: str) -> tuple[set[str], set[str]]:
 
 
 def one_edit(word: str) -> set[str]:
-    """Return all words that are one edit away: a letter too many, missing or wrong, or two neighbours swapped.
+    """Return all words at one edit's distance: an insertion, a deletion, a substitution, or a swap of neighbours.
 
-    At eight letters these are 620, and to look them all up takes 50 microseconds.
+    A word of eight letters has 620 of them, whose lookup takes 50 microseconds.
     """
     cut = [(word[:at], word[at:]) for at in range(len(word) + 1)]
     made = {a + b[1:] for a, b in cut if b} | {a + b[1] + b[0] + b[2:] for a, b in cut if len(b) > 1}

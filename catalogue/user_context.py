@@ -1,4 +1,4 @@
-"""A user's ranking over the movies of the catalogue: any part of their list with reasons, and expected ratings."""
+"""Compute any part of a user's list with reasons, and expected ratings, from the ranking for the user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,16 +29,16 @@ def no_movies() -> Ints:
 
 @dataclass(frozen=True)
 class UserContext:
-    """A user with their ratings as they are now, and the movies to recommend from.
+    """A user or guest with their present ratings and ranking.
 
     Attributes:
-        live: the generation that everything is made with, None before the first.
-        catalogue: all movies; movies: those that may be listed, row for row those of the ranking.
-        version: of the history, 0 for a user who is not stored.
-        ratings_seen: how many ratings the history has.
-        user_id: None for someone who is not stored.
+        live: the generation that computes the list; None before the first.
+        catalogue: all movies; movies: the movies of the ranking, in the same rows.
+        version: the history version, 0 for a guest.
+        ratings_seen: the number of ratings in the history.
+        user_id: None for a guest.
         versus: the same user in the other arm of an interleaved experiment.
-        marked: movies that no list may have, beside those that the ranking knows. later: those marked so.
+        marked: movies that no list may contain, in addition to the rated ones. later: movies marked for later.
     """
 
     live: LiveGeneration | None
@@ -54,35 +54,35 @@ class UserContext:
 
     @property
     def version_key(self) -> str:
-        """Return a text that differs whenever anything that a stored user's list is made from does."""
+        """Return a text that changes with every input of a stored user's list: generation, arm and versions."""
         live = self.live
-        made_with = f"{live.id} {live.arm.experiment} {live.arm.name}" if live else None
+        generation = f"{live.id} {live.arm.experiment} {live.arm.name}" if live else None
         both = f" {self.versus.version_key}" if self.versus else ""
-        return f"{made_with} {self.version} {self.catalogue.version}{both}"
+        return f"{generation} {self.version} {self.catalogue.version}{both}"
 
     def rows(self, wanted: ListRequest) -> Rows:
-        """Return the rows of the wanted movies, best first. Raises `UnknownGenreError`."""
+        """Return the rows of the requested movies, best first. Raises `UnknownGenreError`."""
         return self._chosen(wanted)[0]
 
     def _chosen(self, wanted: ListRequest) -> tuple[Rows, Mask]:
-        """Return the rows of the wanted movies, and which of them are explored."""
+        """Return the rows of the requested movies, and a mask of the explored ones."""
         movies, filters = self.movies, self._with_marks(wanted)
         among = movies.listed if filters == NO_FILTERS else movies.matching(filters)
         end = wanted.offset + wanted.limit
         if not wanted.explore or self.live is None:
             rows = self._best(end, among, wanted)[wanted.offset :]
             return rows, np.zeros(len(rows), bool)
-        # a list stays as it is until it would change anyway, or the day ends; a guest is known by what they rated
+        # the explored movies stay the same until the list changes or the day ends; a guest has no id but their ratings
         seed = f"{self.user_id or self.ranking.seen.tolist()} {self.version_key} {wanted.day}"
         drawn = partial(drawn_movies, self.live.ranker, self.ranking, among)
         rows, explored = explore(lambda n: self._best(n, among, wanted), drawn, wanted.explore, end, seed)
         return rows[wanted.offset :], explored[wanted.offset :]
 
     def _best(self, n: int, among: Mask | None, wanted: ListRequest) -> Rows:
-        """Return the rows of the n best movies, as diverse as wanted."""
+        """Return the rows of the n best movies at the requested diversity."""
         if not wanted.diversity or not len(self.ranking.liked):
             return self.ranking.best(n, among, wanted.known_first)
-        # the whole pool is chosen from, whatever part of it is asked for, so that pages go on where the last one ended
+        # rank the whole pool for every page, so that each page continues the previous one
         rows = self.ranking.best(max(n, POOL), among, wanted.known_first)
         return self._calibrated(rows, wanted, n)
 
@@ -97,7 +97,7 @@ class UserContext:
         return filters
 
     def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
-        """Return the wanted part of the list. Raises `UnknownGenreError`."""
+        """Return the requested part of the list. Raises `UnknownGenreError`."""
         if self.versus is not None:
             return self._interleaved(self.versus, wanted)
         rows, explored = self._chosen(wanted)
@@ -109,9 +109,9 @@ class UserContext:
         return places
 
     def _interleaved(self, versus: "UserContext", wanted: ListRequest) -> list[RankedRecommendation]:
-        """Return the wanted part of a list that both arms have drafted."""
+        """Return the requested part of the interleaved list of both arms."""
         end = wanted.offset + wanted.limit
-        # from the first place on, so that pages go on where the last one ended
+        # interleave from the first place on, so that each page continues the previous one
         whole = replace(wanted, limit=end, offset=0)
         teams = [
             {place.movie.movie_id: place for place in team.places(whole)}
@@ -126,7 +126,7 @@ class UserContext:
         ]
 
     def expected_ratings(self, movie_ids: Sequence[int]) -> list[RecommendedMovie]:
-        """Return these movies, rated or not, with their expected ratings. Raises `UnknownMovieError`."""
+        """Return these movies, whether rated or not, with expected ratings. Raises `UnknownMovieError`."""
         asked = np.array(movie_ids, np.int32)
         at, known = self.catalogue.rows(asked)
         if not known.all():
@@ -139,10 +139,10 @@ class UserContext:
         ]
 
     def balance(self, places: Sequence[RankedRecommendation]) -> dict[str, float | None]:
-        """Return how this part of the list is mixed.
+        """Return the miscalibration and median popularity of this part of the list.
 
-        miscalibration: how far its genres are from those that the user likes; 0 is a perfect match. None where either
-        has no movies. median_popularity: the median number of ratings of its movies in the dataset; None without any.
+        miscalibration: the divergence of its genres from those of the user's likes, 0 for a perfect match; None without
+        movies or likes. median_popularity: the median number of ratings of its movies in the dataset; None without any.
         """
         rows, _ = self.movies.rows(np.array([place.movie.movie_id for place in places], np.int32))
         if not len(rows):
@@ -152,7 +152,7 @@ class UserContext:
         return {"miscalibration": off, "median_popularity": float(np.median(self.movies.rating_count[rows]))}
 
     def _calibrated(self, rows: Rows, wanted: ListRequest, n: int) -> Rows:
-        """Return the first n of these movies [r], best first, the first `POOL` of them in calibrated order."""
+        """Return the first n of these movies [r], which are best first, with the first `POOL` in calibrated order."""
         pool, genres = rows[:POOL], self.movies.genre_shares
         preferred = np.ones(len(pool), bool)
         if self.live is not None and wanted.known_first:

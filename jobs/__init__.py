@@ -1,4 +1,4 @@
-"""Work that no request waits for: filling the catalogue, training, and when to do so.
+"""Background work: filling the catalogue, training, evaluation, and the schedule.
 
 Imports storage, engine and recommender; never web.
 """

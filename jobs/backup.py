@@ -1,8 +1,8 @@
-"""Back up the whole database into one file, and restore it into an empty one.
+"""Back up the whole database to one file, and restore it into an empty database.
 
-The file is an archive of pg_dump (custom format, data only), then two lines: what the backup holds, as JSON, and the
-SHA-256 of all before it. pg_restore reads the file as it is and ignores these lines. They are needed because an archive
-has no checksum, so that a flipped bit could come back as another rating.
+The file is an archive of pg_dump (custom format, data only), then two lines: the manifest as JSON, and the SHA-256 of
+all bytes before it. pg_restore ignores these lines. They exist because an archive has no checksum, so that a flipped
+bit could change a rating.
 """
 
 import hashlib
@@ -26,20 +26,20 @@ from system.disk import atomic_write
 from system.progress import progress
 
 ARCHIVE_START, ZIP_START = b"PGDMP", b"PK\x03\x04"
-DIGEST_LENGTH = 64  # SHA-256 in hex: the end of the file
+DIGEST_LENGTH = 64  # length of the SHA-256 in hex at the end of the file
 LONGEST_MANIFEST = 1 << 16
 PIECE = 1 << 20
-OLDEST_PG_RESTORE = 13  # it says so itself where it cannot read what a newer pg_dump has written
+OLDEST_PG_RESTORE = 13  # pg_restore itself reports an archive of a newer pg_dump that it cannot read
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds.
+    """The contents of a backup.
 
     Attributes:
-        revision: of the tables.
-        taken_at: the moment, in ISO 8601.
-        rows: how many each table has.
+        revision: the schema revision of the tables.
+        taken_at: the time of the backup, in ISO 8601.
+        rows: the number of rows of each table.
     """
 
     revision: str
@@ -48,20 +48,20 @@ class Manifest:
 
 
 def backup(database: Database, file: Path) -> Manifest:
-    """Write the whole database, as it is at one moment, to a file that is there once it is complete.
+    """Write a consistent snapshot of the whole database to a file, which appears only when it is complete.
 
-    Tables of an earlier revision are written as they are, and those of others are left out.
+    Tables of an earlier revision are written as they are; tables of other programs are left out.
 
     Raises:
-        BackupError: there are no tables at all.
-        UnknownRevisionError: they are of a later revision, of which this version would leave something out.
-        PostgresError: pg_dump fails, or there is none for this server's version.
+        BackupError: there are no tables.
+        UnknownRevisionError: the tables are of a later revision, which this version could not back up completely.
+        PostgresError: pg_dump fails, or is missing for the server's version.
     """
     with database.snapshot() as db, atomic_write(file) as part:
         revision = stored.known_revision(db)
         if revision is None:
-            raise BackupError("There is nothing to keep: the tables have not been made yet.")
-        with open(part, "wb", opener=partial(os.open, mode=0o600)) as out:  # it tells what users think of movies
+            raise BackupError("There is nothing to back up: the tables do not exist yet.")
+        with open(part, "wb", opener=partial(os.open, mode=0o600)) as out:  # private: it has the users' ratings
             manifest = _write(db, out, revision, file.name)
             out.flush()
             os.fsync(out.fileno())
@@ -69,7 +69,7 @@ def backup(database: Database, file: Path) -> Manifest:
 
 
 def check(file: Path) -> Manifest:
-    """Read a backup from end to end. Raises `BackupError` or `PostgresError` unless this version could restore it."""
+    """Read a whole backup. Raises `BackupError` or `PostgresError` unless this version can restore it."""
     with file.open("rb") as opened:
         _refuse_other_formats(file, opened.read(len(ARCHIVE_START)))
         end = max(0, opened.seek(0, os.SEEK_END) - DIGEST_LENGTH)
@@ -90,16 +90,16 @@ def check(file: Path) -> Manifest:
 
 
 def restore(database: Database, file: Path) -> Manifest:
-    """Fill an empty database with a backup, in one transaction, and bring it to the newest revision.
+    """Restore a backup into an empty database in one transaction, and migrate it to the newest revision.
 
-    Tables of others may be there, and stay as they are.
+    Tables of other programs stay unchanged.
 
     Raises:
-        BackupError: the file is damaged, no backup, or made by a later version, or something of others depends on
-            tables that would have to be replaced; the database is as it was.
-        NotEmptyError: the database holds rows of ours.
+        BackupError: the file is damaged, no backup, or of a later version, or objects of other programs depend on
+            tables that must be replaced; the database is unchanged.
+        NotEmptyError: Matinee's tables have rows.
         UnknownRevisionError: the database has tables of a later version.
-        PostgresError: there is no pg_restore, or it fails.
+        PostgresError: pg_restore is missing or fails.
     """
     manifest = check(file)
     with database.background_transaction() as db:
@@ -118,7 +118,7 @@ def _write(db: Connection, out: IO[bytes], revision: str, name: str) -> Manifest
     for piece in _dump(db, name):
         digest.update(piece)
         out.write(piece)
-    # counted after pg_dump, which otherwise might wait for a change of a table that waits for us
+    # count after pg_dump: before it, a deadlock is possible with a change of a table that waits for our locks
     manifest = Manifest(revision, taken_at, stored.count_rows(db))
     end = f"\n{json.dumps(asdict(manifest))}\n".encode()
     digest.update(end)
@@ -127,10 +127,10 @@ def _write(db: Connection, out: IO[bytes], revision: str, name: str) -> Manifest
 
 
 def _dump(db: Connection, name: str) -> Iterator[bytes]:
-    """Yield the archive that pg_dump makes of our tables, as `db` sees them."""
+    """Yield the archive that pg_dump makes of Matinee's tables in the snapshot of `db`."""
     address, password = stored.connection_string(db)
     names = [f"--table={qualified}" for qualified in stored.tables(db).values()]
-    # most of it are the factors, which are next to random: compressing harder only takes longer
+    # most bytes are factors, which are nearly random: stronger compression only takes longer
     options = ["--format=custom", "--compress=1", "--data-only", "--encoding=UTF8", "--no-password", "--strict-names"]
     options += [f"--snapshot={stored.export_snapshot(db)}", *names, address]
     with (
@@ -153,7 +153,7 @@ def _refuse_other_formats(file: Path, start: bytes) -> None:
 
 
 def _digest(opened: IO[bytes], end: int, name: str) -> str:
-    """Return the SHA-256, in hex, of a file up to `end`, where it then stands."""
+    """Return the SHA-256, in hex, of a file up to `end`, and leave its position there."""
     digest = hashlib.sha256()
     opened.seek(0)
     with progress(end, f"checking {name}", unit="B") as advance:

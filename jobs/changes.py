@@ -1,4 +1,4 @@
-"""Whether there is anything to learn since the last training run: a few statements, without Spark or the ratings."""
+"""Detect whether data or settings have changed since the last training run, without reading the ratings."""
 
 import hashlib
 import logging
@@ -27,7 +27,7 @@ INCOMPLETE = (
 
 @dataclass(frozen=True)
 class CatalogueSource:
-    """The dataset that the catalogue was filled from, without its ratings: its name, fingerprint, and how many."""
+    """The dataset that the catalogue was filled from: name, fingerprint and number of ratings."""
 
     dataset: str
     fingerprint: str
@@ -35,7 +35,7 @@ class CatalogueSource:
 
 
 def catalogue_source(database: Database) -> CatalogueSource:
-    """Return what the catalogue was filled from. Raise `DatasetError` if it has not been filled yet."""
+    """Return the dataset that the catalogue was filled from. Raises `DatasetError` if it has not been filled yet."""
     with database.statement() as db:
         details = runs.ingest_details(db)
     if details is None:
@@ -44,16 +44,16 @@ def catalogue_source(database: Database) -> CatalogueSource:
 
 
 def dataset_difference(database: Database, settings: Settings) -> str | None:
-    """Return how the dataset of the settings differs from the catalogue's; None if it does not, or if that is unknown.
+    """Return how the dataset in the settings differs from the catalogue's; None if it does not or if this is unknown.
 
-    It reads the whole dataset: seconds for the largest ones. Nothing is downloaded.
+    Reads the whole dataset, which takes seconds for the largest ones. Downloads nothing.
     """
     with database.statement() as db:
         filled = runs.ingest_details(db)
     if filled is None:
         return None
     name = settings.dataset or DATASET_NAMES[0]
-    message = f"the catalogue and every training use {filled['dataset']}"
+    message = f"the catalogue and every training run use {filled['dataset']}"
     try:
         found = find_dataset(name, settings.state_dir, fallback=not settings.dataset)
         if found is not None and fingerprint(found) == filled["fingerprint"]:
@@ -62,23 +62,22 @@ def dataset_difference(database: Database, settings: Settings) -> str | None:
         return f"MATINEE_DATASET cannot be read ({error}); {message}."
     if found is None and (not settings.dataset or name == filled["dataset"]):
         return None
-    advice = f"Set MATINEE_DATASET to {filled['dataset']}, or take in the other one with `matinee catalogue update`."
+    advice = f"Set MATINEE_DATASET to {filled['dataset']}, or import the other one with `matinee catalogue update`."
     return f"MATINEE_DATASET names a different dataset ({found or name}); {message}. {advice}"
 
 
 class DatasetWatch:
-    """Says in the log and in the health of a process whether its dataset is that of the catalogue.
+    """Reports, in the log and the health of a process, when the dataset in the settings is not the catalogue's.
 
-    The dataset, which takes seconds to read if it is large, is read when the process has started, and whenever another
-    one has been taken in.
+    Reading a large dataset takes seconds, so it is read only after the start and after each update of the catalogue.
     """
 
     def __init__(self, database: Database, settings: Settings, health: Health) -> None:
         self._database, self._settings, self._health = database, settings, health
         self._fingerprint: str | None = None
 
-    def look(self) -> None:
-        """Compare the two, in a thread, unless they are those of the last look. Raise `DatabaseUnavailableError`."""
+    def check(self) -> None:
+        """Compare the two in a thread if the catalogue's has changed. Raises `DatabaseUnavailableError`."""
         with self._database.statement() as db:
             filled = runs.ingest_details(db)
         if filled is not None and filled["fingerprint"] != self._fingerprint:
@@ -91,15 +90,15 @@ class DatasetWatch:
             with self._database.statement() as db:
                 complete = movies.is_complete(db)
         except DatabaseUnavailableError:
-            self._fingerprint = None  # the next look tries again
+            self._fingerprint = None  # the next check tries again
             return
         for problem in filter(None, (difference, None if complete else INCOMPLETE)):
             log.warning("%s", problem)
         self._health.report("catalogue", "ready", difference)
 
 
-def anything_to_learn(database: Database, settings: Settings) -> bool:
-    """Tell whether a training would learn from other ratings, or with other settings, than the last one did."""
+def training_is_due(database: Database, settings: Settings) -> bool:
+    """Return whether the ratings or the settings differ from those of the last training run."""
     source = catalogue_source(database)
     with database.snapshot() as db:
         model = settings.model_for(source.ratings + users.count_ratings(db))
@@ -107,6 +106,6 @@ def anything_to_learn(database: Database, settings: Settings) -> bool:
 
 
 def training_fingerprint(db: Connection, source: CatalogueSource, model: ModelSettings) -> str:
-    """Return the fingerprint of all that a training depends on; `db` is the `Database.snapshot` that it learns from."""
+    """Return the fingerprint of all inputs of a training run; `db` is the `Database.snapshot` that it reads."""
     parts = (FORMAT, source.fingerprint, users.fingerprint(db), sorted(asdict(model).items()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()

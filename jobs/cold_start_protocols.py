@@ -1,6 +1,6 @@
-"""Protocols for users and for movies that are new to the model, as each is at first; the same for the same seed.
+"""Evaluation protocols for users and movies that are new to the model; deterministic for a seed.
 
-Each held-out user gets the popularity of their own time: see `evaluation.held_out`.
+Popularity for each held-out user is computed at the user's own time: see `evaluation.held_out`.
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ from settings import ModelSettings
 FOLDS = 6
 COLD_SHARE, PLACES = 0.1, 10
 SHOWN = ("NDCG@10", "Recall@10", "hit rate@10")
-GIVEN_20 = GIVEN_N.index(20)  # the column of users who have given 20 ratings
+GIVEN_20 = GIVEN_N.index(20)  # the column for 20 given ratings
 
 
 def new_users(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train without a sixth of the users, give the model their first n ratings, test on the next 50; six times."""
+    """Evaluate users in six folds: train on the other folds, give a user's first n ratings, test on the next 50."""
     model = replace(model, seed=seed)
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
@@ -43,7 +43,7 @@ def new_users(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
 
 
 def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train on what was known on a day, judge on the tenth of the users who came next; five times."""
+    """Train on the ratings before a day and test on the next tenth of the users by first rating; five times."""
     model = replace(model, seed=seed)
     users, user = np.unique(ratings.user, return_inverse=True)
     came = np.full(len(users), np.iinfo(np.int64).max)
@@ -59,10 +59,10 @@ def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
 
 
 def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Measure what fold-in loses against a full training run, and how much the lists of two seeds differ.
+    """Compare fold-in with a full training run, and the lists of models with two seeds.
 
-    A sixth of the users give 20 ratings to a model that was trained without them, and to one trained with these 20;
-    both are tested on the next 50. The others get lists from two models of different seeds.
+    A sixth of the users give 20 ratings to a model that was trained without them and to one that was trained with
+    these 20; both are tested on the next 50. The other users get lists from two models with different seeds.
     """
     model = replace(model, seed=seed)
     theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
@@ -89,7 +89,7 @@ def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetti
 
 
 def by_given(judgement: HeldOutResult) -> dict[str, Row]:
-    """Return the measures on held-out users, a row for each number of ratings given."""
+    """Return the measures on held-out users, with a row for each number of given ratings."""
     return {f"n = {n}": judgement.measures(at) for at, n in enumerate(GIVEN_N)}
 
 
@@ -101,9 +101,9 @@ def _judged(engine: Engine, train: Ratings, test: Ratings, movies: Ints, model: 
 def cold(
     engine: Engine, ratings: Ratings, catalogue: Sequence[MovieLensMovie], model: ModelSettings, seed: int
 ) -> ProtocolResult:
-    """Train without the ratings of a tenth of the movies, rank these alone for what users rated 4 or more.
+    """Train without the ratings of a tenth of the movies, and test the ranking of these on the ratings of 4 or more.
 
-    Beside two baselines: movies whose genres have the most likes a movie, and movies of the genres of the user's likes.
+    The baselines rank by the mean number of likes of a movie's genres, and by the genres of the user's likes.
     """
     movies, rated = np.array([movie.movie_id for movie in catalogue], np.int32), np.unique(ratings.movie)
     chosen = np.random.default_rng(seed).choice(rated, round(COLD_SHARE * len(rated)), replace=False)
@@ -123,7 +123,7 @@ def cold(
     }
     facts = {"users judged": len(users), "movies": len(movies), "movies without ratings": len(chosen)}
     found = ranked("cold", seed, lists, relevant, factors)
-    # the users differ from seed to seed, so the intervals are of each seed, and their ends are averaged
+    # each seed has other users, so each seed has its own intervals, and their bounds are averaged
     rows = {name: {shown: row[shown] for shown in SHOWN} for name, row in found.rows.items()}
     return replace(replace(found, rows=rows, facts=facts).with_differences(), ndcg={})
 

@@ -1,4 +1,4 @@
-"""Experiments: settings are judged before they are shown to users, and arms that are provably worse end."""
+"""Evaluate the settings of an experiment before it runs, and end arms that are significantly worse than the control."""
 
 import logging
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ log = logging.getLogger(__name__)
 
 
 def judge(database: Database, settings: Settings, name: str) -> list[str]:
-    """Judge the settings of an experiment, which runs then, or has ended with the reason; return what was found.
+    """Evaluate the changed settings of an experiment; start it, or end it with the reason. Return the verdicts.
 
-    Callers hold the lock of trainings, so that one process judges.
+    Callers hold the training lock, so that only one process evaluates.
 
     Raises:
-        DatabaseUnavailableError: it is still to be judged.
-        ExperimentError, NoLiveGenerationError, DatasetError: why it was refused, as for everything else that is raised.
+        DatabaseUnavailableError: the experiment still waits for its evaluation.
+        ExperimentError, NoLiveGenerationError, DatasetError, any other: the experiment was refused for this reason.
     """
     with database.statement() as db:
         arms = experiments.of_row(experiments.find(db, name)).changed
     try:
-        found = _judged(database, settings, arms)
+        verdicts = _judged(database, settings, arms)
     except DatabaseUnavailableError:
         raise
     except Exception as error:
@@ -40,22 +40,22 @@ def judge(database: Database, settings: Settings, name: str) -> list[str]:
         log.warning("experiment %s is refused: %s", name, error)
         raise
     with database.transaction() as db:
-        runs = experiments.run(db, name, found)
+        runs = experiments.run(db, name, verdicts)
     if runs:
-        log.info("experiment %s runs: %s", name, "; ".join(found))
-    return found
+        log.info("experiment %s runs: %s", name, "; ".join(verdicts))
+    return verdicts
 
 
 def _judged(database: Database, settings: Settings, arms: Sequence[str]) -> list[str]:
-    """Judge each arm on the held-out users, as a generation is. Raises `ExperimentError` if one is worse."""
+    """Return the verdict on each arm from the held-out users. Raises `ExperimentError` if an arm is worse."""
     with database.background_transaction() as db:
         live_id = generations.live_id(db)
         if live_id is None:
             raise NoLiveGenerationError("no generation is served yet; train first")
         live = generations.load(db, live_id)
     train, held_out = split_held_out(load_base_ratings(database, settings))
-    users, found = sample_users(held_out), []
-    with progress(1 + len(arms), "judging on held-out users", unit="arm") as advance:
+    users, verdicts = sample_users(held_out), []
+    with progress(1 + len(arms), "evaluating on held-out users", unit="arm") as advance:
         before = evaluate_held_out(EvaluationSetting(live, train), users)
         advance(1)
         for arm in arms:
@@ -63,15 +63,15 @@ def _judged(database: Database, settings: Settings, arms: Sequence[str]) -> list
             judged = verdict(evaluate_held_out(EvaluationSetting(changed, train), users), before)
             if not judged.accepted:
                 raise ExperimentError(f"{arm}: {judged.reason}")
-            found.append(f"{arm}: {judged.reason}")
+            verdicts.append(f"{arm}: {judged.reason}")
             advance(1)
-    return found
+    return verdicts
 
 
-def look_at_results(database: Database) -> None:
-    """Keep what experiments have shown by now, and end arms of the running one that are provably worse.
+def update_results(database: Database) -> None:
+    """Store the present results of experiments, and end significantly worse arms of the running one.
 
-    With the last of its arms but the control an experiment ends. Raises `DatabaseUnavailableError`.
+    An experiment ends when only its control is left. Raises `DatabaseUnavailableError`.
     """
     with database.background_transaction() as db:
         for row in experiments.to_look_at(db):

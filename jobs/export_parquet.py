@@ -1,4 +1,4 @@
-"""Export everybody's list, or the movies' vectors, of the live generation to a Parquet file."""
+"""Export the lists of all users, or the movies' vectors, of the live generation to a Parquet file."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from storage.snapshot import HiddenMovies
 from system.disk import atomic_write
 from system.progress import progress
 
-USERS_AT_ONCE = 10_000  # bounds the memory; fewer would compute what all users share too often
+USERS_AT_ONCE = 10_000  # bounds the memory; smaller batches would repeat the work that users share
 LIST_TYPES = {"user_id": pa.int32(), "rank": pa.int32(), "movie_id": pa.int32(), "expected_rating": pa.float32()}
 
 
 def export_lists(database: Database, file: Path, n: int) -> int:
-    """Write the n best movies of every user, as of one moment, some users at a time; return the number of users.
+    """Write the n best movies of every user from one snapshot, in batches of users; return the number of users.
 
     Raises `NoLiveGenerationError` and `FactorsError`.
     """
@@ -45,9 +45,9 @@ def export_lists(database: Database, file: Path, n: int) -> int:
 
 
 def lists_of(live: LiveGeneration, histories: Histories, hidden: HiddenMovies, n: int) -> ListColumns:
-    """Return the n best movies of each user, without those that are withdrawn or that the user has hidden or seen."""
+    """Return the n best movies of each user, without withdrawn movies and those that the user marked hidden or seen."""
     user, movie, expected = rank_locally(live.factors, histories, n, live.movies.listed)
-    # Most marks are of movies that are in no list. Only the lists that have one are made again, one at a time.
+    # few marks are of listed movies, so only the lists with such a movie are computed again, one at a time
     marked = np.isin(_pairs(user, movie), _pairs(hidden.user, hidden.movie))
     again = np.unique(user[marked])
     kept = ~np.isin(user, again)
@@ -58,7 +58,7 @@ def lists_of(live: LiveGeneration, histories: Histories, hidden: HiddenMovies, n
 
 
 def export_embeddings(database: Database, file: Path) -> int:
-    """Write the vectors by which the live generation ranks movies; return their number.
+    """Write the movie vectors that the live generation ranks by; return their number.
 
     Raises `NoLiveGenerationError` and `FactorsError`.
     """
@@ -91,7 +91,7 @@ def _list_of(live: LiveGeneration, histories: Histories, hidden: HiddenMovies, i
 
 
 def _pairs(user: Ints, movie: Ints) -> npt.NDArray[np.int64]:
-    """Return one number for each pair of ids."""
+    """Return a unique number for each pair of ids."""
     pairs: npt.NDArray[np.int64] = user.astype(np.int64) << 32 | movie
     return pairs
 

@@ -1,4 +1,4 @@
-"""Import movies from a CSV file with MovieLens's columns, all or none."""
+"""Import movies from a CSV file with MovieLens's columns, in one transaction."""
 
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -18,11 +18,11 @@ BATCH = 10_000
 
 
 def import_movies(database: Database, file: Path) -> tuple[int, int]:
-    """Add or replace the movies of a file; return how many are new, and how many were there.
+    """Add or replace the movies of a file; return the numbers of new and of existing movies.
 
-    A movie without a movieId gets an id of ours, and the same one if the file is imported again.
+    A movie without a movieId gets an id of the service, and keeps it if the file is imported again.
 
-    Raises `DatasetError` for a missing column and for lines that cannot be used, and `ExternalIdTakenError`.
+    Raises `DatasetError` for a missing column and for unusable lines, and `ExternalIdTakenError`.
     """
     report = LineReport(file.name)
     changes = list(_changes(file, report))
@@ -35,7 +35,7 @@ def import_movies(database: Database, file: Path) -> tuple[int, int]:
         progress(len(changes), f"importing {file.name}", unit=" movies") as advance,
     ):
         while batch := list(islice(left, BATCH)):
-            # a movie that was edited since an earlier import of this file stays as it is
+            # keep edits that were made since an earlier import of this file
             created += sum(new for _, new in movie_changes.put(db, batch, check_keys=False))
             advance(len(batch))
     return created, len(changes) - created

@@ -1,6 +1,6 @@
 """Ingest a MovieLens dataset: its movies fill the catalogue, its ratings are the base of every training run.
 
-Another edition of it is taken in beside a running service: movies and base ratings, whole or not at all.
+A newer edition can replace it while the service runs, with movies and base ratings in one transaction.
 """
 
 import logging
@@ -27,13 +27,13 @@ from system.disk import translate_disk_full
 
 log = logging.getLogger(__name__)
 
-RATING_STEPS = 10  # from .5 to 5
+RATING_STEPS = 10  # number of values of the rating scale, from .5 to 5
 BUSY = "A training run is in progress, which learns from the ratings that are there now. Try again when it has ended."
 POPULAR_FROM = 4.0  # ratings of at least this count as likes, which rank movies before the first training run
 
 
 def init_movie_table(database: Database, settings: Settings) -> None:
-    """Fill an empty movies table from the dataset in one transaction; leave a filled one alone.
+    """Fill an empty movies table from the dataset in one transaction; leave a filled one unchanged.
 
     Raises `DatasetError` without a usable dataset; the table is unchanged then.
     """
@@ -56,7 +56,7 @@ def init_movie_table(database: Database, settings: Settings) -> None:
 
 
 def record_ingest(db: Connection, folder: Path, digest: str, films: int, ratings: int) -> None:
-    """Record from which dataset, with how many movies and ratings, the catalogue has been filled."""
+    """Record the dataset that the catalogue was filled from, with its numbers of movies and ratings."""
     details = {"dataset": folder.name, "fingerprint": digest, "films": films, "ratings": ratings}
     runs.end(db, runs.begin(db, "ingest"), "done", details)
 
@@ -73,7 +73,7 @@ def load_base_ratings(database: Database, settings: Settings) -> Ratings:
         with translate_disk_full(settings.state_dir):
             folder = dataset_folder(settings)
             digest = fingerprint(folder)
-            if digest == filled.fingerprint:  # else what cannot be used of another dataset would be told instead
+            if digest == filled.fingerprint:  # else report the wrong dataset, not its unusable lines
                 digest, _, ratings = read_set(folder)
             if ratings is None or digest != filled.fingerprint:
                 raise DatasetError(
@@ -94,11 +94,11 @@ def catalogue_rows(
         identities, reports = read_identities(folder, ids.tolist())
         for report in reports:
             _log_report(report)
-    except (DatasetError, OSError) as error:  # they are not worth a failure
+    except (DatasetError, OSError) as error:  # the service works without them
         log.warning("links and tags cannot be read: %s", error)
     order, size = np.argsort(ids), len(ids)
     rows = order[np.searchsorted(ids[order], ratings.movie)]
-    # how many ratings of .5, 1 ... 5 each movie has
+    # the numbers of ratings of .5, 1 ... 5 of each movie
     cells = rows * RATING_STEPS + np.rint(ratings.rating * 2).astype(np.intp) - 1
     histograms = np.bincount(cells, minlength=size * RATING_STEPS).reshape(-1, RATING_STEPS)
     count, total = histograms.sum(axis=1), np.bincount(rows, ratings.rating, minlength=size)
@@ -138,7 +138,7 @@ def _log_report(report: LineReport) -> None:
 
 @dataclass(frozen=True)
 class DatasetComparison:
-    """Another edition of the dataset beside the one that the catalogue was filled from."""
+    """The differences between another edition of the dataset and the catalogue."""
 
     before: str
     ratings_before: int
@@ -148,14 +148,14 @@ class DatasetComparison:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """How many movies differ in each way, and the numbers of ratings."""
+        """Return the numbers of movies by kind of difference, and the numbers of ratings."""
         sets = {"dataset": self.dataset, "before": self.before}
         numbers = {name: len(movie_ids) for name, movie_ids in vars(self.difference).items()}
         return sets | numbers | {"ratings_before": self.ratings_before, "ratings": self.ratings}
 
 
 def compare_catalogue(database: Database, folder: Path) -> DatasetComparison:
-    """Return how the dataset in a folder differs from the catalogue. Nothing is changed. Raises `DatasetError`."""
+    """Return how the dataset in a folder differs from the catalogue, without any change. Raises `DatasetError`."""
     _, parsed_movies, ratings = read_set(folder)
     with database.background_transaction() as db:
         difference = dataset_update.take_in(db, catalogue_rows(folder, parsed_movies, ratings))
@@ -166,10 +166,10 @@ def compare_catalogue(database: Database, folder: Path) -> DatasetComparison:
 def update_catalogue(
     database: Database, settings: Settings, folder: Path, withdraw_missing: bool = False, restore: bool = False
 ) -> DatasetComparison:
-    """Make catalogue and base ratings those of the dataset in a folder, in one transaction; the next training is due.
+    """Replace catalogue and base ratings by the dataset in a folder, in one transaction, which makes training due.
 
-    Movies that it lacks stay, without ratings of a dataset, unless they are to be withdrawn. With `restore` withdrawn
-    movies that it has come back. Raises `DatasetError`, also while a training run is in progress.
+    Movies that the dataset lacks stay, without dataset ratings, or are withdrawn (`withdraw_missing`). `restore` brings
+    back withdrawn movies that the dataset has. Raises `DatasetError`, also while a training run is in progress.
     """
     with database.try_lock(TRAINING_LOCK) as mine:
         if not mine:

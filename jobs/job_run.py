@@ -1,4 +1,4 @@
-"""The frame around a job: its row in `runs`, its progress there, in the log and on the terminal, and its outcome."""
+"""Record a job in `runs`: start, progress (also in the log and on the terminal) and outcome."""
 
 import logging
 import time
@@ -16,20 +16,20 @@ from system.progress import progress
 
 log = logging.getLogger(__name__)
 
-OUTAGE_SECONDS = 60.0  # for which results wait for the database rather than be thrown away
-RECORD_SECONDS = 600.0  # for which the reason of a failure does
+OUTAGE_SECONDS = 60.0  # how long results wait for the database before they are discarded
+RECORD_SECONDS = 600.0  # how long the reason of a failure waits
 RETRY_SECONDS = 1.0
 T = TypeVar("T")
 
 
 @dataclass
 class JobRun:
-    """A run that is under way.
+    """A run under way.
 
     Attributes:
-        shares: each phase with its share of the whole, in order; they add up to 1.
-        seconds: how long each finished phase took.
-        notes: what else the run's record is to say.
+        shares: the phases in order, each with its share of the whole; the shares sum to 1.
+        seconds: the duration of each finished phase.
+        notes: further details for the run's record.
     """
 
     id: int
@@ -43,7 +43,7 @@ class JobRun:
     _percent: int = 0
 
     def advance(self, phase: str, done: float = 0.0) -> None:
-        """Say that `done` of a phase, 0 to 1, is behind us."""
+        """Report that the share `done` of a phase, 0 to 1, is complete."""
         now = time.monotonic()
         if phase != self._phase:
             if self._phase:
@@ -54,15 +54,15 @@ class JobRun:
         percent = int(100 * whole)
         self.advance_bar(percent - self._percent)
         self._percent = percent
-        with suppress(DatabaseUnavailableError), self.database.statement() as db:  # the job outlives the database
+        with suppress(DatabaseUnavailableError), self.database.statement() as db:  # the job survives a database outage
             runs.advance(db, self.id, phase, min(whole, 1.0))
 
 
 @contextmanager
 def record_run(database: Database, kind: str, shares: dict[str, float], begun: int | None = None) -> Iterator[JobRun]:
-    """Open a run, or go on with one that has been begun; an exception in the block ends it as failed, with the reason.
+    """Open a run, or continue the run `begun`; an exception in the block ends it as failed, with the reason.
 
-    The block ends a run that succeeds, in the transaction in which its results become visible.
+    A block that succeeds ends the run itself, in the transaction that makes its results visible.
     """
     run_id = begun
     if run_id is None:
@@ -73,7 +73,7 @@ def record_run(database: Database, kind: str, shares: dict[str, float], begun: i
         try:
             yield run
         except Exception as error:
-            # nothing else could be done without the database, so this may wait until it is back
+            # the process has nothing else to do without the database, so it waits for it
             _end(run, "failed", error, RECORD_SECONDS)
             raise
         except BaseException as error:  # Ctrl-C
@@ -82,12 +82,12 @@ def record_run(database: Database, kind: str, shares: dict[str, float], begun: i
 
 
 def retry(work: Callable[[], T], seconds: float) -> T:
-    """Return what `work` returns; while the database is unavailable, call it again each second for so many seconds.
+    """Return the result of `work`; while the database is unavailable, retry each second for up to `seconds`.
 
-    A database that refuses is not asked again: waiting would not mend it.
+    A database that refuses the connection is not retried, because waiting would not help.
     """
 
-    def tell_once(state: tenacity.RetryCallState) -> None:
+    def warn_once(state: tenacity.RetryCallState) -> None:
         if state.attempt_number == 1 and state.outcome:
             log.warning("waiting up to %.0f s for the database: %s", seconds, state.outcome.exception())
 
@@ -96,7 +96,7 @@ def retry(work: Callable[[], T], seconds: float) -> T:
         & tenacity.retry_if_not_exception_type(DatabaseRefusedError),
         stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_fixed(RETRY_SECONDS),
-        before_sleep=tell_once,
+        before_sleep=warn_once,
         reraise=True,
     )(work)
 

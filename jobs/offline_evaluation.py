@@ -1,4 +1,4 @@
-"""Evaluations for an operator: a protocol on any dataset, or a stored generation on the held-out users."""
+"""Run an evaluation protocol on any dataset, or evaluate a stored generation on the held-out users."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.errors import NoLiveGenerationError
 from system.progress import progress
 
-LIKED = 5.0  # the rating that a pair stands for
+LIKED = 5.0  # the rating for each pair of user and item
 INT32 = 2**31
 
 PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int], ProtocolResult]] = {
@@ -36,7 +36,7 @@ PROTOCOLS: dict[str, Callable[[Engine, Ratings, Ints, ModelSettings, int], Proto
 
 
 def run_protocol(engine: Engine, name: str, folder: Path, seeds: Sequence[int]) -> ProtocolResult:
-    """Run a protocol on the dataset in this folder, once for each seed, and return the mean."""
+    """Run a protocol on the dataset in a folder, once for each seed, and return the mean."""
     ratings, movies = read_dataset(folder)
     model = engine.settings.model_for(len(ratings))
     if name == "cold":
@@ -53,9 +53,9 @@ def run_implicit(engine: Engine, train: Path, test: Path, seeds: Sequence[int]) 
 
 
 def measure_generation(database: Database, settings: Settings, generation_id: int | None) -> ProtocolResult:
-    """Evaluate a stored generation on the held-out users, beside the live one if it is another.
+    """Evaluate a stored generation on the held-out users, beside the live one if they differ.
 
-    Each row is for one number of ratings given; "low" and "high" bound NDCG@10, and RMSE, with 95 %.
+    Each row is for a number of given ratings; "low" and "high" are the 95 % bounds of NDCG@10 and RMSE.
     Raises `UnknownGenerationError` and `NoLiveGenerationError`.
     """
     with database.statement() as db:
@@ -93,10 +93,10 @@ def _for_each(seeds: Sequence[int], run: Callable[[int], ProtocolResult]) -> Pro
 
 
 def read_pairs(path: Path) -> Ratings:
-    """Return the distinct pairs of a file as ratings of 5 without a time.
+    """Return the distinct pairs of user and item of a file as ratings of 5 without times.
 
-    With a comma or a tab in its first line the file has two columns, and others are ignored; otherwise a line is a
-    user followed by their items. Raises `DatasetError` that names the first line that is neither.
+    If the first line has a comma or a tab, the first two columns are read; otherwise each line is a user followed by
+    their items. Raises `DatasetError`, which names the first unusable line.
     """
     lines = path.read_text("utf-8-sig").splitlines()
     separator = next((mark for mark in (",", "\t") if lines and mark in lines[0]), None)
@@ -105,7 +105,7 @@ def read_pairs(path: Path) -> Ratings:
         fields = line.split(separator)[: 2 if separator else None]
         if _whole(fields) and not (separator and len(fields) == 1):
             pairs += [(int(fields[0]), int(item)) for item in fields[1:]]
-        elif line.strip() and not (separator and number == 1):  # which is the header then
+        elif line.strip() and not (separator and number == 1):  # a first line with columns may be a header
             raise DatasetError(
                 f"{path.name}, line {number} is not ids, whole numbers from 0 to {INT32 - 1}: {line[:80]!r}"
             )

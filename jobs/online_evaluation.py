@@ -1,4 +1,4 @@
-"""Online evaluation: store what the live generation predicts for new ratings before a training run learns from them."""
+"""Online evaluation: store the live generation's predictions for new ratings before a training run uses them."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,16 @@ from storage.database import Database
 from storage.predictions import PredictionRow
 from storage.snapshot import Snapshot
 
-MAX_EVALUATED = 2000  # in one run: some seconds of work, and enough to tell an RMSE to .02
+MAX_EVALUATED = 2000  # ratings in one run: seconds of work, and enough to measure RMSE to .02
 
 
 def evaluate_new_ratings(
     database: Database, user_snapshot: Snapshot, live: LiveGeneration | None, report: Callable[[float], None]
 ) -> None:
-    """Compare the ratings since the last comparison, or 2,000 drawn from them, with the predictions of `live`.
+    """Compare the ratings since the last comparison, or a sample of 2,000, with the predictions of `live`.
 
-    `live` has learned from none of them, because every training run begins with this. Without a live generation they
-    are skipped, since the first one learns from them.
+    Every training run begins with this, so `live` was trained on none of them. Without a live generation they are
+    skipped, because the first one will be trained on them.
     """
     users = np.flatnonzero(user_snapshot.versions > user_snapshot.evaluated_versions)
     if len(users) == 0:
@@ -38,9 +38,9 @@ def evaluate_new_ratings(
 
 
 def new_ratings(user_snapshot: Snapshot) -> npt.NDArray[np.intp]:
-    """Return the rows of the snapshot that can be compared: new ratings that are the user's first of that movie.
+    """Return the rows of the snapshot that can be compared: new ratings that are the user's first of the movie.
 
-    The live generation may have learned from an earlier rating of the same movie.
+    The live generation may have been trained on an earlier rating of the same movie.
     """
     owner = np.searchsorted(user_snapshot.users, user_snapshot.views.user)
     fresh = np.flatnonzero(
@@ -52,7 +52,7 @@ def new_ratings(user_snapshot: Snapshot) -> npt.NDArray[np.intp]:
 
 
 def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> list[PredictionRow]:
-    """Return a rating with its prediction from the history before it; nothing for a movie that `live` lacks."""
+    """Return a rating with its prediction from the earlier history; empty for a movie that `live` lacks."""
     views, user, version = user_snapshot.views, user_snapshot.views.user[place], user_snapshot.view_versions[place]
     row, known = live.factors.rows(views.movie[[place]])
     if not known[0]:
@@ -66,12 +66,12 @@ def _evaluated(user_snapshot: Snapshot, place: int, live: LiveGeneration) -> lis
 
 
 def predict_rating_and_rank(ranking: Ranking, well_known: Mask, row: int) -> tuple[float, int]:
-    """Return the rating that a user would be shown, and the rank from 1 of the movie at `row` among all unseen ones.
+    """Return the expected rating of the movie at `row`, and its rank from 1 among all unseen movies.
 
-    The ranking is that of a user who has not rated it; `well_known` is of all movies.
+    The ranking is for a user who has not rated the movie; `well_known` covers all movies.
     """
     s = ranking.scores(np.arange(len(well_known)))
-    # the order of a list: well-known movies first, then by score
+    # a list has well-known movies first, and then sorts by score
     ahead = (well_known & ~well_known[row]) | ((well_known == well_known[row]) & (s > s[row]))
     ahead[ranking.seen] = False
     return float(ranking.expected(np.array([row]))[0]), int(ahead.sum()) + 1

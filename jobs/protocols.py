@@ -1,8 +1,7 @@
-"""Protocols that train a model on a part of the ratings and evaluate it on the rest; the same for the same seed.
+"""Evaluation protocols that train on a part of the ratings and test on the rest; deterministic for a seed.
 
-Everything is trained and ranked with the settings that serve. `calendar` goes by the calendar; `temporal`, `random` and
-`strong` have users of every year. Those for users and movies that are new to the model are in
-`jobs/cold_start_protocols.py`.
+Training and ranking use the settings of the service. `calendar` splits all users at the same days; `temporal`, `random`
+and `strong` have users of every year. Protocols for new users and movies are in `jobs/cold_start_protocols.py`.
 """
 
 from collections.abc import Mapping
@@ -27,12 +26,12 @@ from settings import ModelSettings
 MATINEE = "Matinee"
 TEST_SHARE = 0.2
 LEAST_LIKES, STRONG_PLACES = 5, 100
-# of the users by their first rating, or of the ratings: the days before which ratings are trained on
+# quantiles, of users by first rating or of ratings, that are the days before which ratings are in the training split
 CALENDAR_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def temporal(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train on each user's first 80 %, rank for what they rated 4 or more in their last 20 %."""
+    """Train on each user's first 80 % and test the lists on the movies rated 4 or more in their last 20 %."""
     ordered = sort_by_user_and_time(ratings)
     test = latest_mask(ordered, TEST_SHARE)
     train, test_ratings = ordered.take(~test), ordered.take(test)
@@ -53,7 +52,7 @@ def temporal(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetting
 
 
 def cuts(train: Ratings, test: Ratings) -> dict[str, int]:
-    """Return how many users have their split inside one second, where the order of their ratings is by chance."""
+    """Return the number of users whose split falls within one second, where the order of ratings is random."""
     users, last = np.unique(train.user, return_inverse=True)
     latest = np.zeros(len(users), np.int64)
     np.maximum.at(latest, last, train.at)
@@ -63,7 +62,7 @@ def cuts(train: Ratings, test: Ratings) -> dict[str, int]:
 
 
 def calendar(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train on what was known on a day, rank for what anybody rated 4 or more in the time that follows; five times."""
+    """Train on the ratings before a day and test on the movies rated 4 or more in the next period; five times."""
     results, judged = [], 0
     for share in CALENDAR_SHARES:
         day, end = np.quantile(ratings.at, [share, min(1.0, share + 0.1)])
@@ -84,10 +83,10 @@ def calendar(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetting
 
 
 def strong(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train without a tenth of the users, give the model 80 % of the likes of each, rank for the others.
+    """Train without a tenth of the users, give 80 % of the likes of each, and test on the other 20 %.
 
-    Liang et al., "Variational Autoencoders for Collaborative Filtering" (2018): ratings of 4 and more alone, of users
-    with five or more; Recall@20 and @50 over the smaller of k and the relevant movies, and NDCG@100.
+    Liang et al., "Variational Autoencoders for Collaborative Filtering" (2018): only ratings of 4 and more, of users
+    with at least five; Recall@20 and @50 over min(k, number of relevant movies), and NDCG@100.
     """
     train, given_ratings, tested = strong_split(ratings, seed)
     factors = engine.train(train, movies, replace(model, seed=seed))
@@ -109,13 +108,13 @@ def strong(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
 
 
 def strong_split(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings, Ratings]:
-    """Return the likes of nine tenths of the users, and of the others the likes that are given, and those to find."""
+    """Return the training likes (nine tenths of the users), and the given and the test likes of the other users."""
     likes = ratings.take(ratings.rating >= offline_metrics.RELEVANT)
     _, user, count = np.unique(likes.user, return_inverse=True, return_counts=True)
     likes = likes.take(count[user] >= LEAST_LIKES)
     out = np.isin(likes.user, folds(np.unique(likes.user), round(1 / HELD_OUT_SHARE), seed)[0])
     train, theirs = sort_by_user_and_time(likes.take(~out)), likes.take(out)
-    # by chance and not by time, as the paper does
+    # at random and not by time, as in the paper
     theirs = theirs.take(np.lexsort((hash_to_unit_interval(theirs.movie), theirs.user)))
     place, count = history_positions(theirs)
     test = place >= count - np.ceil(TEST_SHARE * count)
@@ -130,7 +129,7 @@ def liked(ratings: Ratings) -> Ratings:
 def ranked(
     name: str, seed: int, lists: Mapping[str, Ints | None], relevant: list[Ints], factors: Factors
 ) -> ProtocolResult:
-    """Return the quality of each model's lists, and NDCG@10 user by user."""
+    """Return the quality of each model's lists, with NDCG@10 of each user."""
     sizes, rows, ndcg = offline_metrics.sizes(relevant), dict[str, Row](), dict[str, Values]()
     for label, found in lists.items():
         if found is not None:
@@ -140,7 +139,7 @@ def ranked(
 
 
 def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Train on 80 % of the ratings; the error of the shown rating on 10 %, of users and movies that were trained on."""
+    """Train on 80 % of the ratings and measure the error on a test split of 10 %, without new users and movies."""
     trained, tested = random_split(len(ratings), seed)
     train, test = sort_by_user_and_time(ratings.take(trained)), ratings.take(tested)
     test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
@@ -155,7 +154,7 @@ def random(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettings,
 
 
 def implicit(engine: Engine, train: Ratings, test: Ratings, model: ModelSettings, seed: int) -> ProtocolResult:
-    """Recall@20 and NDCG@20 on given pairs, as LightGCN's code defines them: items trained on are never listed."""
+    """Measure Recall@20 and NDCG@20 on given pairs as LightGCN's code does: training items are never listed."""
     movies, train = np.unique(np.concatenate([train.movie, test.movie])), sort_by_user_and_time(train)
     factors = engine.train(train, movies, replace(model, seed=seed))
     users, relevant = relevant_movies(test)
@@ -171,14 +170,14 @@ def implicit(engine: Engine, train: Ratings, test: Ratings, model: ModelSettings
 
 
 def relevant_movies(test: Ratings) -> tuple[Ints, list[Ints]]:
-    """Return the users who rated something 4 or more, and these movies of each."""
+    """Return the users with ratings of 4 or more, and the movies of these ratings for each user."""
     loved = test.take(np.flatnonzero(test.rating >= offline_metrics.RELEVANT))
     users = np.unique(loved.user)
     return users, [part.movie for part in ratings_by_user(loved, users)]
 
 
 def shown_ratings(factors: Factors, train: Ratings, test: Ratings) -> Floats:
-    """Return the rating that each user of `test` is shown for each movie there, given their ratings in `train`."""
+    """Return the expected rating for each rating in `test`, given the users' ratings in `train`."""
     ranker, predicted = Ranker(factors), np.zeros(len(test), np.float32)
     users, user = np.unique(test.user, return_inverse=True)
     places = np.split(np.argsort(user, kind="stable"), np.cumsum(np.bincount(user))[:-1])

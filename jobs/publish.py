@@ -1,4 +1,4 @@
-"""Publish: judge a candidate, store it, and make it the live generation unless another is held."""
+"""Evaluate a candidate, store it, and make it the live generation unless an operator holds another."""
 
 import logging
 from collections.abc import Callable
@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PublishOutcome = Literal["published", "done", "rejected"]
-GENERATIONS_WITH_PREDICTIONS = 1000  # whose predictions are all kept: eight days of a training every 12 minutes
+GENERATIONS_WITH_PREDICTIONS = 1000  # the predictions of this many are kept: eight days of training every 12 minutes
 
 
 class SupersededError(OperatorError):
-    """Another process has begun a training run since; the older result is not published."""
+    """Another process has begun a training run meanwhile; the older result is not published."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """New factors that are to be judged.
+    """New factors before their evaluation.
 
     Attributes:
-        train_ratings: the ratings they were trained on, or the base of these.
-        held_out: ratings of held-out users.
-        user_snapshot: the users whose lists are made, with their histories.
-        fingerprint: of what they were trained with; equal ones are not trained again.
+        train_ratings: the training ratings, or the base ratings among them.
+        held_out: the ratings of the held-out users.
+        user_snapshot: the users who get lists, with their histories.
+        fingerprint: the fingerprint of data and settings; an equal one needs no new training run.
     """
 
     factors: Factors
@@ -54,7 +54,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Judges candidates and makes the accepted ones live."""
+    """Evaluates candidates and makes accepted ones live."""
 
     database: Database
     engine: Engine
@@ -62,9 +62,9 @@ class Publisher:
     keep_generations: int
 
     def judge_and_publish(self, run: JobRun, candidate: Candidate) -> PublishOutcome:
-        """Judge a candidate beside the live generation and store it; an accepted one is served.
+        """Evaluate a candidate against the live generation and store it; serve an accepted one.
 
-        The outcome is "done" where an operator holds the live generation: the accepted one is only stored.
+        The outcome is "done" if an operator holds the live generation; then the accepted candidate is only stored.
         """
         run.advance("judge")
         model = self.recommender.model
@@ -87,11 +87,11 @@ class Publisher:
         return outcome
 
     def _publish(self, run: JobRun, candidate: Candidate, record: generations.GenerationRecord) -> PublishOutcome:
-        """Store every list, then the generation, and make it live in the same transaction; then serve it here.
+        """Store all lists, then store the generation and make it live in one transaction, then serve it here.
 
-        Lists are stored as they are made: each piece in its own transaction, so that no erasure waits for all of them,
-        and under the id of a generation that is not there yet, so no request reads them. If it never comes, they go
-        when the next one has been published.
+        Each batch of lists has its own transaction, so that an erasure does not wait for all of them. Their generation
+        id does not exist yet, so no request reads them. If publishing fails, the next published generation's cleanup
+        deletes them.
         """
         run.advance("lists")
         generation_id = self._in_transaction(generations.reserve)
@@ -105,9 +105,9 @@ class Publisher:
 
         outcome = self._end_run(run, record, write)
         if outcome == "done":
-            log.info("generation %d is stored and not served: an operator holds the live one", generation_id)
+            log.info("generation %d is stored but not served: an operator holds the live one", generation_id)
             return outcome
-        with suppress(DatabaseUnavailableError):  # it is published, and the refresh of each second serves it
+        with suppress(DatabaseUnavailableError):  # it is published: the refresh of each second will serve it
             self.recommender.model.use(generation_id, candidate.factors)
         return outcome
 
@@ -118,10 +118,10 @@ class Publisher:
                 run.advance("lists", self._store(generation_id, candidate.user_snapshot, lists))
 
     def _store(self, generation_id: int, user_snapshot: Snapshot, lists: ListColumns) -> float:
-        """Store lists of some users of the snapshot; return the share of all users that is done."""
+        """Store the lists of a batch of users; return the completed share of all users."""
         user, movie, expected = lists
         withdrawn = np.isin(movie, user_snapshot.withdrawn)
-        if withdrawn.any():  # these users' lists are made on request, as they are after any change of the catalogue
+        if withdrawn.any():  # the lists of these users are computed on request, as after any change of the catalogue
             kept = ~np.isin(user, user[withdrawn])
             user, movie, expected = user[kept], movie[kept], expected[kept]
         place = np.searchsorted(user_snapshot.users, user)
@@ -140,25 +140,25 @@ class Publisher:
     ) -> PublishOutcome:
         """End the run with the generation that `write` stores, and return the outcome.
 
-        Whether the training lock was lost with a connection does not matter here: the process that got it since has
-        closed the run when it began another.
+        It need not check that the training lock is still held: a process that takes the lock and begins another run
+        first closes this one.
         """
 
-        def settle(db: Connection) -> PublishOutcome:
-            if runs.lock_row(db, run.id) is not None:  # by an attempt whose commit succeeded and whose answer was lost
+        def finish(db: Connection) -> PublishOutcome:
+            if runs.lock_row(db, run.id) is not None:  # ended by an earlier attempt that lost the answer to its commit
                 return cast("PublishOutcome", runs.outcome(db, run.id))
             generation_id, outcome = write(db)
             details = {"generation": generation_id, "reason": record.reason, "seconds": run.seconds, **run.notes}
             if not runs.end(db, run.id, outcome, details):
-                raise SupersededError("another process has begun a training since")
+                raise SupersededError("another process has begun a training run meanwhile")
             return outcome
 
-        return self._in_transaction(settle)
+        return self._in_transaction(finish)
 
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns in a transaction, repeated while the database is unavailable.
+        """Return the result of `work` in a transaction, retried while the database is unavailable.
 
-        It may have been carried out once before, if the answer to the commit was lost.
+        `work` may run again after a successful commit whose answer was lost.
         """
 
         def attempt() -> T:
@@ -173,5 +173,5 @@ class Publisher:
                 recommendations.prune(db)
                 generations.prune(db, self.keep_generations)
                 predictions.prune(db, GENERATIONS_WITH_PREDICTIONS)
-        except DatabaseUnavailableError as error:  # the run has ended all the same
-            log.warning("old generations and lists are dropped after the next training: %s", error)
+        except DatabaseUnavailableError as error:  # the run has ended already
+            log.warning("old generations and lists are dropped after the next training run: %s", error)

@@ -1,4 +1,4 @@
-"""The quality report: every generation on the held-out users, and on the ratings that came after it; also as a page."""
+"""Report the quality of each generation on the held-out users and in online evaluation, as text or HTML."""
 
 import html
 import io
@@ -17,7 +17,7 @@ from storage.database import Database
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN_GIVEN = 10  # how many ratings the held-out users have given, in columns with room for one number
+SHOWN_GIVEN = 10  # number of given ratings in columns with room for one number
 LINE = "{:>2}{:>5}  {:<16}  {:<8}  {:>8} {:>8} {:>6} {:>7} {:>6} {:>6} {:>6}"
 ONLINE = "{views:,} {rmse:.3f} {hit_rate:.3f} {median_rank:,.0f}"
 NOTES = (
@@ -45,9 +45,8 @@ class GenerationEntry:
     """A generation in the report.
 
     Attributes:
-        held_out: for each number of ratings given, a measure as [value, low, high]; empty if no user was held out.
-        online: how well it predicted the ratings that came while it was live (views, rmse, hit_rate, median_rank);
-            None if none came.
+        held_out: for each number of given ratings, measures as [value, low, high]; empty without held-out users.
+        online: its online evaluation (views, rmse, hit_rate, median_rank); None without ratings while it was live.
     """
 
     id: int
@@ -59,7 +58,7 @@ class GenerationEntry:
     online: dict[str, Any] | None
 
     def measure(self, name: str, given: int = SHOWN_GIVEN) -> tuple[float, float, float] | None:
-        """Return value and 95 % interval of a measure on the held-out users."""
+        """Return the value and the 95 % interval of a measure on the held-out users."""
         found = self.held_out.get(given, {}).get(name)
         if isinstance(found, float):  # coverage, which is not a mean over users
             return found, found, found
@@ -70,7 +69,7 @@ class GenerationEntry:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """Generations, oldest first, and new ratings beside their predictions.
+    """Generations, oldest first, and new ratings with their predictions.
 
     Attributes:
         calibration: (expected rating, rating) for each rating that was predicted, float32 [n, 2].
@@ -108,14 +107,14 @@ def _line(entry: GenerationEntry) -> str:
 
 
 def page(report: QualityReport) -> str:
-    """Return the page as HTML."""
+    """Return the report as an HTML page."""
     figures = "\n".join(_figure(draw, report, caption) for caption, draw in FIGURES.items())
     return PAGE.format(table=html.escape(str(report)), figures=figures)
 
 
 def _figure(draw: "Callable[[Axes, QualityReport], None]", report: QualityReport, caption: str) -> str:
     from matplotlib import rc_context
-    from matplotlib.figure import Figure  # its first import on a machine looks for fonts in a process of its own
+    from matplotlib.figure import Figure  # here: its first import on a machine starts a process that looks for fonts
 
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -127,7 +126,7 @@ def _figure(draw: "Callable[[Axes, QualityReport], None]", report: QualityReport
 
 
 def _measure(axes: "Axes", report: QualityReport, name: str, by_given: bool = False) -> None:
-    """Plot a measure of each evaluated generation or, `by_given`, of the newest one by the number of ratings given."""
+    """Plot a measure of each evaluated generation or, `by_given`, of the newest one by the number of given ratings."""
     judged = [entry for entry in report.entries if entry.measure("NDCG@10")]
     if not judged:
         _say(axes, "No generation has been evaluated on held-out users yet.")

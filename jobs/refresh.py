@@ -1,4 +1,4 @@
-"""What every serving process does each second: load a newer generation, and report on the trainer."""
+"""Refresh a serving process each second: load a newer generation, and report on the trainer."""
 
 import logging
 
@@ -15,7 +15,7 @@ OFF = "MATINEE_RETRAIN_MINUTES is 0: training runs start only on request"
 
 
 def refresh(recommender: Recommender, health: Health) -> None:
-    """Serve the live generation and report on it; if it cannot be read, go on with what was served before."""
+    """Serve the live generation and report on it; if it cannot be read, keep serving the previous one."""
     try:
         recommender.model.refresh()
         health.report("database", "ready")
@@ -25,18 +25,18 @@ def refresh(recommender: Recommender, health: Health) -> None:
     except (FactorsError, UnknownGenerationError) as error:
         if health["generation"].state != "failed":
             log.error("the live generation cannot be served: %s", error)
-        health.report("database", "ready")  # which has answered
+        health.report("database", "ready")
         served = f"generation {recommender.model.live.id} is" if recommender.model.live else "popular movies are"
         health.report("generation", "failed", f"{error}; {served} served")
     else:
         if recommender.model.live is None:
-            health.report("generation", "missing", "no training has been published yet: popular movies are served")
+            health.report("generation", "missing", "no generation has been published yet: popular movies are served")
         else:
             health.report("generation", "ready")
 
 
 def refresh_experiment(recommender: Recommender) -> None:
-    """Serve the experiment that runs; if an arm of it cannot be read, serve the live generation to all users."""
+    """Serve the running experiment; if an arm cannot be read, serve the live generation to all users."""
     try:
         recommender.model.refresh_experiment()
     except (FactorsError, UnknownGenerationError) as error:
@@ -44,7 +44,7 @@ def refresh_experiment(recommender: Recommender) -> None:
 
 
 def report_trainer(database: Database, health: Health, retrain_minutes: float) -> None:
-    """Report on the trainer, wherever it runs, by the newest run. Raise `DatabaseUnavailableError`."""
+    """Report on the trainer of any service by the newest run. Raises `DatabaseUnavailableError`."""
     with database.statement() as db:
         run = runs.newest_with_progress(db, "train", TRAINING_LOCK)
     if run is not None and run.in_progress:

@@ -1,7 +1,7 @@
-"""The process that trains: what runs in it, and the pool that starts it for a run, keeps it and ends it.
+"""The training process: its jobs, and the pool that starts, keeps and ends it.
 
-It has Spark, the ratings and all the arithmetic over them, so that no request waits for these, and it gives way to the
-processes that serve where both want the same core. Nothing that is large is imported before it has been started.
+Spark, the ratings and the arithmetic over them are in this process, so that no request waits for them; it has a low
+priority, so that serving processes come first. Large modules are imported only in it.
 """
 
 import logging
@@ -34,14 +34,14 @@ NICE = 10
 CONNECTIONS = 2
 STOP_SECONDS = 4.0
 TrainingResult = Literal["published", "done", "rejected", "unchanged", "busy", "failed", "away"]
-"""How a training went; "away": it failed because PostgreSQL cannot be reached."""
+"""The outcome of a job; "away": it failed because PostgreSQL cannot be reached."""
 
-_kept: "list[Trainer]" = []  # the one of this process, kept from one training to the next with its Spark
+_trainers: "list[Trainer]" = []  # the trainer of this process, which keeps its Spark session between training runs
 
 
 def prepare(settings: Settings, database_url: str, parent: int) -> None:
-    """Make this process one that trains and ends with its parent, in a process group of its own with all it starts."""
-    os.setsid()  # Ctrl-C on a terminal is for the process that serves, which then ends this one
+    """Set up the training process: it ends with its parent, and leads a process group of all that it starts."""
+    os.setsid()  # Ctrl-C on a terminal reaches only the first process, which then ends this one
     die_with_parent(signal.SIGKILL, parent)
     os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     # Where Linux divides the cores among sessions first (sched_autogroup), that counts only within ours. A session has
@@ -49,37 +49,37 @@ def prepare(settings: Settings, database_url: str, parent: int) -> None:
     with suppress(OSError):  # a system without such groups; or, unless root, a tenth of a second after another change
         Path("/proc/self/autogroup").write_text(str(NICE))
     log_to_stderr(settings.log_level, settings.log_format)
-    logging.getLogger("live_model").setLevel(logging.WARNING)  # the processes that serve a generation say so
+    logging.getLogger("live_model").setLevel(logging.WARNING)  # the serving processes log generations
     log_uncaught()
     give_back_large_blocks()
-    _kept.append(_make_trainer(settings, database_url))
+    _trainers.append(_make_trainer(settings, database_url))
 
 
 def train(run_id: int) -> TrainingResult:
-    """Do the training of a queued run; the kernel ends this process when it takes longer than it may."""
+    """Run a queued training run; the kernel ends this process at the time limit."""
     try:
         with _within_time_limit() as trainer:
             return trainer.retrain(run_id)
     except DatabaseUnavailableError as error:
-        log.error("the training failed: the database is unavailable: %s", error)
+        log.error("the training run failed: the database is unavailable: %s", error)
         return "away"
     except Exception:
-        log.exception("the training failed; the live generation goes on serving")
+        log.exception("the training run failed; the live generation keeps serving")
         return "failed"
 
 
 def judge(experiment: str) -> TrainingResult:
-    """Judge the settings of an experiment on the held-out users, unless another process trains or judges."""
+    """Evaluate the settings of an experiment on the held-out users, unless another process trains or evaluates."""
     from jobs import experiments
 
     try:
-        with _within_time_limit() as trainer, trainer.database.try_lock(TRAINING_LOCK) as mine:
-            if not mine:
+        with _within_time_limit() as trainer, trainer.database.try_lock(TRAINING_LOCK) as locked:
+            if not locked:
                 return "busy"
             experiments.judge(trainer.database, trainer.settings, experiment)
             return "done"
     except DatabaseUnavailableError as error:
-        log.error("experiment %s is judged later: the database is unavailable: %s", experiment, error)
+        log.error("experiment %s is evaluated later: the database is unavailable: %s", experiment, error)
         return "away"
     except Exception as error:
         log.debug("experiment %s is refused", experiment, exc_info=error)
@@ -88,8 +88,8 @@ def judge(experiment: str) -> TrainingResult:
 
 @contextmanager
 def _within_time_limit() -> "Iterator[Trainer]":
-    """Yield the trainer; SIGALRM, which nothing handles, ends this process if the block takes too long."""
-    (trainer,) = _kept
+    """Yield the trainer; SIGALRM, which has no handler, ends this process if the block exceeds the time limit."""
+    (trainer,) = _trainers
     signal.setitimer(signal.ITIMER_REAL, 60 * trainer.settings.training_minutes)
     try:
         yield trainer
@@ -112,9 +112,9 @@ def _make_trainer(settings: Settings, database_url: str) -> "Trainer":
 
 
 class TrainerEndedError(RuntimeError):
-    """The process that trains has ended in the middle of it, or could not be started; the message says why.
+    """The training process died during a job, or could not be started; the message says why.
 
-    `outcome` is that of its run: "interrupted" if an operator or the system wanted the process to end, else "failed".
+    `outcome` is for its run: "interrupted" if an operator or the system ended the process, else "failed".
     """
 
     def __init__(self, reason: str, outcome: str = "failed") -> None:
@@ -122,8 +122,8 @@ class TrainerEndedError(RuntimeError):
         self.outcome = outcome
 
 
-class _Remembering(SpawnContext):
-    """Starts processes as multiprocessing does, and remembers the newest."""
+class _TrackingContext(SpawnContext):
+    """Starts processes like its base class, and keeps a reference to the newest."""
 
     newest: BaseProcess | None = None
 
@@ -133,28 +133,28 @@ class _Remembering(SpawnContext):
 
 
 class TrainerPool:
-    """One process, started for a job, kept for the next one, and replaced when it has died.
+    """A pool of one process, which starts with the first job, stays for the next ones, and is replaced when it dies.
 
-    The kernel ends it with the thread that began its first job.
+    The kernel ends the process with the thread that began its first job.
     """
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._limit = settings.training_minutes
-        self._given = settings, database_url, os.getpid()
-        self._context = _Remembering()
+        self._initargs = settings, database_url, os.getpid()
+        self._context = _TrackingContext()
         self._pool: ProcessPoolExecutor | None = None
         self._job: Future[TrainingResult] | None = None
 
     def train(self, run_id: int) -> None:
-        """Begin the training of a queued run."""
+        """Begin a queued training run."""
         self._begin(train, run_id)
 
     def judge(self, experiment: str) -> None:
-        """Begin to judge the settings of an experiment."""
+        """Begin the evaluation of an experiment's settings."""
         self._begin(judge, experiment)
 
     def result(self) -> TrainingResult | TrainerEndedError | None:
-        """Return, once, how the job went, or why its process has ended; None while it goes on."""
+        """Return the outcome of the job, or why its process died, exactly once; None while it runs or without a job."""
         if self._job is None or not self._job.done():
             return None
         job, self._job = self._job, None
@@ -162,41 +162,41 @@ class TrainerPool:
         if error is None:
             return job.result()
         self._pool = None
-        return error if isinstance(error, TrainerEndedError) else self._why_ended(error)
+        return error if isinstance(error, TrainerEndedError) else self._ended_error(error)
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process."""
+        """Return whether the process runs."""
         return self._context.newest is not None and self._context.newest.is_alive()
 
     def end(self) -> None:
-        """End the process, its JVM and all that they started; the next job starts another."""
+        """End the process, its JVM and all their children; the next job starts another process."""
         process, self._context.newest = self._context.newest, None
         if process is not None and process.pid is not None:
             end_group(process.pid, STOP_SECONDS)
-            process.kill()  # one that has just been started has not made its group yet
+            process.kill()  # a new process may not lead its group yet
         pool, self._pool, self._job = self._pool, None, None
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self, job: Callable[[Any], TrainingResult], argument: object) -> None:
         if self._pool is None or not self.alive:
-            self._pool = ProcessPoolExecutor(1, self._context, prepare, self._given)
+            self._pool = ProcessPoolExecutor(1, self._context, prepare, self._initargs)
         try:
             self._job = self._pool.submit(job, argument)
-        except (OSError, BrokenExecutor) as error:  # no room for another process, as a rule
-            self._pool.shutdown(wait=False, cancel_futures=True)  # else it would do the job with the next one
+        except (OSError, BrokenExecutor) as error:  # usually no memory for another process
+            self._pool.shutdown(wait=False, cancel_futures=True)  # else it would run the job later
             self._job = Future()
-            self._job.set_exception(TrainerEndedError(f"the process that trains could not be started: {error}"))
+            self._job.set_exception(TrainerEndedError(f"the training process could not be started: {error}"))
 
-    def _why_ended(self, error: BaseException) -> TrainerEndedError:
+    def _ended_error(self, error: BaseException) -> TrainerEndedError:
         process = self._context.newest
         if process is None or process.pid is None:
-            return TrainerEndedError(f"the process that trains has ended: {error}")
+            return TrainerEndedError(f"the training process has ended: {error}")
         process.join(STOP_SECONDS)
-        end_group(process.pid, STOP_SECONDS)  # its JVM notices by itself, but not if it hangs
+        end_group(process.pid, STOP_SECONDS)  # its JVM ends by itself, but not if it hangs
         if process.exitcode == -signal.SIGALRM:
             limit = f"the {self._limit:g} minutes of MATINEE_TRAINING_MINUTES"
-            return TrainerEndedError(f"the training took longer than {limit}, and its process was ended")
+            return TrainerEndedError(f"the training run took longer than {limit}, and its process was ended")
         outcome = "interrupted" if process.exitcode == -signal.SIGTERM else "failed"
-        return TrainerEndedError(f"the process that trains {describe_exit(process.exitcode or 0)}", outcome)
+        return TrainerEndedError(f"the training process {describe_exit(process.exitcode or 0)}", outcome)

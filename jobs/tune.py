@@ -1,4 +1,4 @@
-"""Finding parameters: a search over the ranker's and the fold-in's settings on ratings that no training sees."""
+"""Tune the hyperparameters of the ranker and the fold-in on a validation split."""
 
 import logging
 import signal
@@ -22,7 +22,7 @@ from system.progress import progress
 
 log = logging.getLogger(__name__)
 
-TEST_SHARE = 0.2  # of each user's ratings: the last are the test, the last before them choose
+TEST_SHARE = 0.2  # of each user's ratings: the latest are the test split, the latest before them the validation split
 CHOICES = {"ranker_rank": (16, 32, 64, 96, 128), "like_threshold": (3.0, 3.5, 4.0)}
 RANGES = {
     "ranker_reg": (0.005, 1.0),
@@ -35,33 +35,33 @@ RANGES = {
 
 @dataclass(frozen=True)
 class EvaluationSplit:
-    """Ratings to train on, and what their users rated 4 or more in the slice that follows."""
+    """Training ratings, and the movies that their users rated 4 or more in the following split."""
 
     train: Ratings
     users: Ints
     relevant: list[Ints]
 
     def quality(self, factors: Factors, engine: Engine) -> dict[str, float]:
-        """The measures of the lists that these factors give the users of the slice."""
+        """Return the measures of the lists by these factors for the users of the split."""
         lists = build_lists(factors, ratings_by_user(self.train, self.users), LONGEST, engine.lists)
         return list_quality(lists, self.relevant, factors.movies, factors.rating_count)
 
 
 def validation_and_test(ratings: Ratings) -> tuple[EvaluationSplit, EvaluationSplit]:
-    """The slice to choose by, and the later one that the choice is reported on."""
+    """Return the validation split, and the later test split."""
     ordered = sort_by_user_and_time(ratings)
     last = latest_mask(ordered, TEST_SHARE)
     known, test = ordered.take(~last), ordered.take(last)
-    chooses = latest_mask(known, TEST_SHARE)
+    validation = latest_mask(known, TEST_SHARE)
     return (
-        EvaluationSplit(known.take(~chooses), *relevant_movies(known.take(chooses))),
+        EvaluationSplit(known.take(~validation), *relevant_movies(known.take(validation))),
         EvaluationSplit(known, *relevant_movies(test)),
     )
 
 
 @dataclass(frozen=True)
 class ParameterSearch:
-    """A search around today's settings; the best so far stand in the file `out` after every trial."""
+    """A search around today's settings; the file `out` has the best settings so far after every trial."""
 
     engine: Engine
     movies: Ints
@@ -71,14 +71,14 @@ class ParameterSearch:
     bases: dict[float, Factors] = field(default_factory=dict)
 
     def run(self, trials: int, seed: int) -> ModelSettings:
-        """Try so many settings, today's first; Ctrl-C ends it after the trial under way, a second one at once."""
+        """Return the best settings of `trials`, beginning with today's. Ctrl-C ends after this trial, twice at once."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         study.enqueue_trial({name: getattr(self.today, name) for name in (*CHOICES, *RANGES)})
-        self.engine.start()  # pyspark puts a handler of its own in place, which ours has to follow
+        self.engine.start()  # pyspark installs its own signal handler, so install ours later
 
-        def stop(*_: object) -> None:  # an exception in the middle of Spark's work may get lost there
-            log.info("ending after the trial under way; Ctrl-C again ends at once")
+        def stop(*_: object) -> None:  # Spark may swallow an exception
+            log.info("the search ends after this trial; Ctrl-C again ends it at once")
             signal.signal(signal.SIGINT, signal.default_int_handler)
             with suppress(RuntimeError):  # before the first trial, or after the last
                 study.stop()
@@ -98,7 +98,7 @@ class ParameterSearch:
 
     def _try(self, trial: optuna.Trial) -> float:
         model = replace(self.today, **suggested(trial, self.today))  # type: ignore[arg-type]
-        if model.like_threshold not in self.bases:  # what no other setting touches: neighbours, popularity, the rater
+        if model.like_threshold not in self.bases:  # other settings change only the ranker
             base = replace(self.today, like_threshold=model.like_threshold)
             self.bases[model.like_threshold] = self.engine.train(self.validation.train, self.movies, base)
         V, m, C = self.engine.fit_ranker(self.validation.train, self.movies, model)
@@ -109,7 +109,7 @@ class ParameterSearch:
 def tune(
     engine: Engine, ratings: Ratings, movies: Ints, today: ModelSettings, out: Path, trials: int, seed: int
 ) -> ProtocolResult:
-    """Search, write the best settings to `out`, and compare them with today's on ratings that chose nothing."""
+    """Search, write the best settings to `out`, and compare them with today's on the test split."""
     validation, test = validation_and_test(ratings)
     if not len(validation.users):
         raise DatasetError("No user rated a movie 4 or more among the ratings to choose by: give a larger dataset.")
@@ -121,11 +121,11 @@ def tune(
 
 
 def suggested(trial: optuna.Trial, today: ModelSettings) -> dict[str, float]:
-    """Return settings to try; what is set today is always within the ranges."""
-    found: dict[str, float] = {}
+    """Return settings to try; the ranges always include today's settings."""
+    chosen: dict[str, float] = {}
     for name, values in CHOICES.items():
-        found[name] = trial.suggest_categorical(name, sorted({*values, getattr(today, name)}))
+        chosen[name] = trial.suggest_categorical(name, sorted({*values, getattr(today, name)}))
     for name, (low, high) in RANGES.items():
         now = getattr(today, name)
-        found[name] = trial.suggest_float(name, min(low, now or low), max(high, now), log=low > 0)
-    return found
+        chosen[name] = trial.suggest_float(name, min(low, now or low), max(high, now), log=low > 0)
+    return chosen

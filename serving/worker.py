@@ -59,7 +59,7 @@ class Worker:
         try:
             refresh(self.recommender, self.health)
             report_trainer(self.database, self.health, self.settings.retrain_minutes)
-            self._dataset.look()
+            self._dataset.check()
         except DatabaseUnavailableError as error:
             log.debug("how the trainer does could not be read: %s", error)
         except Exception:

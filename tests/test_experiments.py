@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app import create_app
 from health import Health
-from jobs.experiments import judge, look_at_results
+from jobs.experiments import judge, update_results
 from jobs.refresh import refresh
 from movielens.reader import DatasetError
 from recommender import Recommender
@@ -183,7 +183,7 @@ def test_an_arm_that_is_provably_worse_is_ended(
     for row in impressions(client):
         for movie in row.movie_ids[:5]:
             view(live.database, row.user_id, movie, 5.0 if row.arm == "today" else 1.0)
-    look_at_results(live.database)
+    update_results(live.database)
     assert "experiment ab: arm G2 is provably worse and ends: -5.000 (" in caplog.text
     shown = client.get(API).json["items"][0]  # type: ignore[index]
     assert [arm["users"] for arm in shown["arms"]] == [[*arm_of.values()].count(arm) for arm in ("today", "G2")]

@@ -93,11 +93,11 @@ def test_the_trainings_are_listed_newest_first_with_the_one_that_is_served(serve
 
 def test_a_dataset_that_differs_is_said_and_not_trained_on(served: Operator, dataset: Path) -> None:
     other = {"MATINEE_DATASET": str(dataset)}
-    told = f"MATINEE_DATASET names a different dataset ({dataset}); the catalogue and every training use tastes."
+    told = f"MATINEE_DATASET names a different dataset ({dataset}); the catalogue and every training run use tastes."
     assert told in served.refused("ingest", **other)
     assert told in served.run("status", **other).stdout
     assert "MATINEE_DATASET names" not in served.run("status").stdout
-    assert "(ml-1m); the catalogue and every training use tastes" in served.refused("ingest", MATINEE_DATASET="ml-1m")
+    assert "(ml-1m); the catalogue and every training run use" in served.refused("ingest", MATINEE_DATASET="ml-1m")
 
 
 def test_what_is_known_already_is_not_trained_again(served: Operator) -> None:

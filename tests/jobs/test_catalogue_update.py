@@ -142,9 +142,9 @@ def test_a_dataset_that_differs_is_in_the_health_until_it_is_taken_in(
     filled: Database, settings: Settings, newer: Path, ready: Health
 ) -> None:
     watch = DatasetWatch(filled, replace(settings, dataset=str(newer)), ready)
-    watch.look()
+    watch.check()
     poll(lambda: "names a different dataset" in (ready["catalogue"].reason or ""), what="the difference")
     assert ready["catalogue"].state == "ready"
     update_catalogue(filled, settings, newer)
-    watch.look()
+    watch.check()
     poll(lambda: ready["catalogue"].reason is None, what="the end of the difference")

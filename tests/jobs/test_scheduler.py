@@ -35,7 +35,7 @@ NEVER = Settings(retrain_minutes=0.0)
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(scheduler, "TICK_SECONDS", 0.05)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def test_a_check_that_finds_no_database_is_soon_made_again(
 
     calls: list[int] = []
     monkeypatch.setattr(scheduler, "SOON", scheduler.SOON / 100)
-    monkeypatch.setattr(scheduler, "anything_to_learn", look)
+    monkeypatch.setattr(scheduler, "training_is_due", look)
     with working(recommender, ThreadTrainer(taking_up(recommender.database)), Settings(retrain_minutes=60.0)):
         poll(lambda: len(calls) == 2, 20, "another check")
         poll(lambda: outcomes(recommender.database) == ["published"], 20, "its training")
@@ -115,7 +115,7 @@ def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(trainer_process._Remembering, "Process", refuse)
+    monkeypatch.setattr(trainer_process._TrackingContext, "Process", refuse)
     database = recommender.database
     with working(recommender, TrainerPool(settings, database.url)) as health:
         for _ in range(2):  # it is tried again with each training
@@ -123,7 +123,7 @@ def test_a_trainer_that_cannot_be_started_is_a_failed_training_that_says_why(
             poll(lambda: last_run(database).outcome, 20, "the end of the run")
             ended = last_run(database)
             assert (ended.id, ended.outcome) == (run, "failed")
-            assert "the process that trains could not be started: [Errno 11]" in ended.error
+            assert "the training process could not be started: [Errno 11]" in ended.error
             poll(lambda: health["trainer"].state == "failed", 20, "the news")
 
 
@@ -131,7 +131,7 @@ def test_an_experiment_is_judged_by_the_trainer_once(recommender: Recommender) -
     def judge(name: str) -> TrainingResult:
         asked.append(name)
         if len(asked) == 1:
-            raise TrainerEndedError("the process that trains was killed")
+            raise TrainerEndedError("the training process was killed")
         with database.transaction() as db:
             experiments.run(db, name, ["not worse"])
         return "done"
@@ -180,9 +180,9 @@ from storage.database import Database
 
 clock, url = Path(sys.argv[1]), sys.argv[2]
 recommender, looks, checks = Recommender(Database(url, 2)), [], []
-scheduler.anything_to_learn = lambda *_: checks.append(1)
+scheduler.training_is_due = lambda *_: checks.append(1)
 scheduler.refresh = lambda *_: looks.append(1)
-scheduler.LOOK_SECONDS = 0.2
+scheduler.TICK_SECONDS = 0.2
 jobs = scheduler.Scheduler(Settings(retrain_minutes=0.02), recommender, Health(), ThreadTrainer(lambda run: "busy"))
 jobs.start()
 time.sleep(2)

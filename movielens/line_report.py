@@ -1,4 +1,4 @@
-"""Count the used and rejected lines of a dataset's file, and the errors for unusable lines and datasets."""
+"""Count used and rejected lines of a dataset's file; the errors for unusable lines and datasets."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ class DatasetError(OperatorError):
 
 
 class LineError(ValueError):
-    """A line cannot be used; the message is the reason, in a dataset the same for every such line."""
+    """A line cannot be used; the message is the reason, and in a dataset it is equal for all lines with this reason."""
 
 
 @dataclass
 class LineReport:
-    """How many lines of a file were read, kept and rejected, by reason, and the first ten rejected as (line, reason).
+    """The numbers of lines read, kept and rejected (by reason), and the first ten rejected lines as (line, reason).
 
-    Empty lines do not count. Line numbers start at 1 and include the header.
+    Empty lines are not counted. Line numbers start at 1 and include the header.
     """
 
     file: str
@@ -37,14 +37,14 @@ class LineReport:
         return self.reasons.total()
 
     def reject(self, reason: str, lines: Iterable[int]) -> None:
-        """Count these lines as rejected for one reason."""
+        """Count these lines as rejected for a reason."""
         numbers = sorted(lines)
         if numbers:
             self.reasons[reason] += len(numbers)
             self.first = sorted(self.first + [(number, reason) for number in numbers[:MAX_SHOWN]])[:MAX_SHOWN]
 
     def raise_if_malformed(self) -> None:
-        """Raise `DatasetError` when more than 1 % of the lines are malformed. A duplicate rating is not."""
+        """Raise `DatasetError` if more than 1 % of the lines are malformed; duplicate ratings are not malformed."""
         malformed = self.rejected - self.reasons[DUPLICATE_RATING]
         if malformed > MAX_REJECTED_SHARE * self.read:
             raise DatasetError(

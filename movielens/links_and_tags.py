@@ -1,4 +1,4 @@
-"""Read what a MovieLens dataset says beside titles: each movie's ids at IMDb and TMDB, and its most given tags."""
+"""Read each movie's ids at IMDb and TMDB, and its most frequent tags, from a MovieLens dataset."""
 
 import re
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ IMDB_ID = re.compile(r"(?:tt)?([0-9]{1,10})")
 
 @dataclass(frozen=True)
 class MovieIdentity:
-    """A movie's ids elsewhere, like "tt0114709" at IMDb and a number at TMDB, and its tags, most given first."""
+    """A movie's ids at IMDb ("tt0114709") and TMDB (a number), and its tags, most frequent first."""
 
     imdb_id: str | None = None
     tmdb_id: int | None = None
@@ -25,9 +25,9 @@ class MovieIdentity:
 
 
 def read_identities(folder: Path, movie_ids: Collection[int]) -> tuple[dict[int, MovieIdentity], list[LineReport]]:
-    """Return the identity of each movie that links.csv or tags.csv names; a dataset may lack either file.
+    """Return the identity of each movie in links.csv or tags.csv; a dataset may lack either file.
 
-    Lines that cannot be used are reported and passed over. Raises `DatasetError` for a missing column.
+    Unusable lines are reported and skipped. Raises `DatasetError` for a missing column.
     """
     links, reports = {}, []
     given: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -52,7 +52,7 @@ def read_identities(folder: Path, movie_ids: Collection[int]) -> tuple[dict[int,
 
 
 def parse_imdb_id(text: str) -> str | None:
-    """Return an id as IMDb writes it, "tt" and at least seven digits; None if there is none. Raises `LineError`."""
+    """Return an id in IMDb's form, "tt" and at least seven digits; None for an empty text. Raises `LineError`."""
     if not text.strip():
         return None
     found = IMDB_ID.fullmatch(text.strip())

@@ -1,4 +1,4 @@
-"""Read the ratings of a MovieLens dataset in blocks: 32 million lines in well under a minute, never held as text."""
+"""Read the ratings of a MovieLens dataset in blocks of lines: 32 million lines take less than a minute."""
 
 import re
 from collections.abc import Collection
@@ -19,11 +19,11 @@ from ranking.ratings import Ratings
 from settings import USER_OFFSET
 from system.progress import progress
 
-# bytes; if one of its lines is not plain numbers, all are read one by one, which takes 4 s. The arrays of smaller
-# blocks are too small to go back to the system: of 32 million ratings the process would keep 700 MB.
+# bytes; if a line of a block is not plain numbers, the whole block is read line by line, which takes 4 s. The arrays of
+# smaller blocks are too small to be returned to the system: after 32 million ratings the process would keep 700 MB.
 BLOCK = 1 << 24
 LONGEST_LINE = 1 << 20
-LAST_SECOND = 253_402_300_799  # of the year 9999, the last a date can hold
+LAST_SECOND = 253_402_300_799  # of the year 9999, the last that a date can represent
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 OWN_USER = f"a user id of {USER_OFFSET} or more: those are the service's own users"
@@ -46,26 +46,26 @@ class _Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class _Layout:
-    """The places of the four columns in a line of this file; `names` has the names of all its columns, in order."""
+    """The indexes of the four columns in a line of this file; `names` has the names of all columns, in order."""
 
     table: FileFormat
     names: list[str]
 
     @property
     def wanted(self) -> list[str]:
-        """Return the names of user, movie, rating and, if the file has it, timestamp."""
+        """Return the names of the user, movie, rating and, if the file has it, timestamp columns."""
         return [*self.table.columns[:3], *(["timestamp"] if "timestamp" in self.names else [])]
 
     @property
     def plain(self) -> bytes:
-        """Return the bytes that a block consists of if Arrow can be trusted with it."""
+        """Return the only bytes that a block may have to be read by Arrow."""
         return b"0123456789.-\r\n" + self.table.separator.encode() + (b'"' if self.table.quoted else b"")
 
 
 def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, LineReport]:
-    """Return the ratings of these movies, sorted by user and movie; of several by a user for a movie the latest.
+    """Return the ratings of these movies, sorted by user and movie; only the latest for each user and movie.
 
-    Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines and for no ratings.
+    Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines, and for no ratings.
     """
     shape = detect(folder)
     path = folder / shape.ratings.file
@@ -92,8 +92,8 @@ def read_ratings(folder: Path, movie_ids: Collection[int]) -> tuple[Ratings, Lin
 
 
 def _plain(block: bytes, layout: _Layout, first_line: int) -> _Rows | None:
-    """Return the rows as Arrow reads them, or None if the lines must be read one by one."""
-    # Arrow takes 0x1F and " 31" for numbers, and a stray quote or empty line shifts its line numbers.
+    """Return the rows as Arrow reads them, or None if the block must be read line by line."""
+    # Arrow accepts 0x1F and " 31" as numbers, and a stray quote or empty line shifts its line numbers.
     table = None if block.translate(None, layout.plain) else _arrow_table(block, layout)
     if table is None or len(table) != block.count(b"\n") + (not block.endswith(b"\n")):
         return None
@@ -147,7 +147,7 @@ def _number(text: str, fault: str) -> float:
 
 
 def _reject_invalid(rows: _Rows, known: Column, shape: Format, report: LineReport) -> _Rows:
-    """Return the valid rows; report every other one, with its first fault."""
+    """Return the valid rows; report each invalid row with its first fault."""
     user, movie, rating, at, line = rows
     report.read += len(line)
     faults = {
@@ -166,14 +166,14 @@ def _reject_invalid(rows: _Rows, known: Column, shape: Format, report: LineRepor
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
-    """Return the parts joined; empty the list, because both forms at once take twice the memory."""
+    """Return the concatenated parts, and empty the list, because both forms at once would take twice the memory."""
     columns = [list(pieces) for pieces in zip(*parts, strict=True)]
     parts.clear()
     return _Rows(*(np.concatenate(columns.pop(0)) for _ in _Rows._fields))
 
 
 def _latest(rows: _Rows, report: LineReport) -> Ratings:
-    """Return ratings sorted by user and movie; of several by a user for a movie the last by time, then by line."""
+    """Return ratings sorted by user and movie; only the last by time, then by line, for each user and movie."""
     ratings = Ratings(rows.user, rows.movie, rows.rating, rows.at)
     key = rows.user.astype(np.int64)
     key *= INT32 + 1
@@ -182,7 +182,7 @@ def _latest(rows: _Rows, report: LineReport) -> Ratings:
         return ratings  # most datasets are sorted
     order = np.argsort(key, kind="stable")
     same = np.diff(key[order]) == 0
-    # Only movies rated again are sorted by time: with time as a second key for all, 30 million ratings took 44 s.
+    # Sort only repeated ratings by time: with time as a key for all, 30 million ratings took 44 s.
     shared = np.append(same, False) | np.append(False, same)
     again = order[shared]
     order[shared] = again[np.lexsort((rows.at[again], key[again]))]

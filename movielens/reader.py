@@ -1,4 +1,4 @@
-"""Read the movies and ratings of a MovieLens dataset from its folder, checking every line."""
+"""Read the movies and ratings of a MovieLens dataset from its folder, and check every line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,9 @@ class MovieLensMovie:
 
 
 def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
-    """Return the movies of the dataset in this folder, in the order of the file; of two with one id the first.
+    """Return the movies of the dataset in a folder, in the order of the file; of two with the same id, the first.
 
-    Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines and for no movies.
+    Raises `DatasetError` for a missing file or column, for more than 1 % of malformed lines, and for no movies.
     """
     shape = detect(folder)
     report = LineReport(shape.movies.file)
@@ -49,12 +49,12 @@ def read_movies(folder: Path) -> tuple[list[MovieLensMovie], LineReport]:
 
 
 def content_of(movie: MovieLensMovie) -> list[str]:
-    """Return what a movie is about, as `ranking.content` takes it."""
+    """Return the content features of a movie for `ranking.content`."""
     return content_features(movie.title, movie.genres, movie.year)
 
 
 def read_dataset(folder: Path) -> tuple[Ratings, Ints]:
-    """Return the ratings of the dataset in this folder and its movie ids, ascending. Raises `DatasetError`."""
+    """Return the ratings of the dataset in a folder and its movie ids, ascending. Raises `DatasetError`."""
     ids = np.array(sorted(movie.movie_id for movie in read_movies(folder)[0]), np.int32)
     return read_ratings(folder, ids.tolist())[0], ids
 

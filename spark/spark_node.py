@@ -1,10 +1,10 @@
-"""A node of a standalone Spark cluster from the Spark in this environment, for machines that have no other.
+"""Run a node of a standalone Spark cluster with this environment's pyspark, on machines without another Spark.
 
     python -m spark.spark_node master [--host NAME] [--port 7077] ...
     python -m spark.spark_node worker spark://NAME:7077 [--cores 2] [--memory 4g] ...
 
-Arguments and the variables SPARK_MASTER_* and SPARK_WORKER_* are Spark's own. The process becomes Spark's, so that
-signals reach it.
+Arguments and the variables SPARK_MASTER_* and SPARK_WORKER_* are Spark's own. Spark's process replaces this one, so
+that it gets the signals.
 """
 
 import os
@@ -17,17 +17,17 @@ from settings import OperatorError, load
 from spark.java import java_home
 
 CLASSES = {"master": "org.apache.spark.deploy.master.Master", "worker": "org.apache.spark.deploy.worker.Worker"}
-USAGE = "usage: python -m spark.spark_node master|worker [arguments of Spark's]"
+USAGE = "usage: python -m spark.spark_node master|worker [Spark's arguments]"
 
 
 def command(kind: str, arguments: list[str]) -> list[str]:
-    """Return the command of a node of this kind, named after its machine unless the arguments name it."""
+    """Return the command of a node of this kind; its host is this machine's name unless the arguments set it."""
     named = [] if {"--host", "-h", "--ip", "-i"} & set(arguments) else ["--host", socket.gethostname()]
     return [str(spark_home() / "bin" / "spark-class"), CLASSES[kind], *named, *arguments]
 
 
 def spark_home() -> Path:
-    """Return the folder of pyspark's Spark."""
+    """Return the folder of the Spark in pyspark."""
     found = find_spec("pyspark")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("pyspark is not installed in this environment")
@@ -40,7 +40,7 @@ def environment(state_dir: Path) -> dict[str, str]:
     work.mkdir(parents=True, exist_ok=True)
     return {
         "SPARK_WORKER_DIR": str(work),
-        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # nothing here uses it, and it asks for no secret
+        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # unused, and without authentication
         "PYSPARK_PYTHON": sys.executable,
         "OPENBLAS_NUM_THREADS": "1",
         **os.environ,

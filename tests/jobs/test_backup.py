@@ -350,7 +350,7 @@ def test_tables_of_a_later_version_are_neither_kept_nor_filled(
 
 
 def test_there_is_nothing_to_keep_of_a_database_without_tables(empty: Database, tmp_path: Path) -> None:
-    with pytest.raises(BackupError, match="nothing to keep"):
+    with pytest.raises(BackupError, match="nothing to back up"):
         backup(empty, tmp_path / "kept")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Train on a Spark cluster of a real master and two workers; kill one worker in a fit, later the whole cluster.
+"""Train on a Spark cluster of a real master and two workers; kill one worker during a fit, later the whole cluster.
 
     python benchmarks/cluster.py [--dataset FOLDER-OR-NAME] [--out FILE]
 
@@ -31,15 +31,15 @@ from movielens.dataset import ensure_dataset
 from settings import ROOT
 
 MODEL = SMALL | {"MATINEE_RANKER_RANK": "16", "MATINEE_RANKER_ITERATIONS": "20", "MATINEE_NEIGHBOURS": "20"}
-WAIT_SECONDS = 20.0  # for executors; a busy machine needs several to start one
-FAIL_FAST_SECONDS = 30.0  # within which a training must report that there is no cluster
+WAIT_SECONDS = 20.0  # wait for executors; a busy machine takes several seconds to start one
+FAIL_FAST_SECONDS = 30.0  # time limit for a training run to report that there is no cluster
 LOST_EXECUTOR = "Lost executor"  # in the log of Spark's driver
 TIMEOUT_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
 class RequestedTraining:
-    """How a requested training run ended, and after how many seconds."""
+    """The outcome of a requested training run, and its duration in seconds."""
 
     outcome: str
     error: str | None
@@ -56,7 +56,7 @@ class ReaderResult:
 
 
 def run_scenario(folder: Path, work: Path) -> tuple[list[Promise], ReaderResult]:
-    """Train on a cluster, on one with a worker less, on none, and on one that has come back."""
+    """Train on a cluster, with one worker less, without a cluster, and on a restored cluster."""
     with StandaloneCluster(work / "cluster") as cluster:
         cluster.start_master()
         workers = [cluster.start_worker(), cluster.start_worker()]
@@ -74,7 +74,7 @@ def run_scenario(folder: Path, work: Path) -> tuple[list[Promise], ReaderResult]
 
 
 def settings_for(dataset: Path, cluster: StandaloneCluster, shared: Path) -> dict[str, str]:
-    """Return the settings of a service that trains on the cluster, only on request."""
+    """Return the settings of a service that trains on the cluster and only on request."""
     return {
         "MATINEE_DATASET": str(dataset),
         "MATINEE_RETRAIN_MINUTES": "0",

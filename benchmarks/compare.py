@@ -1,9 +1,9 @@
 """Compare Matinee with other recommenders on one MovieLens folder: python benchmarks/compare.py FOLDER [--seeds 1,2,3]
 
 Prints two Markdown tables, quality and cost; --out writes the raw numbers as JSON. Every model trains on the first 80 %
-of each user's ratings and ranks the whole catalogue; the relevant movies are those that the user rated 4 or more in the
-last 20 %. All models share the split and the order of ties, and the last three columns are Matinee's NDCG@10 minus the
-model's with its paired 95 % interval. Each model trains twice in a process of its own: the first time includes starting
+of each user's ratings and ranks the whole catalogue; movies that the user rated 4 or more in the last 20 % are
+relevant. All models share the split and the order of ties. The last three columns are Matinee's NDCG@10 minus the
+model's, with its paired 95 % interval. Each model trains twice in its own process; the first time includes the start of
 its libraries.
 """
 
@@ -48,7 +48,7 @@ COST = (
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """The function that trains a model, and whether its result is the same for every random seed."""
+    """The function that trains a model, and whether its result is independent of the random seed."""
 
     module: str
     function: str
@@ -89,7 +89,7 @@ class Comparison:
         self._seedless: dict[str, Measured] = {}
 
     def measure(self, name: str, seed: int) -> Measured | None:
-        """Return the measures of a model and its NDCG@10 by user; None, and print why, if it is left out."""
+        """Return the measures of a model and its NDCG@10 by user; print the reason and return None if left out."""
         if name in self._seedless:
             return self._seedless[name]
         print(f"{name}, seed {seed} ...", file=sys.stderr)
@@ -104,7 +104,7 @@ class Comparison:
         return measured
 
     def _train(self, model: ComparedModel, seed: int) -> dict[str, float]:
-        """Run `compare_one_model.py` and return what it prints. It leaves the lists in a file."""
+        """Run `compare_one_model.py` and return the costs that it prints. It writes the lists to a file."""
         arguments = [self.scratch / "split.npz", model.module, model.function, seed, self.scratch / "lists.npy"]
         command = [sys.executable, str(HERE / "compare_one_model.py"), *map(str, arguments)]
         environ = os.environ | {"MATINEE_STATE_DIR": str(self.scratch / "state")}
@@ -121,7 +121,7 @@ class Comparison:
 
 
 def compare_models(dataset: Path, seeds: Sequence[int], names: Sequence[str] = tuple(MODELS)) -> list[ProtocolResult]:
-    """Return one result for each seed. A model is left out where its library is missing or the dataset is too large."""
+    """Return one result for each seed. A model is left out if its library is missing or the dataset is too large."""
     with tempfile.TemporaryDirectory(prefix="matinee-compare-") as scratch:
         comparison = Comparison(dataset, Path(scratch))
         facts = {"test users": len(comparison.users), "movies": len(comparison.split.movies)}

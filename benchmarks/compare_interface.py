@@ -14,12 +14,12 @@ from ranking.top_n import top_n
 
 LIKE = 3.5
 LIST_LENGTH = 10
-MOST_MOVIES = 12_000  # of a model with a movie-by-movie matrix: in double precision that is 1.2 GB
+MOST_MOVIES = 12_000  # limit for models with a movie-by-movie matrix, which then has 1.2 GB in double precision
 TRAINED, FOLDED_IN = "trained", "folded in"
-"""Two ways to a list: from the user's trained factors, or from the user's history, which is folded in."""
+"""Two ways to compute a list: from the user's trained factors, or by fold-in of the user's history."""
 Rows = npt.NDArray[np.intp]
 Scores = Callable[[int], Floats]
-"""A function that returns the scores of all movies [f] for the user in a row."""
+"""A function that returns the scores of all movies [f] for the user at a row."""
 
 
 class LeftOutError(Exception):
@@ -50,37 +50,37 @@ class Split:
 
     @cached_property
     def users(self) -> Ints:
-        """Ids of the users, ascending [u]."""
+        """Return the ids of the users, ascending [u]."""
         return np.unique(self.train.user)
 
     @cached_property
     def start(self) -> npt.NDArray[np.int64]:
-        """The ratings of the user in row i are [start[i], start[i + 1])."""
+        """Return the start of each user's ratings; those of the user at row i are [start[i], start[i + 1])."""
         return np.searchsorted(self.train.user, np.append(self.users, self.users[-1] + 1))
 
     @cached_property
     def user(self) -> Rows:
-        """The row of each rating's user."""
+        """Return the row of each rating's user."""
         return np.searchsorted(self.users, self.train.user)
 
     @cached_property
     def movie(self) -> Rows:
-        """The row of each rating's movie."""
+        """Return the row of each rating's movie."""
         return np.searchsorted(self.movies, self.train.movie)
 
     @cached_property
     def likes(self) -> sparse.csr_matrix:
-        """A matrix [u, f] with 1 where a user likes a movie."""
+        """Return a matrix [u, f] with 1 for each like."""
         liked = self.train.rating >= LIKE
         return self.matrix(np.ones(liked.sum(), np.float32), liked)
 
     @cached_property
     def likes_of_each(self) -> list[sparse.csr_matrix]:
-        """The rows of `likes` as matrices [1, f]: a library takes one to recommend to one user."""
+        """Return the rows of `likes` as matrices [1, f], which a library takes to recommend to one user."""
         return list(self.likes)
 
     def refuse_many_movies(self) -> None:
-        """Raise `LeftOutError` where a movie-by-movie matrix would be too large and too slow."""
+        """Raise `LeftOutError` if a movie-by-movie matrix would be too large and too slow."""
         if len(self.movies) > MOST_MOVIES:
             raise LeftOutError(f"it needs a movie-by-movie matrix, and there are {len(self.movies):,} movies")
 
@@ -98,9 +98,9 @@ class Trained:
     """A trained model.
 
     Attributes:
-        recommend: returns the ids of the n best movies for the user in a row, best first, without rated movies.
-        list_one: functions that list ten movies for the user in a row, by TRAINED or FOLDED_IN.
-        list_all: functions that list ten movies for every user at once, by TRAINED or FOLDED_IN.
+        recommend: returns the ids of the n best movies for the user at a row, best first, without rated movies.
+        list_one: functions that list ten movies for the user at a row, by TRAINED or FOLDED_IN.
+        list_all: functions that list ten movies for all users, by TRAINED or FOLDED_IN.
     """
 
     recommend: Callable[[int, int], Ints]
@@ -109,11 +109,11 @@ class Trained:
 
 
 Train = Callable[[Split, int], Trained]
-"""A function that trains on a split with a seed. Raises `LeftOutError` or `ImportError` where it cannot."""
+"""A function that trains on a split with a seed. Raises `LeftOutError` or `ImportError` if it cannot."""
 
 
 def recommend_by_scores(split: Split, scores: Scores) -> Callable[[int, int], Ints]:
-    """Return a `Trained.recommend` that ranks by scores, in the same way for every model: ties go to the lower id."""
+    """Return a `Trained.recommend` that ranks by scores; ties go to the lower id, as for every model."""
     allowed = np.ones(len(split.movies), bool)
 
     def recommend(row: int, n: int) -> Ints:

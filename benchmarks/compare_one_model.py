@@ -28,7 +28,7 @@ MEASURED_SECONDS = 1.0
 
 
 def run(train: Train, split: Split, seed: int, lists: Path) -> dict[str, float]:
-    """Train twice, write the list of every user into a file, and measure lists a second."""
+    """Train twice, write the list of every user to a file, and return the costs and lists a second."""
     _, first, _ = _timed(lambda: train(split, seed))
     memory = peak_megabytes(os.getpid())
     trained, again, cpu = _timed(lambda: train(split, seed))
@@ -37,7 +37,7 @@ def run(train: Train, split: Split, seed: int, lists: Path) -> dict[str, float]:
 
 
 def list_rates(trained: Trained, users: int) -> dict[str, float]:
-    """Return the lists a second in each way, from one thread."""
+    """Return the lists a second of each way, in one thread."""
     found = {}
     for way, one in trained.list_one.items():
         found[f"one {way} /s"] = _a_second(partial(_in_turn, one, itertools.cycle(range(users))))
@@ -51,7 +51,7 @@ def _in_turn(one: Callable[[int], object], rows: Iterator[int]) -> object:
 
 
 def _a_second(function: Callable[[], object]) -> float:
-    """Return how often a second a function runs, after one run that warms it up."""
+    """Return the calls of a function a second, after one call to warm up."""
     function()
     times, began = 0, time.perf_counter()
     while (took := time.perf_counter() - began) < MEASURED_SECONDS:

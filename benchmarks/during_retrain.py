@@ -1,4 +1,4 @@
-"""Reads at a fixed rate while the service trains and publishes, beside the same reads at rest."""
+"""Measure reads at a fixed rate while the service trains and publishes, and at rest."""
 
 import multiprocessing
 import threading
@@ -16,12 +16,12 @@ from processes import ServiceProcess, poll
 RATE = 200.0  # requests a second
 GOAL_RATIO, GOAL_MAXIMUM_MS = 3.0, 150.0
 RETRAIN_TIMEOUT = 300.0  # seconds
-REST_SECONDS = 20.0  # of one measurement at rest
-SLICE_SECONDS = 2.0  # of one load; loads follow each other until the retrain ends
+REST_SECONDS = 20.0  # duration of a measurement at rest
+SLICE_SECONDS = 2.0  # duration of one load; loads follow each other until the retrain ends
 
 
 def measure(quick: bool) -> Measurements:
-    """Return percentiles at rest, and during a whole retrain of a Spark that is warm."""
+    """Return percentiles at rest, and during a whole retrain with a warm Spark session."""
     with (
         prepared_state(1000 if quick else 9_700, light_users=100 if quick else 1000, factors=False) as prepared,
         running(prepared) as process,

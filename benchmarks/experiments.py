@@ -1,10 +1,10 @@
-"""How many users an experiment needs: A/B by user beside interleaving, for a planted lift, and for none.
+"""Simulate how many users an experiment needs, by A/B and by interleaving, with and without a true lift.
 
-Users like movies that they are shown at random, some much more often than others: by a gamma distribution with the
-squared coefficient of variation of the ratings per user of ml-latest-small, 2.65. With a lift, movies of the better arm
-are liked so much more often; in an interleaved list each arm has half of the places. It prints the share of simulated
-experiments that have found a difference by so many users, looking after every 100. At last it prints the share of false
-alarms among equals whose likes grow: the same users, looked at often, alike and uneven.
+Users like shown movies at random, at rates from a gamma distribution with the squared coefficient of variation of the
+ratings per user of ml-latest-small, 2.65. The lift multiplies the likes of the better arm's movies; in an interleaved
+list each arm has half of the places. Prints the share of simulated experiments that have found a difference by each
+number of users, with a look after every 100. Finally prints the share of false alarms between equal arms whose likes
+grow with many looks at the same users, with equal and with unequal like rates.
 """
 
 import argparse
@@ -22,7 +22,7 @@ UNEVENNESS, EACH = 2.65, 100
 
 
 def likes_by_user(rng: np.random.Generator, users: int, likes: float, lift: float) -> tuple[Values, Values]:
-    """Return what each user adds: likes times +2 or -2 by their arm in A/B, and the credit of an interleaved list."""
+    """Return each user's contribution: likes times +2 or -2 by arm in A/B, and the credit of an interleaved list."""
     rate = rng.gamma(1 / UNEVENNESS, likes * UNEVENNESS, users)
     better = rng.random(users) < 0.5
     by_user = 2 * np.where(better, 1, -1) * rng.poisson(rate * np.where(better, 1 + lift, 1))
@@ -31,10 +31,10 @@ def likes_by_user(rng: np.random.Generator, users: int, likes: float, lift: floa
 
 
 def found_by(x: Values, weight: float) -> float:
-    """Return the number of users at whom the interval first leaves out 0; infinity if it never does.
+    """Return the number of users at which the interval first excludes 0; infinity if it never does.
 
     Args:
-        weight: the sum whose variance is the time is this many times the sum of x.
+        weight: the factor from the sum of x to the sum whose variance measures time.
     """
     t = np.arange(1, len(x) + 1, dtype=float)[EACH - 1 :: EACH]
     mean = np.cumsum(x)[EACH - 1 :: EACH] / t
@@ -44,7 +44,7 @@ def found_by(x: Values, weight: float) -> float:
 
 
 def growing_alarms(rng: np.random.Generator, experiments: int, unevenness: float, users: int, looks: int) -> int:
-    """Return in how many experiments equals raise an alarm, each of whom likes some more movies before each look."""
+    """Return the number of experiments with a false alarm between equal arms; likes grow before each look."""
     alarms = 0
     for _ in range(experiments):
         rate = rng.gamma(1 / unevenness, unevenness, users) if unevenness else np.ones(users)
@@ -57,7 +57,7 @@ def growing_alarms(rng: np.random.Generator, experiments: int, unevenness: float
 
 
 def main() -> None:
-    """Print both curves, and the alarms of equals."""
+    """Print both curves and the false alarms."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--lift", type=float, default=0.1)
     arguments.add_argument("--likes", type=float, default=5.0, help="likes per user")

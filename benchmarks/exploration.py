@@ -1,11 +1,13 @@
-"""How soon exploration gets ratings for new movies: python benchmarks/exploration.py --dataset FOLDER [--explore .1]
+"""Simulate how soon exploration collects ratings for new movies.
 
-Fifty good movies of the set (at least 50 ratings, a mean of 4) lose their ratings, and are new. The users of the set
-look at lists of ten (with the attention of simulated_users.py), watch half of what they look at, and rate it as a
-generation trained on the whole set predicts, give or take .8. After each round a training run learns from that.
-In process: the lists are those of /api/v1, without HTTP. Prints how many new movies have 25 ratings after each round,
-how many movies were liked for each list, and the NDCG@10 of held-out users by the first generation. Movies with fewer
-than 25 ratings are left out at first, so that only new ones are explored; with --tail they stay.
+    python benchmarks/exploration.py --dataset FOLDER [--explore .1]
+
+Fifty good movies of a dataset (at least 50 ratings, a mean of 4) lose their ratings and so are new. The users of the
+dataset view lists of ten (with the attention of simulated_users.py), watch half of the movies they view, and rate them
+by the prediction of a generation trained on the whole dataset plus noise of .8. A training run follows each round.
+The lists are those of /api/v1, without HTTP. Prints the number of new movies with 25 ratings after each round, the
+number of liked movies per list, and the NDCG@10 of held-out users by the first generation. Movies with fewer than 25
+ratings are removed at the start, so that only new ones are explored; --tail keeps them.
 """
 
 import argparse
@@ -40,12 +42,12 @@ NOISE, DAYS = 0.8, 20
 
 @dataclass(frozen=True)
 class World:
-    """What the service knows at first, and what it does not.
+    """The initial data of the service, and the true ratings.
 
     Attributes:
-        movies: ids; features: of each; new: the rows of the new ones.
-        ratings: of the users who go on rating; held_out: of the others.
-        truth: the ratings that these users would give [users, f].
+        movies: ids; features: of each movie; new: the rows of the new movies.
+        ratings: of the simulated users; held_out: of the held-out users.
+        truth: the ratings that the simulated users would give [users, f].
     """
 
     movies: Ints
@@ -64,7 +66,7 @@ def train(engine: Engine, ratings: Ratings, movies: Ints, features: Features) ->
 
 
 def world_of(engine: Engine, folder: Path, tail: bool) -> World:
-    """Return a MovieLens set in which fifty good movies are new."""
+    """Return a MovieLens dataset in which fifty good movies are new."""
     every, movies = read_dataset(folder)
     ratings, held_out = split_held_out(every)
     if not tail:
@@ -83,7 +85,7 @@ def world_of(engine: Engine, folder: Path, tail: bool) -> World:
 
 
 def shown(ranker: Ranker, history: Ratings, share: float, seed: str) -> Rows:
-    """Return the rows of the list that a user is shown."""
+    """Return the rows of a user's list."""
     ranking = ranking_for(ranker, history.movie, history.rating, history.at)
     if not share:
         return ranking.best(PLACES)
@@ -91,7 +93,7 @@ def shown(ranker: Ranker, history: Ratings, share: float, seed: str) -> Rows:
 
 
 def visit(world: World, ranker: Ranker, history: Ratings, user: int, share: float, seed: str) -> Ratings:
-    """Return what a user rates of one list."""
+    """Return the ratings that a user gives to one list."""
     rng = np.random.default_rng([user, *seed.encode()])
     rows = shown(ranker, history, share, seed)
     rated = rows[(rng.random(len(rows)) < ATTENTION ** np.arange(len(rows))) & (rng.random(len(rows)) < WATCHES)]
@@ -102,7 +104,7 @@ def visit(world: World, ranker: Ranker, history: Ratings, user: int, share: floa
 
 
 def simulate(engine: Engine, world: World, share: float, rounds: int, lists: int) -> None:
-    """Print what becomes of the new movies."""
+    """Simulate all rounds and print the progress of the new movies."""
     ratings, users = world.ratings, np.unique(world.ratings.user)
     for number in range(1, rounds + 1):
         factors = train(engine, ratings, world.movies, world.features)

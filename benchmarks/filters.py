@@ -1,8 +1,8 @@
-"""The cost of filtering a list: python benchmarks/filters.py [--movies 9700,87000] [--ratings 20]
+"""Measure the cost of filters: python benchmarks/filters.py [--movies 9700,87000] [--ratings 20]
 
-Prints a table of microseconds of CPU in one thread, and what each filter adds to an unfiltered list: medians of
-rounds in which every list is computed once. The factors are random, since only their size matters. PostgreSQL and HTTP
-are left out: they cost every list the same.
+Prints a table of CPU microseconds in one thread, and the difference of each filter to an unfiltered list: medians of
+rounds in which every list is computed once. The factors are random, because only their size matters. PostgreSQL and
+HTTP are left out, because they cost the same for every list.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def random_movie_table(factors: Factors, rng: np.random.Generator) -> MovieTable
 
 
 def measure_filters(movies: int, ratings: int, rounds: int) -> dict[str, float]:
-    """Return the microseconds, by filter, for ten places and their reasons, for a user with so many ratings."""
+    """Return the microseconds by filter for ten places with reasons, for a user with this number of ratings."""
     rng = np.random.default_rng(1)
     factors = random_factors(movies, rng)
     ranker, table = Ranker(factors), random_movie_table(factors, rng)

@@ -1,4 +1,4 @@
-"""Memory, CPU, file descriptors and threads of the processes of a running service, read from /proc."""
+"""Measure memory, CPU, file descriptors and threads of the processes of a running service from /proc."""
 
 import os
 import time
@@ -15,18 +15,18 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Footprint:
-    """One sample of a service: megabytes of each kind of process, and the descriptors and threads of the Python server.
+    """A sample of a service: megabytes by kind of process, and descriptors and threads of two Python processes.
 
     Attributes:
         at: time.monotonic() of the sample.
-        server: resident memory of the Python process that answers requests.
-        others: the other processes that answer requests, together.
-        trainer: resident memory of the Python process that trains; 0 while there is none.
-        java: resident memory of Spark's JVM; 0 while there is none.
-        workers: Spark's Python workers; a page that they share counts once.
-        postgres: all processes of PostgreSQL; a shared page counts once; 0 for one that the service did not start.
-        descriptors, threads: of the first Python process that answers requests.
-        trainer_descriptors, trainer_threads: of the process that trains.
+        server: resident memory of the first Python process, which answers requests.
+        others: resident memory of all other processes that answer requests.
+        trainer: resident memory of the training process; 0 without one.
+        java: resident memory of Spark's JVM; 0 without one.
+        workers: memory of Spark's Python workers; shared pages count once.
+        postgres: memory of all PostgreSQL processes; shared pages count once; 0 if the service did not start it.
+        descriptors, threads: of the first Python process.
+        trainer_descriptors, trainer_threads: of the training process.
     """
 
     at: float
@@ -43,7 +43,7 @@ class Footprint:
 
     @property
     def total(self) -> float:
-        """Megabytes of all processes."""
+        """Return the megabytes of all processes."""
         return self.server + self.others + self.trainer + self.java + self.workers + self.postgres
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Footprint:
 
 
 def measure_footprint(server: int) -> Footprint:
-    """Return a sample of the service whose Python process has this id."""
+    """Return a sample of the service whose first Python process has this id."""
     sizes: dict[str, float] = defaultdict(float)
     trainer = 0, 0
     for pid, name in _descendants(server, _children()):
@@ -86,7 +86,7 @@ def _count(pid: int, what: str) -> int:
 
 
 def peak_megabytes(pid: int) -> float:
-    """Return the megabytes that a process and its descendants have held so far, each at its own peak."""
+    """Return the sum of the peak megabytes so far of a process and its descendants."""
     peak = 0.0
     for one in (pid, *(child for child, _ in _descendants(pid, _children()))):
         with suppress(OSError, KeyError):  # the process has ended

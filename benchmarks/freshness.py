@@ -1,4 +1,4 @@
-"""The time from a rating to a list that reflects it: here, in the predecessor, and in the tutorial's engine."""
+"""Measure the time from a rating to a list that reflects it, in Matinee, its predecessor and the tutorial."""
 
 import json
 
@@ -11,7 +11,7 @@ PERIOD_SECONDS = 12 * 60.0  # from one retrain of the predecessor to the next
 
 
 def measure(quick: bool) -> Measurements:
-    """Return the seconds from sending a rating until the list that reflects it is here."""
+    """Return the seconds from sending a rating to receiving a list that reflects it."""
     with prepared_state(
         1000 if quick else 9_700, light_users=100, heavy_users=1, ratings_each=40 if quick else 160
     ) as prepared:
@@ -23,7 +23,7 @@ def measure(quick: bool) -> Measurements:
 
 
 def _rate_and_read(connection: KeepAliveConnection, user: int) -> float:
-    """Rate the first movie of a list, and check that the next list is without it."""
+    """Rate the first movie of a list, check that the next list lacks it, and return the seconds."""
     connection.request(list_request(user))
     movie = _listed_movies(connection)[0]
     rating = send("POST", f"/users/{user}/views/{movie}", '{"rating": 4.5}')

@@ -2,8 +2,8 @@
 
     python benchmarks/generate.py FOLDER [--ratings 32000000] [--users N] [--movies N] [--seed 1]
 
-Writes movies.csv and ratings.csv in MovieLens's format. The same arguments give the same files. Users are generated a
-few thousand at a time on all cores, so that memory does not grow with the size of the dataset.
+Writes movies.csv and ratings.csv in MovieLens's format; deterministic for its arguments. Users are generated a few
+thousand at a time on all cores, so that memory does not grow with the size of the dataset.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from preference_model import GENRES, MovieTraits, UserTraits, draw_movies, draw_
 from ranking.ratings import Ints, Ratings
 from system.progress import progress
 
-MEAN_RATINGS = 160  # of a user, in ml-latest-small as in ml-32m
+MEAN_RATINGS = 160  # per user, in ml-latest-small as in ml-32m
 MOST_MOVIES, MOST_RATINGS, GROWTH = 87_000, 32_000_000, 0.38  # movies = 87,000 (ratings / 32 million)^.38
 GROUP_RATINGS = 500_000  # generated at a time
-FIRST_SECOND, LAST_SECOND = 820_454_400, 1_697_000_000  # of MovieLens's ratings
+FIRST_SECOND, LAST_SECOND = 820_454_400, 1_697_000_000  # range of MovieLens's timestamps
 GAP, LONG_GAP, LONG_SHARE = 30.0, 30 * 86_400.0, 0.02  # mean seconds between a user's ratings; 2 % are long gaps
 ID_STEP = 3  # MovieLens's ids have gaps
 RATING_TEXTS = pa.array([f"{halves / 2}" for halves in range(11)])
@@ -52,26 +52,26 @@ class Size:
 
     @classmethod
     def like_movielens(cls, ratings: int, seed: int = 1) -> "Size":
-        """Return a size with as many users and movies as a MovieLens dataset of so many ratings has."""
+        """Return a size with the numbers of users and movies of a MovieLens dataset with this many ratings."""
         return cls(ratings, ratings // MEAN_RATINGS, round(MOST_MOVIES * (ratings / MOST_RATINGS) ** GROWTH), seed)
 
     @cached_property
     def movie_traits(self) -> MovieTraits:
-        """The truth about its movies, the most popular first."""
+        """Return the true traits of the movies, the most popular first."""
         return draw_movies(self.movies, self.random(MOVIES))
 
     @cached_property
     def movie_ids(self) -> Ints:
-        """The id of each movie [f], independent of its popularity."""
+        """Return the id of each movie [f], independent of its popularity."""
         return (ID_STEP * self.random(IDS).permutation(self.movies) + 1).astype(np.int32)
 
     @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
-        """The number of ratings of each user [u]; the first has the id 1."""
+        """Return the number of ratings of each user [u]; the first user has the id 1."""
         return draw_rating_counts(self.users, self.ratings, self.movies, self.random(COUNTS))
 
     def random(self, *purpose: int) -> np.random.Generator:
-        """Return a generator of random numbers for one purpose."""
+        """Return a random number generator for one purpose."""
         return np.random.default_rng([self.seed, *purpose])
 
 
@@ -103,14 +103,14 @@ def draw_user_ratings(
 
 
 def _user_groups(counts: npt.NDArray[np.int64]) -> list[range]:
-    """Return consecutive users, from 0, in groups with about `GROUP_RATINGS` ratings each."""
+    """Return ranges of consecutive users, from 0, with about `GROUP_RATINGS` ratings each."""
     group = np.cumsum(counts) // GROUP_RATINGS
     starts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(counts)]
     return [range(first, last) for first, last in pairwise(starts)]
 
 
 def _draw_times(user: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Draw the time of each rating, ascending for each user: most follow within seconds, some after weeks."""
+    """Draw the time of each rating, ascending for each user; most gaps are seconds, some are weeks."""
     gap = rng.exponential(np.where(rng.random(len(user)) < LONG_SHARE, LONG_GAP, GAP))
     first = np.searchsorted(user, user)
     since = np.cumsum(gap)

@@ -1,10 +1,10 @@
-"""Lists for groups of held-out users: python benchmarks/groups.py --factors FILE --dataset FOLDER [--groups 800]
+"""Evaluate lists for groups: python benchmarks/groups.py --factors FILE --dataset FOLDER [--groups 800]
 
-FILE comes from `spark-submit engine.py --ratings FOLDER --out FILE`, which trains without the held-out users. Each
-member gives the first half of their ratings, at most 50, and is tested on the movies that they rated 4 or more after
-that. Prints a Markdown table: NDCG@10 of the mean and of the least happy member, by rule and for the list of the first
-member alone, and the milliseconds in one thread for ten movies with all expected ratings and reasons, without
-PostgreSQL and HTTP.
+FILE comes from `spark-submit engine.py --ratings FOLDER --out FILE`, which trains without the held-out users, of whom
+the groups consist. Each member gives the first half of their ratings, at most 50, and is tested on the movies rated 4
+or more later. Prints a Markdown table: mean NDCG@10 and NDCG@10 of the least happy member, by rule and for the list of
+the first member alone, and the milliseconds in one thread for ten movies with all expected ratings and reasons,
+without PostgreSQL and HTTP.
 """
 
 import argparse
@@ -34,11 +34,11 @@ from ranking.top_n import top_n
 SIZES, LONGEST_HISTORY, PLACES = (2, 4, 8), 50, 10
 OWN = "the first member's own list"
 Member = tuple[Ratings, Ints]
-"""The ratings that a member gives, and the movies that the member likes later."""
+"""The given ratings of a member, and the movies that the member likes later."""
 
 
 def members_of(ratings: Ratings) -> list[Member]:
-    """Return the users who like something in the second half of their ratings."""
+    """Return the users with likes in the second half of their ratings."""
     ordered = sort_by_user_and_time(ratings)
     found = []
     for history in ratings_by_user(ordered, np.unique(ordered.user)):
@@ -51,7 +51,7 @@ def members_of(ratings: Ratings) -> list[Member]:
 
 
 def group_lists(ranker: Ranker, group: Sequence[Member]) -> tuple[dict[str, Rows], dict[str, float]]:
-    """Return the lists of a group by rule, with the seconds that each took."""
+    """Return the lists of a group by rule, and the seconds for each."""
     histories, every = histories_of([given for given, _ in group]), np.ones(len(ranker.factors.movies), bool)
     lists: dict[str, Rows] = {}
     seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""HTTP load from a process of its own. Raw sockets in one thread keep the load generator from being the bottleneck."""
+"""Generate HTTP load in a separate process, with raw sockets in one thread so that it is not the bottleneck."""
 
 import multiprocessing
 import selectors
@@ -17,15 +17,15 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Load:
-    """The requests to send, and how.
+    """The parameters of a load.
 
     Attributes:
-        port: of a server on 127.0.0.1.
-        requests: raw bytes, sent in this order again and again, each on whichever connection is free.
-        connections: how many, kept alive.
-        seconds: how long.
-        rate: requests a second, sent whether or not the earlier ones are answered; None: each connection sends its next
-            request as soon as it has its answer.
+        port: the port of a server on 127.0.0.1.
+        requests: raw bytes, sent in this order repeatedly, each on any free connection.
+        connections: the number of keep-alive connections.
+        seconds: the duration.
+        rate: requests a second, independent of the answers; None: each connection sends its next request as soon as it
+            has its answer.
     """
 
     port: int
@@ -41,8 +41,8 @@ class LoadResult:
 
     Attributes:
         answered: the time of each answer, in seconds since the start.
-        seconds: the duration of each request; at a fixed rate it counts from when the request should have been sent.
-        refused: the status lines of answers that were not 2xx.
+        seconds: the duration of each request; at a fixed rate, from the time at which it was due.
+        refused: the status lines of all answers other than 2xx.
     """
 
     answered: list[float] = field(default_factory=list)
@@ -68,20 +68,20 @@ def send(method: str, path: str, body: str) -> bytes:
 
 
 def run_load(load: Load) -> LoadResult:
-    """Send a load from a process of its own. Raises `RuntimeError` unless every answer is 2xx."""
+    """Send a load from a separate process and return its answers. Raises `RuntimeError` unless all are 2xx."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return require_success(pool.submit(send_load, load).result())
 
 
 def require_success(result: LoadResult) -> LoadResult:
-    """Return the result. Raises `RuntimeError` unless every answer was 2xx."""
+    """Return the result unchanged. Raises `RuntimeError` unless every answer was 2xx."""
     if result.refused or not result.answered:
         raise RuntimeError(f"{len(result.refused)} requests were refused, the first with {result.refused[:1]}")
     return result
 
 
 def send_load(load: Load) -> LoadResult:
-    """Send a load and collect the answers until its time is over, in this process."""
+    """Send a load in this process until its time is over, and return the answers."""
     return LoadGenerator(load).run()
 
 
@@ -154,7 +154,7 @@ class RawConnection:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Read what has arrived. Return whether the answer is complete."""
+        """Read the available bytes. Return whether the answer is complete."""
         block = self.socket.recv(BLOCK)
         if not block:
             raise ConnectionError("the server closed a keep-alive connection")
@@ -182,7 +182,7 @@ class KeepAliveConnection(RawConnection):
         self.socket.close()
 
     def request(self, request: bytes) -> float:
-        """Send a request and return the seconds until its answer is complete; `answer` then holds it.
+        """Send a request and return the seconds until its answer is complete; `answer` then returns it.
 
         Raises `RuntimeError` unless the answer is 2xx.
         """
@@ -197,6 +197,6 @@ class KeepAliveConnection(RawConnection):
 
     @property
     def answer(self) -> tuple[bytes, bytes]:
-        """The head and the body of the last answer."""
+        """Return the head and the body of the last answer."""
         head, _, body = self._received.partition(b"\r\n\r\n")
         return head, body

@@ -1,9 +1,9 @@
-"""HTTP servers side by side: their speed, and how long a healthy client waits beside slow or hostile ones.
+"""Compare HTTP servers: their speed, and the longest wait of a healthy client beside slow or hostile clients.
 
-    python benchmarks/http_servers.py          the table for benchmarks/README.md
+    python benchmarks/http_servers.py          prints the table for benchmarks/README.md
 
-Each server runs the whole application with one list from memory. "waitress" is the server of this tree, "cheroot" is
-CherryPy's own without anything of ours. They take turns, so that what else the machine does falls on both.
+Each server runs the whole application with one list from memory. "waitress" is the server of this project, "cheroot" is
+CherryPy's own. They take turns, so that other load on the machine affects both.
 """
 
 import json
@@ -40,12 +40,12 @@ ANSWER = json.dumps([[["Content-Type", "application/json"]], json.dumps([{"movie
 
 @dataclass(frozen=True)
 class Hostile:
-    """Clients of one bad kind.
+    """A kind of hostile client.
 
     Attributes:
-        count: how many at once.
-        first: what each sends at the beginning.
-        each_second: what each sends every second after that.
+        count: the number of concurrent clients.
+        first: the bytes that each sends first.
+        each_second: the bytes that each sends every second after that.
     """
 
     count: int
@@ -70,7 +70,7 @@ def cheroot(port: int) -> None:
         "environment": "production", "log.screen": False, "server.socket_port": port, "server.thread_pool": THREADS,
     })  # fmt: skip
     cherrypy.server.httpserver, cherrypy.server.bind_addr = cherrypy.server.httpserver_from_self()
-    cherrypy.server.httpserver.keep_alive_conn_limit = 500  # else it closes the eleventh after each answer
+    cherrypy.server.httpserver.keep_alive_conn_limit = 500  # else it closes the eleventh connection after an answer
     cherrypy.engine.start()
     print("ready", flush=True)
     cherrypy.engine.block()
@@ -78,7 +78,7 @@ def cheroot(port: int) -> None:
 
 @contextmanager
 def server(kind: str) -> Iterator[int]:
-    """Yield the port of a server in a process of its own."""
+    """Yield the port of a server in a separate process."""
     port = free_port()
     command = [str(HERE / "memory_server.py"), "application", str(port), str(THREADS)]
     if kind == "cheroot":
@@ -99,7 +99,7 @@ def server(kind: str) -> Iterator[int]:
 
 
 def longest_wait(port: int, hostile: Hostile) -> float:
-    """Seconds that a client which connects anew for each request waits at most."""
+    """Return the longest wait, in seconds, of a client that opens a connection for each request."""
     over = Event()
     connections = [connect(port, hostile.first) for _ in range(hostile.count)]
     Thread(target=trickle, args=(connections, hostile.each_second, over), daemon=True).start()
@@ -131,7 +131,7 @@ def trickle(connections: list[socket.socket], part: bytes, over: Event) -> None:
 
 
 def asked(port: int) -> float:
-    """Seconds until a list is here; at least as many where none came."""
+    """Return the seconds until a list arrives, or a lower bound if none does."""
     began = time.monotonic()
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(LIST)
@@ -140,7 +140,7 @@ def asked(port: int) -> float:
 
 
 def measured(port: int, connections: int) -> tuple[float, float]:
-    """Reads a second and the 99th percentile in ms; NaN for a server that breaks a connection which it should keep."""
+    """Return reads a second and the 99th percentile in ms; NaN for a server that closes a keep-alive connection."""
     try:
         seen = run_load(Load(port, [LIST], connections, LOAD_SECONDS))
     except OSError:

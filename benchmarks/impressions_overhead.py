@@ -1,8 +1,8 @@
-"""What recording impressions costs a read: python benchmarks/impressions_overhead.py
+"""Measure the cost of recording impressions for a read: python benchmarks/impressions_overhead.py
 
-Two applications answer the same users from the same embedded PostgreSQL in turns, one with impressions and one without,
-and without an HTTP server. Prints the milliseconds of a read with and without, their ratio, and those to store
-an impression, which a thread does each second; for lists that repeat within ten minutes and for those that are new.
+Two applications, one with impressions and one without, answer the same users from the same embedded PostgreSQL in
+turns, without an HTTP server. Prints the milliseconds of a read with and without, their ratio, and the milliseconds to
+store an impression, which a thread does each second; for repeated lists (within ten minutes) and for new lists.
 """
 
 import sys
@@ -30,7 +30,7 @@ USERS, TURNS = 200, 40
 
 
 def turn(app: Flask, users: list[int]) -> tuple[float, float]:
-    """Return the milliseconds of a read, and those of storing what was shown."""
+    """Return the milliseconds of a read, and of storing its impression."""
     client, buffer = app.test_client(), app.extensions["impressions"]
     began = time.perf_counter()
     for user in users:
@@ -42,7 +42,7 @@ def turn(app: Flask, users: list[int]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the milliseconds and the ratio."""
+    """Measure, and print the milliseconds and the ratio."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder) / "state") as url:

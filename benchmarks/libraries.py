@@ -1,4 +1,4 @@
-"""Training time, memory, quality and lists a second of Matinee and of libraries, on one synthetic dataset.
+"""Measure training time, memory, quality and lists a second of Matinee and libraries, on one synthetic dataset.
 
 A library that is not installed is left out. `compare.py` measures more models, on a MovieLens dataset.
 """
@@ -17,7 +17,7 @@ NAMES = (
     "implicit's ALS, its defaults",
     "LensKit's ALS, its defaults",
 )
-MEASURES: dict[str, tuple[str, Better | None]] = {  # no direction where a single repeat is too noisy to compare
+MEASURES: dict[str, tuple[str, Better | None]] = {  # no direction if a single repeat is too noisy to compare
     "train s": ("s", None), "peak MB": ("MB", "less"), "NDCG@10": ("", "more"),
     f"one {FOLDED_IN} /s": ("/s", None), f"one {TRAINED} /s": ("/s", None), f"all {FOLDED_IN} /s": ("/s", None),
 }  # fmt: skip

@@ -1,6 +1,6 @@
-"""Models of the libraries `implicit` and LensKit, trained on the same likes. ImportError where one is missing.
+"""Train models of the libraries `implicit` and LensKit on the same likes. ImportError if a library is missing.
 
-Training may use all cores. A list is computed by one thread, as Matinee does it.
+Training may use all cores. One thread computes a list, as in Matinee.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ def implicit_als(split: Split, seed: int) -> Trained:
 
 
 def implicit_als_tuned(split: Split, seed: int) -> Trained:
-    """Train it with the best settings of a search on these very test ratings, which favours it."""
+    """Train it with the best settings of a search on the test split, which favours it."""
     return _implicit(split, seed, factors=64, regularization=10.0, alpha=1.2)
 
 
@@ -29,7 +29,7 @@ def lenskit_als(split: Split, seed: int) -> Trained:
 
 
 def lenskit_als_tuned(split: Split, seed: int) -> Trained:
-    """Train it with settings that were found in the same way. Its `weight` raises a like above 1."""
+    """Train it with settings from the same kind of search. Its `weight` raises a like above 1."""
     from lenskit.als import ImplicitMFScorer
 
     return _lenskit(split, seed, ImplicitMFScorer(embedding_size=64, weight=0.2, regularization=10.0))
@@ -65,7 +65,7 @@ def _implicit(split: Split, seed: int, **settings: Any) -> Trained:
 
 
 def _lenskit(split: Split, seed: int, scorer: Any) -> Trained:
-    """Train a pipeline as in LensKit's guide. It looks up a user's history and folds it in."""
+    """Train a pipeline as in LensKit's guide, which looks up a user's history and folds it in."""
     import lenskit.batch  # type: ignore[import-not-found]
     import pandas as pd
     from lenskit.data import ItemList, RecQuery, from_interactions_df  # type: ignore[import-not-found]

@@ -1,9 +1,9 @@
-"""Whether seen and hidden say anything about taste: python benchmarks/marks_as_evidence.py FOLDER [--given 10,20,50]
+"""Test whether marks improve fold-in: python benchmarks/marks_as_evidence.py FOLDER [--given 10,20,50]
 
-Trains three times on two thirds of the users of a MovieLens set. Each user of the other third gives their first
-ratings, of which some become marks: half of those up to 2.5 `hidden`, and a third of the others `seen`. The lists,
-without the marked movies, are tested on the next 50 ratings. Prints a Markdown table of NDCG@10 with each mark left out
-of the fold-in, or taken for a rating, and the paired difference to leaving both out.
+Trains three times on two thirds of the users of a MovieLens dataset. Each user of the other third gives their first
+ratings, some of which become marks: half of the ratings up to 2.5 become `hidden`, a third of the others `seen`. The
+lists, without the marked movies, are tested on the next 50 ratings. Prints a Markdown table of NDCG@10 with each mark
+ignored or used as a rating in the fold-in, and the paired difference to ignoring both.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from settings import load
 
 FOLDS, LOW, PLACES = 3, 2.5, 10
 HIDDEN_SHARE, SEEN_SHARE = 0.5, 1 / 3
-# what the hidden and the seen movies count as; None for nothing
+# the ratings that stand for hidden and seen movies; None ignores them
 TREATMENTS = {
     "no evidence": (None, None),
     "hidden as a rating of 2": (2.0, None),
@@ -44,7 +44,7 @@ TREATMENTS = {
 
 
 def best_movies(ranker: Ranker, given: Ratings, marked: Ints, popularity: Floats) -> Ints:
-    """Return the list of a user with these ratings at a time with this popularity [f], without the marked movies."""
+    """Return the list of a user with these ratings and this popularity [f], without the marked movies."""
     among = ~np.isin(ranker.factors.movies, marked)
     batch = batch_of_one(ranker.factors, given.movie, given.rating, given.at)
     folded = ranker.fold_in(batch, ranker.neighbour_terms(batch))
@@ -53,7 +53,7 @@ def best_movies(ranker: Ranker, given: Ratings, marked: Ints, popularity: Floats
 
 
 def measure_fold(ranker: Ranker, train: Ratings, test: Ratings, given: int, seed: int) -> list[Values]:
-    """Return NDCG@10 by treatment, of each user of `test` with more than `given` ratings."""
+    """Return NDCG@10 by treatment for each user of `test` with more than `given` ratings."""
     rng, model, movies = np.random.default_rng(seed), ranker.factors.model, ranker.factors.movies
     histories = ratings_by_user(sort_by_user_and_time(test), np.unique(test.user))
     _, firsts, later, clocks = split_histories(histories, given)

@@ -1,6 +1,6 @@
-"""The numbers that a benchmark reports: named, with a unit, the spread of the repeats and, where there is one, a goal.
+"""The measurements of a benchmark: named values with a unit, the spread of the repeats and an optional goal.
 
-A part of the suite is a module with one function, `measure(quick: bool) -> Measurements`, and a row of PARTS in run.py.
+A part of the suite is a module with a function `measure(quick: bool) -> Measurements` and a row of PARTS in run.py.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ Better = Literal["less", "more"]
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured number: the median where it was measured several times.
+    """A measured number, or the median of repeats.
 
     Attributes:
         value, unit: the unit of a ratio is "x".
-        better: which direction is an improvement; None for a number that is only reported.
-        goal: the upper limit where less is better, the lower limit where more is better.
+        better: the direction of an improvement; None for a number that is only reported.
+        goal: the upper limit if less is better, the lower limit if more is better.
         low, high: the minimum and the maximum of the repeats.
     """
 
@@ -31,14 +31,14 @@ class Measurement:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the value reaches the goal; None without a goal."""
+        """Return whether the value reaches the goal; None without a goal."""
         if self.goal is None:
             return None
         return self.value >= self.goal if self.better == "more" else self.value <= self.goal
 
     @property
     def spread(self) -> float:
-        """The range of the repeats as a share of the value."""
+        """Return the range of the repeats as a share of the value."""
         if self.low is None or self.high is None or not self.value:
             return 0.0
         return (self.high - self.low) / abs(self.value)
@@ -60,7 +60,7 @@ def median_of(
 def median_ratio(
     above: Sequence[float], below: Sequence[float], better: Better, goal: float | None = None
 ) -> Measurement:
-    """Return the median ratio of pairs. The two of a pair are measured right after each other: noise hits both."""
+    """Return the median ratio of pairs. The two of a pair are measured in succession, so that noise affects both."""
     return median_of([a / b for a, b in zip(above, below, strict=True)], "x", better, goal)
 
 

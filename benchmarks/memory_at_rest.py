@@ -1,4 +1,4 @@
-"""The memory of a service at rest: after its first training, once Spark has ended, and after a restart."""
+"""Measure the memory of an idle service: after its first training run, when Spark has ended, and after a restart."""
 
 import os
 import time
@@ -14,9 +14,9 @@ SETTLE_SECONDS = 5.0
 
 
 def measure(quick: bool) -> Measurements:
-    """Return the memory of a service that has trained once and is idle, and of one that was restarted since.
+    """Return the memory of an idle service after one training run, and after a restart.
 
-    The dataset is that of MATINEE_DATASET, or as many random movies as ml-latest-small has.
+    The dataset is MATINEE_DATASET, or random movies, as many as in ml-latest-small.
     """
     with prepared_state(1000 if quick else 9_700, light_users=100, heavy_users=1, factors=False) as prepared:
         folder = os.environ.get("MATINEE_DATASET", str(prepared.dataset))

@@ -1,12 +1,12 @@
-"""The HTTP server of the service, giving one answer from memory to every request.
+"""Run the HTTP server of the service with one answer from memory for every request.
 
     python benchmarks/memory_server.py KIND PORT THREADS [DATABASE_URL] < JSON
 
-"bare" has no application behind the server. "application" has the whole one, except that no list is computed.
-"postgres-check" also asks PostgreSQL what the service asks, in the cheapest way: each thread has a connection of
-its own, without a pool and without a deadline. No service that asks PostgreSQL can be faster. "postgres-insert" answers
-a rating after its bare INSERT in the same way.
-Standard input holds the answer: a JSON list of [header, value] pairs, and the body. Prints "ready" once it listens.
+"bare" has no application behind the server. "application" has the whole application, but computes no list.
+"postgres-check" also runs the service's query in the cheapest way: each thread has its own connection, without a pool
+and without a deadline. No service that queries PostgreSQL can be faster. "postgres-insert" answers a rating after its
+bare INSERT in the same way.
+Standard input has the answer: a JSON list of [header, value] pairs, and the body. Prints "ready" when it listens.
 """
 
 import json
@@ -82,7 +82,7 @@ def postgres_insert(headers: Headers, body: bytes, url: str) -> WSGIApplication:
 
 
 def _cursors(url: str, prepare: str) -> Callable[[], "psycopg2.extensions.cursor"]:
-    """Return what gives each thread a cursor of its own, with this statement prepared and each one committed."""
+    """Return a function that returns the thread's own cursor, with autocommit and this statement prepared."""
     of_thread = threading.local()
     libpq = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 

@@ -1,4 +1,4 @@
-"""The CPU that counting for /metrics adds to a request for a list, and the time to render the page.
+"""Measure the CPU that counting for /metrics adds to a request for a list, and the time to render /metrics.
 
 Two applications answer the same bytes with the same access log, one with metrics and one without. They take turns.
 """
@@ -29,7 +29,7 @@ Application = Callable[..., object]
 
 
 def measure(quick: bool) -> Measurements:
-    """Measure in a process of its own, since a process shares its counts from its start or never."""
+    """Measure in a separate process, because a process must share its counts from its start."""
     command = [sys.executable, __file__, "5" if quick else "15", "500" if quick else "4000"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return {
@@ -52,7 +52,7 @@ def measure_turns(repeats: int, requests: int) -> dict[str, object]:
 
 
 def application(counts: RequestMetrics | None) -> Application:
-    """Return an application that answers at once, with metrics where `counts` is given."""
+    """Return an application that answers at once, with metrics if `counts` is given."""
     app = Flask(__name__)
     app.extensions["metrics"] = counts
 
@@ -79,7 +79,7 @@ def request_us(app: Application, requests: int) -> float:
 
 
 def rendering_ms(counts: RequestMetrics) -> float:
-    """Return the milliseconds to add up the counts of all processes and write the page."""
+    """Return the milliseconds to add up the counts of all processes and render /metrics."""
     began = time.perf_counter()
     generate_latest(shown(counts.registry))
     return 1e3 * (time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""Mixed load on a running service, from many clients in one process. Every answer is checked."""
+"""Put a running service under mixed load from many clients in one process, and check every answer."""
 
 import http.client
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 LIST_LENGTH = 10
-ACTIVE_USERS = 10  # of one client
+ACTIVE_USERS = 10  # per client
 WORDS = ("love", "star", "the night", "toy", "dead", "amercia", "girl", "war", "christmas", "life")
 SHARES = {  # weight of each kind of request; those of /api/v1 only where the service has it
     "create": 1, "rate": 30, "list": 22, "views": 7, "v1 rate": 15, "v1 list": 15, "v1 browse": 10,
@@ -21,13 +21,13 @@ SHARES = {  # weight of each kind of request; those of /api/v1 only where the se
 
 @dataclass
 class Tally:
-    """The answers that the clients of one process got.
+    """The counts of the answers to the clients of one process.
 
     Attributes:
         answers: number of answers by kind of request.
         failed: number of 5xx answers, broken connections and timeouts, by kind of request.
-        wrong: a description of every other wrong answer: one with 4xx, a list that is short or has a rated movie,
-            ratings that differ from those that were sent.
+        wrong: a description of every other wrong answer: 4xx, a list that is short or has a rated movie, or ratings
+            that differ from those sent.
         seconds: the duration of each request.
     """
 
@@ -48,7 +48,7 @@ class ServerFailureError(RuntimeError):
 
 
 class WrongAnswerError(AssertionError):
-    """An answer that contradicts what the client has sent."""
+    """An answer contradicts the ratings that the client has sent."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class LoadPlan:
     """The load of one process.
 
     Attributes:
-        port: of the service on 127.0.0.1.
+        port: the port of the service on 127.0.0.1.
         movies: ids of movies to rate.
-        most_rated: how many movies a user rates; further ratings replace earlier ones.
+        most_rated: the most movies that a user rates; further ratings replace earlier ones.
         clients: number of concurrent clients.
         rate: requests a second of all clients together.
         seconds: duration.
@@ -77,7 +77,7 @@ class LoadPlan:
 
 
 def run_mixed_load(plan: LoadPlan) -> Tally:
-    """Carry out a plan in this process, and return the tally of all clients."""
+    """Run a plan in this process, and return the tally of all clients."""
     tally = Tally()
     with ThreadPoolExecutor(plan.clients) as pool:
         for own in pool.map(lambda number: CheckingClient(plan, number).run(), range(plan.clients)):
@@ -86,7 +86,7 @@ def run_mixed_load(plan: LoadPlan) -> Tally:
 
 
 class CheckingClient:
-    """One client. It remembers what it has sent, and so knows what each answer must contain."""
+    """A client that checks each answer against the ratings it has sent."""
 
     def __init__(self, plan: LoadPlan, number: int) -> None:
         self._plan, self._tally = plan, Tally()

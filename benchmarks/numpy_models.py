@@ -1,6 +1,6 @@
-"""Recommenders in a few lines of numpy and scipy, for comparison.
+"""Train simple recommenders in numpy and scipy, for comparison.
 
-Most hold a movie-by-movie matrix in memory, which is acceptable for ten thousand movies.
+Most keep a movie-by-movie matrix in memory, which is acceptable for ten thousand movies.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ NEIGHBOURS, SHRINKAGE = 100, 20.0
 
 
 def popularity(split: Split, seed: int) -> Trained:
-    """Rank by the number of ratings, for every user alike."""
+    """Rank by the number of ratings, equally for all users."""
     count = np.bincount(split.movie, minlength=len(split.movies)).astype(np.float32)
     return _by_scores(split, lambda row: count, TRAINED)
 
@@ -37,7 +37,7 @@ def ease_on_likes(split: Split, seed: int) -> Trained:
 
 
 def ease_on_ratings(split: Split, seed: int) -> Trained:
-    """Train EASE on r - 2.5, so that it also sees dislikes."""
+    """Train EASE on r - 2.5, which includes dislikes."""
     all_ratings = np.ones(len(split.train), bool)
     return _ease(split, split.matrix(split.train.rating - np.float32(2.5), all_ratings), 400.0)
 

@@ -1,4 +1,4 @@
-"""The time from the navigation to the page until its first list is shown, in a real Chromium with an empty cache."""
+"""Measure the time from navigation to the page's first list, in a real Chromium with an empty cache."""
 
 from browser import chromium, launched
 from measurements import Measurements, median_of
@@ -6,7 +6,7 @@ from playwright.sync_api import Browser
 from prepared_service import port_of, prepared_state, running
 
 GOAL = 0.5  # seconds
-# by the page's own clock, which counts from the navigation; one of ours would count how often we look
+# the page's clock starts at the navigation; a clock outside the page would add the polling interval
 LOOK = """
     (function look() {
         const item = document.querySelector("section:has(#next-head) li h3")
@@ -16,7 +16,7 @@ LOOK = """
 
 
 def measure(quick: bool) -> Measurements:
-    """Return the seconds for somebody new and for a user with 20 ratings; nothing where there is no Chromium."""
+    """Return the seconds for a new user and for a user with 20 ratings; empty without Chromium."""
     if chromium() is None:
         return {}
     with (

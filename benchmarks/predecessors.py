@@ -1,11 +1,11 @@
-"""Reconstructions of how Matinee's predecessor, and the tutorial before it, made their lists.
+"""Reconstruct how Matinee's predecessor, and the tutorial before it, computed their lists.
 
     python benchmarks/predecessors.py predecessor|tutorial FOLDER
 
-The predecessor is the small system that Matinee grew from. It trains an ALS of rank 8 with DataFrames every 12 minutes
-and stores the ten best movies of every user. The tutorial is of the kind "Spark and Flask on MovieLens": it trains an
-ALS with RDDs on each new rating, and each request for a list predicts the ratings of all movies that the user has not
-rated. Both hold the model in memory alone.
+The predecessor is the small system that Matinee replaced. It trains an ALS of rank 8 with DataFrames every 12 minutes
+and stores the ten best movies of every user. The tutorial, "Spark and Flask on MovieLens", trains an ALS with RDDs on
+each new rating, and each request for a list predicts the ratings of all movies that the user has not rated. Both keep
+the model only in memory.
 """
 
 import json
@@ -28,25 +28,25 @@ from spark.session import close_session, open_session
 
 RANK, ITERATIONS, REGULARIZATION = 8, 10, 0.1
 LIST_LENGTH, LEAST_RATINGS = 10, 25
-USERS = 1000  # whose lists the predecessor stores
-TURNS = 2  # of the tutorial, each with a training
+USERS = 1000  # number of users whose lists the predecessor stores
+TURNS = 2  # turns of the tutorial, each with a training
 
 
 @dataclass(frozen=True)
 class RetrainSeconds:
-    """Seconds of a retrain of the predecessor: the first in a process, with the start of Spark, and the next one."""
+    """The seconds of the predecessor's first retrain in a process, with the start of Spark, and of the next one."""
 
     cold: float
     warm: float
 
 
 def predecessor_retrain(dataset: Path) -> RetrainSeconds:
-    """Measure the predecessor's retrain in a process of its own."""
+    """Measure the predecessor's retrain in a separate process."""
     return RetrainSeconds(**_measure_in_own_process("predecessor", dataset))
 
 
 def tutorial_times(dataset: Path) -> tuple[list[float], list[float]]:
-    """Return the seconds that the tutorial takes for each of some ratings, and for as many requests for a list."""
+    """Return the seconds of the tutorial for each of several ratings, and for as many requests for a list."""
     found = _measure_in_own_process("tutorial", dataset)
     return found["rated"], found["read"]
 
@@ -59,7 +59,7 @@ def _measure_in_own_process(system: str, dataset: Path) -> dict[str, Any]:
 
 
 class Predecessor:
-    """ALS on DataFrames, for all users at once."""
+    """The predecessor: ALS on DataFrames, with lists of all users."""
 
     def __init__(self, spark: SparkSession, dataset: Path) -> None:
         self._spark, self._file = spark, str(dataset / "ratings.csv")
@@ -77,7 +77,7 @@ class Predecessor:
 
 
 class Tutorial:
-    """ALS on RDDs, trained on each rating. A list has the best unrated movies that have at least 25 ratings."""
+    """The tutorial: ALS on RDDs, trained on each rating; a list has the best unrated movies with 25 ratings or more."""
 
     def __init__(self, spark: SparkSession, dataset: Path) -> None:
         self._context = spark.sparkContext
@@ -129,7 +129,7 @@ def measure_system(system: str, dataset: Path) -> dict[str, Any]:
 
 
 def _rate_and_read(engine: Tutorial) -> dict[str, list[float]]:
-    """Rate and read in turns. The first turn does not count: Spark's Python workers start in it."""
+    """Rate and read in turns. The first turn is discarded, because Spark's Python workers start in it."""
     found: dict[str, list[float]] = {"rated": [], "read": []}
     for turn in range(TURNS + 1):
         began = time.perf_counter()

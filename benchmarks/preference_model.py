@@ -1,6 +1,6 @@
 """A generative model of movies and users in MovieLens's proportions, in which every user's true preferences are known.
 
-A user comes across movies by their popularity and watches those that match the user's taste:
+A user encounters movies by their popularity and watches movies that match the user's taste:
 P(u watches i) ~ popularity_i * a(u, i), with a = sigmoid(1.5 p_u . q_i - 1.5). The same p_u . q_i enters the rating.
 """
 
@@ -16,19 +16,19 @@ Index = npt.NDArray[np.integer[Any]]
 GENRES = ("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
           "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western")  # fmt: skip
 DIMENSIONS = len(GENRES)
-FEWEST, MEDIAN, SPREAD = 20, 53.0, 1.39  # ratings of a user: 20, and more with this median and log-deviation
+FEWEST, MEDIAN, SPREAD = 20, 53.0, 1.39  # ratings of a user: 20 plus a log-normal number with this median and deviation
 DECAY, BEND = 14.0, 0.2  # popularity_i = exp(-14 (rank / movies)^0.2): half of ml-32m's movies have under 5 ratings
-MOST_WATCHED = 0.4  # of all movies by one user
+MOST_WATCHED = 0.4  # largest share of all movies that one user watches
 SLOPE, OFFSET = 1.5, 1.5  # in a(u, i)
 MEAN, USER_SD, MOVIE_SD, TASTE_WEIGHT, NOISE_SD = 3.05, 0.42, 0.35, 0.55, 0.65  # the terms of a rating
-LIKE_LIMIT, PROBIT = 3.75, 1.702  # from 3.75 a rating rounds to 4; a logistic with slope 1.702 is nearly normal
+LIKE_LIMIT, PROBIT = 3.75, 1.702  # ratings from 3.75 round to 4; the logistic with slope 1.702 is nearly normal
 HEAVY = 80  # a user with more than movies / 80 ratings draws from all movies at once, others movie by movie
-DRAWS = 4  # for each movie that is still missing; about a quarter of them are accepted
+DRAWS = 4  # draws for each missing movie; about a quarter are accepted
 
 
 @dataclass(frozen=True)
 class UserTraits:
-    """The truth about u users: taste p [u, d], and how far each rates above the mean [u]."""
+    """The true traits of u users: taste p [u, d] and bias [u]."""
 
     taste: Floats
     bias: Floats
@@ -36,7 +36,7 @@ class UserTraits:
 
 @dataclass(frozen=True)
 class MovieTraits:
-    """The truth about f movies: popularity [f], which sums to 1; quality [f]; and profile q [f, d]."""
+    """The true traits of f movies: popularity [f], which sums to 1; quality [f]; and profile q [f, d]."""
 
     popularity: npt.NDArray[np.float64]
     quality: Floats
@@ -46,7 +46,7 @@ class MovieTraits:
         return len(self.popularity)
 
     def preference(self, taste: Floats) -> npt.NDArray[np.float64]:
-        """Return P(u watches i and likes it) of one user for every movie [f], up to a factor: the best ranking."""
+        """Return P(u watches i and likes it) for every movie [f], up to a factor; it gives the ideal ranking."""
         return self._watching(taste) * _liking(MEAN + self.quality + TASTE_WEIGHT * (self.profile @ taste))
 
     def _watching(self, taste: Floats) -> npt.NDArray[np.float64]:
@@ -72,7 +72,7 @@ class MovieTraits:
         return np.asarray(np.clip(np.rint(raw * 2) / 2, 0.5, 5), np.float32)
 
     def _draw_at_once(self, taste: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Draw `count` movies without repetition by P: those with the largest log P + Gumbel noise."""
+        """Draw `count` distinct movies by P: the movies with the largest log P + Gumbel noise."""
         with np.errstate(divide="ignore"):
             keys = np.log(self._watching(taste)) + rng.gumbel(size=len(self))
         return rng.permutation(np.argpartition(-keys, count)[:count])
@@ -117,7 +117,7 @@ def draw_users(count: int, rng: np.random.Generator) -> UserTraits:
 def draw_rating_counts(users: int, ratings: int, movies: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Draw the number of ratings of each user [u]: at least 20, long-tailed, `ratings` in all.
 
-    Raises `ValueError` if that is impossible.
+    Raises `ValueError` for impossible numbers.
     """
     most = int(MOST_WATCHED * movies)
     if not FEWEST * users <= ratings <= most * users:
@@ -133,7 +133,7 @@ def draw_rating_counts(users: int, ratings: int, movies: int, rng: np.random.Gen
 
 
 def _strengths() -> npt.NDArray[np.float64]:
-    """Return the weight of each dimension of taste, the first the largest; p . q has a deviation of 1."""
+    """Return the weight of each dimension of taste, largest first; p . q has the standard deviation 1."""
     strength = 1 / np.sqrt(1.0 + np.arange(DIMENSIONS))
     return np.asarray(strength / np.linalg.norm(strength))
 
@@ -143,11 +143,11 @@ def _acceptance(match: Floats) -> Floats:
 
 
 def _liking(expected: Floats) -> Floats:
-    """Return P(the rating is a like), given the expected rating, by the logistic approximation of a normal."""
+    """Return P(the rating is a like) for an expected rating, by the logistic approximation of a normal."""
     return np.asarray(1 / (1 + np.exp(PROBIT * (LIKE_LIMIT - expected) / NOISE_SD)), np.float32)
 
 
 def _first_new(drawn: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return each of `drawn` once, in their order, without those in `found`."""
+    """Return the distinct values of `drawn` in order, without the values in `found`."""
     _, first = np.unique(np.concatenate([found, drawn]), return_index=True)
     return drawn[np.sort(first[first >= len(found)]) - len(found)]

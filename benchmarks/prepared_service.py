@@ -1,4 +1,4 @@
-"""A service to measure: a real process with a PostgreSQL of its own that was filled beforehand."""
+"""Prepare and run a service to measure: a real process with its own PostgreSQL, filled beforehand."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ _OF_EACH_ANSWER = (b"date", b"server", b"connection", b"x-request-id")
 
 @dataclass(frozen=True)
 class PreparedState:
-    """A state directory and a dataset with which a service can answer at once.
+    """A filled state directory and a dataset, with which a service is ready at once.
 
     Attributes:
         light_users: ids of users with 20 ratings.
@@ -49,7 +49,7 @@ def prepared_state(
     the number of ratings of each user of the dataset.
     """
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
-        Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
+        Path(folder).chmod(0o755)  # an unprivileged PostgreSQL must be able to enter it
         dataset = write_dataset(Path(folder) / "dataset", movies, DATASET_USERS, ratings_each)
         state_dir = Path(folder) / "state"
         settings = Settings(state_dir=state_dir, dataset=str(dataset))
@@ -84,7 +84,7 @@ def list_request(user: int) -> bytes:
 
 
 def cache_lists(process: ServiceProcess, users: list[int]) -> None:
-    """Request the list of each user once, so that the service has it in memory."""
+    """Request the list of each user once, so that the service caches it."""
     for user in users:
         process.get(f"/users/{user}/recommendations")
 
@@ -95,7 +95,7 @@ def warm_up(process: ServiceProcess, requests: list[bytes], seconds: float = 1.0
 
 @contextmanager
 def baseline_server(kind: str, port: int, request: bytes, url: str) -> Iterator[int]:
-    """Yield the port of a server that always gives the answer that the service on `port` gives to this request."""
+    """Yield the port of a server that always returns the answer of the service on `port` to this request."""
     with KeepAliveConnection(port) as connection:
         connection.request(request)
         head, body = connection.answer
@@ -103,7 +103,7 @@ def baseline_server(kind: str, port: int, request: bytes, url: str) -> Iterator[
     headers = [(name.decode(), value.decode()) for name, value in pairs if name.lower() not in _OF_EACH_ANSWER]
     own = free_port()
     command = [sys.executable, "benchmarks/memory_server.py", kind, str(own), str(Settings().threads), url]
-    with tempfile.TemporaryFile() as log:  # a file, as the log of a service usually is
+    with tempfile.TemporaryFile() as log:  # the log of a service is usually a file
         server = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )

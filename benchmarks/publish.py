@@ -1,11 +1,11 @@
-"""Compute and store the list of every user, three ways: python benchmarks/publish.py [--users N] [--jdbc JAR]
+"""Compute and store the lists of all users in three ways: python benchmarks/publish.py [--users N] [--jdbc JAR]
 
-All use the same factors, users, Spark session and PostgreSQL, one after the other:
+All use the same factors, users, Spark session and PostgreSQL, one after another:
   ours         all parts of the score on Spark's executors; lists are stored while the next are computed
   JDBC         ALSModel.recommendForUserSubset, written by the executors through PostgreSQL's JDBC driver
-  executemany  the same, fetched by the driver program and written by psycopg2's executemany
-Beside them: ours without storing, and Spark's lists of the well-known movies alone, since ours rank only these. Then
-the latency of writing a rating while lists are stored. Prints a Markdown table and writes raw numbers to --out.
+  executemany  the same lists, fetched by the driver program and written by psycopg2's executemany
+Also measures ours without storing, Spark's lists of well-known movies only, because ours rank only these, and the
+latency of writing a rating while lists are stored. Prints a Markdown table and writes raw numbers to --out.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from storage.database import Database
 LIST_LENGTH, RATINGS, GOAL = 10, 20, 5.0
 SPARK_LISTS = "recommendForUserSubset"
 WELL_KNOWN = f"{SPARK_LISTS} of well-known movies alone"
-DRIVER = Path("/usr/share/java/postgresql.jar")  # where Debian's package libpostgresql-jdbc-java puts it
+DRIVER = Path("/usr/share/java/postgresql.jar")  # the path in Debian's package libpostgresql-jdbc-java
 OUTPUT = Path(__file__).resolve().parent / "results" / "publish.json"
 REST_SECONDS = 5.0
 _MOVIES = text("""
@@ -69,11 +69,11 @@ class PublishComparison:
             self.taken = snapshot.take(db)
 
     def compute(self) -> Iterator[ListColumns]:
-        """Yield our lists, block by block, as a retrain does."""
+        """Yield Matinee's lists in batches, as a training run does."""
         return self.engine.iter_lists(self.factors, self.taken.histories, LIST_LENGTH)
 
     def compute_all(self) -> float:
-        """Compute our lists without storing them. Return the seconds."""
+        """Compute Matinee's lists without storing them. Return the seconds."""
         began = time.perf_counter()
         deque(self.compute(), maxlen=0)
         return time.perf_counter() - began
@@ -81,7 +81,7 @@ class PublishComparison:
     def publish(self, blocks: Iterable[ListColumns]) -> float:
         """Store lists, make them live, and delete those of the previous generation. Return the seconds.
 
-        Storing the factors does not count, since the other ways do not store them.
+        Storing the factors does not count, because the other ways do not store them.
         """
         with self.database.background_transaction() as db:
             generation = generations.add(db, self.factors, RECORD)
@@ -124,13 +124,13 @@ class PublishComparison:
 
 
 def well_known(factors: Factors) -> Factors:
-    """Return the factors of the well-known movies, as far as Spark uses them."""
+    """Return the factors of the well-known movies, limited to the parts that Spark uses."""
     known = factors.well_known
     return replace(factors, movies=factors.movies[known], V=factors.V[known])
 
 
 def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
-    """Return the users and the vector that our fold-in solves for each, as a trained model of Spark would hold them."""
+    """Return the users and their fold-in vectors, in place of the user factors of a trained Spark model."""
     found = np.zeros((len(histories), factors.V.shape[1]), np.float32)
     ranker = Ranker(factors)
     for some, batch in user_batches(factors, histories):
@@ -140,7 +140,7 @@ def vectors(factors: Factors, histories: Histories) -> tuple[Ints, Floats]:
 
 @contextmanager
 def prepared_comparison(movies: int, users: int, jdbc: Path | None) -> Iterator[PublishComparison]:
-    """Yield a comparison with a database and a Spark session of its own."""
+    """Yield a comparison with its own database and Spark session."""
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         spark_settings(Path(folder), jdbc)
@@ -160,7 +160,7 @@ def prepared_comparison(movies: int, users: int, jdbc: Path | None) -> Iterator[
 def compare_ways(movies: int, users: int, jdbc: Path | None, repeats: int) -> tuple[Measurements, dict[str, Any]]:
     """Return the measurements of one catalogue, and the raw numbers."""
     with prepared_comparison(movies, users, jdbc) as comparison:
-        comparison.compute_all()  # twice, since the executors start cold
+        comparison.compute_all()  # once more than measured, because the executors start cold
         comparison.compute_all()
         computed = [comparison.compute_all() for _ in range(repeats)]
         published = [comparison.publish(comparison.compute()) for _ in range(repeats)]
@@ -173,7 +173,7 @@ def compare_ways(movies: int, users: int, jdbc: Path | None, repeats: int) -> tu
 def summarize(
     computed: list[float], published: list[float], spark: dict[str, float], writes: dict[str, list[float]]
 ) -> Measurements:
-    """Return all measurements, with the ratios to which the goal applies."""
+    """Return all measurements, including the ratios with a goal."""
     all_movies, well_known_movies = spark[SPARK_LISTS], spark[WELL_KNOWN]
     found = {
         "lists computed": median_of(computed, "s", "less"),

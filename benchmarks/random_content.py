@@ -1,4 +1,4 @@
-"""A catalogue, ratings and factors at random, for benchmarks in which only their size matters."""
+"""Create a random catalogue, ratings and factors, for benchmarks in which only their size matters."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ _ADD_VIEWS = text("""
 
 
 def write_dataset(folder: Path, movies: int, users: int, ratings_each: int) -> Path:
-    """Write a MovieLens folder in which popularity has a long tail and users have one of two tastes."""
+    """Write a MovieLens folder with long-tailed popularity and users with one of two tastes."""
     titles = (f'{n},"Movie {n} ({1930 + n % 90})",{GENRES[n % len(GENRES)]}\n' for n in range(1, movies + 1))
     return write_folder(folder, titles, _rating_lines(movies, users, ratings_each))
 
@@ -54,7 +54,7 @@ def add_users(db: Connection, count: int, ratings: int, movies: int) -> list[int
 
 
 def random_factors(movies: int, rng: np.random.Generator) -> Factors:
-    """Return random factors of the size that a training yields, with a hundred neighbours for each movie."""
+    """Return random factors of the size of a training run's, with a hundred neighbours for each movie."""
     model = ModelSettings()
     V, Q = (rng.normal(size=(movies, k)).astype(np.float32) for k in (model.ranker_rank, model.rater_rank))
     eye, eye_r = (np.eye(k, dtype=np.float32) for k in (model.ranker_rank, model.rater_rank))

@@ -1,4 +1,4 @@
-"""Reads of a current list, beside servers that answer the same bytes from memory, and beside the bare SELECT."""
+"""Measure reads of a current list, of servers that return the same bytes from memory, and of the bare SELECT."""
 
 import shutil
 import subprocess
@@ -24,13 +24,13 @@ from embedded.postgres import EmbeddedPostgres
 from storage.recommendations import CURRENT_VERSIONS
 
 CONNECTIONS = 1, 16, 64
-CACHED = 1000  # users whose lists the service has in memory
-FIRST_READS = 4000  # users of one repeat, each of whom reads their list for the first time
-MOST_A_SECOND = 2000  # first reads, so that no user reads twice
-PGBENCH_SECONDS = 3  # at least: making 64 connections takes part of the first
+CACHED = 1000  # number of users whose lists the service has cached
+FIRST_READS = 4000  # number of users in a repeat, each of whom reads their list for the first time
+MOST_A_SECOND = 2000  # limit of first reads, so that no user reads twice
+PGBENCH_SECONDS = 3  # at least, because opening 64 connections takes a part of the first second
 SHARE_OF_MAXIMUM = 0.5  # the fixed rate, as a share of the highest throughput
 APPLICATION = "application"
-BASELINES = {  # kinds of memory_server.py, and their names in the results
+BASELINES = {  # KIND of memory_server.py: name in the results
     APPLICATION: "application from memory",
     "postgres-check": "minimal PostgreSQL check",
     "bare": "bare HTTP server",
@@ -39,7 +39,7 @@ GOALS = {"postgres-check": 0.85}
 
 
 def measure(quick: bool) -> Measurements:
-    """Return requests a second and percentiles of the service and, in turns with it, of each baseline."""
+    """Return requests a second and percentiles of the service and of each baseline, measured in turns."""
     seconds, repeats = (0.4, 1) if quick else (3.0, 5)
     with (
         prepared_state(1000 if quick else 10_000, light_users=CACHED + repeats * FIRST_READS) as prepared,
@@ -77,7 +77,7 @@ def _measure_throughput(
 
 
 def _measure_first_reads(process: ServiceProcess, baseline: int, requests: list[bytes], repeats: int) -> Measurements:
-    """Measure each user's first read: the service has to read the stored list from the table."""
+    """Measure each user's first read, for which the service reads the stored list from the table."""
     ours: list[float] = []
     rates: list[float] = []
     for number in range(repeats):
@@ -105,7 +105,7 @@ def _percentiles(what: str, results: list[LoadResult]) -> Measurements:
 
 
 def _measure_select(prepared: PreparedState, url: str, seconds: float, repeats: int) -> Measurements:
-    """Measure the statement alone by pgbench; return nothing where pgbench is not installed."""
+    """Measure the statement alone with pgbench; return nothing if pgbench is not installed."""
     if not shutil.which("pgbench"):
         return {}
     script = prepared.state_dir.with_name("read.sql")

@@ -1,4 +1,4 @@
-"""The first list after a rating, which the request has to compute, beside a stored list, on catalogues of two sizes."""
+"""Measure the first list after a rating, which the request computes, and a stored list, on two sizes of catalogue."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from prepared_service import PreparedState, cache_lists, list_request, port_of, 
 from processes import ServiceProcess
 
 SIZES = 10_000, 87_000
-GOAL_RATIO = 2.5  # to a stored list, on the smaller catalogue
-GOAL_MS = 15.0  # on the larger
-PAIRS = 40  # in one repeat
+GOAL_RATIO = 2.5  # relative to a stored list, on the smaller catalogue
+GOAL_MS = 15.0  # on the larger catalogue
+PAIRS = 40  # pairs of reads in a repeat
 
 
 def measure(quick: bool) -> Measurements:
-    """Return milliseconds of one client that rates and reads, then reads a stored list, again and again."""
+    """Return the milliseconds of one client that repeatedly rates, reads, and reads a stored list."""
     found: Measurements = {}
     for movies in (1000,) if quick else SIZES:
         with (
@@ -48,7 +48,7 @@ def _measure_users(
 
 @dataclass(frozen=True)
 class Round:
-    """Milliseconds of each read after a rating, and of as many reads of a stored list."""
+    """The milliseconds of each read after a rating, and of as many reads of a stored list."""
 
     after_rating: list[float]
     stored: list[float]

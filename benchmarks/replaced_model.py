@@ -1,9 +1,9 @@
-"""The model that Matinee replaced, an explicit ALS of rank 8 ranked by predicted rating: how good it is.
+"""Evaluate the model that Matinee replaced: explicit ALS of rank 8, ranked by predicted rating.
 
     python benchmarks/replaced_model.py FOLDER [--seed 1]
 
-Prints the RMSE of its predictions on a random tenth of the ratings, and the NDCG@10 of its lists for held-out users by
-the number of ratings given.
+Prints the RMSE on a random tenth of the ratings, and the NDCG@10 of lists for held-out users by the number of given
+ratings.
 """
 
 import argparse
@@ -28,9 +28,9 @@ RANK, REG, ITERATIONS = 8, 0.1, 10
 
 
 def als_predictions(train: Ratings, test: Ratings, seed: int) -> Floats:
-    """Return what an explicit ALS of rank 8 with lambda .1, as Spark computes it, predicts for each rating of `test`.
+    """Return the predictions for `test` of explicit ALS of rank 8 with lambda .1, computed as in Spark.
 
-    The prediction is 0 for a user or movie that `train` lacks, where Spark says nan.
+    The prediction is 0 for a user or movie that `train` lacks, for which Spark returns nan.
     """
     users, movies = _numbered(train.user, test.user), _numbered(train.movie, test.movie)
     P, Q = explicit_als(users[0], movies[0], train.rating, (users[2], movies[2]), seed)
@@ -41,10 +41,10 @@ def als_predictions(train: Ratings, test: Ratings, seed: int) -> Floats:
 def explicit_als(
     user: npt.NDArray[np.intp], movie: npt.NDArray[np.intp], rating: Floats, shape: tuple[int, int], seed: int
 ) -> tuple[Floats, Floats]:
-    """Return factors of users [u, 8] and movies [f, 8] with P Q' near the ratings, by alternating least squares.
+    """Return user factors P [u, 8] and movie factors Q [f, 8] by alternating least squares.
 
     Zhou et al., "Large-scale Parallel Collaborative Filtering for the Netflix Prize" (2008): lambda is multiplied by
-    the number of ratings, which is what Spark does.
+    the number of ratings, as in Spark.
     """
     R = sparse.csr_matrix((rating, (user, movie)), shape)
     start = np.random.default_rng(seed).normal(size=(shape[0], RANK))
@@ -56,7 +56,7 @@ def explicit_als(
 
 
 def half_step(R: sparse.csr_matrix, Q: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return the best vector for each row of R [u, f], given those of its columns [f, k]; zeros for an empty row."""
+    """Return the least-squares vector for each row of R [u, f], given the vectors Q [f, k]; zeros for an empty row."""
     k = Q.shape[1]
     pattern = sparse.csr_matrix((np.ones(len(R.data)), R.indices, R.indptr), R.shape)
     count = np.diff(R.indptr)
@@ -70,13 +70,13 @@ def half_step(R: sparse.csr_matrix, Q: npt.NDArray[np.floating]) -> npt.NDArray[
 def _numbered(
     train: npt.NDArray[np.int32], test: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]:
-    """Return the ids of both as numbers from 0, and how many there are."""
+    """Return the ids of both as numbers from 0, and the number of distinct ids."""
     ids, number = np.unique(np.concatenate([train, test]), return_inverse=True)
     return number[: len(train)], number[len(train) :], len(ids)
 
 
 def ndcg_by_given(ratings: Ratings, seed: int) -> dict[int, float]:
-    """Return the NDCG@10 of held-out users' lists, by how many of their first ratings are given; 50 are tested."""
+    """Return the NDCG@10 of held-out users by the number of given first ratings, tested on the next 50."""
     train, held_out = split_held_out(ratings)
     movies, movie = np.unique(train.movie, return_inverse=True)
     users, user = np.unique(train.user, return_inverse=True)
@@ -94,7 +94,7 @@ def _mean_ndcg(movies: Ints, Q: Floats, histories: list[Ratings], n: int) -> flo
 
 
 def _listed(movies: Ints, Q: Floats, given: Ratings) -> Ints:
-    """Return the ten unseen movies with the highest predicted ratings for a user who is folded in."""
+    """Return the ten unseen movies with the highest predicted ratings by fold-in."""
     rows = np.searchsorted(movies, given.movie)
     p = half_step(sparse.csr_matrix((given.rating, rows, [0, len(rows)]), (1, len(movies))), Q)[0]
     return movies[top_n((Q @ p).astype(np.float32), 10, rows, np.ones(len(movies), bool))]

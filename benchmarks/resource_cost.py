@@ -1,4 +1,4 @@
-"""The cost of a piece of work: seconds, CPU seconds, and the peak memory of all processes together."""
+"""Measure the cost of a block: seconds, CPU seconds, and the peak memory of all processes together."""
 
 import os
 import threading
@@ -16,12 +16,12 @@ MEMORY = ("server", "java", "workers", "postgres")
 
 @dataclass
 class Cost:
-    """The cost of a piece of work; complete once the work is over.
+    """The cost of a block; complete when the block has ended.
 
     Attributes:
-        seconds: of the clock.
-        cpu: seconds of all cores together.
-        peak: megabytes of each kind of process at the moment when all together held the most.
+        seconds: wall-clock time.
+        cpu: CPU seconds of all cores.
+        peak: megabytes by kind of process at the time of the largest total.
     """
 
     seconds: float = 0.0
@@ -30,13 +30,13 @@ class Cost:
 
     @property
     def megabytes(self) -> int:
-        """The peak memory of all processes together."""
+        """Return the peak memory of all processes together."""
         return sum((self.peak or {}).values())
 
 
 @contextmanager
 def measure_cost() -> Iterator[Cost]:
-    """Yield the cost of the block, of this process and its children."""
+    """Yield the cost of the block for this process and its children."""
     cost, over = Cost(), threading.Event()
     largest = [measure_footprint(os.getpid())]
 

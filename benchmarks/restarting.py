@@ -1,4 +1,4 @@
-"""The time from starting the process and its PostgreSQL to the first personal list, on catalogues of two sizes."""
+"""Measure the time from the start of the process and its PostgreSQL to the first personal list, on two catalogues."""
 
 import time
 
@@ -10,7 +10,7 @@ GOALS = {10_000: 2.0, 87_000: 5.0}  # seconds, by the number of movies
 
 
 def measure(quick: bool) -> Measurements:
-    """Return the seconds of a restart, and of one of the predecessor, which has to train before it can answer."""
+    """Return the seconds of a restart, and of a restart of the predecessor, which trains before it can answer."""
     found: Measurements = {}
     for movies in (1000,) if quick else GOALS:
         with prepared_state(movies, light_users=100, heavy_users=1, ratings_each=40 if quick else 160) as prepared:
@@ -24,7 +24,7 @@ def measure(quick: bool) -> Measurements:
 
 
 def _start(prepared: PreparedState) -> float:
-    """Return the seconds from the start of the process until it has answered with a freshly computed list."""
+    """Return the seconds from the start of the process to the answer with a newly computed list."""
     user = prepared.light_users[0]
     with running(prepared) as process:
         process.rate(user, 1, 4.0)  # makes the stored list stale

@@ -1,4 +1,4 @@
-"""A warm retrain on a small dataset, beside its three fits alone: the two ALS fits and the neighbours."""
+"""Measure a warm retrain on a small dataset, and its three fits alone: two ALS fits and the neighbours."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,14 +29,14 @@ from settings import Settings
 from storage import movies, snapshot
 from storage.database import Database
 
-GOAL = 1.25  # CPU seconds of a retrain, to those of its fits alone
+GOAL = 1.25  # CPU seconds of a retrain relative to its fits alone
 RATINGS = 100_000  # as many as ml-latest-small has
 OUR_USERS = 100
 
 
 @dataclass(frozen=True)
 class BareFits:
-    """The fits of a retrain as in a short script: Parquet in, factors out."""
+    """The fits of a training run as in a short script: Parquet in, factors out."""
 
     engine: Engine
     ratings: Ratings
@@ -68,9 +68,9 @@ class BareFits:
 
 
 def measure(quick: bool) -> Measurements:
-    """Return CPU seconds of this process and its children, in turns, once Spark is warm."""
+    """Return CPU seconds of this process and its children, measured in turns with a warm Spark session."""
     with _prepared(RATINGS // 10 if quick else RATINGS) as (trainer, bare):
-        whole = partial(trainer.retrain, ordered=True)  # as if requested: it trains although nothing has changed
+        whole = partial(trainer.retrain, ordered=True)  # trains although nothing has changed
         whole()
         bare.run()
         pairs = [(_cost(whole), _cost(bare.run)) for _ in range(1 if quick else 5)]
@@ -92,7 +92,7 @@ def _cost(work: Callable[[], object]) -> Cost:
 
 @contextmanager
 def _prepared(ratings: int) -> Iterator[tuple[Trainer, BareFits]]:
-    """Yield a trainer with a catalogue and some users of ours, and the bare fits on the same ratings."""
+    """Yield a trainer with a catalogue and some users of the service, and the bare fits on the same ratings."""
     with tempfile.TemporaryDirectory(prefix="matinee-retraining-") as folder:
         Path(folder).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         size = Size.like_movielens(ratings)
@@ -115,7 +115,7 @@ def _prepared(ratings: int) -> Iterator[tuple[Trainer, BareFits]]:
 
 
 def _bare_fits(engine: Engine, database: Database, folder: Path) -> BareFits:
-    """Return the bare fits on the ratings that a retrain learns from."""
+    """Return the bare fits on the training ratings of a retrain."""
     with database.snapshot() as db:
         taken, movie_ids = snapshot.take(db), movies.ids(db)
     base, _ = split_held_out(load_base_ratings(database, engine.settings))

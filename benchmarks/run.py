@@ -1,11 +1,11 @@
-"""The benchmark suite: measures all parts, or those that are named, on this machine.
+"""Run the benchmark suite: measure all parts, or the named parts, on this machine.
 
     python benchmarks/run.py [NAMES...] [--quick] [--out FOLDER]
     python benchmarks/run.py compare BEFORE AFTER
 
-Writes run.json and run.md into the folder and adds a line to the history. The exit status is 1 if a part failed;
-`compare` exits with 1 if a number became worse by more than noise. Name a run by its folder, its number in the history
-or its commit.
+Writes run.json and run.md to the folder and adds a line to the history. The exit status is 1 if a part failed;
+`compare` exits with 1 if a number became worse by more than noise. Identify a run by its folder, its number in the
+history or its commit.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure_parts(names: Sequence[str], quick: bool) -> tuple[dict[str, Measurements], list[str]]:
-    """Return the measurements of each part and the names of those that failed; the others are measured all the same."""
+    """Return the measurements of each part and the names of failed parts; a failure does not stop the others."""
     parts: dict[str, Measurements] = {}
     failed = []
     for name in names:
@@ -76,7 +76,7 @@ def compare(arguments: Sequence[str]) -> int:
     parser.add_argument("before")
     parser.add_argument("after")
     parser.add_argument("--history", type=Path, default=HISTORY)
-    # argparse takes -1 for a number, not for an option, since this parser has no option that looks like one
+    # argparse parses -1 as a number, because no option of this parser looks like a number
     given = parser.parse_args(arguments)
     try:
         runs = find_run(given.before, given.history), find_run(given.after, given.history)

@@ -1,4 +1,4 @@
-"""Runs of the suite: write each as a folder and as a line of the history, find one again, compare two."""
+"""Write, find and compare runs of the suite; each is a folder and a line of the history."""
 
 import importlib.metadata
 import json
@@ -15,12 +15,12 @@ from measurements import Measurement, Measurements, table, with_unit
 from settings import ROOT
 
 LIBRARIES = ("pyspark", "numpy", "scipy", "pyarrow", "cheroot", "CherryPy", "Flask", "SQLAlchemy", "psycopg2-binary")
-NOISE = 0.10  # a smaller change never counts
+NOISE = 0.10  # smaller changes are ignored
 
 
 @dataclass(frozen=True)
 class BenchmarkRun:
-    """One run of the suite: when, where and on which code (`about`), and the measurements of each part."""
+    """A run of the suite: time, machine and commit (`about`), and the measurements of each part."""
 
     about: dict[str, Any]
     parts: dict[str, Measurements]
@@ -57,13 +57,13 @@ def describe_run(quick: bool) -> dict[str, Any]:
 
 
 def time_and_machine() -> dict[str, str]:
-    """Return the time and the machine in two short texts, for a benchmark that is not a part of the suite."""
+    """Return the time and the machine as short texts, for a benchmark outside the suite."""
     machine = f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine}
 
 
 def write_run(run: BenchmarkRun, folder: Path, history: Path) -> None:
-    """Write a run as run.json and run.md into a folder, and append it to the history as one line."""
+    """Write a run as run.json and run.md to a folder, and append it to the history as one line."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(run.to_json(), indent=1) + "\n")
     (folder / "run.md").write_text(report(run))
@@ -111,7 +111,7 @@ def is_worse(before: Measurement, after: Measurement) -> bool:
 
 
 def compare_runs(before: BenchmarkRun, after: BenchmarkRun) -> tuple[str, int]:
-    """Return a Markdown table of the numbers that both runs have, and how many of them became worse."""
+    """Return a Markdown table of the numbers of both runs, and how many became worse."""
     lines = [
         f"| part | measured | {before.name} | {after.name} | ratio | |",
         "|---|---|---|---|---|---|",
@@ -139,6 +139,6 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """Return the commit that is checked out, with a + if the working tree differs from it."""
+    """Return the checked-out commit, with a + if the working tree has changes."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"

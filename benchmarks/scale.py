@@ -1,11 +1,11 @@
-"""Time, memory and quality of a full retrain with publishing, on synthetic datasets up to the size of ml-32m.
+"""Measure time, memory and quality of a full retrain with publishing, on synthetic datasets up to the size of ml-32m.
 
     python benchmarks/scale.py [--sizes 100000,1000000,3000000,10000000,32000000] [--users 100000] [--folder FOLDER]
 
-Each size runs in a process of its own, with its own PostgreSQL and Spark: it ingests the dataset, then the service's
-trainer retrains once and publishes the lists of our users. Memory is the peak of all processes together. The folder
-keeps the datasets for the next run. Writes results/scale.json and results/scale.svg, and prints a table. The exit
-status is 1 if a retrain takes longer than twelve minutes or more than 8 GiB.
+Each size runs in a separate process, with its own PostgreSQL and Spark: it ingests the dataset, then the service's
+trainer retrains once and publishes the lists of the service's users. Memory is the peak of all processes together. The
+folder keeps the datasets for the next run. Writes results/scale.json and results/scale.svg, and prints a table. The
+exit status is 1 if a retrain takes longer than twelve minutes or more than 8 GiB.
 """
 
 import argparse
@@ -41,7 +41,7 @@ COLUMNS = (
 
 
 def measure_size(ratings: int, users: int, folder: Path) -> dict[str, Any]:
-    """Return the cost and quality of one size, measured in a process of its own; generate its dataset if needed."""
+    """Return the cost and quality of one size, measured in a separate process; generate its dataset if needed."""
     size = Size.like_movielens(ratings)
     dataset = folder / f"synthetic-{ratings}"
     if not (dataset / "complete").exists():
@@ -61,7 +61,7 @@ def table(runs: list[dict[str, Any]]) -> str:
 
 
 def merge_runs(out: Path, new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the new runs and those of other sizes in the file, the smallest first."""
+    """Return the new runs and the file's runs of other sizes, the smallest first."""
     old = json.loads(out.read_text())["runs"] if out.exists() else []
     by_size = {run["ratings"]: run for run in [*old, *new]}
     return [by_size[ratings] for ratings in sorted(by_size)]

@@ -1,4 +1,4 @@
-"""Measure one size of `scale.py` in this process: ingest, retrain and publish. The last line printed is the JSON.
+"""Measure one size of `scale.py` in this process: ingest, retrain and publish. Prints the result as JSON, last.
 
 python benchmarks/scale_one_size.py FOLDER RATINGS [--users 100000]
 """
@@ -35,7 +35,7 @@ CONNECTIONS = 4
 
 
 def run(settings: Settings, size: Size, users: int) -> dict[str, Any]:
-    """Ingest and retrain as the service does, and return what both cost and the quality."""
+    """Ingest and retrain as the service does, and return the costs and the quality."""
     with EmbeddedPostgres(settings.state_dir) as url:
         database, engine = Database(url, CONNECTIONS), Engine(settings)
         database.migrate()

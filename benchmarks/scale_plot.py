@@ -1,4 +1,4 @@
-"""Draw seconds and megabytes by the number of ratings, as a small SVG with logarithmic axes."""
+"""Plot seconds and megabytes by the number of ratings, as a small SVG with logarithmic axes."""
 
 from collections.abc import Sequence
 from math import log10

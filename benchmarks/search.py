@@ -1,7 +1,7 @@
-"""The time of a search: python benchmarks/search.py [--dataset FOLDER] [--movies 87000] [--searches 2000]
+"""Measure the time of a search: python benchmarks/search.py [--dataset FOLDER] [--movies 87000] [--searches 2000]
 
-Each search is a whole request to the application, with a real PostgreSQL behind it. Without a dataset the titles are
-random, of words whose frequencies follow Zipf's law. Prints a Markdown table.
+Each search is a whole request to the application with a real PostgreSQL. Without a dataset the titles are random, of
+words whose frequencies follow Zipf's law. Prints a Markdown table.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from settings import Settings
 from storage import movies
 from storage.database import Database
 
-WORDS = 45_000  # about as many different words as the titles of 87,000 movies have
+WORDS = 45_000  # about the number of distinct words in the titles of 87,000 movies
 LETTERS = "eeeeeaaaaiiiooonnnrrrssttttllhhdcmupgbfywkv"
 GENRES = ("Action", "Comedy", "Drama", "Horror|Thriller", "(no genres listed)")
 Kind = Callable[[random.Random, str], str]
@@ -73,7 +73,7 @@ KINDS: dict[str, Kind] = {
 
 
 def search_times(client: FlaskClient, kind: Kind, titles: Sequence[str], count: int) -> list[float]:
-    """Return the milliseconds of each of so many searches."""
+    """Return the milliseconds of each of `count` searches."""
     rng, milliseconds = random.Random(2), []  # noqa: S311 - nothing here is a secret
     for title in rng.choices(titles, k=count):
         query = kind(rng, title.replace("&", " "))

@@ -1,8 +1,10 @@
-"""Users with planted tastes over HTTP: python benchmarks/simulated_users.py [--url URL] [--users 200] [--lists 3]
+"""Simulate users with known tastes over HTTP.
 
-Each user likes two genres. They ask for a list, look at its places with falling attention (.85 to the power of the
-place), open what they look at, and rate what they watch: 4 to 5 where it has one of their genres, else 1 to 3.
-Prints how many they were shown, opened, rated and liked. For trying an experiment; real users are never so simple.
+    python benchmarks/simulated_users.py [--url URL] [--users 200] [--lists 3]
+
+Each user likes two genres. They request a list, view its places with decaying attention (.85 to the power of the
+place), open the movies they view, and rate the movies they watch: 4 to 5 for a movie of their genres, else 1 to 3.
+Prints the numbers of movies shown, opened, rated and liked. For trying an experiment; real users are less simple.
 """
 
 import argparse
@@ -20,7 +22,7 @@ GENRES = ("Action", "Comedy", "Crime", "Drama", "Horror", "Romance", "Sci-Fi", "
 def live(
     client: httpx.Client, seed: int, lists: int, genres: Sequence[str] = GENRES, liked_genres: int = 2
 ) -> Counter[str]:
-    """Create a user who likes some of the genres and looks at so many lists; return what they did."""
+    """Create a user who likes some of the genres and views `lists` lists; return the counts of their actions."""
     random, done = Random(seed), Counter[str]()  # noqa: S311 - no secret
     likes = set(random.sample(genres, liked_genres))
     user = client.post("/api/v1/users").raise_for_status().json()["user_id"]
@@ -43,7 +45,7 @@ def live(
 
 
 def main() -> None:
-    """Simulate the users, some at once, and print what they did."""
+    """Simulate the users, several at once, and print the counts of their actions."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--url", default="http://127.0.0.1:5430")
     arguments.add_argument("--key", default="", help="the API key, if there is one")

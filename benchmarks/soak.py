@@ -1,4 +1,4 @@
-"""Put a real server that retrains every minute under mixed load for minutes, and check each promise.
+"""Put a real server that retrains every minute under mixed load, and check each promise.
 
     python benchmarks/soak.py [--minutes 10 | --retrains 15] [--processes 1] [--dataset FOLDER-OR-NAME] [--clients 16]
                               [--rate 150] [--out FILE]
@@ -44,7 +44,7 @@ MOVIES, USERS = 600, 300  # of the checkerboard
 
 
 def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> SoakResult:
-    """Put a server under load, take samples of it meanwhile, and return what was observed."""
+    """Put a server under load, sample it meanwhile, and return the observations."""
     own = {"MATINEE_RETRAIN_MINUTES": "1", "MATINEE_PROCESSES": str(given.processes)}
     with service(state_dir, model=own, MATINEE_DATASET=str(folder)) as running:
         running.wait_until_ready()
@@ -60,7 +60,7 @@ def soak(folder: Path, state_dir: Path, given: argparse.Namespace) -> SoakResult
 
 
 def plan_load(running: ServiceProcess, folder: Path, given: argparse.Namespace) -> LoadPlan:
-    """Return the plan of one process of the load."""
+    """Return the load plan of one process."""
     movies = [movie.movie_id for movie in read_movies(folder)[0]]
     return LoadPlan(
         port=running.http.base_url.port or 80,
@@ -76,7 +76,7 @@ def plan_load(running: ServiceProcess, folder: Path, given: argparse.Namespace) 
 
 @contextmanager
 def start_load(plan: LoadPlan) -> Iterator[list["Future[Tally]"]]:
-    """Run the load in processes of its own, and yield their futures."""
+    """Run the load in separate processes, and yield their futures."""
     with ProcessPoolExecutor(LOAD_PROCESSES, multiprocessing.get_context("spawn")) as pool:
         yield [pool.submit(run_mixed_load, replace(plan, seed=seed)) for seed in range(LOAD_PROCESSES)]
 
@@ -84,7 +84,7 @@ def start_load(plan: LoadPlan) -> Iterator[list["Future[Tally]"]]:
 def sample_service(
     running: ServiceProcess, loads: list["Future[Tally]"], db: Connection
 ) -> tuple[list[Footprint], dict[int, float], list[Sizes]]:
-    """Return footprints while the load lasts, each generation with the time from which it was served, and its sizes."""
+    """Return footprints during the load, the time at which each generation went live, and the sizes at these times."""
     samples: list[Footprint] = []
     generations: dict[int, float] = {}
     sizes: list[Sizes] = []
@@ -107,7 +107,7 @@ def measure_sizes(state_dir: Path, db: Connection) -> Sizes:
     """Return the megabytes of each folder of the state directory, and the rows of each table."""
     folders: dict[str, float] = defaultdict(float)
     for path in state_dir.rglob("*"):
-        with suppress(OSError):  # a temporary file is gone
+        with suppress(OSError):  # a temporary file was deleted meanwhile
             if path.is_file():
                 folders[path.relative_to(state_dir).parts[0]] += path.stat().st_size / 2**20
     tables = Base.metadata.sorted_tables
@@ -119,7 +119,7 @@ def measure_sizes(state_dir: Path, db: Connection) -> Sizes:
 
 
 def checkerboard(folder: Path) -> Path:
-    """Write a MovieLens folder of users who love the movies of their own parity and hate the others."""
+    """Write a MovieLens folder in which users rate movies of their id's parity high and others low."""
     movies = [f"{movie},Movie {movie} ({1950 + movie % 70}),Drama\n" for movie in range(1, MOVIES + 1)]
     ratings = [
         f"{user},{movie},{5.0 if user % 2 == movie % 2 else 1.0},{1_500_000_000 + movie}\n"

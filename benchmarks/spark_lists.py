@@ -1,4 +1,4 @@
-"""The lists of all users as Spark itself computes and writes them: recommendForUserSubset, JDBC, executemany."""
+"""Compute and write the lists of all users with Spark alone: recommendForUserSubset, JDBC, executemany."""
 
 import time
 from contextlib import closing
@@ -16,7 +16,7 @@ from sqlalchemy import URL
 from ranking.factors import Factors
 from ranking.ratings import Floats, Ints
 
-# no foreign key, and a primary key that fits the reads: both favour Spark
+# without a foreign key, and with a primary key that fits the reads, which favours Spark
 TABLE = "spark_lists"
 CREATE = f"""
     DROP TABLE IF EXISTS {TABLE};
@@ -39,11 +39,11 @@ class SparkLists:
         self._model = ALSModel(model.setUserCol("user").setItemCol("movie"))
         self._model.recommendForUserSubset(
             self._users.limit(PARTITIONS), 1
-        ).count()  # warm up the JVM, as for our lists
+        ).count()  # warm up the JVM, as for Matinee's lists
         self.lists: DataFrame | None = None
 
     def compute(self, n: int) -> float:
-        """Compute n movies for every user, in the memory of the executors. Return the seconds."""
+        """Compute the n best movies for every user in the executors' memory. Return the seconds."""
         began = time.perf_counter()
         listed = self._model.recommendForUserSubset(self._users, n)
         places = listed.select("user", f.posexplode("recommendations").alias("rank", "place"))

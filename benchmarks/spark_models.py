@@ -1,4 +1,4 @@
-"""Matinee and Spark's own ALS on the same ratings, in one Spark session with the service's settings."""
+"""Train Matinee and Spark's own ALS on the same ratings, in one Spark session with the service's settings."""
 
 import atexit
 import logging
@@ -44,7 +44,7 @@ def matinee(split: Split, seed: int) -> Trained:
 
 
 def implicit_als(split: Split, seed: int) -> Trained:
-    """Train Spark's implicit ALS on likes, with the settings of our ranker."""
+    """Train Spark's implicit ALS on likes, with the settings of Matinee's ranker."""
     model, likes = _settings(split, seed), split.train.take(split.train.rating >= LIKE)
     given = {
         "rank": model.ranker_rank, "maxIter": model.ranker_iterations, "regParam": model.ranker_reg,
@@ -60,9 +60,9 @@ def explicit_als(split: Split, seed: int) -> Trained:
 
 
 def _fitted(split: Split, ratings: Ratings, value: Floats, given: dict[str, Any]) -> Trained:
-    """Fit. The lists that are timed are Spark's own; those that are evaluated are ranked here from its factors."""
+    """Fit ALS. Spark's own lists are timed; the evaluated lists are ranked here from its factors."""
     spark = _engine().start(len(ratings))
-    # the default of 200 partitions would take longer than the lists of so few users
+    # the default of 200 partitions takes longer than the lists of so few users
     spark.conf.set("spark.sql.shuffle.partitions", spark.sparkContext.defaultParallelism)
     als = ALS(userCol="user", itemCol="movie", ratingCol="value", **given)
     model = als.fit(spark.createDataFrame(pa.table({"user": ratings.user, "movie": ratings.movie, "value": value})))
@@ -81,7 +81,7 @@ def _fitted(split: Split, ratings: Ratings, value: Floats, given: dict[str, Any]
 
 
 def _placed(table: pa.Table, ids: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return Spark's features as rows in the order of `ids`, zeros where it has none, and a mask of those it has."""
+    """Return Spark's features in the order of `ids`, zeros for missing ids, and a mask of the existing ids."""
     rows = np.searchsorted(ids, table["id"].to_numpy())
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
     placed, present = np.zeros((len(ids), vectors.shape[1]), np.float32), np.zeros(len(ids), bool)
@@ -97,7 +97,7 @@ def _engine() -> Engine:
 
 
 def _end(engine: Engine) -> None:
-    """Stop Spark, and hide what py4j logs about calls that the end of the JVM interrupts."""
+    """Stop Spark, and suppress py4j's log of calls that the end of the JVM interrupts."""
     logging.disable()
     engine.stop()
 

@@ -1,4 +1,4 @@
-"""A standalone Spark cluster on loopback, of real processes that can be killed."""
+"""Run a standalone Spark cluster on loopback, of real processes that can be killed."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from processes import free_port, poll
 from settings import ROOT
 
 HOST = "127.0.0.1"
-MEMORY = "512m"  # of an executor, and all that a worker offers
-# the service needs these settings to train there: by default an executor asks for 1 GB
+MEMORY = "512m"  # of an executor and of a whole worker
+# settings of a service that trains on this cluster; by default an executor requests 1 GB
 CONF = f"spark.driver.host={HOST} spark.driver.bindAddress={HOST} spark.executor.memory={MEMORY}"
 
 
@@ -32,7 +32,7 @@ class StandaloneCluster:
         return f"spark://{HOST}:{self.port}"
 
     def start_master(self) -> None:
-        """Start a master and wait until it can be reached. It has no state of a master that was killed before."""
+        """Start a master and wait until it listens. It has no state of a killed master."""
         self.master = Node(self.folder / "master", "master", "--port", str(self.port))
         poll(lambda: reachable(self.port), what="the master")
 
@@ -66,7 +66,7 @@ class Node:
             )  # fmt: skip
 
     def kill(self) -> None:
-        """Kill it and its executors at once, as the loss of a machine does."""
+        """Kill the node and its executors at once, like the loss of a machine."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

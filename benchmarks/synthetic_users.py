@@ -1,4 +1,4 @@
-"""Users of ours with known preferences: store their ratings, and measure how far their lists match the preferences."""
+"""Store users with known preferences and their ratings, and measure how well their lists match the preferences."""
 
 import io
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from ranking.ratings import Floats, Ratings, Rows
 from storage.bulk_copy import copy_in
 from storage.database import Database
 
-MEDIAN, SPREAD, MOST = 20, 0.8, 500  # ratings of a user: the median, the log-deviation and the maximum
-MOST_LISTS = 1000  # that are evaluated
+MEDIAN, SPREAD, MOST = 20, 0.8, 500  # ratings of a user: median, log-deviation and maximum
+MOST_LISTS = 1000  # limit of evaluated lists
 
 
 class Recommends(Protocol):
-    """An object that recommends to a user, best first."""
+    """An object that returns a user's list, best first."""
 
     def recommend(self, user_id: int) -> RecommendationList: ...
 
@@ -44,7 +44,7 @@ class SyntheticUsers:
 
 
 def add_users(database: Database, users: SyntheticUsers) -> None:
-    """Store the users and their ratings into empty tables, by COPY."""
+    """Store the users and their ratings in empty tables by COPY."""
     ratings = users.ratings
     counts = np.bincount(ratings.user, minlength=len(users.traits.bias))
     version = np.arange(len(ratings)) - np.searchsorted(ratings.user, ratings.user) + 1
@@ -56,7 +56,7 @@ def add_users(database: Database, users: SyntheticUsers) -> None:
 
 
 def preference_captured(recommender: Recommends, size: Size, users: SyntheticUsers) -> float:
-    """Return how much of the users' preferences their lists capture.
+    """Return the share of the users' preferences that their lists capture.
 
     The value of a list is the sum of P(watches and likes) over its movies, by the user's true taste. The result is 0
     for lists of the most popular movies that the user has not rated, and 1 for the lists with the greatest value.

@@ -1,4 +1,4 @@
-"""Reads from one process and from two on one port, in turns, and the CPU that a read costs the serving processes."""
+"""Measure reads from one process and from two on one port, in turns, and the CPU of the serving processes per read."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,12 @@ from prepared_service import cache_lists, list_request, port_of, prepared_state,
 from processes import ServiceProcess, processes_of
 
 CONNECTIONS = 16
-GOAL = 1.6  # below 2, since the clients and PostgreSQL share the cores
+GOAL = 1.6  # below 2, because the clients and PostgreSQL share the cores
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def measure(quick: bool) -> Measurements:
-    """Return reads a second and CPU per read. Both services share one state and take turns: noise hits both."""
+    """Return reads a second and CPU per read. Both services share one state and take turns: noise affects both."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     costs: dict[int, list[float]] = {1: [], 2: []}
     with prepared_state(1000 if quick else 9_700, light_users=100 if quick else 1000) as prepared:
@@ -41,7 +41,7 @@ def measure(quick: bool) -> Measurements:
 
 
 def serving_seconds(process: ServiceProcess) -> float:
-    """Return the CPU seconds so far of the processes that answer on the port of a service."""
+    """Return the CPU seconds so far of the processes that answer a service's requests."""
     workers = [int(line.split()[0]) for line in processes_of(process.state_dir) if "serving.worker" in line]
     own = [pid for pid in workers if _parent(pid) == process.process.pid]
     return sum(_seconds(pid) for pid in (process.process.pid, *own))

@@ -1,4 +1,4 @@
-"""The promises that a soak checks, and the verdict on each."""
+"""Check the promises of a soak, and return the verdict on each."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from mixed_load import Tally
 
 WINDOW_SECONDS = 60.0  # from the start of one retrain to the next
 MOST_GROWTH = 0.05
-TOLERANCE = 3  # connections or threads that come and go
+TOLERANCE = 3  # normal variation of the number of connections or threads
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is stored when a generation goes live: megabytes of each folder of the state, and rows of each table."""
+    """The stored data when a generation goes live: megabytes of each folder of the state, and rows of each table."""
 
     at: float
     folders: Mapping[str, float]
@@ -32,10 +32,10 @@ class SoakResult:
 
     Attributes:
         samples: footprints of the service, in order of time.
-        generations: each generation that was served, with the time from which it was.
-        tally: of all clients.
-        lists: number of stored lists that were complete at the end.
-        sizes: what was stored when each generation went live.
+        generations: each served generation, with the time at which it went live.
+        tally: the tally of all clients.
+        lists: the number of complete stored lists at the end.
+        sizes: the stored data when each generation went live.
     """
 
     samples: Sequence[Footprint]
@@ -47,7 +47,7 @@ class SoakResult:
 
 @dataclass(frozen=True)
 class Promise:
-    """A promise, what was found, and whether the promise was kept."""
+    """A promise, the observation, and whether the promise was kept."""
 
     promised: str
     found: str
@@ -75,7 +75,7 @@ def promises(soak: SoakResult) -> list[Promise]:
 
 
 def observations(soak: SoakResult) -> list[str]:
-    """Return what was measured without a promise, as text."""
+    """Return the measurements without a promise as text."""
     lines = []
     for name, what in (("java", "Spark's JVM"), ("workers", "Spark's Python workers"), ("postgres", "PostgreSQL")):
         before, after = growth(soak, name)
@@ -88,7 +88,7 @@ def observations(soak: SoakResult) -> list[str]:
 def growth(soak: SoakResult, name: str) -> tuple[float, float]:
     """Return the median of a measure in the minute after the first retrain, and in the last minute.
 
-    The first retrain is the one that replaces a generation; the first training has none to compare with.
+    The first retrain is the first training run that replaces a generation.
     """
     samples, retrained = soak.samples, sorted(soak.generations.values())[:2][-1]
     early = [getattr(one, name) for one in samples if retrained <= one.at <= retrained + WINDOW_SECONDS]

@@ -1,4 +1,4 @@
-"""The latency of writing a rating, at rest and while other work runs."""
+"""Measure the latency of writing a rating, at rest and while other work runs."""
 
 import multiprocessing
 import threading
@@ -14,7 +14,7 @@ from storage import user_ratings
 from storage.database import Database
 
 WRITERS = 4
-PAUSE_SECONDS = 0.01  # between two ratings of one writer: some 300 a second in all, well below the maximum
+PAUSE_SECONDS = 0.01  # between two ratings of a writer: about 300 a second in all, well below the maximum
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Writers:
 
 
 def latencies_during(writers: Writers, work: Callable[[], Any]) -> list[float]:
-    """Return the milliseconds of each rating that a process of its own writes while `work` runs."""
+    """Return the milliseconds of each rating that a separate process writes while `work` runs."""
     with multiprocessing.get_context("spawn").Manager() as shared:
         started, over = shared.Event(), shared.Event()
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

@@ -1,4 +1,4 @@
-"""Ratings written over HTTP, beside the same server that answers after a bare INSERT."""
+"""Measure ratings written over HTTP, and by the same server that answers after a bare INSERT."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from embedded.postgres import EmbeddedPostgres
 CONNECTIONS = 16
 GOAL = 0.70
 BATCH = 1000
-MOVIE_STEP = 5  # between the movies of two requests that follow each other
+MOVIE_STEP = 5  # between the movies of consecutive requests
 INSERT_MANY = """
     INSERT INTO views (user_id, movie_id, rating, version) VALUES %s
     ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, version = excluded.version
@@ -27,7 +27,7 @@ CREATE_INDEX = "CREATE INDEX ix_views_movie_id ON views (movie_id) INCLUDE (rati
 
 
 def measure(quick: bool) -> Measurements:
-    """Return ratings a second in pairs: one a request, 1,000 a request, and without the index on the movie."""
+    """Return ratings a second with one rating a request, with 1,000 a request, and without the index on movie_id."""
     seconds, repeats = (0.4, 1) if quick else (3.0, 5)
     movies = 2000 if quick else 10_000
     with (
@@ -95,7 +95,7 @@ def _insert_batch(db: "psycopg2.extensions.connection", user: int, rating: float
 
 
 def _measure_index(url: str, load: Load, repeats: int) -> Measurements:
-    """Measure what the index by which a movie's ratings are counted costs a write."""
+    """Measure the cost of the index on movie_id, which counts a movie's ratings, for a write."""
     rates: tuple[list[float], list[float]] = [], []
     with psycopg2.connect(url) as db, db.cursor() as cursor:
         for _ in range(repeats):

@@ -54,7 +54,7 @@ class Recommender:
             if isinstance(found, StoredList):  # it was computed by the live generation for a user of another arm
                 with self.database.statement() as db:
                     _, found = recommendations.history(db, user_id)
-            listed = self._made(found, live, user_id)
+            listed = self._compute_list(found, live, user_id)
             kept = replace(listed, made="stored")
             now = now._replace(version=found.version)
         # another process may have made a newer generation live, which did not compute this list
@@ -134,7 +134,7 @@ class Recommender:
         likes = every.like_count.astype(np.float32)
         return PopularRanking(likes, every.expected_rating, np.ones(len(every), bool), every.rows(seen)[0])
 
-    def _made(self, history: RatingHistory, live: LiveGeneration | None, user_id: int) -> RecommendationList:
+    def _compute_list(self, history: RatingHistory, live: LiveGeneration | None, user_id: int) -> RecommendationList:
         viewer = self._viewer(history, live, user_id)
         if viewer.versus is not None:
             places = viewer.places(ListRequest())

@@ -22,12 +22,12 @@ class RunningExperiment:
         cls, experiment: Experiment, live: LiveGeneration, load: Callable[[int], LiveGeneration]
     ) -> "RunningExperiment":
         """Return an experiment with the generations of its arms; `load` returns a stored generation."""
-        made = {name: _arm(experiment, name, live, load) for name in experiment.arms}
+        generations = {name: _arm(experiment, name, live, load) for name in experiment.arms}
         if experiment.interleave:
-            control, other = (made[name] for name in experiment.arms)
+            control, other = (generations[name] for name in experiment.arms)
             control = replace(control, arm=replace(control.arm, versus=other, salt=experiment.salt))
-            made = {experiment.arms[0]: control}
-        return cls(experiment, live, made)
+            generations = {experiment.arms[0]: control}
+        return cls(experiment, live, generations)
 
     def is_of(self, experiment: Experiment, live: LiveGeneration) -> bool:
         """Return whether the arms are based on this experiment and this live generation."""
@@ -46,10 +46,10 @@ class RunningExperiment:
 def _arm(
     experiment: Experiment, name: str, live: LiveGeneration, load: Callable[[int], LiveGeneration]
 ) -> LiveGeneration:
-    wanted = generation_of(name)
-    base = live if wanted is None else load(wanted)
+    generation_id = generation_of(name)
+    base = live if generation_id is None else load(generation_id)
     model = model_of(name, base.factors.model)
     changed = model != base.factors.model
     ranker = Ranker(replace(base.factors, model=model)) if changed else base.ranker
-    arm = Arm(experiment.name, name, fixed=wanted is not None, changed=changed)
+    arm = Arm(experiment.name, name, fixed=generation_id is not None, changed=changed)
     return replace(base, ranker=ranker, arm=arm, list_cache=new_cache())

@@ -48,37 +48,37 @@ def taste_of(table: MovieTable, movies: Ints, rating: Floats, at: Times) -> dict
 
 
 def _years(year: Any, stars: Any) -> list[dict[str, Any]]:
-    given = {int(y): stars[year == y] for y in np.unique(year)}
-    return [{"year": y, "rating_count": len(some), "rating_mean": float(some.mean())} for y, some in given.items()]
+    by_year = {int(y): stars[year == y] for y in np.unique(year)}
+    return [{"year": y, "rating_count": len(rated), "rating_mean": float(rated.mean())} for y, rated in by_year.items()]
 
 
 def _parts(table: MovieTable, rows_of: Mapping[str, Rows], rows: Rows, stars: Any) -> list[Part]:
     """Return the parts with at least one rating of the user or of others."""
     given, total = np.bincount(rows, minlength=len(table)), np.bincount(rows, stars, minlength=len(table))
-    everybody = max(int(table.rating_count.sum()), 1)
-    found = []
+    all_ratings = max(int(table.rating_count.sum()), 1)
+    parts = []
     for name, part in rows_of.items():
         count, others = int(given[part].sum()), int(table.rating_count[part].sum())
         if count or others:
-            mine = {"rating_mean": _mean(total[part].sum(), count), "share": count / max(len(rows), 1)}
+            own = {"rating_mean": _mean(total[part].sum(), count), "share": count / max(len(rows), 1)}
             theirs = {
                 "everybody_mean": _mean(table.rating_sum[part].sum(), others),
-                "everybody_share": others / everybody,
+                "everybody_share": others / all_ratings,
             }
-            found.append({"name": name, "rating_count": count} | mine | theirs)
-    return found
+            parts.append({"name": name, "rating_count": count} | own | theirs)
+    return parts
 
 
 def _unlike(table: MovieTable, rows: Rows, stars: Any) -> list[dict[str, Any]]:
     """Return the ratings with the largest differences to the damped mean of the ratings of others."""
     known = np.flatnonzero(table.rating_count[rows] > 0)
-    apart = np.abs(stars[known] - table.expected_rating[rows[known]])
-    found = []
-    for place in known[np.lexsort((rows[known], -apart))[:MOST_UNLIKE]].tolist():
+    difference = np.abs(stars[known] - table.expected_rating[rows[known]])
+    ratings = []
+    for place in known[np.lexsort((rows[known], -difference))[:MOST_UNLIKE]].tolist():
         row, count = int(rows[place]), int(table.rating_count[rows[place]])
         others = {"everybody_mean": float(table.rating_sum[row]) / count, "everybody_count": count}
-        found.append({"movie": table.movie(row), "rating": float(stars[place])} | others)
-    return found
+        ratings.append({"movie": table.movie(row), "rating": float(stars[place])} | others)
+    return ratings
 
 
 def _mean(total: Any, count: Any) -> float | None:

@@ -73,9 +73,9 @@ def one_edit(word: str) -> set[str]:
     A word of eight letters has 620 of them, whose lookup takes 50 microseconds.
     """
     cut = [(word[:at], word[at:]) for at in range(len(word) + 1)]
-    made = {a + b[1:] for a, b in cut if b} | {a + b[1] + b[0] + b[2:] for a, b in cut if len(b) > 1}
-    made |= {a + letter + b[rest:] for a, b in cut for rest in (0, 1) for letter in LETTERS}
-    return made - {word}
+    edits = {a + b[1:] for a, b in cut if b} | {a + b[1] + b[0] + b[2:] for a, b in cut if len(b) > 1}
+    edits |= {a + letter + b[rest:] for a, b in cut for rest in (0, 1) for letter in LETTERS}
+    return edits - {word}
 
 
 def _word(piece: str) -> str:

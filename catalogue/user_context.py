@@ -60,59 +60,59 @@ class UserContext:
         both = f" {self.versus.version_key}" if self.versus else ""
         return f"{generation} {self.version} {self.catalogue.version}{both}"
 
-    def rows(self, wanted: ListRequest) -> Rows:
+    def rows(self, request: ListRequest) -> Rows:
         """Return the rows of the requested movies, best first. Raises `UnknownGenreError`."""
-        return self._chosen(wanted)[0]
+        return self._chosen(request)[0]
 
-    def _chosen(self, wanted: ListRequest) -> tuple[Rows, Mask]:
+    def _chosen(self, request: ListRequest) -> tuple[Rows, Mask]:
         """Return the rows of the requested movies, and a mask of the explored ones."""
-        movies, filters = self.movies, self._with_marks(wanted)
+        movies, filters = self.movies, self._with_marks(request)
         among = movies.listed if filters == NO_FILTERS else movies.matching(filters)
-        end = wanted.offset + wanted.limit
-        if not wanted.explore or self.live is None:
-            rows = self._best(end, among, wanted)[wanted.offset :]
+        end = request.offset + request.limit
+        if not request.explore or self.live is None:
+            rows = self._best(end, among, request)[request.offset :]
             return rows, np.zeros(len(rows), bool)
         # the explored movies stay the same until the list changes or the day ends; a guest has no id but their ratings
-        seed = f"{self.user_id or self.ranking.seen.tolist()} {self.version_key} {wanted.day}"
+        seed = f"{self.user_id or self.ranking.seen.tolist()} {self.version_key} {request.day}"
         drawn = partial(drawn_movies, self.live.ranker, self.ranking, among)
-        rows, explored = explore(lambda n: self._best(n, among, wanted), drawn, wanted.explore, end, seed)
-        return rows[wanted.offset :], explored[wanted.offset :]
+        rows, explored = explore(lambda n: self._best(n, among, request), drawn, request.explore, end, seed)
+        return rows[request.offset :], explored[request.offset :]
 
-    def _best(self, n: int, among: Mask | None, wanted: ListRequest) -> Rows:
+    def _best(self, n: int, among: Mask | None, request: ListRequest) -> Rows:
         """Return the rows of the n best movies at the requested diversity."""
-        if not wanted.diversity or not len(self.ranking.liked):
-            return self.ranking.best(n, among, wanted.known_first)
+        if not request.diversity or not len(self.ranking.liked):
+            return self.ranking.best(n, among, request.known_first)
         # rank the whole pool for every page, so that each page continues the previous one
-        rows = self.ranking.best(max(n, POOL), among, wanted.known_first)
-        return self._calibrated(rows, wanted, n)
+        rows = self.ranking.best(max(n, POOL), among, request.known_first)
+        return self._calibrated(rows, request, n)
 
-    def _with_marks(self, wanted: ListRequest) -> Filters:
-        filters, later = wanted.filters, self.later.tolist()
-        hidden = [*self.marked.tolist(), *(later if wanted.later == "without" else ())]
+    def _with_marks(self, request: ListRequest) -> Filters:
+        filters, later = request.filters, self.later.tolist()
+        hidden = [*self.marked.tolist(), *(later if request.later == "without" else ())]
         if hidden:
             filters = replace(filters, exclude=(*filters.exclude, *hidden))
-        if wanted.later == "only":
+        if request.later == "only":
             among = later if filters.movie_ids is None else set(later).intersection(filters.movie_ids)
             filters = replace(filters, movie_ids=tuple(among))
         return filters
 
-    def places(self, wanted: ListRequest) -> list[RankedRecommendation]:
+    def places(self, request: ListRequest) -> list[RankedRecommendation]:
         """Return the requested part of the list. Raises `UnknownGenreError`."""
         if self.versus is not None:
-            return self._interleaved(self.versus, wanted)
-        rows, explored = self._chosen(wanted)
+            return self._interleaved(self.versus, request)
+        rows, explored = self._chosen(request)
         columns = (rows, self.ranking.expected(rows), self.ranking.scores(rows), self.ranking.reasons(rows), explored)
         places = []
-        for rank, (row, expected, score, reasons, drawn) in enumerate(zip(*columns, strict=True), wanted.offset + 1):
+        for rank, (row, expected, score, reasons, drawn) in enumerate(zip(*columns, strict=True), request.offset + 1):
             because, movie = [Reason.of(self.movies, *reason) for reason in reasons], self.movies.movie(row)
             places.append(RankedRecommendation(movie, float(expected), rank, float(score), because, None, bool(drawn)))
         return places
 
-    def _interleaved(self, versus: "UserContext", wanted: ListRequest) -> list[RankedRecommendation]:
+    def _interleaved(self, versus: "UserContext", request: ListRequest) -> list[RankedRecommendation]:
         """Return the requested part of the interleaved list of both arms."""
-        end = wanted.offset + wanted.limit
+        end = request.offset + request.limit
         # interleave from the first place on, so that each page continues the previous one
-        whole = replace(wanted, limit=end, offset=0)
+        whole = replace(request, limit=end, offset=0)
         teams = [
             {place.movie.movie_id: place for place in team.places(whole)}
             for team in (replace(self, versus=None), versus)
@@ -122,7 +122,7 @@ class UserContext:
         return [
             replace(teams[team][movie], rank=rank, team=arms[team].name)
             for rank, (movie, team) in enumerate(drafted, 1)
-            if rank > wanted.offset
+            if rank > request.offset
         ]
 
     def expected_ratings(self, movie_ids: Sequence[int]) -> list[RecommendedMovie]:
@@ -151,12 +151,12 @@ class UserContext:
         off = miscalibration(genres[rows], genres[liked].mean(axis=0)) if len(liked) else None
         return {"miscalibration": off, "median_popularity": float(np.median(self.movies.rating_count[rows]))}
 
-    def _calibrated(self, rows: Rows, wanted: ListRequest, n: int) -> Rows:
+    def _calibrated(self, rows: Rows, request: ListRequest, n: int) -> Rows:
         """Return the first n of these movies [r], which are best first, with the first `POOL` in calibrated order."""
         pool, genres = rows[:POOL], self.movies.genre_shares
         preferred = np.ones(len(pool), bool)
-        if self.live is not None and wanted.known_first:
+        if self.live is not None and request.known_first:
             preferred = self.live.factors.well_known[pool]
         p = genres[self.ranking.liked].mean(axis=0)
-        order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, wanted.diversity, min(n, POOL))
+        order = calibrated(self.ranking.scores(pool), preferred, genres[pool], p, request.diversity, min(n, POOL))
         return np.concatenate([pool[order], rows[POOL:n]])

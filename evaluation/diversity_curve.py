@@ -40,26 +40,26 @@ def diversity_curve(setting: EvaluationSetting, ratings: Ratings, genres: Floats
     factors = setting.ranker.factors
     ordered = sort_by_user_and_time(ratings.take(factors.rows(ratings.movie)[1]))
     _, given, tested, clocks = split_histories(ratings_by_user(ordered, np.unique(ordered.user)), GIVEN)
-    found = []
+    measured = []
     for pool in _pools(setting, given, clocks):
         relevant = tested[pool.user].movie[tested[pool.user].rating >= RELEVANT]
         if len(relevant) and len(pool.liked):
-            found.append([_measured(factors, pool, genres, dial, relevant) for dial in DIALS])
-    if not found:
+            measured.append([_measured(factors, pool, genres, dial, relevant) for dial in DIALS])
+    if not measured:
         return {}
-    means = np.mean(found, axis=0).tolist()
+    means = np.mean(measured, axis=0).tolist()
     return {f"{dial:g}": dict(zip(MEASURES, row, strict=True)) for dial, row in zip(DIALS, means, strict=True)}
 
 
 def _pools(setting: EvaluationSetting, given: list[Ratings], clocks: Times) -> Iterator[_Pool]:
     ranker, factors = setting.ranker, setting.ranker.factors
-    for some, batch, popularity in setting.batches(given, clocks):
+    for users, batch, popularity in setting.batches(given, clocks):
         folded = ranker.fold_in(batch, ranker.neighbour_terms(batch))
-        rows, there = ranker.top_n(folded, min(POOL, len(factors.movies)), popularity=popularity)
+        rows, filled = ranker.top_n(folded, min(POOL, len(factors.movies)), popularity=popularity)
         score = ranker.scores(folded) + folded.c[:, None] * (popularity - factors.popular)
         liked = batch.mask & (batch.rating >= factors.model.like_threshold)
-        for i, user in enumerate(some):
-            pool = rows[i, there[i]]
+        for i, user in enumerate(users):
+            pool = rows[i, filled[i]]
             yield _Pool(int(user), pool, score[i, pool], batch.rows[i, liked[i]])
 
 

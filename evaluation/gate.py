@@ -61,7 +61,7 @@ def judge_candidate(
 
     Args:
         train_ratings: the candidate's training ratings; the lists of these users must not change too much.
-        held_out: ratings of the held-out users, without times in the future.
+        held_out: the ratings of the held-out users, with times shifted like those of `train_ratings`.
         genre_shares: takes movie ids and returns the share of each genre in each movie [f, G].
     """
     try:
@@ -70,22 +70,22 @@ def judge_candidate(
         return Verdict(False, f"{error}; the previous generation keeps serving"), {}
     users = sample_users(held_out)
     setting = EvaluationSetting(candidate, train_ratings)
-    found = evaluate_held_out(setting, users)
+    result = evaluate_held_out(setting, users)
     curve = diversity_curve(setting, users, genre_shares(candidate.movies))
-    summary = {"candidate": found.summary(), "diversity": curve}
+    summary = {"candidate": result.summary(), "diversity": curve}
     if live is None:
-        return verdict(found), summary
+        return verdict(result), summary
     before = evaluate_held_out(EvaluationSetting(live, train_ratings), users)
     summary["live"] = before.summary()
-    return verdict(found, before, list_change(candidate, live, train_ratings)), summary
+    return verdict(result, before, list_change(candidate, live, train_ratings)), summary
 
 
 def list_change(candidate: Factors, live: Factors, train_ratings: Ratings) -> ListChange | None:
     """Return how the lists of training users changed; None if the settings differ, which changes lists on purpose."""
     if candidate.model != live.model:
         return None
-    some = sample_users(train_ratings, COMPARED_USERS)
-    given = ratings_by_user(some, np.unique(some.user))
+    sampled = sample_users(train_ratings, COMPARED_USERS)
+    given = ratings_by_user(sampled, np.unique(sampled.user))
     overlap = offline_metrics.overlap(
         *(build_lists(factors, given, EVALUATED_LIST_LENGTH, rank_locally) for factors in (live, candidate))
     )

@@ -62,33 +62,34 @@ class EvaluationSetting:
         factors = self.ranker.factors
         ours = np.full((len(given), EVALUATED_LIST_LENGTH), PADDING, np.int32)
         baseline = ours.copy()
-        for some, batch, popularity in self.batches(given, clocks):
-            baseline[some] = _popular_lists(factors.movies, popularity, batch.rows)
+        for users, batch, popularity in self.batches(given, clocks):
+            baseline[users] = _popular_lists(factors.movies, popularity, batch.rows)
             if batch.rows.shape[1] == 0:
-                for user, theirs in zip(some, popularity, strict=True):
-                    best = top_n(theirs, EVALUATED_LIST_LENGTH, batch.rows[0], factors.well_known)
+                for user, scores in zip(users, popularity, strict=True):
+                    best = top_n(scores, EVALUATED_LIST_LENGTH, batch.rows[0], factors.well_known)
                     ours[user, : len(best)] = factors.movies[best]
                 continue
             folded = self.ranker.fold_in(batch, self.ranker.neighbour_terms(batch))
-            rows, there = self.ranker.top_n(folded, EVALUATED_LIST_LENGTH, popularity=popularity)
-            ours[some] = np.where(there, factors.movies[rows], PADDING)
+            rows, filled = self.ranker.top_n(folded, EVALUATED_LIST_LENGTH, popularity=popularity)
+            ours[users] = np.where(filled, factors.movies[rows], PADDING)
         return ours, baseline
 
     def batches(self, given: list[Ratings], clocks: Times) -> Iterator[tuple[Rows, UserBatch, Floats]]:
         """Yield the users of `lists` in order, in batches, with the popularity at each user's time [b, f]."""
         factors, days = self.ranker.factors, self.ranker.factors.model.half_life_days
         recent = popularity_by_clock(self._likes, self._like_rows, len(factors.movies), clocks, days)
-        for some, batch in self._batches(given):
-            yield some, batch, np.stack([next(recent) for _ in some])
+        for users, batch in self._batches(given):
+            yield users, batch, np.stack([next(recent) for _ in users])
 
     def _batches(self, given: list[Ratings]) -> Iterator[tuple[Rows, UserBatch]]:
         if given and len(given[0]):
             yield from user_batches(self.ranker.factors, histories_of(given))
             return
         for first in range(0, len(given), MOST_USERS):
-            some = np.arange(first, min(first + MOST_USERS, len(given)))
-            none = np.empty((len(some), 0), np.intp)
-            yield some, UserBatch(none, none.astype(np.float32), none, none.astype(bool), np.zeros(len(some), np.intp))
+            users = np.arange(first, min(first + MOST_USERS, len(given)))
+            none = np.empty((len(users), 0), np.intp)
+            n = np.zeros(len(users), np.intp)
+            yield users, UserBatch(none, none.astype(np.float32), none, none.astype(bool), n)
 
 
 def _popular_lists(movies: Ints, popularity: Floats, seen: Rows) -> Ints:
@@ -96,8 +97,8 @@ def _popular_lists(movies: Ints, popularity: Floats, seen: Rows) -> Ints:
     score, groups = score_table(len(popularity), len(movies), EVALUATED_LIST_LENGTH)
     score[:, : len(movies)] = popularity
     np.put_along_axis(score, seen, -np.inf, axis=1)
-    columns, there = top_rows(score, EVALUATED_LIST_LENGTH, groups)
-    return np.where(there, movies[np.minimum(columns, len(movies) - 1)], PADDING)
+    columns, filled = top_rows(score, EVALUATED_LIST_LENGTH, groups)
+    return np.where(filled, movies[np.minimum(columns, len(movies) - 1)], PADDING)
 
 
 def sample_users(ratings: Ratings, most: int = MAX_EVALUATED_USERS) -> Ratings:

@@ -35,9 +35,9 @@ def new_users(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
     model = replace(model, seed=seed)
     judged = []
     for fold in folds(np.unique(ratings.user), FOLDS, seed):
-        theirs = np.isin(ratings.user, fold)
-        known = sort_by_user_and_time(ratings.take(~theirs))
-        judged.append(_judged(engine, known, ratings.take(theirs), movies, model))
+        in_fold = np.isin(ratings.user, fold)
+        train = sort_by_user_and_time(ratings.take(~in_fold))
+        judged.append(_judged(engine, train, ratings.take(in_fold), movies, model))
     facts = {"users": len(np.unique(ratings.user))}
     return ProtocolResult("new-users", (seed,), by_given(merge_results(judged)), facts)
 
@@ -46,14 +46,14 @@ def newcomers(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSettin
     """Train on the ratings before a day and test on the next tenth of the users by first rating; five times."""
     model = replace(model, seed=seed)
     users, user = np.unique(ratings.user, return_inverse=True)
-    came = np.full(len(users), np.iinfo(np.int64).max)
-    np.minimum.at(came, user, ratings.at)
+    first_rating = np.full(len(users), np.iinfo(np.int64).max)
+    np.minimum.at(first_rating, user, ratings.at)
     judged = []
     for share in CALENDAR_SHARES:
-        day, end = np.quantile(came, [share, min(1.0, share + 0.1)])
-        theirs = ratings.take((came[user] >= day) & (came[user] <= end))
-        known = sort_by_user_and_time(ratings.take(ratings.at < day))
-        judged.append(_judged(engine, known, theirs, movies, model))
+        day, end = np.quantile(first_rating, [share, min(1.0, share + 0.1)])
+        test = ratings.take((first_rating[user] >= day) & (first_rating[user] <= end))
+        train = sort_by_user_and_time(ratings.take(ratings.at < day))
+        judged.append(_judged(engine, train, test, movies, model))
     facts = {"users": sum(len(j.users) for j in judged)}
     return ProtocolResult("newcomers", (seed,), by_given(merge_results(judged)), facts)
 
@@ -65,8 +65,8 @@ def steadiness(engine: Engine, ratings: Ratings, movies: Ints, model: ModelSetti
     these 20; both are tested on the next 50. The other users get lists from two models with different seeds.
     """
     model = replace(model, seed=seed)
-    theirs = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
-    new, known = sort_by_user_and_time(ratings.take(theirs)), sort_by_user_and_time(ratings.take(~theirs))
+    in_fold = np.isin(ratings.user, folds(np.unique(ratings.user), FOLDS, seed)[0])
+    new, known = sort_by_user_and_time(ratings.take(in_fold)), sort_by_user_and_time(ratings.take(~in_fold))
     given_20 = new.take(history_positions(new)[0] < GIVEN_N[GIVEN_20])
     folded_in = engine.train(known, movies, model)
     retrained = engine.train(sort_by_user_and_time(concatenate(known, given_20)), movies, model)

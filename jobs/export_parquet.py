@@ -51,8 +51,8 @@ def lists_of(live: LiveGeneration, histories: Histories, hidden: HiddenMovies, n
     marked = np.isin(_pairs(user, movie), _pairs(hidden.user, hidden.movie))
     again = np.unique(user[marked])
     kept = ~np.isin(user, again)
-    made = [_list_of(live, histories, hidden, i, n) for i in np.searchsorted(histories.user, again).tolist()]
-    user, movie, expected = concatenate_lists([(user[kept], movie[kept], expected[kept]), *made])
+    recomputed = [_list_of(live, histories, hidden, i, n) for i in np.searchsorted(histories.user, again).tolist()]
+    user, movie, expected = concatenate_lists([(user[kept], movie[kept], expected[kept]), *recomputed])
     order = np.argsort(user, kind="stable")
     return user[order], movie[order], expected[order]
 
@@ -82,10 +82,10 @@ def export_embeddings(database: Database, file: Path) -> int:
 
 
 def _list_of(live: LiveGeneration, histories: Histories, hidden: HiddenMovies, i: int, n: int) -> ListColumns:
-    user, mine = histories.user[i], slice(*histories.start[i : i + 2])
+    user, history = histories.user[i], slice(*histories.start[i : i + 2])
     among = ~live.movies.withdrawn
     among[live.factors.rows(hidden.movie[hidden.user == user])[0]] = False
-    ranking = ranking_for(live.ranker, histories.movies[mine], histories.rating[mine], histories.at[mine])
+    ranking = ranking_for(live.ranker, histories.movies[history], histories.rating[history], histories.at[history])
     best = ranking.best(n, among)
     return np.full(len(best), user), live.factors.movies[best], ranking.expected(best)
 

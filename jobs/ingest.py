@@ -171,8 +171,8 @@ def update_catalogue(
     Movies that the dataset lacks stay, without dataset ratings, or are withdrawn (`withdraw_missing`). `restore` brings
     back withdrawn movies that the dataset has. Raises `DatasetError`, also while a training run is in progress.
     """
-    with database.try_lock(TRAINING_LOCK) as mine:
-        if not mine:
+    with database.try_lock(TRAINING_LOCK) as locked:
+        if not locked:
             raise DatasetError(BUSY)
         digest, parsed_movies, ratings = read_set(folder)
         rows = list(catalogue_rows(folder, parsed_movies, ratings))

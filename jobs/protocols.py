@@ -113,12 +113,12 @@ def strong_split(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings, Ratings
     _, user, count = np.unique(likes.user, return_inverse=True, return_counts=True)
     likes = likes.take(count[user] >= LEAST_LIKES)
     out = np.isin(likes.user, folds(np.unique(likes.user), round(1 / HELD_OUT_SHARE), seed)[0])
-    train, theirs = sort_by_user_and_time(likes.take(~out)), likes.take(out)
+    train, held_out = sort_by_user_and_time(likes.take(~out)), likes.take(out)
     # at random and not by time, as in the paper
-    theirs = theirs.take(np.lexsort((hash_to_unit_interval(theirs.movie), theirs.user)))
-    place, count = history_positions(theirs)
+    held_out = held_out.take(np.lexsort((hash_to_unit_interval(held_out.movie), held_out.user)))
+    place, count = history_positions(held_out)
     test = place >= count - np.ceil(TEST_SHARE * count)
-    return train, theirs.take(~test), theirs.take(test & np.isin(theirs.movie, train.movie))
+    return train, held_out.take(~test), held_out.take(test & np.isin(held_out.movie, train.movie))
 
 
 def liked(ratings: Ratings) -> Ratings:

@@ -21,25 +21,25 @@ RankFunction = Callable[[Factors, Histories, int], ListColumns]
 
 def rank_locally(factors: Factors, histories: Histories, n: int, among: Mask | None = None) -> ListColumns:
     """Return the lists of these users, of the movies in `among` [f] or of all, computed here. A `RankFunction`."""
-    movies, nothing = np.zeros((len(histories), n), np.int32), np.ones(len(histories), bool)
+    movies, unrated = np.zeros((len(histories), n), np.int32), np.ones(len(histories), bool)
     expected = np.full((len(histories), n), NO_SCORE)
     ranker = Ranker(factors)
-    for some, batch in user_batches(factors, histories):
-        movies[some], expected[some] = _lists(ranker, batch, n, among)
-        nothing[some] = False
+    for users, batch in user_batches(factors, histories):
+        movies[users], expected[users] = _lists(ranker, batch, n, among)
+        unrated[users] = False
     popular = ranking_for(ranker, *_NO_HISTORY)
     best = popular.best(n, among)
-    movies[nothing, : len(best)], expected[nothing, : len(best)] = factors.movies[best], popular.expected(best)
-    there = expected > NO_SCORE
-    return np.repeat(histories.user, there.sum(axis=1)), movies[there], expected[there]
+    movies[unrated, : len(best)], expected[unrated, : len(best)] = factors.movies[best], popular.expected(best)
+    filled = expected > NO_SCORE
+    return np.repeat(histories.user, filled.sum(axis=1)), movies[filled], expected[filled]
 
 
 def _lists(ranker: Ranker, batch: UserBatch, n: int, among: Mask | None) -> tuple[Ints, Floats]:
     """Return the movies and expected ratings of the lists of a batch [b, n]; NO_SCORE marks empty places."""
     terms = ranker.neighbour_terms(batch)
-    rows, there = ranker.top_n(ranker.fold_in(batch, terms), n, among)
+    rows, filled = ranker.top_n(ranker.fold_in(batch, terms), n, among)
     expected = ranker.expected(batch, terms, rows)
-    expected[~there] = NO_SCORE
+    expected[~filled] = NO_SCORE
     return ranker.factors.movies[rows], expected
 
 

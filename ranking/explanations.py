@@ -52,13 +52,13 @@ def contributions(ranker: Ranker, folded: FoldedIn, rows: Rows) -> tuple[Floats,
 def _neighbour_parts(ranker: Ranker, folded: FoldedIn, rows: Rows) -> Floats:
     """Return the contribution of each rating to g of the movies at `rows`, [n, r]."""
     terms, batch = folded.terms, folded.batch
-    said = ranker.recency(batch)[0] * (batch.rating[0] - np.float32(NEUTRAL_RATING))
+    contribution = ranker.recency(batch)[0] * (batch.rating[0] - np.float32(NEUTRAL_RATING))
     position = np.full(len(ranker.row_at), -1, np.intp)
     position[ranker.column_of[rows]] = np.arange(len(rows))
     at, rating = position[terms.column], np.repeat(np.arange(len(terms.per_rating)), terms.per_rating)
     listed = at >= 0
     parts = np.zeros((len(terms.per_rating), len(rows)), np.float32)
-    parts[rating[listed], at[listed]] = (said[rating] * terms.w)[listed]  # each index pair occurs once
+    parts[rating[listed], at[listed]] = (contribution[rating] * terms.w)[listed]  # each index pair occurs once
     return parts
 
 

@@ -121,10 +121,10 @@ def _candidates(co_likes: Floats, head: npt.NDArray[np.int32], most: int) -> Pla
 
 def _solved(G: Floats, movies: Places, near: Places, reg: float) -> Floats:
     """Return the weights [b, most] of the `near` movies for these movies; 0 in empty places."""
-    there = near >= 0
+    filled = near >= 0
     # (X_c'X_c + reg I) w = X_c'x_j
     products = G[near[:, :, None], near[:, None, :]]
-    products *= there[:, :, None] & there[:, None, :]
+    products *= filled[:, :, None] & filled[:, None, :]
     products += np.float32(reg) * np.eye(near.shape[1], dtype=np.float32)
-    right = np.where(there, G[near, movies[:, None]], np.float32(0))
+    right = np.where(filled, G[near, movies[:, None]], np.float32(0))
     return np.linalg.solve(products, right[:, :, None])[:, :, 0]

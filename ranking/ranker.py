@@ -157,11 +157,11 @@ class Ranker:
         )
         if among is not None:
             known[:, ~among[self.row_at[: self.known]]] = NO_SCORE
-        columns, there = top_rows(score, n, groups)
+        columns, filled = top_rows(score, n, groups)
         rows = self.row_at[np.minimum(columns, self.known - 1)]
-        for user in np.flatnonzero(~there[:, -1]):
-            self._fill(folded, user, among, rows[user], there[user])
-        return rows, there
+        for user in np.flatnonzero(~filled[:, -1]):
+            self._fill(folded, user, among, rows[user], filled[user])
+        return rows, filled
 
     def scores(self, folded: FoldedIn, rows: Rows | None = None) -> Floats:
         """Return the scores of the movies at `rows` [r], or of all, [b, r]; only their order has a meaning."""
@@ -208,8 +208,8 @@ class Ranker:
 
     def _neighbour_scores(self, batch: UserBatch, terms: NeighbourTerms, weight: Floats | np.float32) -> Floats:
         """Return g = sum over the history of weight (r - 2.5) W[movie, :] by column [b, h + 1]."""
-        said = (weight * (batch.rating - np.float32(NEUTRAL_RATING)))[batch.mask]
-        value = np.repeat(said, terms.per_rating) * terms.w
+        contribution = (weight * (batch.rating - np.float32(NEUTRAL_RATING)))[batch.mask]
+        value = np.repeat(contribution, terms.per_rating) * terms.w
         if len(batch) == 1:  # as above
             one = np.zeros((1, self._neighbour_columns + 1), np.float32)
             np.add.at(one[0], terms.column, value)
@@ -244,9 +244,9 @@ class Ranker:
         unseen = (len(self.row_at) - batch.n)[:, None]
         return unseen, total - seen.sum(axis=1), square - (seen * seen).sum(axis=1)
 
-    def _fill(self, folded: FoldedIn, user: np.intp, among: Mask | None, rows: Rows, there: Mask) -> None:
+    def _fill(self, folded: FoldedIn, user: np.intp, among: Mask | None, rows: Rows, filled: Mask) -> None:
         """Fill the empty places of a user's list [n] with movies that are not well known."""
         one = folded.batch.user(user)
         score = self.scores(folded if len(folded.batch) == 1 else self.fold_in(one, self.neighbour_terms(one)))[0]
         best = top_n(score, len(rows), one.rows[0], self.factors.well_known, among)
-        rows[: len(best)], there[: len(best)] = best, True
+        rows[: len(best)], filled[: len(best)] = best, True

@@ -66,7 +66,7 @@ def top_rows(score: Floats, n: int, groups: int) -> tuple[Rows, Mask]:
     row, column = row[order], column[order]
     place = np.arange(len(row)) - np.searchsorted(row, row)
     among = place < n
-    columns, there = np.zeros((b, n), np.intp), np.zeros((b, n), bool)
+    columns, filled = np.zeros((b, n), np.intp), np.zeros((b, n), bool)
     columns[row[among], place[among]] = column[among]
-    there[row[among], place[among]] = True
-    return columns, there
+    filled[row[among], place[among]] = True
+    return columns, filled

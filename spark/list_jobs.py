@@ -36,10 +36,10 @@ def compute_lists(spark: SparkSession, factors: Factors, histories: Histories, n
         return concatenate_lists(tasks.map(lambda piece: rank_locally(shared.value, piece, n)).collect())
 
     with _shared(context, factors) as shared, _threads(context) as (pool, group):
-        going = deque(pool.submit(compute, job) for job in islice(jobs, CONCURRENT_JOBS))
-        while going:
-            done = going.popleft().result()
-            going.extend(pool.submit(compute, job) for job in islice(jobs, 1))
+        pending = deque(pool.submit(compute, job) for job in islice(jobs, CONCURRENT_JOBS))
+        while pending:
+            done = pending.popleft().result()
+            pending.extend(pool.submit(compute, job) for job in islice(jobs, 1))
             yield done
 
 

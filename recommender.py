@@ -64,7 +64,7 @@ class Recommender:
         return listed
 
     def forget(self, user_id: int) -> None:
-        """Drop the cached list of a deleted user."""
+        """Drop the cached list of a user who is deleted or has rated: the next read asks for the history at once."""
         for served in (self.model.live, *(self.model.experiment.arms.values() if self.model.experiment else ())):
             if served is not None:
                 with self._caching:

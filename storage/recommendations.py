@@ -2,7 +2,7 @@
 
 import io
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +43,8 @@ _READ_LIST = PreparedStatement("""
         LIMIT 1
     ) list ON true
     CROSS JOIN LATERAL (
-        SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
-               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id),
+        SELECT string_agg(int4send(movie_id) || float4send(rating)
+                          || int8send(floor(date_part('epoch', rated_at))::bigint), '' ORDER BY movie_id),
                (SELECT array_agg(movie_id) FROM marks
                 WHERE user_id = u.id AND mark <> 'later' AND list.movie_ids IS NULL),
                NULL::integer[]
@@ -56,8 +56,8 @@ _HISTORY = PreparedStatement("""
     PREPARE history (integer) AS
     SELECT coalesce((SELECT catalogue_version FROM live_generation), 0), u.history_version, rated.*
     FROM users u, LATERAL (
-        SELECT array_agg(movie_id ORDER BY movie_id), array_agg(rating ORDER BY movie_id),
-               array_agg(floor(extract(epoch FROM rated_at))::bigint ORDER BY movie_id),
+        SELECT string_agg(int4send(movie_id) || float4send(rating)
+                          || int8send(floor(date_part('epoch', rated_at))::bigint), '' ORDER BY movie_id),
                (SELECT array_agg(movie_id) FROM marks WHERE user_id = u.id AND mark <> 'later'),
                (SELECT array_agg(movie_id) FROM marks WHERE user_id = u.id AND mark = 'later')
         FROM views WHERE user_id = u.id
@@ -77,6 +77,7 @@ _STILL_THERE = text("""
 _COLUMNS = "recommendations (user_id, generation_id, catalogue_version, history_version, movie_ids, expected_ratings)"
 
 Versions = npt.NDArray[np.int64]
+_RATING = np.dtype([("movie", ">i4"), ("rating", ">f4"), ("at", ">i8")])  # faster to send and to parse than arrays
 NO_MOVIES = np.empty(0, np.int32)
 
 
@@ -149,10 +150,13 @@ def history(db: Connection, user_id: int) -> tuple[int, RatingHistory]:
     return catalogue_version, _history(*rated)
 
 
-def _history(version: int, *columns: list[Any] | None) -> RatingHistory:
+def _history(
+    version: int, ratings: memoryview | None, marked: list[int] | None, later: list[int] | None
+) -> RatingHistory:
     """Build a history from its columns in a row, which PostgreSQL leaves null without ratings or marks."""
-    kinds = (np.int32, np.float32, np.int64, np.int32, np.int32)
-    return RatingHistory(version, *(np.array(one or [], kind) for one, kind in zip(columns, kinds, strict=True)))
+    rated = np.frombuffer(ratings or b"", _RATING)
+    columns = rated["movie"].astype(np.int32), rated["rating"].astype(np.float32), rated["at"].astype(np.int64)
+    return RatingHistory(version, *columns, np.array(marked or [], np.int32), np.array(later or [], np.int32))
 
 
 def store_lists(

@@ -55,6 +55,7 @@ def put_view(user_id: str, movie_id: str) -> Response:
     user, movie, rating = parse_id("user_id", user_id), parse_id("movie_id", movie_id), parse_rating(request)
     with _recommender().database.statement() as db:
         created = user_ratings.put(db, user, movie, rating)
+    _recommender().forget(user)
     metrics().written(created=created, replaced=not created)
     return _json({"success": True}, 201 if created else 200)
 

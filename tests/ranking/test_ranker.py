@@ -233,6 +233,10 @@ def test_newer_ratings_are_counted_by_user_and_second() -> None:
     at = np.array([5, 3, 5, 9, 7, 7, 7, 1])
     assert count_newer(np.array([0, 4, 4, 8]), at).tolist() == [1, 3, 1, 0, 0, 0, 0, 3]
     assert count_newer(np.array([0, 0]), at[:0]).tolist() == []
+    f = random_factors()
+    for user in (at[:4], at[4:]):
+        batch = batch_of_one(f, f.movies[:4], np.ones(4, np.float32), user)
+        assert batch.newer[0].tolist() == count_newer(np.array([0, 4]), user).tolist()
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 10, 200])

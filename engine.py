@@ -205,11 +205,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train on the ratings of a MovieLens set, without a database.")
     parser.add_argument("--ratings", type=Path, required=True, help="a folder that holds a MovieLens set")
     parser.add_argument("--out", type=Path, required=True, help="the generation file to write; cli.py load takes it")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
         settings = load_settings()
         log_to_stderr(settings.log_level, settings.log_format)
-        train_to_file(settings, given.ratings, given.out)
+        train_to_file(settings, arguments.ratings, arguments.out)
     except (OperatorError, OSError) as error:
         sys.exit(f"matinee: {error}")
 

@@ -102,15 +102,15 @@ class Recommender:
         with self.database.statement() as db:
             read = [recommendations.history(db, m) if isinstance(m, int) else (0, _guest_history(m)) for m in members]
         self.model.follow(max(catalogue_version for catalogue_version, _ in read))
-        found = [history for _, history in read]
-        start = np.cumsum([0, *(len(history.movies) for history in found)])
-        columns = (np.concatenate([history[at] for history in found]) for at in range(1, 4))
-        histories, live = Histories(np.arange(len(found), dtype=np.int32), start, *columns), self.model.live
+        per_member = [history for _, history in read]
+        start = np.cumsum([0, *(len(history.movies) for history in per_member)])
+        columns = (np.concatenate([history[at] for history in per_member]) for at in range(1, 4))
+        histories, live = Histories(np.arange(len(per_member), dtype=np.int32), start, *columns), self.model.live
         seen = np.diff(start).tolist()
-        marked = tuple(np.concatenate([history.marked for history in found]).tolist())
+        marked = tuple(np.concatenate([history.marked for history in per_member]).tolist())
         if live is None:
             popular = self._popular(histories.movies)
-            return GroupContext(None, self.model.movies, PopularGroupRanking(popular, len(found)), seen, marked)
+            return GroupContext(None, self.model.movies, PopularGroupRanking(popular, len(per_member)), seen, marked)
         return GroupContext(live, live.movies, group_ranking(live.ranker, histories), seen, marked)
 
     def _viewer(self, history: RatingHistory, live: LiveGeneration | None, user_id: int | None = None) -> UserContext:

@@ -189,19 +189,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="", help="a MovieLens folder or the name of a dataset")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/cluster.json", help="JSON file to write")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="matinee-cluster-") as work:
         here = Path(work)
         here.chmod(0o755)  # an unprivileged PostgreSQL has to enter it
-        folder = ensure_dataset(given.dataset, here) if given.dataset else checkerboard(here / "checkerboard")
+        folder = ensure_dataset(args.dataset, here) if args.dataset else checkerboard(here / "checkerboard")
         found, reader = run_scenario(folder, here)
     written = {
         **time_and_machine(),
-        "dataset": Path(given.dataset).name or "a checkerboard",
+        "dataset": Path(args.dataset).name or "a checkerboard",
         "promises": [asdict(promise) for promise in found],
         "reader": asdict(reader),
     }
-    given.out.write_text(json.dumps(written, indent=1) + "\n")
+    args.out.write_text(json.dumps(written, indent=1) + "\n")
     print(table(found))
     return 0 if all(promise.kept for promise in found) else 1
 

@@ -157,11 +157,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a MovieLens folder")
     parser.add_argument("--seeds", default="1,2,3", help="random seeds; the tables show the mean (default 1,2,3)")
     parser.add_argument("--out", type=Path, help="file for the raw numbers of every run")
-    given = parser.parse_args()
+    args = parser.parse_args()
     about = describe_run(quick=False)
-    results = compare_models(given.folder, [int(seed) for seed in given.seeds.split(",")])
-    if given.out:
-        given.out.write_text(json.dumps({"about": about, "runs": [run.to_json() for run in results]}, indent=1) + "\n")
+    results = compare_models(args.folder, [int(seed) for seed in args.seeds.split(",")])
+    if args.out:
+        args.out.write_text(json.dumps({"about": about, "runs": [run.to_json() for run in results]}, indent=1) + "\n")
     print(markdown(mean(results), QUALITY), markdown(mean(results), COST), sep="\n\n")
 
 

@@ -145,17 +145,17 @@ def main() -> int:
     parser.add_argument("--users", type=int, help="how many (default: as in a MovieLens dataset of so many ratings)")
     parser.add_argument("--movies", type=int, help="how many (default: likewise)")
     parser.add_argument("--seed", type=int, default=1, help="random seed (default 1)")
-    given = parser.parse_args()
-    usual = Size.like_movielens(given.ratings, given.seed)
-    size = replace(usual, users=given.users or usual.users, movies=given.movies or usual.movies)
+    args = parser.parse_args()
+    usual = Size.like_movielens(args.ratings, args.seed)
+    size = replace(usual, users=args.users or usual.users, movies=args.movies or usual.movies)
     began = time.monotonic()
     try:
-        write_dataset(given.folder, size)
+        write_dataset(args.folder, size)
     except ValueError as error:
         parser.error(str(error))
     seconds = time.monotonic() - began
     sizes = f"{size.ratings:,} ratings of {size.movies:,} movies by {size.users:,} users"
-    print(f"{given.folder}: {sizes} in {seconds:.0f} s")
+    print(f"{args.folder}: {sizes} in {seconds:.0f} s")
     return 0
 
 

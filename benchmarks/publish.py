@@ -208,16 +208,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="repeats of our own way (default 3)")
     parser.add_argument("--jdbc", type=Path, default=DRIVER, help=f"PostgreSQL's JDBC driver (default {DRIVER})")
     parser.add_argument("--out", type=Path, default=OUTPUT, help=f"file for the raw numbers (default {OUTPUT})")
-    given = parser.parse_args()
-    jdbc = given.jdbc if given.jdbc.exists() else None
+    args = parser.parse_args()
+    jdbc = args.jdbc if args.jdbc.exists() else None
     if jdbc is None:
-        print(f"JDBC is left out: there is no driver at {given.jdbc}", file=sys.stderr)
+        print(f"JDBC is left out: there is no driver at {args.jdbc}", file=sys.stderr)
     parts, raw = {}, {}
-    for movies in map(int, given.movies.split(",")):
-        name = f"{given.users:,} users, {movies:,} movies"
-        parts[name], raw[name] = compare_ways(movies, given.users, jdbc, given.repeats)
+    for movies in map(int, args.movies.split(",")):
+        name = f"{args.users:,} users, {movies:,} movies"
+        parts[name], raw[name] = compare_ways(movies, args.users, jdbc, args.repeats)
     run = BenchmarkRun(describe_run(quick=False), parts).to_json()
-    given.out.write_text(json.dumps({**run, "raw": raw}, indent=1) + "\n")
+    args.out.write_text(json.dumps({**run, "raw": raw}, indent=1) + "\n")
     print(table(parts))
 
 

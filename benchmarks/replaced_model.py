@@ -104,12 +104,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a folder that holds a MovieLens set")
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    ratings, _ = read_dataset(given.folder)
-    train, test = (ratings.take(part) for part in random_split(len(ratings), given.seed))
+    args = parser.parse_args()
+    ratings, _ = read_dataset(args.folder)
+    train, test = (ratings.take(part) for part in random_split(len(ratings), args.seed))
     test = test.take(np.isin(test.user, train.user) & np.isin(test.movie, train.movie))
-    print(f"RMSE {rmse(als_predictions(train, test, given.seed), test.rating):.4f}")
-    for n, value in ndcg_by_given(ratings, given.seed).items():
+    print(f"RMSE {rmse(als_predictions(train, test, args.seed), test.rating):.4f}")
+    for n, value in ndcg_by_given(ratings, args.seed).items():
         print(f"NDCG@10 after {n} ratings {value:.4f}")
 
 

@@ -45,11 +45,11 @@ PARTS = {  # each part's module, which has a function measure(quick: bool) -> Me
 def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["compare"]:
         return compare(arguments[1:])
-    given = _parser().parse_args(arguments)
-    about = describe_run(given.quick)
-    parts, failed = measure_parts(given.names or list(PARTS), given.quick)
+    args = _parser().parse_args(arguments)
+    about = describe_run(args.quick)
+    parts, failed = measure_parts(args.names or list(PARTS), args.quick)
     run = BenchmarkRun(about, parts)
-    write_run(run, given.out or RESULTS / "latest", given.history)
+    write_run(run, args.out or RESULTS / "latest", args.history)
     print(report(run))
     for name in failed:
         print(f"{name} failed; the traceback is above", file=sys.stderr)
@@ -77,9 +77,9 @@ def compare(arguments: Sequence[str]) -> int:
     parser.add_argument("after")
     parser.add_argument("--history", type=Path, default=HISTORY)
     # argparse parses -1 as a number, because no option of this parser looks like a number
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        runs = find_run(given.before, given.history), find_run(given.after, given.history)
+        runs = find_run(args.before, args.history), find_run(args.after, args.history)
     except LookupError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2

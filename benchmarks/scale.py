@@ -79,15 +79,15 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=HERE / "results/scale.json", help="JSON file to write, with the plot beside it"
     )
-    given = parser.parse_args()
+    args = parser.parse_args()
     runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="matinee-scale-") as scratch:
-        for ratings in map(int, given.sizes.split(",")):
+        for ratings in map(int, args.sizes.split(",")):
             now = time_and_machine()
-            runs.append(measure_size(ratings, given.users, given.folder or Path(scratch)) | now)
-            every = merge_runs(given.out, runs)
-            given.out.write_text(json.dumps({"runs": every}, indent=1) + "\n")
-            given.out.with_suffix(".svg").write_text(plot(every))
+            runs.append(measure_size(ratings, args.users, args.folder or Path(scratch)) | now)
+            every = merge_runs(args.out, runs)
+            args.out.write_text(json.dumps({"runs": every}, indent=1) + "\n")
+            args.out.with_suffix(".svg").write_text(plot(every))
             print(table(every), flush=True)
     fits = all(run["retrain s"] <= PERIOD_SECONDS and run["peak MB"] <= MOST_MEGABYTES for run in runs)
     return 0 if fits else 1

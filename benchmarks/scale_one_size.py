@@ -74,13 +74,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a dataset of generate.py")
     parser.add_argument("ratings", type=int, help="how many ratings it has")
     parser.add_argument("--users", type=int, default=100_000, help="number of our users")
-    given = parser.parse_args()
+    args = parser.parse_args()
     give_back_large_blocks()
     with tempfile.TemporaryDirectory(prefix="matinee-scale-") as state:
         Path(state).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
-        settings = replace(load(), state_dir=Path(state) / "state", dataset=str(given.folder), database_url="")
+        settings = replace(load(), state_dir=Path(state) / "state", dataset=str(args.folder), database_url="")
         log_to_stderr(settings.log_level, settings.log_format)
-        print(json.dumps(run(settings, Size.like_movielens(given.ratings), given.users)))
+        print(json.dumps(run(settings, Size.like_movielens(args.ratings), args.users)))
 
 
 if __name__ == "__main__":

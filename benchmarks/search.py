@@ -99,9 +99,9 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, help="a MovieLens folder; without it the titles are random")
     parser.add_argument("--movies", type=int, default=87_000, help="number of random titles")
     parser.add_argument("--searches", type=int, default=2000, help="searches of each kind")
-    given = parser.parse_args()
+    args = parser.parse_args()
     rng = random.Random(1)  # noqa: S311
-    movies = read_movies(given.dataset)[0] if given.dataset else random_movies(given.movies, rng)
+    movies = read_movies(args.dataset)[0] if args.dataset else random_movies(args.movies, rng)
     health = Health()
     for part in ("database", "catalogue", "generation"):
         health.report(part, "ready")
@@ -111,7 +111,7 @@ def main() -> None:
             database = Database(url, threads=1)
             fill(database, movies)
             client = create_app(Recommender(database), health, Settings()).test_client()
-            report(client, [movie.title for movie in movies], given.searches)
+            report(client, [movie.title for movie in movies], args.searches)
             database.close()
 
 

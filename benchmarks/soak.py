@@ -169,20 +169,18 @@ def main() -> int:
         "--rate", type=float, default=150.0, help="requests a second of all clients together (default 150)"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/soak.json", help="JSON file to write")
-    given = parser.parse_args()
-    if given.retrains:
-        given.minutes = given.retrains + 1.0  # the first generation comes within the first minute
+    args = parser.parse_args()
+    if args.retrains:
+        args.minutes = args.retrains + 1.0  # the first generation comes within the first minute
     with tempfile.TemporaryDirectory(prefix="matinee-soak-") as work:
         Path(work).chmod(0o755)  # an unprivileged PostgreSQL has to enter it
         here = Path(work)
         folder = (
-            ensure_dataset(given.dataset, here, fallback=False)
-            if given.dataset
-            else checkerboard(here / "checkerboard")
+            ensure_dataset(args.dataset, here, fallback=False) if args.dataset else checkerboard(here / "checkerboard")
         )
-        result = soak(folder, here / "state", given)
+        result = soak(folder, here / "state", args)
     found = promises(result)
-    given.out.write_text(to_json(result, found, given) + "\n")
+    args.out.write_text(to_json(result, found, args) + "\n")
     print("\n".join([table(found), "", *observations(result), "", *size_table(result)]))
     return 0 if all(promise.kept for promise in found) else 1
 

@@ -56,5 +56,5 @@ class GroupContext:
         ]
 
     def _because(self, member: int, rows: Rows) -> list[Reason | None]:
-        found = self.ranking.reasons(member, rows)
-        return [None if reason is None else Reason.of(self.movies, *reason) for reason in found]
+        shares = self.ranking.reasons(member, rows)
+        return [None if reason is None else Reason.of(self.movies, *reason) for reason in shares]

@@ -52,12 +52,12 @@ def search_page(movies: MovieTable, search: MovieQuery, after: int | None, limit
 
     Raises `UnknownGenreError`, and `CursorNotFoundError` if `after` does not match.
     """
-    found = search_rows(movies, search)
+    matching = search_rows(movies, search)
     start = 0
     if after is not None:
         # a page begins after a movie, not at an offset, because the list may have changed since the previous page
-        at = np.flatnonzero(movies.movies[found] == after)
+        at = np.flatnonzero(movies.movies[matching] == after)
         if len(at) == 0:
             raise CursorNotFoundError(after)
         start = int(at[0]) + 1
-    return found[start : start + limit], start + limit < len(found)
+    return matching[start : start + limit], start + limit < len(matching)

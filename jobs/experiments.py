@@ -81,7 +81,8 @@ def update_results(database: Database) -> None:
                 continue
             for arm in found.worse:
                 if experiments.end_arm(db, name, arm.name):
-                    log.warning("experiment %s: arm %s is provably worse and ends: %s", name, arm.name, arm.interval)
+                    words = name, arm.name, arm.interval
+                    log.warning("experiment %s: arm %s is significantly worse and ends: %s", *words)
             if {arm.name for arm in found.worse} | set(row.ended) >= set(row.arms[1:]):
-                experiments.end(db, name, "every arm is provably worse than the control")
-                log.warning("experiment %s has ended: every arm is provably worse than the control", name)
+                experiments.end(db, name, "every arm is significantly worse than the control")
+                log.warning("experiment %s has ended: every arm is significantly worse than the control", name)

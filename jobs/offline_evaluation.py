@@ -60,27 +60,27 @@ def measure_generation(database: Database, settings: Settings, generation_id: in
     """
     with database.statement() as db:
         live = generations.live_id(db)
-    asked = generation_id or live
-    if asked is None:
+    requested = generation_id or live
+    if requested is None:
         raise NoLiveGenerationError("no generation is served yet; train first")
     train_ratings, held_out = split_held_out(load_base_ratings(database, settings))
     users = sample_users(held_out)
     rows: dict[str, Row] = {}
-    for one in dict.fromkeys(filter(None, (asked, live))):
+    for evaluated_id in dict.fromkeys(filter(None, (requested, live))):
         with database.background_transaction() as db:
-            factors = generations.load(db, one)
-        found = evaluate_held_out(EvaluationSetting(factors, train_ratings), users)
-        rows |= {f"{one}: n = {n}": _with_intervals(found, g) for g, n in enumerate(GIVEN_N)}
-    return ProtocolResult("held-out", (), rows, {"generation": asked, "people": len(np.unique(users.user))})
+            factors = generations.load(db, evaluated_id)
+        result = evaluate_held_out(EvaluationSetting(factors, train_ratings), users)
+        rows |= {f"{evaluated_id}: n = {n}": _with_intervals(result, g) for g, n in enumerate(GIVEN_N)}
+    return ProtocolResult("held-out", (), rows, {"generation": requested, "people": len(np.unique(users.user))})
 
 
-def _with_intervals(found: HeldOutResult, g: int) -> dict[str, float]:
+def _with_intervals(result: HeldOutResult, g: int) -> dict[str, float]:
     row: dict[str, float] = {}
-    for name, estimate in found.estimates(g).items():
+    for name, estimate in result.estimates(g).items():
         row[name] = estimate.value
         if name in ("NDCG@10", "gain", "gain over recent", "RMSE"):
             row |= {f"{name} low": estimate.low, f"{name} high": estimate.high}
-    return row | {"coverage@10": found.measures(g)["coverage@10"]}
+    return row | {"coverage@10": result.measures(g)["coverage@10"]}
 
 
 def _for_each(seeds: Sequence[int], run: Callable[[int], ProtocolResult]) -> ProtocolResult:

@@ -27,14 +27,14 @@ def evaluate_new_ratings(
     users = np.flatnonzero(user_snapshot.versions > user_snapshot.evaluated_versions)
     if len(users) == 0:
         return
-    found = []
+    rows = []
     if live is not None:
         drawn = new_ratings(user_snapshot)
         for done, place in enumerate(drawn):
-            found += _evaluated(user_snapshot, int(place), live)
+            rows += _evaluated(user_snapshot, int(place), live)
             report(done / len(drawn))
     with database.background_transaction() as db:
-        predictions.add(db, found, user_snapshot.users[users], user_snapshot.versions[users])
+        predictions.add(db, rows, user_snapshot.users[users], user_snapshot.versions[users])
 
 
 def new_ratings(user_snapshot: Snapshot) -> npt.NDArray[np.intp]:

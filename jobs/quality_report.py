@@ -129,7 +129,7 @@ def _measure(axes: "Axes", report: QualityReport, name: str, by_given: bool = Fa
     """Plot a measure of each evaluated generation or, `by_given`, of the newest one by the number of given ratings."""
     judged = [entry for entry in report.entries if entry.measure("NDCG@10")]
     if not judged:
-        _say(axes, "No generation has been evaluated on held-out users yet.")
+        _write_note(axes, "No generation has been evaluated on held-out users yet.")
         return
     if by_given:
         label, axis, ticks = f"generation {judged[-1].id}", "ratings given", [str(n) for n in GIVEN_N]
@@ -153,7 +153,7 @@ def _measure(axes: "Axes", report: QualityReport, name: str, by_given: bool = Fa
 def _calibration(axes: "Axes", report: QualityReport) -> None:
     expected, rating = report.calibration.T
     if len(rating) == 0:
-        _say(axes, "No rating has come since the first generation was published.")
+        _write_note(axes, "No rating has come since the first generation was published.")
         return
     steps = np.round(expected * 2) / 2
     for step in np.unique(steps):
@@ -164,7 +164,7 @@ def _calibration(axes: "Axes", report: QualityReport) -> None:
     axes.set(xlabel="expected rating", ylabel="rating given", xlim=(0.4, 5.1), ylim=(0.4, 5.1))
 
 
-def _say(axes: "Axes", why: str) -> None:
+def _write_note(axes: "Axes", why: str) -> None:
     axes.set_axis_off()
     axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
 

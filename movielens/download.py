@@ -120,11 +120,11 @@ def _check(part: Path, url: str, expected: str | None) -> None:
         log.info("no checksum is published for %s; the checksums in the zip are checked when it is unpacked", url)
         return
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != expected:
+        actual = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if actual != expected:
         part.unlink()
         raise DatasetError(
-            f"{url} arrived damaged: its MD5 is {found}, the published one is {expected}. It was deleted; try again."
+            f"{url} arrived damaged: its MD5 is {actual}, the published one is {expected}. It was deleted; try again."
         )
     log.info("%s has the published MD5 %s", url, expected)
 

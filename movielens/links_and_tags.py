@@ -46,7 +46,7 @@ def read_identities(folder: Path, movie_ids: Collection[int]) -> tuple[dict[int,
         if (folder / table.file).is_file():
             reports.append(_read(folder, table, frozenset(movie_ids), take))
     return {
-        movie: MovieIdentity(*links.get(movie, (None, None)), _most_given(given.get(movie, Counter())))
+        movie: MovieIdentity(*links.get(movie, (None, None)), _most_frequent(given.get(movie, Counter())))
         for movie in links.keys() | given.keys()
     }, reports
 
@@ -77,5 +77,5 @@ def _read(
     return report
 
 
-def _most_given(tags: Counter[str]) -> tuple[str, ...]:
+def _most_frequent(tags: Counter[str]) -> tuple[str, ...]:
     return tuple(sorted(tags, key=lambda tag: (-tags[tag], tag))[:TAGS_KEPT])

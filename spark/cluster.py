@@ -83,13 +83,13 @@ def require_executors(spark: SparkSession) -> Iterator[None]:
 
     Spark itself waits forever, and a restarted master forgets its applications without notice.
     """
-    seconds, seen, given_up = float(str(spark.conf.get(WAIT_SECONDS))), time.monotonic(), False
+    seconds, last_seen, given_up = float(str(spark.conf.get(WAIT_SECONDS))), time.monotonic(), False
 
     def poll() -> None:
-        nonlocal seen, given_up
+        nonlocal last_seen, given_up
         if executors(spark):
-            seen = time.monotonic()
-        elif time.monotonic() - seen > seconds:
+            last_seen = time.monotonic()
+        elif time.monotonic() - last_seen > seconds:
             given_up = True
             spark.sparkContext.cancelAllJobs()
 
@@ -108,36 +108,36 @@ def check_executors(spark: SparkSession, folder: Path | None) -> None:
     try:
         context.parallelize([0], 1).map(find_problems).collect()  # waits for the first executor
         _wait_for_others(spark)
-        asked = 2 * context.defaultParallelism
-        _reject_unfit_executors(context.parallelize(range(asked), asked).map(find_problems).collect())
+        tasks = 2 * context.defaultParallelism
+        _reject_unfit_executors(context.parallelize(range(tasks), tasks).map(find_problems).collect())
     except EngineError:
         raise
     except Exception as error:
-        if found := INCOMPATIBLE_PYTHON.search(str(error)):
-            raise EngineError(f"executors cannot run our code: {found[0]}; {_advice()}") from error
+        if match := INCOMPATIBLE_PYTHON.search(str(error)):
+            raise EngineError(f"executors cannot run Matinee's code: {match[0]}; {_advice()}") from error
         raise
 
 
 def _problem_finder(folder: Path | None) -> Callable[[int], tuple[str, list[str]]]:
     """Return the function that reports an executor's host and problems; there it has only `ranking` and `settings`."""
-    wanted = {name: version(name) for name in PACKAGES}
+    versions = {name: version(name) for name in PACKAGES}
 
     def problems(_: int) -> tuple[str, list[str]]:
-        found = []
-        for name, ours in wanted.items():
+        faults = []
+        for name, ours in versions.items():
             try:
                 theirs = version(name)
             except PackageNotFoundError:
                 theirs = "missing"
             if theirs != ours:
-                found.append(f"{name} is {theirs} there and {ours} here; PYSPARK_PYTHON names the Python to run")
+                faults.append(f"{name} is {theirs} there and {ours} here; PYSPARK_PYTHON names the Python to run")
         try:
             if folder is not None:
                 TemporaryFile(dir=folder).close()
         except OSError as error:
             advice = "set MATINEE_SPARK_STORAGE to a folder that all machines mount for the same user, or to a URL"
-            found.append(f"it cannot write to {folder} ({error.strerror}); {advice}")
-        return socket.gethostname(), found
+            faults.append(f"it cannot write to {folder} ({error.strerror}); {advice}")
+        return socket.gethostname(), faults
 
     return problems
 

@@ -171,7 +171,7 @@ def test_the_factors_of_an_arm_are_kept(live: Recommender, client: FlaskClient, 
         assert generations.find(db, other).kept
 
 
-def test_an_arm_that_is_provably_worse_is_ended(
+def test_an_arm_that_is_significantly_worse_is_ended(
     live: Recommender, client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Users of one arm like half of their list, those of the other nothing."""
@@ -184,12 +184,12 @@ def test_an_arm_that_is_provably_worse_is_ended(
         for movie in row.movie_ids[:5]:
             view(live.database, row.user_id, movie, 5.0 if row.arm == "today" else 1.0)
     update_results(live.database)
-    assert "experiment ab: arm G2 is provably worse and ends: -5.000 (" in caplog.text
+    assert "experiment ab: arm G2 is significantly worse and ends: -5.000 (" in caplog.text
     shown = client.get(API).json["items"][0]  # type: ignore[index]
     assert [arm["users"] for arm in shown["arms"]] == [[*arm_of.values()].count(arm) for arm in ("today", "G2")]
     assert [arm["liked"] for arm in shown["arms"]] == [5 * shown["arms"][0]["users"], 0]
     assert (shown["arms"][1]["ended"], shown["arms"][1]["difference"][0]) == (True, -5.0)
     assert shown["ended_at"]
-    assert "provably worse" in shown["reason"]
+    assert "significantly worse" in shown["reason"]
     with live.database.statement() as db:
         assert experiments.running(db) is None

@@ -48,7 +48,7 @@ class ExperimentArm(ResponseModel):
     """What has become of the lists of an arm."""
 
     name: str = Field(examples=["neighbour_weight=0.8"])
-    ended: bool = Field(examples=[False], description="Its users get what everybody gets: it is provably worse.")
+    ended: bool = Field(examples=[False], description="Its users get what everybody gets: it is significantly worse.")
     users: int = Field(examples=[310], description="Users who were shown a list.")
     shown: int = Field(examples=[4120], description="Different movies that they were shown, added up.")
     liked: int = Field(examples=[96], description="Those that they liked within 7 days.")

@@ -65,7 +65,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint(f"id BETWEEN 1 AND {LAST_USER_ID}", "id"),
-        CheckConstraint("predicted_version BETWEEN 0 AND history_version", "predicted_version"),
+        CheckConstraint("foretold_version BETWEEN 0 AND history_version", "foretold_version"),
         CheckConstraint("length(idempotency_key) BETWEEN 1 AND 255", "idempotency_key"),
         CheckConstraint(readable_time("created_at"), "created_at"),
         Index(
@@ -82,7 +82,7 @@ class User(Base):
     # raised by every change of this user's views in the same transaction; lists of an older version are stale
     history_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     # the online evaluation has compared the views up to this version with their predictions
-    predicted_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    foretold_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     train: Mapped[bool] = mapped_column(server_default=text("true"))  # whether training runs use these views
 
 

@@ -96,7 +96,7 @@ def _described(held: Row[Any]) -> str:
     lines = [
         f"user {held.user_id}, joined {held.created_at:%Y-%m-%d %H:%M}",
         f"ratings: {len(held.ratings)}, places in lists: {len(held.recommendations)}, "
-        f"predictions: {len(held.predictions)}",
+        f"predictions: {len(held.foretold)}",
     ]
     lines += [f"  {rated['rating']:.1f}  {rated['movie']['title']}" for rated in held.ratings[:SHOWN]]
     if len(held.ratings) > SHOWN:

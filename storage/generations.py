@@ -23,7 +23,7 @@ _RECORD = f"""
             SELECT id, started_at, finished_at, outcome FROM runs WHERE id = generations.run_id
         ) run) AS run,
         (SELECT to_json(online) FROM (
-            SELECT {ONLINE_METRICS} FROM predictions WHERE generation_id = generations.id HAVING count(*) > 0
+            SELECT {ONLINE_METRICS} FROM foretold WHERE generation_id = generations.id HAVING count(*) > 0
         ) online) AS online
     FROM generations
 """  # noqa: S608 - no part of it comes from outside

@@ -28,10 +28,10 @@ def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versi
 
     Rows of users who have been removed meanwhile are left out.
     """
-    db.execute(text("CREATE TEMPORARY TABLE compared (LIKE predictions) ON COMMIT DROP"))
+    db.execute(text("CREATE TEMPORARY TABLE compared (LIKE foretold) ON COMMIT DROP"))
     copy_rows(db, f"compared ({', '.join(PredictionRow._fields)})", comparisons)
     db.execute(
-        text("INSERT INTO predictions SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
+        text("INSERT INTO foretold SELECT * FROM compared WHERE user_id IN (SELECT id FROM users FOR KEY SHARE)")
     )
     # last, and only users with new ratings: who rates a movie waits for this lock. In the order of ids, as an import
     # locks them: in different orders each would wait for the other.
@@ -41,9 +41,9 @@ def add(db: Connection, comparisons: Iterable[PredictionRow], users: Ints, versi
                 SELECT * FROM unnest(CAST(:users AS integer[]), CAST(:versions AS bigint[])) AS seen (id, version)
             ), behind AS (
                 SELECT id, version FROM users JOIN seen USING (id)
-                WHERE predicted_version < version ORDER BY id FOR NO KEY UPDATE OF users
+                WHERE foretold_version < version ORDER BY id FOR NO KEY UPDATE OF users
             )
-            UPDATE users SET predicted_version = version FROM behind WHERE users.id = behind.id
+            UPDATE users SET foretold_version = version FROM behind WHERE users.id = behind.id
         """),
         {"users": users.tolist(), "versions": versions.tolist()},
     )
@@ -57,7 +57,7 @@ ONLINE_METRICS = """
 
 def metrics_of_generation(db: Connection, generation_id: int) -> dict[str, Any]:
     """Return how well a generation predicted so far: views, rmse, hit_rate, median_rank; None without any rating."""
-    statement = text(f"SELECT {ONLINE_METRICS} FROM predictions WHERE generation_id = :id")  # noqa: S608 - no part of it comes from outside
+    statement = text(f"SELECT {ONLINE_METRICS} FROM foretold WHERE generation_id = :id")  # noqa: S608 - no part of it comes from outside
     return {"generation": generation_id, **db.execute(statement, {"id": generation_id}).one()._mapping}
 
 
@@ -66,7 +66,7 @@ def metrics_of_user(db: Connection, user_id: int) -> dict[str, Any]:
     statement = text("""
         SELECT count(*) AS count, sqrt(avg((expected_rating - rating) ^ 2)) AS rmse,
             avg(abs(expected_rating - rating)) AS mae
-        FROM predictions WHERE user_id = :user
+        FROM foretold WHERE user_id = :user
     """)
     return dict(db.execute(statement, {"user": user_id}).one()._mapping)
 
@@ -75,7 +75,7 @@ def prune(db: Connection, keep: int) -> None:
     """Drop the predictions of all but the newest `keep` generations; their metrics stay in the records of the runs."""
     db.execute(
         text("""
-            DELETE FROM predictions
+            DELETE FROM foretold
             WHERE generation_id <= (SELECT id FROM generations ORDER BY id DESC OFFSET :keep LIMIT 1)
         """),
         {"keep": keep},
@@ -85,8 +85,6 @@ def prune(db: Connection, keep: int) -> None:
 def calibration_points(db: Connection) -> Floats:
     """Return (expected rating, rating) of the newest 100,000 predictions, float32 [n, 2]."""
     rows = db.execute(
-        text(
-            "SELECT expected_rating, rating FROM predictions ORDER BY generation_id DESC, user_id, version LIMIT 100000"
-        )
+        text("SELECT expected_rating, rating FROM foretold ORDER BY generation_id DESC, user_id, version LIMIT 100000")
     ).all()
     return np.array([tuple(row) for row in rows], np.float32).reshape(-1, 2)

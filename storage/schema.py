@@ -13,8 +13,6 @@ from storage.errors import DowngradeRefusedError, UnknownRevisionError
 MIGRATION_LOCK = 0x4D617431  # an arbitrary number
 HEAD, BASE = "head", "base"
 VERSION_TABLE = "alembic_version"
-# of all revisions; other tables in the database belong to others, who may not let us read them
-TABLE_NAMES = frozenset({*Base.metadata.tables, "foretold"})  # predictions before revision 0015
 
 
 def lock(db: Connection) -> None:
@@ -50,7 +48,7 @@ def _refuse_unknown(*asked: str | None) -> None:
 def drop(db: Connection) -> None:
     """Drop our tables, of any revision, in one step."""
     there = MetaData()
-    there.reflect(db, only=lambda name, _: name == VERSION_TABLE or name in TABLE_NAMES)
+    there.reflect(db, only=lambda name, _: name == VERSION_TABLE or name in Base.metadata.tables)
     there.drop_all(db)
 
 

@@ -16,7 +16,7 @@ from ranking.ratings import Ints, Mask, Ratings
 from storage import movies
 from storage.bulk_copy import copy_out
 
-_USERS = "SELECT id, history_version, predicted_version, train::int FROM users ORDER BY id"
+_USERS = "SELECT id, history_version, foretold_version, train::int FROM users ORDER BY id"
 _VIEWS = """
     SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version, again::int
     FROM views ORDER BY user_id, version, movie_id

@@ -52,9 +52,9 @@ _HELD = text(f"""
             WHERE r.user_id = u.id AND r.history_version = u.history_version ORDER BY r.generation_id DESC, place.rank
         ) held) AS recommendations,
         (SELECT coalesce(json_agg(held), '[]') FROM (
-            SELECT p.generation_id, {_MOVIE}, p.rating, p.expected_rating, p.rank
-            FROM predictions p JOIN movies m ON m.id = p.movie_id WHERE p.user_id = u.id ORDER BY p.version DESC, m.id
-        ) held) AS predictions,
+            SELECT f.generation_id, {_MOVIE}, f.rating, f.expected_rating, f.rank
+            FROM foretold f JOIN movies m ON m.id = f.movie_id WHERE f.user_id = u.id ORDER BY f.version DESC, m.id
+        ) held) AS foretold,
         (SELECT coalesce(json_agg(held), '[]') FROM (
             SELECT list_id, at, times, generation_id, experiment, arm, route, first_place, movie_ids, expected_ratings,
                 teams, explored
@@ -72,7 +72,7 @@ _HELD = text(f"""
 _COUNTS = text("""
     SELECT (SELECT count(*) FROM views WHERE user_id = :user),
         (SELECT coalesce(sum(cardinality(movie_ids)), 0) FROM recommendations WHERE user_id = :user),
-        (SELECT count(*) FROM predictions WHERE user_id = :user),
+        (SELECT count(*) FROM foretold WHERE user_id = :user),
         (SELECT count(*) FROM impressions WHERE user_id = :user)
 """)
 
@@ -138,11 +138,10 @@ def page(db: Connection, after: int, limit: int) -> Sequence[Row[Any]]:
 
 
 def export(db: Connection, user_id: int) -> Row[Any]:
-    """Return all about a user: their row, ratings, recommendations, predictions, marks, impressions, events and tokens.
+    """Return all about a user: their row, ratings, recommendations, foretold, marks, impressions, events and tokens.
 
-    All but the row are lists of dicts, newest first. The first three of them have their movie as the dict `movie`.
-
-    Raises `UnknownUserError`.
+    All but the row are lists of dicts, newest first. Ratings, recommendations and foretold have their movie as the dict
+    `movie`. Raises `UnknownUserError`.
     """
     found = db.execute(_HELD, {"user": user_id}).one_or_none()
     if found is None:

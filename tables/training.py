@@ -83,7 +83,7 @@ class LiveGeneration(Base):
 class StoredPrediction(Base):
     """The prediction of the live generation for a view it was not trained on: one row of its online evaluation."""
 
-    __tablename__ = "predictions"
+    __tablename__ = "foretold"
     __table_args__ = (
         CheckConstraint(rating_in_range("rating"), "rating"),
         CheckConstraint(rating_in_range("expected_rating"), "expected_rating"),

@@ -161,7 +161,7 @@ def test_only_the_lists_of_the_live_generation_are_kept_and_old_factors_and_comp
             user_ratings.put(db, user, movie, 5.0)
         trainer.retrain()
         with trainer.database.statement() as db:
-            assert db.execute(text("SELECT generation_id FROM predictions")).scalars().all() == compared
+            assert db.execute(text("SELECT generation_id FROM foretold")).scalars().all() == compared
     with trainer.database.statement() as db:
         assert db.execute(text("SELECT DISTINCT generation_id FROM recommendations")).scalars().all() == [3]
         assert [row.kept for row in generations.recent(db, 10)] == [True, False, False]
@@ -264,7 +264,7 @@ def test_new_views_are_compared_once_with_what_the_generation_before_them_predic
     with trainer.database.statement() as db:
         user_ratings.put(db, user, 30, 4.5)  # a second thought on what has been learned is no test
         user_ratings.put(db, user, 3, 1.0)
-        rows = db.execute(text("SELECT * FROM predictions ORDER BY version")).all()
+        rows = db.execute(text("SELECT * FROM foretold ORDER BY version")).all()
         assert [(row.movie_id, row.rating, row.generation_id) for row in rows] == [(30, 5.0, 1), (1, 1.0, 1)]
         loved, hated = rows
         assert loved.rank <= 17 < hated.rank  # 17 even movies are new to them

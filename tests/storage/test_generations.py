@@ -74,7 +74,7 @@ def test_online_evaluation_waits_for_nobody_without_new_ratings(database: Databa
         with database.transaction() as db:
             predictions.add(db, [], np.array([quiet, active], np.int32), np.array([0, 1], np.int64))
     with database.statement() as db:
-        versions = db.execute(text("SELECT predicted_version FROM users ORDER BY id")).scalars().all()
+        versions = db.execute(text("SELECT foretold_version FROM users ORDER BY id")).scalars().all()
     assert versions == [0, 1]
 
 
@@ -97,7 +97,7 @@ def test_online_evaluation_and_an_import_do_not_wait_for_each_other_in_a_circle(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: (compare if n % 2 else lock)(n), range(40)))
     with database.statement() as db:
-        assert db.execute(text("SELECT DISTINCT predicted_version FROM users")).scalars().all() == [1]
+        assert db.execute(text("SELECT DISTINCT foretold_version FROM users")).scalars().all() == [1]
 
 
 @pytest.mark.parametrize("held", [False, True])

@@ -111,15 +111,6 @@ def test_lists_stay_where_they_are_when_the_key_of_their_generation_goes(empty: 
         assert db.execute(text("SELECT movie_ids FROM recommendations")).scalars().all() == [[6, 5]]
 
 
-def test_predictions_stay_where_they_are_under_their_name(empty: Database) -> None:
-    empty.migrate("0014")
-    with empty.statement() as db:
-        before = db.execute(text("SELECT pg_relation_filenode('foretold')")).scalar_one()
-    empty.migrate()
-    with empty.statement() as db:
-        assert db.execute(text("SELECT pg_relation_filenode('predictions')")).scalar_one() == before
-
-
 def test_lists_of_no_generation_are_not_in_the_way_down(empty: Database) -> None:
     empty.migrate()
     with empty.statement() as db:

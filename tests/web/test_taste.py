@@ -43,7 +43,7 @@ def test_a_taste_is_that_of_the_ratings_beside_those_of_everybody(live: Recommen
         db.execute(text("UPDATE views SET rated_at = '2024-12-31 23:59:59+00' WHERE movie_id = :m"), {"m": IDS[0]})
         db.execute(text("UPDATE views SET rated_at = '2025-01-01 00:00:00+00' WHERE movie_id <> :m"), {"m": IDS[0]})
         db.execute(
-            text("INSERT INTO predictions VALUES (:u, 1, :a, 1, 5, 4, 1), (:u, 2, :b, 1, 1, 3, 9)"),
+            text("INSERT INTO foretold VALUES (:u, 1, :a, 1, 5, 4, 1), (:u, 2, :b, 1, 1, 3, 9)"),
             {"u": user, "a": IDS[0], "b": IDS[1]},
         )
     found, stars = taste(client, user), np.array([*GIVEN.values()])

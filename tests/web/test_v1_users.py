@@ -85,12 +85,12 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     listed = [dict(pairs) for pairs in client.get(f"/users/{user}/recommendations").json()]
     with database.statement() as db:
         db.execute(
-            text("INSERT INTO predictions VALUES (:user, 2, :movie, 1, 4.5, 3.25, 7)"), {"user": user, "movie": EVEN[1]}
+            text("INSERT INTO foretold VALUES (:user, 2, :movie, 1, 4.5, 3.25, 7)"), {"user": user, "movie": EVEN[1]}
         )
     answer = client.get(f"{USERS}/{user}/export")
     held = answer.json()
     assert answer.headers["cache-control"] == "no-store"
-    lists = {"ratings", "marks", "recommendations", "predictions", "impressions", "events", "tokens"}
+    lists = {"ratings", "marks", "recommendations", "foretold", "impressions", "events", "tokens"}
     assert set(held) == {"user_id", "created_at", "idempotency_key", "train", *lists}
     assert (held["user_id"], held["idempotency_key"]) == (user, "mine")
     assert held["ratings"] == client.get(f"{USERS}/{user}/ratings").json()["items"]
@@ -100,9 +100,7 @@ def test_an_export_holds_everything(client: httpx.Client, live: Recommender, dat
     assert [item["movie"]["movie_id"] for item in held["recommendations"]] == [movie["movie_id"] for movie in listed]
     assert [item["rank"] for item in held["recommendations"]] == list(range(1, 11))
     movie = movie_json(EVEN[1], "Movie 2", ["Action"], 1952)
-    assert held["predictions"] == [
-        {"generation_id": 1, "movie": movie, "rating": 4.5, "expected_rating": 3.25, "rank": 7}
-    ]
+    assert held["foretold"] == [{"generation_id": 1, "movie": movie, "rating": 4.5, "expected_rating": 3.25, "rank": 7}]
     assert [(shown["movie_ids"], shown["times"]) for shown in held["impressions"]] == [(IDS[:2], 1)]
     assert [(event["movie_id"], event["event"]) for event in held["events"]] == [(IDS[0], "opened")]
 
@@ -114,7 +112,7 @@ def test_an_export_leaves_no_table_out(database: Database) -> None:
             text("SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'user_id'")
         ).scalars()
         tables = {table for table in speaking if not table.startswith("impressions_")}
-        assert tables == {"views", "marks", "recommendations", "predictions", "impressions", "events", "tokens"}
+        assert tables == {"views", "marks", "recommendations", "foretold", "impressions", "events", "tokens"}
 
 
 def test_an_erased_user_leaves_nothing(client: httpx.Client, live: Recommender, database: Database) -> None:

@@ -124,7 +124,7 @@ class UserExport(ResponseModel):
     recommendations: list[RecommendationRecord] = Field(
         description="The stored lists that still reflect these ratings."
     )
-    predictions: list[PredictionRecord] = Field(description="Predictions stored for the online evaluation.")
+    foretold: list[PredictionRecord] = Field(description="Predictions stored for the online evaluation.")
     impressions: list[ImpressionRecord] = Field(description="The lists that the user was shown, newest first.")
     events: list[EventRecord] = Field(description="What the user did with movies of these lists, newest first.")
     tokens: list[Token] = Field(description="Without their secrets, newest first.")

@@ -3,6 +3,7 @@
 Run it with `./start_server.sh`, `python server.py` or `spark-submit server.py`.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -111,6 +112,7 @@ class Server:
             refresh(self.recommender, self.health)
             self.health.report("catalogue", "ready")
             self.recommender.model.movies.warm_up()
+            gc.freeze()  # else the collector halts every thread for .1 s now and then, for modules and movies that stay
             self.scheduler.start()
         except DatabaseRefusedError:
             raise  # waiting would not help

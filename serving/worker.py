@@ -4,6 +4,7 @@ It answers its share of what comes to the port. What it has to know of the first
 the URL of the database come over standard input, for they hold secrets.
 """
 
+import gc
 import logging
 import pickle
 import signal
@@ -49,6 +50,7 @@ class Worker:
         while not self._told_to_stop() and self._look() == "starting":
             self._told_to_stop(LOOK_SECONDS)
         if not self._told_to_stop():
+            gc.freeze()  # as in server.py
             with answering(self.settings, self.recommender, self.health, first=False):
                 while not self._told_to_stop(LOOK_SECONDS):
                     self._look()

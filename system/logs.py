@@ -12,14 +12,7 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-NOISY_LOGGERS = (
-    "py4j",
-    "apscheduler",
-    "alembic",
-    "storage.connection_pool",
-    "cherrypy.error",
-    "waitress",
-)
+NOISY_LOGGERS = ("py4j", "apscheduler", "alembic", "storage.connection_pool", "cherrypy.error", "waitress")
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 JSON = ("timestamp", "levelname", "name", "message")
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}

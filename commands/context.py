@@ -56,7 +56,7 @@ class Context:
 
     @property
     def has_postgres(self) -> bool:
-        """Whether there is a PostgreSQL: one of DATABASE_URL, or an embedded one that was started before."""
+        """Return whether there is a PostgreSQL: that of DATABASE_URL, or an embedded one from an earlier start."""
         return bool(self.settings.database_url) or exists(self.settings.state_dir / "postgres" / "password")
 
     @contextmanager

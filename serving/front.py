@@ -81,7 +81,7 @@ def _storing_impressions(buffer: ImpressionBuffer | None) -> Iterator[None]:
 
 
 def address(settings: Settings) -> str:
-    """The host and port as in a URL."""
+    """Return host and port as they stand in a URL."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{host}:{settings.port}"
 

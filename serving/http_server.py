@@ -93,7 +93,7 @@ class Channel(HTTPChannel):
 
     @property
     def last_activity(self) -> float:
-        """When a request began or a part of an answer was taken, by the monotonic clock."""
+        """Return when a request began or the client took a part of an answer, by the monotonic clock."""
         return self._active
 
     @last_activity.setter
@@ -158,7 +158,7 @@ class HttpServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """Return the host and port that the server listens on."""
         return self.server.effective_host, int(self.server.effective_port)
 
     def start(self) -> None:

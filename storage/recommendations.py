@@ -123,14 +123,15 @@ class StoredList(NamedTuple):
 
 
 def read(
-    db: Connection, user_id: int, held: ListVersion = NO_LIST
+    db: Connection, user_id: int, cached: ListVersion = NO_LIST
 ) -> tuple[ListVersion, StoredList | RatingHistory | None]:
-    """What a user's list has to be made from as it is now, and the list that was, else the history to make it from.
+    """Return the current versions, and the stored list if it is current, else the history to compute one from.
 
-    Neither if that is what the list that is `held` was made from. Raises `UnknownUserError`.
+    The second is None if the list that the caller has cached, of the versions `cached`, is current. Raises
+    `UnknownUserError`.
     """
-    if held is not NO_LIST and CURRENT_VERSIONS.rows(db, user_id) == [held]:
-        return held, None
+    if cached is not NO_LIST and CURRENT_VERSIONS.rows(db, user_id) == [cached]:
+        return cached, None
     found = _READ_LIST.rows(db, user_id)
     if not found:
         raise UnknownUserError(user_id)

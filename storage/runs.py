@@ -42,7 +42,7 @@ def queue(db: Connection, kind: str, lock: int) -> int | None:
 
 
 def queued(db: Connection, kind: str, lock: int) -> int | None:
-    """The queued run, if its lock is free."""
+    """Return the id of the queued run if no process holds the lock of such runs."""
     waiting = "kind = :kind AND outcome IS NULL AND phase = 'queued'"
     statement = text(f"SELECT id FROM runs WHERE {waiting} AND NOT {LOCK_HELD}")  # noqa: S608 - all of it is from here
     return db.scalar(statement, {"kind": kind, "lock": lock})

@@ -12,7 +12,7 @@ SECONDS = 2.0
 
 
 def why_not_ready(port: int) -> str | None:
-    """What is the matter with the service on this port; None if it is ready."""
+    """Return why the service on this port is not ready; None if it is."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", "/health/ready")

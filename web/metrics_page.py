@@ -35,16 +35,16 @@ TRAINING_OUTCOMES = ("published", "done", "rejected", "failed", "interrupted")  
 HELD_OUT = {  # a measure on the held-out users: its metric's name and description
     "ndcg": ("ndcg", "NDCG@10 of the held-out users' lists."),
     "popularity": ("popularity_ndcg", "NDCG@10 of the most popular movies for the same users."),
-    "recall": ("recall", "Recall@10 for them."),
-    "hit_rate": ("hit_ratio", "Share of them whose list held a movie that they came to like."),
-    "rmse": ("rmse", "Error of the rating that they were shown, in stars."),
-    "popularity_rmse": ("popularity_rmse", "Error of the mean of each movie for them, in stars."),
+    "recall": ("recall", "Recall@10 of the held-out users' lists."),
+    "hit_rate": ("hit_ratio", "Share of held-out users whose list has a movie that they liked later."),
+    "rmse": ("rmse", "RMSE of the expected ratings of held-out users, in stars."),
+    "popularity_rmse": ("popularity_rmse", "RMSE of each movie's mean rating for held-out users, in stars."),
 }
 ONLINE = {
-    "views": ("views", "Views that the live generation had predicted before it could learn of them."),
-    "rmse": ("rmse", "Error of the rating that it expected of them, in stars."),
-    "hit_rate": ("hit_ratio", "Share of their movies that its first ten places held."),
-    "median_rank": ("median_rank", "Median place of their movies among all that their users had not seen."),
+    "views": ("views", "Ratings that the live generation predicted before it could learn from them."),
+    "rmse": ("rmse", "RMSE of these predictions, in stars."),
+    "hit_rate": ("hit_ratio", "Share of these movies that were in the first ten places of the list."),
+    "median_rank": ("median_rank", "Median rank of these movies among all that their users had not rated."),
 }
 
 
@@ -62,7 +62,9 @@ class DatabaseMetrics(Collector):
         yield _gauge("database_size_bytes", "Size of the database.", taken.bytes)
         yield _gauge("users", "Users, as PostgreSQL estimates.", taken.users)
         yield _gauge("views", "Views of our users, as PostgreSQL estimates.", taken.views)
-        verdicts = CounterMetricFamily("matinee_generations", "Verdicts on what trainings made.", labels=["verdict"])
+        verdicts = CounterMetricFamily(
+            "matinee_generations", "Verdicts of the gate on the results of training runs.", labels=["verdict"]
+        )
         for verdict in ("accepted", "rejected"):
             verdicts.add_metric([verdict], taken.verdicts.get(verdict, 0))
         yield verdicts
@@ -82,7 +84,7 @@ class DatabaseMetrics(Collector):
 def other_metrics(database: Database) -> CollectorRegistry:
     """Return what the page shows beside the counts: the versions, and the database."""
     registry = CollectorRegistry()
-    built = Info("matinee_build", "What runs here.", registry=registry)
+    built = Info("matinee_build", "Versions of the service, Python and Spark.", registry=registry)
     built.info({"version": VERSION, "python": python_version(), "pyspark": version("pyspark")})
     registry.register(DatabaseMetrics(database))
     return registry
@@ -98,10 +100,12 @@ def show_metrics() -> Response:
 def _runs(rows: Sequence[Row[Any]]) -> Iterator[Metric]:
     labels = ["kind", "outcome"]
     count = CounterMetricFamily("matinee_runs", "Runs of jobs that have ended.", labels=labels)
-    total = CounterMetricFamily("matinee_run_seconds", "Time that they took.", labels=labels)
-    last = GaugeMetricFamily("matinee_last_run_duration_seconds", "Time that the newest took.", labels=labels)
-    ended = GaugeMetricFamily("matinee_last_run_timestamp_seconds", "When the newest ended.", labels=labels)
-    phases = GaugeMetricFamily("matinee_last_run_phase_seconds", "Time of its phases.", labels=[*labels, "phase"])
+    total = CounterMetricFamily("matinee_run_seconds", "Total duration of these runs.", labels=labels)
+    last = GaugeMetricFamily("matinee_last_run_duration_seconds", "Duration of the newest run.", labels=labels)
+    ended = GaugeMetricFamily("matinee_last_run_timestamp_seconds", "End of the newest run.", labels=labels)
+    phases = GaugeMetricFamily(
+        "matinee_last_run_phase_seconds", "Duration of each phase of the newest run.", labels=[*labels, "phase"]
+    )
     for outcome in set(TRAINING_OUTCOMES) - {row.outcome for row in rows if row.kind == "train"}:
         count.add_metric(["train", outcome], 0)
     for row in rows:
@@ -119,12 +123,14 @@ def _generation(row: Row[Any]) -> Iterator[Metric]:
     # a training learns what was confirmed before it began
     learned_until = datetime.fromisoformat(row.run["started_at"]) if row.run else row.created_at
     yield _gauge("live_generation_id", "The generation that is live in the database.", row.id)
-    yield _gauge("live_generation_created_timestamp_seconds", "When it was made.", row.created_at.timestamp())
+    yield _gauge("live_generation_created_timestamp_seconds", "When it was created.", row.created_at.timestamp())
     yield _gauge(
-        "live_generation_learned_timestamp_seconds", "It has learned all that came before.", learned_until.timestamp()
+        "live_generation_learned_timestamp_seconds",
+        "It has learned all ratings up to this time.",
+        learned_until.timestamp(),
     )
     if held_out := Generation.of(row).metrics:
-        yield _gauge("held_out_people", "People held out by whom the live generation was judged.", held_out.users)
+        yield _gauge("held_out_people", "Held-out users on whom the live generation was evaluated.", held_out.users)
         for name, (called, about) in HELD_OUT.items():
             if estimate := getattr(held_out, name):
                 yield _gauge(f"held_out_{called}", about, estimate.value)

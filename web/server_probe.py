@@ -11,10 +11,10 @@ from system.process_metrics import summed_gauge
 
 GAUGES = {  # summed over the processes
     "matinee_threads": "Threads that answer requests.",
-    "matinee_threads_busy": "Those of them that are at it.",
+    "matinee_threads_busy": "Threads that are answering a request.",
     "matinee_requests_queued": "Requests that wait for a thread.",
     "matinee_database_pool_connections": "Connections that the pool may hold.",
-    "matinee_database_pool_connections_in_use": "Those of them in use.",
+    "matinee_database_pool_connections_in_use": "Connections of the pool in use.",
     "matinee_processes_ready": "Processes that can answer recommendations.",
 }
 
@@ -31,7 +31,7 @@ class ServerProbe:
             registry, "matinee_part_state", "Processes with a part in this state.", "part", "state"
         )
         self._waits = Counter(
-            "matinee_database_pool_waits", "Times that a connection was waited for.", registry=registry
+            "matinee_database_pool_waits", "Times that a thread waited for a connection.", registry=registry
         )
         self._waited = 0
         self._served = Gauge(

@@ -49,7 +49,7 @@ def show_page() -> Response:
 
 @pages.get("/static/<path:name>")
 def show_file(name: str) -> Response:
-    """Another version, which a page of before an update asks for, gets today's file and must revalidate it."""
+    """Send a file of the page; a page from before an update gets the new file, which it must revalidate."""
     first, _, rest = name.partition("/")
     current = first == version()
     path = rest if first.startswith("v-") else name
@@ -65,7 +65,7 @@ def show_docs() -> Response:
 
 @docs.get("/docs/")
 def redirect_to_docs() -> Response:
-    """The page names its files relative to /docs."""
+    """Redirect to /docs, relative to which the page names its files."""
     return Response(status=308, headers={"Location": f"{request.script_root}/docs"})
 
 

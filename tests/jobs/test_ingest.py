@@ -88,7 +88,10 @@ def test_the_doctor_compares_the_dataset_before_the_tables_are_migrated(
         db.execute(text(statement), {"details": json.dumps(details)})
     other = shutil.copytree(settings.dataset, tmp_path / "other")
     (other / "ratings.csv").write_text((other / "ratings.csv").read_text() + "1,1,5.0,1\n")
-    for dataset, level, told in ((settings.dataset, "ok", ""), (str(other), "fail", "training use checkerboard. Set")):
+    for dataset, level, told in (
+        (settings.dataset, "ok", ""),
+        (str(other), "fail", "training run use checkerboard. Set"),
+    ):
         done = Operator({"DATABASE_URL": empty.url, "MATINEE_DATASET": dataset}).run("doctor", "--json")
         (line,) = (line for line in json.loads(done.stdout) if line["what"] == "dataset")
         assert (line["level"], told in line["text"]) == (level, True)

@@ -67,7 +67,7 @@ class RatingBatch(RequestBody):
 
     @property
     def by_movie(self) -> dict[int, float]:
-        """The ratings by movie."""
+        """Return the ratings by movie."""
         return {row.movie_id: row.rating for row in self.ratings}
 
 

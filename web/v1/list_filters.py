@@ -62,7 +62,7 @@ class MovieFilters(MovieTimes):
 
     @property
     def filters(self) -> Filters:
-        """The filters as the catalogue takes them."""
+        """Return the filters as the catalogue takes them."""
         return Filters(
             tuple(self.genre),
             self.year_from,
@@ -77,7 +77,7 @@ class MovieFilters(MovieTimes):
 
     @property
     def known_first(self) -> bool:
-        """Whether movies with few ratings come last."""
+        """Return whether movies with few ratings come last."""
         return self.min_ratings != 0
 
 
@@ -109,7 +109,7 @@ class ListFilters(MovieFilters):
 
     @property
     def wanted(self) -> ListRequest:
-        """The request as the recommender takes it."""
+        """Return the request as the recommender takes it."""
         explore = current_app.config["EXPLORE"] if self.explore is None else self.explore
         day = datetime.now(UTC).date() if explore else None
         return ListRequest(
@@ -131,10 +131,10 @@ class UserListFilters(ListFilters):
 
     @property
     def wanted(self) -> ListRequest:
-        """The request as the recommender takes it."""
+        """Return the request as the recommender takes it."""
         return replace(super().wanted, later=self.later)
 
     @property
     def since(self) -> int | None:
-        """The unix second from which on ratings count; None for all."""
+        """Return the unix second from which on ratings count; None for all."""
         return None if self.rated_since is None else ceil(self.rated_since.timestamp())

@@ -64,7 +64,7 @@ class MovieInput(RequestBody):
 
     @property
     def description(self) -> MovieDescription:
-        """The movie as it is stored."""
+        """Return the movie as it is stored."""
         genres = "|".join(dict.fromkeys(self.genres)) or NO_GENRES
         return MovieDescription(self.title, genres, self.year, self.imdb_id, self.tmdb_id)
 

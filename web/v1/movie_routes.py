@@ -68,7 +68,7 @@ class MoviesQuery(MovieTimes, QueryModel):
 
     @property
     def filters(self) -> Filters:
-        """The movies to find, as the catalogue takes them."""
+        """Return the filters as the catalogue takes them."""
         return Filters(
             tuple(self.genre),
             self.year_from,

@@ -175,7 +175,7 @@ class MovieTimes(RequestModel):
 
     @property
     def added_after(self) -> int | None:
-        """The unix second from which on movies were added; None for all."""
+        """Return the unix second from which on movies were added; None for all."""
         return None if self.added_since is None else floor(self.added_since.timestamp())
 
 
@@ -225,7 +225,7 @@ class Movie(ResponseModel):
     )
     @property
     def display_title(self) -> str:
-        """The title as it is spoken."""
+        """Return the title as it is spoken."""
         return display_title(self.title)
 
     @classmethod

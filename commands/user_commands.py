@@ -13,7 +13,7 @@ from storage import users as stored
 
 SHOWN = 10  # ratings of a user; --json has all
 AFTER_ERASURE = """\
-The next training run does not use their ratings; it starts at the next tick, or now with `matinee retrain`. Stored
+The next training run does not use their ratings; it starts at the next check, or now with `matinee retrain`. Stored
 generations keep what they learned from all users together; the live one serves until the next is published.
 Backups, and the ids in the log, are yours to delete."""
 

@@ -1,4 +1,4 @@
-"""The texts in a file: what is in an archive, how bytes are decoded, and what is refused."""
+"""Unpack and decode an imported file, and refuse what cannot be read."""
 
 import io
 import zipfile

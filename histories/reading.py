@@ -1,4 +1,4 @@
-"""Read a file that a user brings, of whichever known format, into rows with stars."""
+"""Read an imported file of any known format into rows with ratings in stars."""
 
 import re
 from collections.abc import Iterator

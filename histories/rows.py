@@ -1,4 +1,4 @@
-"""One row of a file that a user brings, and the values in its cells."""
+"""One row of an imported file, and parsers of its cells."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def stars(value: float, scale: int) -> float:
 
 
 def imdb_id(text: object) -> str | None:
-    """Return an id as IMDb writes it, of one with or without tt, or of an address."""
+    """Return the IMDb id in a text: a number with or without tt, or an address; None if there is none."""
     found = re.search(r"(?:tt|^)0*([0-9]{1,10})(?:/|$)", str(text or "").strip())
     return f"tt{int(found[1]):07d}" if found and int(found[1]) else None
 

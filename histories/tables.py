@@ -1,4 +1,4 @@
-"""Tables with separated values: by which columns each kind is known, what these mean, and their rows."""
+"""Read CSV tables: recognize the format by its columns, and convert each line to a row."""
 
 import csv
 import html

@@ -1,4 +1,4 @@
-"""What home servers send when a user has watched or rated a movie: the webhooks of Jellyfin and Plex."""
+"""Read the webhooks of Jellyfin and Plex, which say that a user has watched or rated a movie."""
 
 import re
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""What listens, and the processes that serve beside the one that server.py is."""
+"""The HTTP server, and the worker processes beside server.py."""

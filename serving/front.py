@@ -1,4 +1,4 @@
-"""What listens: the HTTP server of one process, on a port that other processes of ours may share."""
+"""Start the HTTP server of one process, on a port that the worker processes share."""
 
 import logging
 import socket
@@ -66,7 +66,7 @@ def answering(settings: Settings, recommender: Recommender, health: Health, firs
 
 @contextmanager
 def _storing_impressions(buffer: ImpressionBuffer | None) -> Iterator[None]:
-    """Store each second, in a thread, which lists the users of this process were shown, and at the end the last."""
+    """Store the impressions of this process each second, in a thread, and the last ones at the end."""
     if buffer is None:
         yield
         return

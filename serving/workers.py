@@ -1,4 +1,4 @@
-"""Keeps the processes that serve beside the first one: starts them, starts again one that ends, ends them."""
+"""Keep the worker processes: start them, replace one that ends, and stop them."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ STOP_SECONDS = 5.0
 
 
 class Workers:
-    """As many as the settings want; to be called from the main thread, with which the kernel ends them."""
+    """The worker processes. Start them from the main thread: the kernel ends them with the thread that started them."""
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._places: list[subprocess.Popen[bytes] | None] = [None] * (settings.processes - 1)
@@ -50,12 +50,12 @@ class Workers:
         return found
 
     def terminate(self) -> None:
-        """Ask all to finish the requests that are under way, and to end."""
+        """Ask all workers to finish their requests and end."""
         for process in self._running:
             process.terminate()
 
     def stop(self) -> None:
-        """Wait until all have ended, and kill those that have not in time."""
+        """Wait until all workers have ended, and kill those that take too long."""
         until = time.monotonic() + STOP_SECONDS
         for process in self._running:
             try:

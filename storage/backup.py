@@ -1,4 +1,4 @@
-"""Our tables as a backup has them: found and counted, made empty for a restore, and filled from pg_restore's script."""
+"""The tables in a backup or restore: find and count them, empty them, and fill them from the output of pg_restore."""
 
 import re
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from storage import impressions, schema
 from storage.bulk_copy import copy_in
 from storage.errors import BackupError, NotEmptyError, UnknownRevisionError
 
-# Other tables in the database belong to others, who may not let us read them. Every revision has had these tables; the
-# name of one that is no longer made would have to stay here.
+# Only our tables: we may lack the right to read those of other applications. A table that a later revision drops must
+# stay in this set, for backups of earlier revisions.
 NAMES = frozenset(Base.metadata.tables)
-# what libpq may get beside the address; never a secret, since these become arguments of a program
+# libpq parameters that are passed on beside the address; no secrets, because they become arguments of a program
 _TLS_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "channel_binding", "gssencmode", "krbsrvname")
 
 # pg_restore names the schema of the backup's tables; here they may lie in another one
@@ -65,10 +65,10 @@ def server_version(db: Connection) -> int:
 
 
 def connection_string(db: Connection) -> tuple[str, str]:
-    """Return what leads another program to the server of this connection, and apart from it the password."""
+    """Return the connection string for another program, and separately the password."""
     info = _info(db)
     options = {name: value for name, value in info.dsn_parameters.items() if name in _TLS_OPTIONS}
-    # of several hosts only the one that we are connected to has our snapshot
+    # of several hosts, only the connected one has this snapshot
     address = {"host": info.host, "port": info.port, "user": info.user, "dbname": info.dbname}
     return make_dsn(**options, **address), info.password or ""
 
@@ -121,8 +121,8 @@ def _drop(db: Connection, wanted: str) -> None:
 def fill(db: Connection, script: IO[bytes], advance: Callable[[int], object]) -> None:
     """Fill empty tables from the script that pg_restore writes; call `advance` for each row.
 
-    Only the rows and the newest ids are taken from it. Its settings are those of pg_restore's own version, and
-    an older server refuses some of them (transaction_timeout before version 17).
+    Only the rows and the newest ids are used. The script also has settings of the version of pg_restore, some of
+    which an older server refuses (transaction_timeout before version 17).
     """
     db.execute(text("SET LOCAL client_encoding = 'UTF8'"))
     while line := script.readline():
@@ -138,7 +138,7 @@ def fill(db: Connection, script: IO[bytes], advance: Callable[[int], object]) ->
 
 
 class _TableRows:
-    """The rows of one table in pg_restore's script, to be read as a file, a row at a time."""
+    """A file-like reader of the rows of one table in the script of pg_restore."""
 
     def __init__(self, script: IO[bytes], advance: Callable[[int], object]) -> None:
         self._script, self._advance = script, advance
@@ -153,7 +153,7 @@ class _TableRows:
 
 
 def finish(db: Connection) -> None:
-    """Bring filled tables of any revision to the newest, and have PostgreSQL gather their statistics."""
+    """Migrate the filled tables to the newest revision, and update the statistics of the planner."""
     schema.migrate_to(db, schema.HEAD)
     db.execute(text("ANALYZE"))
 

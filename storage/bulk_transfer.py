@@ -44,7 +44,7 @@ _MOVE_SEQUENCE = text("""
     WHERE :last > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0))
 """)
 
-# Stores `changes`: a user's ratings of distinct movies, each known if there was one before, in the order of `place`.
+# Store `changes`: ratings of distinct movies by user, in the order of `place`; `known` says whether a rating existed.
 WRITE_CHANGES = """
     written AS (
         INSERT INTO views (user_id, movie_id, rating, rated_at, again, version)
@@ -63,7 +63,7 @@ WRITE_CHANGES = """
     )
     SELECT count(*) FILTER (WHERE NOT known) AS created, count(*) FILTER (WHERE known) AS replaced FROM changes
 """
-# Of two ratings of a movie the later in time stays; of two with the same time the stored one, or the later line.
+# Of two ratings of a movie the later one stays; if their times are equal, the stored one, or else the later line.
 # The stored ratings are looked up row by row (LATERAL): a plain join reads the whole table for every batch.
 _MERGE = text(f"""
     WITH newest AS (
@@ -115,7 +115,7 @@ class MergeCounts(NamedTuple):
 
 
 def has_other_users(db: Connection) -> bool:
-    """Return whether any user was not imported with their own id."""
+    """Return whether there is a user who was not imported with `keep_ids`."""
     statement = text(
         "SELECT EXISTS (SELECT FROM users WHERE idempotency_key IS NULL OR idempotency_key NOT LIKE :kept)"
     )

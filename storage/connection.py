@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL whose session does not depend on how the server, the database or the role is set up."""
+"""Connections to PostgreSQL with fixed session settings, whatever the server, the database and the role are set to."""
 
 import os
 
@@ -12,8 +12,8 @@ CONNECT_SECONDS = 2
 STATEMENT_SECONDS = 1.5  # PostgreSQL ends a statement after this, before the watchdog cuts its connection
 # a network that drops every packet is noticed in about ten seconds, where TCP by itself takes hours
 TCP_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
-# What a session has, whatever ALTER SYSTEM, ALTER DATABASE or ALTER ROLE say. As options of the start they also outlast
-# the RESET with which psycopg2 ends an isolation level.
+# Session settings that override ALTER SYSTEM, ALTER DATABASE and ALTER ROLE. As startup options they also survive the
+# RESET with which psycopg2 ends an isolation level.
 SESSION_SETTINGS = {
     "statement_timeout": f"{STATEMENT_SECONDS * 1000:.0f}ms",
     "lock_timeout": "0",
@@ -28,9 +28,9 @@ SESSION_SETTINGS = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
 }
-# An old PostgreSQL would refuse these as options of the start. The first ends the session that holds the training lock.
+# An old PostgreSQL refuses these as startup options. The first one would end the session that holds the training lock.
 NEWER_SETTINGS = {"idle_session_timeout": "0", "transaction_timeout": "0"}
-# For the newer ones, and for all where a pooler drops the options of the start.
+# Sets the newer settings, and all of them where a pooler drops the startup options.
 _SET = """
     SELECT current_setting('server_encoding'), (
         SELECT count(set_config(name, value, false))
@@ -65,7 +65,7 @@ class ConnectionFactory:
         }
 
     def connect(self) -> extensions.connection:
-        """Return a new connection, ready for use.
+        """Return a new connection with these settings.
 
         Raises:
             DatabaseRefusedError: the database cannot hold every title.
@@ -97,6 +97,6 @@ class ConnectionFactory:
 
 
 def _start_options(*names: str) -> str:
-    """Return these settings, or all, as options of the start, where a space has a backslash before it."""
+    """Return these settings, or all, as startup options, in which a backslash escapes a space."""
     values = {name: SESSION_SETTINGS[name].replace(" ", r"\ ") for name in names or SESSION_SETTINGS}
     return " ".join(f"-c {name}={value}" for name, value in values.items())

@@ -53,7 +53,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run statements that take effect together or not at all, under the request deadline."""
+        """Run statements in one transaction, under the request deadline."""
         with self.statement() as plain:
             # under the deadline too: psycopg2 may ask PostgreSQL when the isolation level changes
             db = plain.execution_options(isolation_level="READ COMMITTED")
@@ -81,7 +81,7 @@ class Database:
 
     @contextmanager
     def try_lock(self, lock: int) -> Iterator[bool]:
-        """Take a lock among processes and yield whether it is ours; PostgreSQL releases it when a process dies."""
+        """Try to take an advisory lock and yield whether it was taken; PostgreSQL releases it when the process dies."""
         with translating_errors(), self._engine.connect() as db:
             with within_deadline(self._watchdog, db):
                 taken = db.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock})
@@ -117,7 +117,7 @@ class Database:
         self._watchdog.close()
 
     def _connect(self, dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
-        """Open a connection for the pool, within the deadline of the work that waits for it."""
+        """Open a connection for the pool, within the deadline of the waiting thread."""
         connect = self._connections.connect
         return connect() if self._deadline.until is None else connect_before(connect, self._deadline.until)
 

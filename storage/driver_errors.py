@@ -1,4 +1,4 @@
-"""Translate errors of the driver: of a database outage, and about rights that our role lacks."""
+"""Translate errors of the driver: a database outage, and missing privileges of the role."""
 
 import os
 import re
@@ -80,19 +80,19 @@ def translate_error(error: BaseException) -> DatabaseUnavailableError | None:
 
 
 def _environment_note() -> str:
-    """Return which of libpq's variables are set, since they count where the URL says nothing."""
+    """Return a note that names the libpq variables in the environment, which apply where the URL says nothing."""
     names = sorted(name for name in os.environ if LIBPQ_VARIABLE.fullmatch(name))
     return f" The environment sets {', '.join(names)}, which count as well." if names else ""
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what the driver says; its advice follows on others."""
+    """Return the first line of the driver's message; the others are advice."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or NO_ANSWER
 
 
 @contextmanager
 def translating_privilege_errors() -> Iterator[None]:
-    """Raise `DatabaseRefusedError` for work that our role has no right to do."""
+    """Raise `DatabaseRefusedError` if the role lacks a privilege."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Experiments: started, judged, found, ended. One runs at a time, so that none disturbs another."""
+"""Start, judge, find and end experiments. Only one runs at a time, so that none disturbs another."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def to_judge(db: Connection, lock: int) -> str | None:
 
 
 def run(db: Connection, name: str, judgement: Sequence[str]) -> bool:
-    """Let an experiment run that has been judged, from now on; return whether it has not been ended meanwhile."""
+    """Start a judged experiment; return False if it has been ended meanwhile."""
     statement = text("""
         UPDATE experiments SET judgement = :judgement, started_at = clock_timestamp()
         WHERE name = :name AND judgement IS NULL AND ended_at IS NULL
@@ -93,7 +93,7 @@ def to_look_at(db: Connection) -> Sequence[Row[Any]]:
 
 
 def keep_result(db: Connection, name: str, result: Mapping[str, Any]) -> None:
-    """Keep what has become of the lists of an experiment: it takes long to count, and impressions are dropped."""
+    """Store the outcomes of an experiment's lists: counting them is slow, and old impressions are dropped."""
     statement = text("UPDATE experiments SET result = :result, result_at = clock_timestamp() WHERE name = :name")
     db.execute(statement, {"name": name, "result": json.dumps(result)})
 
@@ -104,7 +104,7 @@ def of_row(row: Row[Any]) -> Experiment:
 
 
 def state(row: Row[Any]) -> Literal["judging", "running", "ended"]:
-    """Return how far the experiment of a row of `recent` is."""
+    """Return the state of the experiment in a row of `recent`."""
     if row.ended_at is not None:
         return "ended"
     return "judging" if row.judgement is None else "running"
@@ -133,7 +133,7 @@ def end(db: Connection, name: str, reason: str) -> bool:
 
 
 def end_arm(db: Connection, name: str, arm: str) -> bool:
-    """Give the users of an arm what everybody else gets; return whether they did not get it before."""
+    """End an arm: its users get the live generation. Return False if it had ended before."""
     statement = text("""
         UPDATE experiments SET ended = ended || CAST(:arm AS varchar)
         WHERE name = :name AND ended_at IS NULL AND NOT :arm = ANY(ended)

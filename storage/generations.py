@@ -1,4 +1,4 @@
-"""Generations: what trainings made, which one is live, and whether it is held."""
+"""Generations: the results of training runs, which one is live, and whether it is held."""
 
 import io
 import json
@@ -33,7 +33,7 @@ _LIVE = text(f"{_RECORD} WHERE id = (SELECT generation_id FROM live_generation)"
 
 @dataclass(frozen=True)
 class GenerationRecord:
-    """What is stored about a training beside its factors."""
+    """The record of a training run beside its factors."""
 
     run_id: int | None
     verdict: str
@@ -140,7 +140,7 @@ def load(db: Connection, generation_id: int) -> Factors:
 def _stored(db: Connection, generation_id: int) -> tuple[bytes, str]:
     """Return the bytes of a generation and their checksum.
 
-    They come in pieces: psycopg2 blocks all threads of the process while it decodes a value, .16 s for 100 MB.
+    They are fetched in pieces: psycopg2 blocks all threads while it decodes a value, .16 s for 100 MB.
     """
     statement = text("""
         SELECT substring(factors FROM :start FOR :most) AS piece, checksum

@@ -1,4 +1,4 @@
-"""What a user brings from elsewhere: ratings and marks, stored in one transaction."""
+"""Store the ratings and marks of an imported file in one transaction."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from storage.bulk_transfer import WRITE_CHANGES
 from storage.errors import UnknownUserError
 from storage.user_ratings import WriteCounts
 
-# A rating that is here gives way to a later one only, or to all if that is asked for. One without a time is not later.
+# A stored rating is replaced by a later one, or by any with `overwrite`. A rating without a time never counts as later.
 _RATINGS = text(f"""
     WITH changes AS (
         SELECT CAST(:user AS integer) AS user_id, sent.movie_id, sent.rating, coalesce(sent.at, now()) AS rated_at,
@@ -23,7 +23,7 @@ _RATINGS = text(f"""
     ),
     {WRITE_CHANGES}
 """)  # noqa: S608 - no part of it comes from outside
-# Seen takes the place of later, and neither that of a rating or of hidden.
+# seen replaces later; neither replaces hidden, and a rated movie gets no mark.
 _MARKS = text("""
     WITH changes AS (
         SELECT sent.*, here.mark IS NOT NULL AS known

@@ -13,7 +13,7 @@ OUTCOME_DAYS = 7  # how long after an impression a rating or an event counts as 
 LOCK = 0x4D617433  # an arbitrary number
 # a change of partitions waits for writers of users, and whoever comes later waits for it
 LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '200ms'")
-# The users are locked as for the foreign keys, which find that done: nobody can be erased before the transaction ends.
+# The users are locked as the foreign keys would do: no user can be deleted before the transaction ends.
 _COLUMNS = (
     "list_id, at, user_id, generation_id, experiment, arm, route, first_place, movie_ids, expected_ratings, teams, "
     "explored, times"
@@ -28,7 +28,7 @@ _ADD = text(f"""
 
 @dataclass(frozen=True)
 class ShownList:
-    """What is known of a list beside its user: two that are equal are the same list.
+    """A list as it was shown, without its user: equal ones are the same list.
 
     Attributes:
         generation_id: None before the first.
@@ -91,7 +91,7 @@ def add_times(db: Connection, times: Mapping[str, int]) -> None:
 
 
 def add_events(db: Connection, events: Sequence[Event]) -> None:
-    """Store events with movies that the named lists showed in the last days; others and known ones are passed over."""
+    """Store events whose list showed the movie in the last days; skip the others, and those already stored."""
     statement = text("""
         INSERT INTO events (list_id, movie_id, event, user_id, at)
         SELECT e.list_id, e.movie_id, e.event, u.id, e.at

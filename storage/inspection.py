@@ -1,4 +1,4 @@
-"""A database as operators and metrics see it: whether it can be used, what it holds, and its statistics."""
+"""The state of the database for operators and metrics: whether it is usable, its contents and its statistics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _RUNS = text("""
 
 
 def server_properties(db: Connection) -> Row[Any]:
-    """Return what matters of a database: (version, version_num, connections, may_create, writable)."""
+    """Return the properties of the server as (version, version_num, connections, may_create, writable)."""
     return db.execute(
         text("""
             SELECT current_setting('server_version') AS version,

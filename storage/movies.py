@@ -56,7 +56,7 @@ def is_filled(db: Connection) -> bool:
 
 
 def lock(db: Connection) -> None:
-    """Keep other transactions from filling the catalogue until this one ends; they can read it."""
+    """Block other transactions from filling the catalogue until this one ends; they can still read it."""
     db.execute(text("LOCK TABLE movies IN EXCLUSIVE MODE"))
 
 

@@ -1,4 +1,4 @@
-"""Stored lists: written by a training run, read while they are current."""
+"""Stored lists: a training run writes them, requests read them while they are current."""
 
 import io
 from contextlib import suppress

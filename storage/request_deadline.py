@@ -50,7 +50,7 @@ class Watchdog:
             return self._until.pop(watched, None) is None
 
     def close_socket(self, connection: object, record: ConnectionPoolEntry) -> None:
-        """Let PostgreSQL see at once that a connection which leaves the pool is closed."""
+        """Close our descriptor of a connection that leaves the pool, so that PostgreSQL sees the close at once."""
         with self._lock:  # to cut it now could cut the next socket of this number
             if left := record.info.pop(SOCKET_KEY, None):
                 left.close()

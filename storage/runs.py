@@ -1,4 +1,4 @@
-"""Runs: the record of every job while it goes on and afterwards, the trainings that are queued, and the next one."""
+"""Runs: the record of every job during and after it, the queued training run, and the time of the next one."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-# the phases of a training run, each with its share of one as measured on ml-latest-small: progress is reckoned by them
+# the phases of a training run, each with its share of the duration on ml-latest-small, from which progress is computed
 TRAINING_PHASES = {
     "snapshot": 0.01,
     "compare": 0.03,
@@ -83,7 +83,7 @@ def close_abandoned(db: Connection, run_id: int, lock: int, outcome: str, error:
 
 
 def advance(db: Connection, run_id: int, phase: str, progress: float) -> None:
-    """Say how far a run has come: its phase, and how much of the whole is done, 0 to 1."""
+    """Record the phase of a run, and its progress from 0 to 1."""
     statement = text("UPDATE runs SET phase = :phase, progress = :progress WHERE id = :id")
     db.execute(statement, {"id": run_id, "phase": phase, "progress": progress})
 
@@ -108,7 +108,7 @@ def lock_row(db: Connection, run_id: int) -> int | None:
 
 
 def outcome(db: Connection, run_id: int) -> str:
-    """Return how a run that has ended ended."""
+    """Return the outcome of an ended run."""
     return db.scalar(text("SELECT outcome FROM runs WHERE id = :id"), {"id": run_id})
 
 
@@ -138,7 +138,7 @@ def ingest_details(db: Connection) -> dict[str, Any] | None:
 
 
 def announce(db: Connection, next_at: datetime | None) -> None:
-    """Say when the next training comes by itself; None if none does."""
+    """Record when the next scheduled check for a training run comes; None if none does."""
     statement = text("""
         INSERT INTO training_schedule (next_at) VALUES (:next_at)
         ON CONFLICT (single) DO UPDATE SET next_at = excluded.next_at
@@ -147,5 +147,5 @@ def announce(db: Connection, next_at: datetime | None) -> None:
 
 
 def announced(db: Connection) -> datetime | None:
-    """Return when the next training comes by itself; None if none does."""
+    """Return when the next scheduled check for a training run comes; None if none does."""
     return db.scalar(text("SELECT next_at FROM training_schedule"))

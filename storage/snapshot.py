@@ -21,7 +21,7 @@ _VIEWS = """
     SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint, version, again::int
     FROM views ORDER BY user_id, version, movie_id
 """
-# Of some users, and what none of their lists may have.
+# The ratings of a range of users, and the movies that their lists must not have.
 _USER_RANGE = "SELECT id FROM users WHERE id > {after} ORDER BY id LIMIT {most}"
 _VIEWS_OF = """
     SELECT user_id, movie_id, rating, floor(extract(epoch FROM rated_at))::bigint

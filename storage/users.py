@@ -20,9 +20,8 @@ _MOVIE = """json_build_object(
     'movie_id', m.id, 'title', m.title, 'genres', m.genres, 'year', m.year, 'imdb_id', m.imdb_id, 'tmdb_id', m.tmdb_id
 ) AS movie"""
 
-# Exact, since a version never goes back: a rating that is new or changed has a newer version than any before it, so
-# that the same newest version and the same number mean the same ratings. history_version would change with marks too,
-# which no training learns from.
+# Exact, because versions only grow: a new or changed rating has a newer version than all before it, so the same newest
+# version and the same count mean the same ratings. history_version also changes with marks, which no training uses.
 _FINGERPRINT = text("""
     SELECT encode(sha256(coalesce(
         string_agg(int4send(user_id) || int8send(newest) || int8send(ratings), '' ORDER BY user_id), ''
@@ -78,7 +77,7 @@ _COUNTS = text("""
 
 
 class DeletedRows(NamedTuple):
-    """How many rows were deleted with a user: ratings, places in stored lists, predictions, impressions."""
+    """The numbers of rows deleted with a user: ratings, places in stored lists, predictions, impressions."""
 
     views: int
     listed: int

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and which disk is full if they cannot be."""
+"""Write files whole or not at all, and name the disk when it is full."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ FULL = ("No space left on device", "Disk quota exceeded")  # errors of Java and 
 
 
 class FullDiskError(OperatorError):
-    """The disk is full; the system's own error says neither which disk nor what to do."""
+    """The disk is full; the message names the folder and says what to do, which the error of the system does not."""
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def translate_disk_full(
 
 
 def require_writable(file: Path) -> None:
-    """Raise `OSError` unless the file can be created or replaced; ask this before hours of work."""
+    """Raise `OSError` unless the file can be created or replaced, before hours of work are lost."""
     folder = file.absolute().parent
     if not folder.is_dir():
         raise NotADirectoryError(f"{file} cannot be written: there is no folder {folder}")

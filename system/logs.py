@@ -1,4 +1,4 @@
-"""Where log lines go and how they look: one line an event, on stderr, as text or as JSON.
+"""Configure the log: one line for each event, on stderr, as text or as JSON.
 
 A line that is written while a request is answered carries the id of that request.
 """

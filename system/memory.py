@@ -1,4 +1,4 @@
-"""The memory of a JVM, and how a process that lives long keeps its size."""
+"""The memory of a JVM, and a setting of malloc that keeps a long-lived process from growing."""
 
 import ctypes
 from dataclasses import dataclass

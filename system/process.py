@@ -1,4 +1,4 @@
-"""Processes as the operating system sees them: how they end, whose children they are, and where they work."""
+"""Processes of the operating system: signals, process groups, exit statuses and working folders."""
 
 import ctypes
 import logging
@@ -74,7 +74,7 @@ def end_group(leader: int, seconds: float) -> None:
 
 
 def describe_exit(status: int) -> str:
-    """Say in an operator's words how a process has ended: `status` is its exit status, or minus the signal's number."""
+    """Return in words how a process ended: `status` is its exit status, or minus the number of the signal."""
     if status == -signal.SIGKILL:
         return "was killed, as the system does when its memory runs out"
     return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"

@@ -1,4 +1,4 @@
-"""How far a long piece of work has come: a bar for a person at a terminal, a line now and then for a log."""
+"""Show the progress of long work: a bar on a terminal, a line every few seconds in a log."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Metrics of several processes in one folder (prometheus_client's multiprocess mode), summed by whichever is asked.
+"""Metrics of several processes in one folder (the multiprocess mode of prometheus_client); any process can sum them.
 
 Each process maps files of its own there, which the kernel keeps when it is killed: what has been counted stays counted.
 The next process that starts takes them over, so that there are never more files than as many processes at once need.

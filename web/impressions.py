@@ -1,4 +1,4 @@
-"""Which lists users are shown: recorded by the route that answers with one."""
+"""Record the lists that users are shown."""
 
 from flask import Response, current_app, request
 

@@ -1,4 +1,4 @@
-"""What is counted while requests are answered; /metrics shows it (web/metrics_page.py).
+"""Counters of requests, which /metrics shows (web/metrics_page.py).
 
 Every label has few values: a request is counted under the pattern of its route, never under its path.
 """

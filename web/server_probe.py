@@ -1,4 +1,4 @@
-"""What a serving process says of itself each second: its threads, its pool, its parts, what it serves."""
+"""Gauges that a serving process updates each second: threads, connection pool, health, generation."""
 
 from typing import get_args
 

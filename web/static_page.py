@@ -1,4 +1,4 @@
-"""Pages for browsers: that for visitors, and Swagger UI, which documents /api/v1 and sends requests to it.
+"""Pages for browsers: the page of Matinee, and Swagger UI, which documents /api/v1 and sends requests to it.
 
 All their files are served from here, and both call /api/v1 as any other client does.
 """

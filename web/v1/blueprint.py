@@ -1,4 +1,4 @@
-"""What all groups of /api/v1 routes share: how a blueprint is made, and how an answer is written, or is not needed."""
+"""Helpers that all routes of /api/v1 share: blueprints, JSON answers and conditional answers."""
 
 from collections.abc import Callable
 from hashlib import blake2b

@@ -80,7 +80,7 @@ class Outcomes(ResponseModel):
 
     days: int = Field(examples=[30])
     one_user_in: int = Field(
-        examples=[1], description="All is counted of one user in so many: of more than one after very many lists."
+        examples=[1], description="Only one user in this many is counted: 1, or more when very many lists were shown."
     )
     generations: list[ShownMovies] = Field(description="By generation and strategy.")
     places: list[ShownMovies] = Field(description="By place, the first ten.")

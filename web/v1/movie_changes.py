@@ -45,7 +45,7 @@ GivenId = Annotated[int, Field(ge=1, le=LAST_GIVEN_ID)]
 
 
 class MovieInput(RequestBody):
-    """A movie, whole: what is left out, it does not have."""
+    """A whole movie: it has no value for a field that is left out."""
 
     title: Text = Field(
         max_length=500, description="The title without the year.", json_schema_extra={"example": "Ministry of Fear"}

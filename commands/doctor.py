@@ -18,7 +18,7 @@ from storage import generations, inspection, movies, schema
 from storage.connection_pool import SPARE_CONNECTIONS
 from storage.errors import DatabaseRefusedError
 
-TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the process that trains
+TRAINER_CONNECTIONS = 2 + SPARE_CONNECTIONS  # connections of the training process
 
 
 @command(

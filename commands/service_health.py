@@ -1,4 +1,4 @@
-"""What the running service says of its health, over HTTP."""
+"""Ask the running service for its health over HTTP."""
 
 from typing import Any
 

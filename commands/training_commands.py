@@ -86,7 +86,7 @@ def retrain(context: Context, wait: bool) -> CommandResult:
         log_change(f"run {run_id} is queued")
         if wait:
             return _ended(_wait_for_run(database, run_id))
-    return CommandResult(f"run {run_id} is queued; `matinee status` tells how far it is", {"run_id": run_id})
+    return CommandResult(f"run {run_id} is queued; `matinee status` shows its progress", {"run_id": run_id})
 
 
 def _trained(outcome: str) -> CommandResult:

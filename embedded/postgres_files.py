@@ -102,7 +102,7 @@ def find_home(folder: Path, password: str) -> Path:
 
 
 def find_account(cluster: Path) -> Account:
-    """Return the account of a cluster, its owner, as PostgreSQL insists; a new one is ours, or nobody's for root."""
+    """Return the account that must run a cluster: its owner. A new cluster is ours, or for root that of nobody."""
     if os.geteuid():
         return Account()
     if not cluster.exists() or cluster.stat().st_uid == 0:
@@ -111,7 +111,7 @@ def find_account(cluster: Path) -> Account:
 
 
 def missing_account() -> str | None:
-    """Return why no cluster can be made by us: initdb wants a name for its user id. None if it can."""
+    """Return why we cannot create a cluster (initdb requires a name for the user id); None if we can."""
     uid = NOBODY[0] if os.geteuid() == 0 else os.geteuid()
     try:
         pwd.getpwuid(uid)

@@ -99,7 +99,7 @@ class MovieMatcher:
         return found
 
     def _listed(self, found: list[int], row: HistoryRow) -> list[int]:
-        """Return those that are not withdrawn; if all are, these for a rating, and none for a mark."""
+        """Return the movies that are not withdrawn. If all are, return all for a rating, and none for a mark."""
         return [at for at in found if not self.movies.withdrawn[at]] or (found if row.rating is not None else [])
 
     def _with_its_title(self, row: HistoryRow) -> list[int]:

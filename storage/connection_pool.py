@@ -1,4 +1,4 @@
-"""The pool of connections: it counts who waits for one, and replaces what PostgreSQL has closed."""
+"""The connection pool: it counts waits for a connection and replaces connections that PostgreSQL has closed."""
 
 import select
 import time
@@ -15,10 +15,10 @@ LOOKED_KEY = "looked"  # where the pool keeps the time of the last one
 
 
 class ConnectionPool(QueuePool):
-    """A pool that counts how often a thread had to wait for a connection, and keeps some at hand.
+    """A pool that counts how often a thread had to wait for a connection, and keeps some checked out for reuse.
 
-    To check out a connection and return it takes SQLAlchemy as long as PostgreSQL takes for a prepared statement. So
-    one that has run only these stays checked out, for whichever thread comes next; the spare ones are never kept.
+    To check out and return a connection takes SQLAlchemy as long as PostgreSQL takes for a prepared statement. So a
+    connection that has run only prepared statements stays checked out for the next thread. The spare ones are not kept.
     """
 
     waits = 0
@@ -29,32 +29,44 @@ class ConnectionPool(QueuePool):
 
     def take(self, engine: Engine) -> Connection:
         """Return a connection: the one that was kept last, or else one that is checked out."""
-        while self._kept:
-            try:
-                db = self._kept.pop()
-            except IndexError:  # another thread was quicker
-                break
+        while (db := self._pop()) is not None:
             if not _is_closed(db.connection):
                 return db
             db.close()  # `refuse_closed` replaces it when it is next checked out
         return engine.connect()
 
     def put_back(self, db: Connection) -> None:
-        """Keep a connection at hand, or return it if it has been used for more than prepared statements."""
-        changed = db.in_transaction() or db.get_execution_options()
+        """Keep a connection checked out for the next thread, or return it if it ran more than prepared statements."""
+        changed = db.invalidated or db.in_transaction() or db.get_execution_options()
         if changed or len(self._kept) >= self.size() - SPARE_CONNECTIONS:
             db.close()
         else:
             self._kept.append(db)
+
+    def return_failed(self, db: Connection) -> None:
+        """Return a connection after an error. If it was lost, return the kept ones too: they may be lost as well."""
+        if db.invalidated:
+            self._return_kept()
+        db.close()
 
     def checkedout(self) -> int:
         """Return how many connections are in use."""
         return super().checkedout() - len(self._kept)
 
     def dispose(self) -> None:
-        while self._kept:
-            self._kept.pop().close()
+        self._return_kept()
         super().dispose()
+
+    def _pop(self) -> Connection | None:
+        try:
+            return self._kept.pop()
+        except IndexError:  # it was empty, or another thread was quicker
+            return None
+
+    def _return_kept(self) -> None:
+        while (db := self._pop()) is not None:
+            db.connection.info.pop(LOOKED_KEY, None)  # looked at when it is next checked out
+            db.close()
 
     def _do_get(self) -> ConnectionPoolEntry:
         # unlocked, so two threads at once may count as one: a lock would cost every request more than it is worth

@@ -69,8 +69,8 @@ class CatalogueDifference:
     """How another edition of the dataset differs, by movie ids.
 
     Attributes:
-        added: only there; changed: described in another way; missing: only here, of those that came from a dataset.
-        withdrawn: withdrawn here, and there.
+        added: only in the new edition; changed: described differently there.
+        missing: movies of a dataset that only the catalogue has; withdrawn: withdrawn here, and in the new edition.
     """
 
     added: Sequence[int]

@@ -117,7 +117,7 @@ class DeadlineConnection:
             if error is None and not cut:
                 self._pool.put_back(self._db)
             else:
-                self._db.close()
+                self._pool.return_failed(self._db)
         except Exception as late:
             raise_if_unavailable(error or late)
             raise

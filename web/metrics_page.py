@@ -49,7 +49,7 @@ ONLINE = {
 
 
 class DatabaseMetrics(Collector):
-    """What `storage.inspection.statistics` returns; with the database away, only that it is."""
+    """Export `storage.inspection.statistics`; during a database outage, export only that it is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,17 +1,19 @@
 """Statements that are planned once for each connection, and what happens when a connection is lost."""
 
+import time
 from contextlib import ExitStack, suppress
 
 import pytest
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import text
 
-from storage.connection_pool import SPARE_CONNECTIONS
+from storage.connection_pool import LOOK_SECONDS, SPARE_CONNECTIONS
 from storage.database import Database
 from storage.errors import DatabaseUnavailableError
 from storage.prepared_statement import PreparedStatement
 
 ADD = PreparedStatement("PREPARE add (integer, integer) AS SELECT $1 + $2")
+PID = PreparedStatement("PREPARE pid (integer) AS SELECT pg_backend_pid(), $1")
 END = PreparedStatement("PREPARE end_me (integer) AS SELECT pg_terminate_backend(pg_backend_pid()), $1")
 ADD_USER = PreparedStatement("PREPARE add_user (text) AS INSERT INTO users (idempotency_key) VALUES ($1)")
 MAKE_TWO = PreparedStatement("""
@@ -41,6 +43,28 @@ def test_after_a_connection_is_lost_the_next_is_prepared_anew(database: Database
         END.rows(db, 1)
     with database.statement() as db:
         assert ADD.rows(db, 20, 22) == [(42,)]
+
+
+def test_connections_that_are_lost_together_fail_one_use(database_url: str) -> None:
+    database, other = Database(database_url, threads=4), Database(database_url, threads=1)
+    ended = text("SELECT pg_terminate_backend(pid) FROM unnest(CAST(:pids AS int[])) pid")
+    with other.snapshot() as db:
+        for wait in (0, LOOK_SECONDS):  # the second time each is looked at, and not again for a tenth of a second
+            time.sleep(wait)
+            with ExitStack() as stack:
+                pids = [PID.rows(stack.enter_context(database.statement()), 0)[0][0] for _ in range(4)]
+        db.execute(ended, {"pids": pids})
+        time.sleep(0.02)
+    failed = 0
+    for _ in range(8):
+        try:
+            with database.statement() as db:
+                ADD.rows(db, 1, 1)
+        except DatabaseUnavailableError:
+            failed += 1
+    assert failed <= 1
+    database.close()
+    other.close()
 
 
 def test_connections_at_hand_are_not_those_of_the_jobs(database_url: str) -> None:

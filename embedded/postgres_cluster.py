@@ -33,7 +33,7 @@ class PostgresCluster:
     log: Path
 
     def prepare(self, password: str) -> None:
-        """Make sure of a cluster of our version with nothing running on it; create it if there is none."""
+        """Ensure that a cluster of our version exists and that no server runs on it."""
         stop_leftover_server(self.path)
         if not self.path.exists():
             self._create(password)

@@ -67,7 +67,7 @@ class Answer(WSGITask):
 
 
 class Refusal(ErrorTask):
-    """The answer to what is not a request, in the form of every error."""
+    """The answer to a malformed request, in the form of every error."""
 
     def execute(self) -> None:
         self.set_close_on_finish()
@@ -183,7 +183,7 @@ class HttpServer:
         self.server.close()
 
     def _wake(self) -> None:
-        """Have the loop look at all connections again, once however many workers ask for it meanwhile."""
+        """Wake the loop to check all connections; concurrent calls wake it once."""
         if not self._woken:
             self._woken = True
             self.server.trigger.pull_trigger()

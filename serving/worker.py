@@ -32,7 +32,7 @@ LOOK_SECONDS = 1.0
 
 
 class Worker:
-    """Every part of a process that serves beside the first one."""
+    """The parts of a worker process."""
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         # no Event: its `set` deadlocks when another signal interrupts it, and a parent that is killed sends many

@@ -88,7 +88,7 @@ def take_in(db: Connection, rows: Iterable[Sequence[Any]]) -> CatalogueDifferenc
 
 
 def apply(db: Connection, withdraw_missing: bool, restore: bool) -> None:
-    """Make the catalogue that of the movies that were taken in; our users' ratings stay as they are."""
+    """Replace the catalogue with the movies that `take_in` copied; the ratings of our users stay as they are."""
     version = raise_version(db)
     optional = [_WITHDRAW] * withdraw_missing + [_RESTORE] * restore
     for statement in (_INSERT, _UPDATE, _WITHOUT_RATINGS, *optional):

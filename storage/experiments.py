@@ -85,7 +85,7 @@ def run(db: Connection, name: str, judgement: Sequence[str]) -> bool:
 
 
 def to_look_at(db: Connection) -> Sequence[Row[Any]]:
-    """Return those whose result may be another by now, as `recent` does: running, or ended and looked at hours ago."""
+    """Return the experiments whose result may have changed, as `recent` does: running, or ended and not final yet."""
     return db.execute(
         text(f"{_SHOWN} WHERE judgement IS NOT NULL AND (ended_at IS NULL OR {_OUTDATED}) ORDER BY started_at"),
         {"outcomes": timedelta(days=OUTCOME_DAYS)},

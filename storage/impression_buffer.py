@@ -80,7 +80,7 @@ class ImpressionBuffer:
         self._count("dropped", 1)
 
     def store(self) -> None:
-        """Store what has been collected. While PostgreSQL is away it is kept for the next time."""
+        """Store what has been collected. During a database outage, keep it for the next call."""
         if not self._batch:
             with self._lock:
                 self._batch, self._next = self._next, _Batch()

@@ -69,7 +69,7 @@ class Event(NamedTuple):
 
 
 def add(db: Connection, impressions: Iterable[Impression]) -> None:
-    """Store impressions of users who are still there.
+    """Store impressions of users who still exist.
 
     Those that were stored before, by a transaction whose answer was lost, stay as they are.
     """

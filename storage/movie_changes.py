@@ -84,7 +84,7 @@ class MovieDescription:
 
 
 class MovieChange(NamedTuple):
-    """A movie to add or to replace: without an id a new one, which `key` finds again if the request is repeated."""
+    """A movie to add or replace. Without an id it is new; `key` identifies it if the request is repeated."""
 
     movie_id: int | None
     description: MovieDescription
@@ -92,7 +92,7 @@ class MovieChange(NamedTuple):
 
 
 class TakenId(NamedTuple):
-    """The place of a change in its batch, the id elsewhere that it gives its movie, and the movie that has that id."""
+    """The index of a change in its batch, the external id that it gives its movie, and the movie that has that id."""
 
     place: int
     column: str
@@ -101,7 +101,7 @@ class TakenId(NamedTuple):
 
 
 class ExternalIdTakenError(OperatorError):
-    """Movies were to get ids elsewhere that other movies have."""
+    """Movies were to get external ids that other movies have."""
 
     def __init__(self, *taken: TakenId) -> None:
         one = taken[0]

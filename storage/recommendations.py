@@ -95,14 +95,14 @@ class RatingHistory(NamedTuple):
     later: Ints = NO_MOVIES
 
     def since(self, time: int) -> "RatingHistory":
-        """Return it with only the ratings of this unix second or later; the other movies stay out of lists too."""
+        """Return this history with the ratings of this unix second or later; the other movies stay out of lists too."""
         recent = self.at >= time
         kept = (self.movies[recent], self.rating[recent], self.at[recent])
         return RatingHistory(self.version, *kept, np.concatenate([self.marked, self.movies[~recent]]), self.later)
 
 
 class ListVersion(NamedTuple):
-    """What a list has to be made from to be current: these versions of history and catalogue, and this generation.
+    """The versions of history and catalogue, and the generation, that a current list is computed from.
 
     `generation_id` is None before the first.
     """
@@ -188,5 +188,5 @@ def store_lists(
 
 
 def prune(db: Connection) -> None:
-    """Drop the lists of every generation that is not live, and those of one that never came to be."""
+    """Drop the lists of every generation that is not live, and those of a generation that was never stored."""
     db.execute(text("DELETE FROM recommendations WHERE generation_id <> (SELECT generation_id FROM live_generation)"))

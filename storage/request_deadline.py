@@ -36,7 +36,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def watch(self, watched: socket.socket, until: float) -> None:
-        """Cut a connection at the monotonic time `until` unless `unwatch` comes before; who waits gets an error."""
+        """Cut a connection at the monotonic time `until` unless `unwatch` comes before; its thread gets an error."""
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._watch, name="database-deadlines", daemon=True)

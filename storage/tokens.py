@@ -45,7 +45,7 @@ def of_user(db: Connection, user_id: int) -> Sequence[Row[Any]]:
 
 
 def revoke(db: Connection, user_id: int, token_id: int) -> None:
-    """Delete a token, which opens nothing from now on. Raises `UnknownTokenError`."""
+    """Delete a token, so that it grants no more access. Raises `UnknownTokenError`."""
     statement = text("DELETE FROM tokens WHERE id = :token AND user_id = :user")
     if db.execute(statement, {"token": token_id, "user": user_id}).rowcount == 0:
         raise UnknownTokenError

@@ -95,7 +95,7 @@ def create(db: Connection) -> int:
 
 
 def create_with_key(db: Connection, key: str | None = None) -> Row[Any]:
-    """Create a user and return (user_id, created_at, is_new); with the key of an existing user return that one."""
+    """Create a user and return (user_id, created_at, is_new); if a user with this key exists, return that user."""
     return db.execute(_MAKE, {"key": key}).one()
 
 

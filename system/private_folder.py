@@ -40,6 +40,6 @@ def make_process_folder(folders: Path) -> Path:
 
 
 def _lost_its_group(folder: Path) -> bool:
-    """Return whether it is a folder of root's that lost its group when it was copied or restored."""
+    """Return whether the folder is owned by root and lost its group when it was copied or restored."""
     found = folder.stat()
     return found.st_uid == 0 and S_IMODE(found.st_mode) == GROUP_TRAVERSABLE and found.st_gid != NOBODY[1]

@@ -25,11 +25,11 @@ class EachSecond:
         self._thread = threading.Thread(target=self._watch, name="each-second", daemon=True)
 
     def start(self) -> None:
-        """Begin, with a first turn at once."""
+        """Start the thread, which runs the probes at once and then each second."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Run them no more."""
+        """Stop the thread."""
         self._over.set()
         self._thread.join(EVERY_SECONDS)
 

@@ -135,6 +135,6 @@ def heap_size(text: str) -> str:
 
 
 def heap_bytes(text: str) -> int:
-    """Return the bytes of a heap's size; 0 for what is none."""
+    """Return the bytes of a heap size; 0 if the text is none."""
     size = HEAP.fullmatch(text)
     return int(size[1]) * UNITS[size[2].lower()] if size else 0

@@ -81,9 +81,8 @@ class FoldedIn(NamedTuple):
 class Ranker:
     """A generation's factors, with precomputed values that do not depend on a user.
 
-    Tables of scores have a column for each movie: the well-known movies come first, then the others, both in the order
-    of their rows in the factors. A list holds others only after all well-known movies, a fifth of a large catalogue, so
-    the others are seldom scored.
+    Tables of scores have a column for each movie: first the well-known ones, then the others, both in the order of
+    rows. A list holds others only after all well-known movies, a fifth of a large catalogue, so they are seldom scored.
 
     Attributes:
         row_at: the row of the movie in each column [f]; column_of: the column of the movie in each row [f].
@@ -152,9 +151,8 @@ class Ranker:
             known += folded.c[:, None] * (popularity[:, row] - self.factors.popular[row])
         batch = folded.batch
         # all other movies share the column after the last well-known one
-        score[batch.each, np.where(batch.mask, np.minimum(self.column_of[batch.rows], self.known), self.known)] = (
-            NO_SCORE
-        )
+        rated = np.minimum(self.column_of[batch.rows], self.known)
+        score[batch.each, np.where(batch.mask, rated, self.known)] = NO_SCORE
         if among is not None:
             known[:, ~among[self.row_at[: self.known]]] = NO_SCORE
         columns, filled = top_rows(score, n, groups)
